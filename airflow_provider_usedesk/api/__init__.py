@@ -1,0 +1,1 @@
+"""Usedesk itself: works in any Python program, with or without Airflow."""

@@ -1,0 +1,306 @@
+"""The client: one POST for each send, classified, and repeated only where that is safe."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import requests
+import tenacity
+from requests_toolbelt import MultipartEncoder
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from airflow_provider_usedesk import __version__
+from airflow_provider_usedesk.api import errors, ticket
+from airflow_provider_usedesk.api.answers import (
+    Answer,
+    CreatedTicket,
+    Group,
+    created_ticket,
+    groups,
+)
+from airflow_provider_usedesk.api.attachments import OpenUrl, Upload
+from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class UsedeskClient:
+    """
+    Call the methods of the Usedesk API.
+
+    A request that may have reached Usedesk is never repeated: :class:`~.errors.UsedeskOutcomeUnknown`
+    says so. Repeated, within ``settings.max_wait`` seconds, is only what certainly had no effect:
+    the connection was never made, or Usedesk refused for too many requests.
+
+    :param settings: how to reach Usedesk
+    :param open_url: makes a path object of the URL of a file
+    :param sleep: waits for some seconds
+    :param clock: tells the seconds passed
+    :param jitter: gives a random number from 0 to 1
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        open_url: OpenUrl | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.settings = settings
+        self._open_url = open_url
+        self._sleep = sleep
+        self._clock = clock
+        self._jitter = jitter
+        self._pace = _Pace(settings.requests_per_minute, sleep, clock)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = _user_agent(settings.user_agent)
+        self._session.headers["Accept"] = "application/json"
+
+    @classmethod
+    def connect(cls, token: str, base_url: str = DEFAULT_BASE_URL, **options: Any) -> UsedeskClient:
+        """
+        Make a client without Airflow.
+
+        :param token: API token of an API channel
+        :param base_url: address of the API with its path
+        :param options: ``timeout``, ``connect_timeout``, ``max_wait``, ``requests_per_minute``,
+            ``verify`` and ``proxy``, as in the extra of a connection
+        :raises UsedeskBadConnection: when one of them is wrong
+        """
+        return cls(read_settings(token=token, host=base_url, extra=options))
+
+    def __enter__(self) -> UsedeskClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.settings.base_url!r})"
+
+    def close(self) -> None:
+        """Close the connections to Usedesk."""
+        self._session.close()
+
+    def create_ticket(self, **params: Any) -> CreatedTicket:
+        """
+        Create a ticket (``create/ticket``, EN 51378).
+
+        :param params: the parameters of the method by name (``from`` may be spelled ``from_``), and
+            ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
+        :raises UsedeskError: of the class that says what happened
+        """
+        return self.send(params, ticket.TICKET)
+
+    def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
+        """Send a WhatsApp message to a client within the 24 hours after the client's last one (EN 51378)."""
+        return self.send({"from_": "user", **params}, ticket.WHATSAPP_MESSAGE)
+
+    def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
+        """Send a WhatsApp Business template; needs neither ``subject`` nor ``message`` (EN 51378)."""
+        return self.send({"from_": "user", **params}, ticket.WHATSAPP_TEMPLATE)
+
+    def send_viber_message(self, **params: Any) -> CreatedTicket:
+        """Send a message through a Viber (c2d) channel (EN 51378)."""
+        return self.send(params, ticket.VIBER_MESSAGE)
+
+    def send_telegram_message(self, **params: Any) -> CreatedTicket:
+        """Send a message through a Telegram personal (pact) channel (EN 51378)."""
+        return self.send(params, ticket.TELEGRAM_MESSAGE)
+
+    def send(self, params: dict[str, Any], rules: ticket.Rules) -> CreatedTicket:
+        """Check the parameters against the rules of one way of sending, and send them."""
+        request = ticket.ticket_request(params, rules, self._open_url)
+        return self._repeat_safely(lambda: created_ticket(self._call("create/ticket", request, sending=True)))
+
+    def groups(self) -> list[Group]:
+        """List the groups of agents (``groups``, EN 51418)."""
+        return self._repeat_safely(
+            lambda: groups(self._call("groups", ticket.TicketRequest({}), sending=False))
+        )
+
+    def _repeat_safely(self, call: Callable[[], T]) -> T:
+        deadline = self._clock() + self.settings.max_wait
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(safe_to_repeat),
+            wait=lambda state: wait_before_repeating(state.attempt_number, _error(state), self._jitter()),
+            stop=lambda state: self._clock() + state.upcoming_sleep > deadline,
+            sleep=self._sleep,
+            before_sleep=_log_repeat,
+            reraise=True,
+        )
+        return retrying(call)
+
+    def _call(self, method: str, request: ticket.TicketRequest, *, sending: bool) -> Answer:
+        outcome = self._post(method, request, sending)
+        if isinstance(outcome, errors.UsedeskError):
+            # Raised here, where no local variable and no chained exception holds the token.
+            raise outcome
+        return outcome
+
+    def _post(
+        self, method: str, request: ticket.TicketRequest, sending: bool
+    ) -> Answer | errors.UsedeskError:
+        settings = self.settings
+        self._pace.wait()
+        with _Body(request, settings.token) as body:
+            try:
+                response = self._session.post(
+                    f"{settings.base_url}/{method}",
+                    data=body.content,
+                    headers={"Content-Type": body.content_type},
+                    timeout=(settings.connect_timeout, settings.timeout),
+                    verify=settings.verify,
+                    proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+                    allow_redirects=False,  # a redirected POST becomes a GET
+                )
+            except (requests.RequestException, OSError) as exc:
+                return no_answer(exc, sending)
+        return Answer(response.status_code, response.headers, response.content, self._hider(request), sending)
+
+    def _hider(self, request: ticket.TicketRequest) -> Callable[[str], str]:
+        return lambda text: request.hide(text.replace(self.settings.token, "***"))
+
+
+def safe_to_repeat(error: BaseException) -> bool:
+    """Tell whether a request certainly changed nothing, so that it can be repeated."""
+    return isinstance(error, (errors.UsedeskUnavailable, errors.UsedeskRateLimited))
+
+
+def wait_before_repeating(attempt: int, error: BaseException | None, jitter: float) -> float:
+    """
+    Say how many seconds to wait: as long as the service asked, else longer with each attempt.
+
+    :param attempt: number of the attempt that failed, from 1
+    :param error: what it failed with
+    :param jitter: a random number from 0 to 1
+    """
+    if isinstance(error, errors.UsedeskError) and error.retry_after is not None:
+        return error.retry_after + jitter
+    return min(2.0 ** (attempt - 1), 30.0) * (0.5 + jitter / 2)
+
+
+def no_answer(exc: Exception, sending: bool) -> errors.UsedeskError:
+    """
+    Turn a failure of the transport into the error that says whether the request may have arrived.
+
+    :param exc: what requests raised
+    :param sending: whether the request was a send
+    """
+    kind = type(_root(exc)).__name__
+    if isinstance(exc, ValueError):
+        return errors.UsedeskBadConnection(f"The address or proxy of the connection cannot be used ({kind}).")
+    if _is_wrong_tls(exc):
+        return errors.UsedeskBadConnection(
+            f"No secure connection to Usedesk ({kind}); nothing was sent. "
+            "Check host and verify of the connection."
+        )
+    if _never_connected(exc):
+        return errors.UsedeskUnavailable(f"No connection to Usedesk ({kind}); nothing was sent.")
+    if not sending:
+        return errors.UsedeskUnavailable(f"Usedesk did not answer ({kind}); the request can be repeated.")
+    return errors.UsedeskOutcomeUnknown(
+        f"Usedesk did not answer ({kind}). The request may have been carried out: "
+        "look in Usedesk before sending it again."
+    )
+
+
+def _never_connected(exc: Exception) -> bool:
+    if isinstance(exc, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
+        return True
+    cause = exc.args[0] if exc.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _is_wrong_tls(exc: Exception) -> bool:
+    root = _root(exc)
+    # Any other TLS error can also come after the request has arrived.
+    return isinstance(root, ssl.SSLCertVerificationError) or (
+        isinstance(root, ssl.SSLError) and root.reason == "WRONG_VERSION_NUMBER"
+    )
+
+
+def _root(exc: BaseException) -> BaseException:
+    """Follow the causes that requests and urllib3 wrap into each other, down to the first."""
+    inner = getattr(exc, "reason", None)
+    if not isinstance(inner, BaseException):
+        inner = next((arg for arg in exc.args if isinstance(arg, BaseException)), None)
+    return exc if inner is None else _root(inner)
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _log_repeat(state: tenacity.RetryCallState) -> None:
+    log.warning("%s Trying again in %.1f s.", _error(state), state.upcoming_sleep)
+
+
+def _user_agent(program: str) -> str:
+    products = (
+        f"airflow-provider-usedesk/{__version__}",
+        program,
+        f"python/{platform.python_version()}",
+        f"requests/{requests.__version__}",
+    )
+    return " ".join(product for product in products if product)
+
+
+class _Body:
+    """Hold an encoded request and the files that it reads while it is being sent."""
+
+    content: bytes | MultipartEncoder
+    content_type: str
+
+    def __init__(self, request: ticket.TicketRequest, token: str) -> None:
+        self._uploads = [(file, Upload(file)) for file in request.attachments]
+        if not self._uploads:
+            self.content, self.content_type = request.as_json(token), "application/json"
+            return
+        parts = [("files[]", (file.name, upload, file.content_type)) for file, upload in self._uploads]
+        self.content = MultipartEncoder([*request.as_form(token), *parts])
+        self.content_type = self.content.content_type
+
+    def __enter__(self) -> _Body:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for _, upload in self._uploads:
+            upload.close()
+
+
+class _Pace:
+    """Keep the requests of one client apart, whatever thread they come from."""
+
+    def __init__(
+        self, per_minute: float | None, sleep: Callable[[float], None], clock: Callable[[], float]
+    ) -> None:
+        self._interval = 60.0 / per_minute if per_minute else 0.0
+        self._sleep = sleep
+        self._clock = clock
+        self._next = clock()
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        if not self._interval:
+            return
+        with self._lock:
+            now = self._clock()
+            start = max(now, self._next)
+            self._next = start + self._interval
+        if start > now:
+            self._sleep(start - now)

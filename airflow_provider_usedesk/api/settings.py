@@ -1,0 +1,177 @@
+"""How to reach one Usedesk: read from what a person typed, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_usedesk.api.errors import UsedeskBadConnection
+from airflow_provider_usedesk.api.values import flag
+
+DEFAULT_BASE_URL = "https://secure.usedesk.com/uapi"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    Hold all that a client needs to know.
+
+    :param token: API token of an API channel; never shown
+    :param base_url: address of the API with its path
+    :param timeout: seconds to wait for an answer
+    :param connect_timeout: seconds to wait for a connection
+    :param max_wait: seconds that one call may wait in all before it repeats what is safe to repeat
+    :param requests_per_minute: pace of this client; None for no limit of its own
+    :param verify: whether to check the TLS certificate, or the path of a CA file or folder
+    :param proxy: URL of a proxy; None for what the environment says
+    :param user_agent: names the program that uses the client
+    """
+
+    token: str = field(repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    timeout: float = 60.0
+    connect_timeout: float = 10.0
+    max_wait: float = 120.0
+    requests_per_minute: float | None = None
+    verify: bool | str = True
+    proxy: str | None = field(default=None, repr=False)
+    user_agent: str = ""
+
+
+def read_settings(
+    *,
+    token: str | None,
+    host: str | None = None,
+    schema: str | None = None,
+    port: int | None = None,
+    extra: Mapping[str, Any] | None = None,
+    user_agent: str = "",
+) -> Settings:
+    """
+    Read settings from the parts of a connection.
+
+    :param token: API token
+    :param host: whole URL, or host with or without port and path; empty for the default
+    :param schema: ``http`` or ``https``, or the path, where a connection URI has its path
+    :param port: port, where the host does not have it
+    :param extra: the other settings by name
+    :param user_agent: names the program that uses the client
+    :raises UsedeskBadConnection: naming every part that is wrong
+    """
+    reader = _Reader(extra or {})
+    if not token or not token.strip():
+        reader.faults.append("the password is empty: it must hold the API token of an API channel")
+    settings = Settings(
+        token=(token or "").strip(),
+        base_url=reader.read(lambda: base_url(host, schema, port), DEFAULT_BASE_URL),
+        timeout=reader.number("timeout", 60.0),
+        connect_timeout=reader.number("connect_timeout", 10.0),
+        max_wait=reader.number("max_wait", 120.0, least=0),
+        requests_per_minute=reader.number("requests_per_minute", None),
+        verify=reader.option("verify", _verify, True),
+        proxy=reader.option("proxy", _proxy, None),
+        user_agent=user_agent,
+    )
+    reader.raise_any()
+    return settings
+
+
+def base_url(host: str | None = None, schema: str | None = None, port: int | None = None) -> str:
+    """
+    Put the address of the API together from the parts of a connection.
+
+    :param host: a whole URL, or a host with or without port and path; empty for the default
+    :param schema: ``http`` or ``https``, or the path, where a connection URI has its path
+    :raises ValueError: saying what was understood and what is expected
+    """
+    host, schema = (host or "").strip(), (schema or "").strip().strip("/")
+    if not host and not port:
+        if schema in ("", "http", "https"):
+            return DEFAULT_BASE_URL
+        raise ValueError(_wrong_address("no host", f"path /{schema}"))
+    scheme, path = (schema, "") if schema in ("http", "https") else ("https", schema)
+    address = host if "://" in host else f"{scheme}://{host}"
+    try:
+        parts = urlsplit(address)
+        written_port = parts.port
+    except ValueError:
+        raise ValueError(_wrong_address("an address that is not a URL")) from None
+    understood = (f"scheme {parts.scheme}", f"host {parts.hostname or 'none'}")
+    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
+        raise ValueError(_wrong_address(*understood))
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]", parts.path):
+        raise ValueError(_wrong_address(*understood, "and more that does not belong to a base URL"))
+    name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    number = written_port or port
+    whole_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
+    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{f'/{whole_path}' if whole_path else ''}"
+
+
+class _Reader:
+    """Read options one by one and collect what is wrong with them."""
+
+    def __init__(self, extra: Mapping[str, Any]) -> None:
+        self._extra = extra
+        self.faults: list[str] = []
+
+    def read(self, make: Callable[[], Any], default: Any) -> Any:
+        try:
+            return make()
+        except ValueError as fault:
+            self.faults.append(str(fault))
+            return default
+
+    def option(self, name: str, parse: Callable[[Any], Any], default: Any) -> Any:
+        value = self._extra.get(name)
+        if value is None or value == "":
+            return default
+        return self.read(lambda: parse(value), default)
+
+    def number(self, name: str, default: float | None, least: float | None = None) -> Any:
+        return self.option(name, lambda value: _number(name, value, least), default)
+
+    def raise_any(self) -> None:
+        if self.faults:
+            raise UsedeskBadConnection(f"The Usedesk connection is not complete: {'; '.join(self.faults)}.")
+
+
+def _is_host(name: str | None) -> bool:
+    return bool(name) and re.fullmatch(r"[\w.-]+|[0-9a-f:.]+(%\w+)?", str(name)) is not None
+
+
+def _wrong_address(*understood: str) -> str:
+    return (
+        f"the host was understood as {', '.join(understood)}; expected is the base URL of the API, such as "
+        f"{DEFAULT_BASE_URL}, https://api.usedesk.ru or your own host with its path"
+    )
+
+
+def _number(name: str, value: Any, least: float | None) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number) or not (number > 0 or number == least):
+        raise ValueError(f"{name} must be a number greater than 0")
+    return number
+
+
+def _verify(value: Any) -> bool | str:
+    try:
+        return flag(value)
+    except ValueError:
+        if isinstance(value, str) and Path(value).exists():
+            return value
+        raise ValueError("verify must be true, false, or the path of a CA file that exists") from None
+
+
+def _proxy(value: Any) -> str:
+    address = str(value).strip()
+    if not re.match(r"(https?|socks[45]h?)://[^\s/]+", address):
+        raise ValueError("proxy must be a URL, such as http://proxy.example:3128")
+    return address

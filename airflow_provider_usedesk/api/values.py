@@ -1,0 +1,294 @@
+"""Checks for one value each: the friendly or the wire shape goes in, the wire value comes out."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+Check = Callable[[Any], Any]
+"""Return the wire value, or raise ValueError with what is right; the text never repeats the value."""
+
+# Unsigned: MySQL counts ids that way, and refusing a real id would leave its owner without a way out.
+MAX_ID = 2**32 - 1
+
+STATUSES: Mapping[str, int] = {
+    "open": 1,
+    "solved": 2,
+    "closed": 3,
+    "deleted": 4,
+    "on hold": 5,
+    "pending": 6,
+    "spam": 7,
+    "new": 8,
+    "newsletter": 9,
+    "merged": 10,
+}
+
+NONE_TEXT = (
+    "is the text 'None', which is what a template makes of a value that is not there; "
+    "give it a default, or leave the argument out"
+)
+
+
+def is_nothing(value: object) -> bool:
+    """Tell whether a value holds nothing: None, a blank text, or an empty collection."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (hasattr(value, "__len__") and len(value) == 0)
+
+
+def text(limit: int) -> Callable[[Any], str]:
+    """Make a check for a text of at most ``limit`` characters."""
+
+    def check(value: Any) -> str:
+        string = as_text(value)
+        if len(string) > limit:
+            raise ValueError(f"must have at most {limit} characters, has {len(string)}")
+        return string
+
+    return check
+
+
+def text_of_bytes(limit: int) -> Callable[[Any], str]:
+    """Make a check for a text of at most ``limit`` bytes in UTF-8."""
+
+    def check(value: Any) -> str:
+        string = as_text(value)
+        size = len(string.encode())
+        if size > limit:
+            raise ValueError(f"must have at most {limit} bytes in UTF-8, has {size}")
+        return string
+
+    return check
+
+
+def choice(*options: str) -> Check:
+    """Make a check for one of a few words."""
+
+    def check(value: Any) -> str:
+        word = value.strip().lower() if isinstance(value, str) else None
+        if word not in options:
+            raise ValueError(f"must be one of {', '.join(options)}")
+        return word
+
+    return check
+
+
+def as_text(value: Any) -> str:
+    """Take a text; numbers are taken too, because native rendering makes numbers of digits."""
+    if isinstance(value, str):
+        if value.strip() == "None":
+            raise ValueError(NONE_TEXT)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("holds half of a surrogate pair, which cannot be sent")
+        return value
+    if isinstance(value, (int, float, Decimal)) and type(value) is not bool and math.isfinite(value):
+        return str(value)
+    raise ValueError(f"must be a text, not {'NaN' if isinstance(value, float) else type(value).__name__}")
+
+
+def identifier(value: Any) -> int:
+    """Take a 32-bit id, as a number or as digits."""
+    number = _whole_number(value)
+    if number is None or not 1 <= number <= MAX_ID:
+        raise ValueError("must be a 32-bit id: a whole number from 1 to 4294967295, or its digits")
+    return number
+
+
+def client_identifier(value: Any) -> str:
+    """Take the id of a client, or the word that asks for a new one."""
+    if isinstance(value, str) and value.strip() == "new_client":
+        return "new_client"
+    number = _whole_number(value)
+    if number is None or number < 1 or len(str(number)) > 255:
+        raise ValueError("must be a numeric client id or 'new_client'")
+    return str(number)
+
+
+def status(value: Any) -> int:
+    """Take a ticket status as its number or its English name."""
+    if isinstance(value, str):
+        name = re.sub(r"[\s_-]+", " ", value.strip().lower())
+        if name in STATUSES:
+            return STATUSES[name]
+    try:
+        return identifier(value)
+    except ValueError:
+        raise ValueError(f"must be a status number, or one of {', '.join(STATUSES)}") from None
+
+
+def flag(value: Any) -> bool:
+    """Take a yes or no as a bool, or as the text that a template makes of one."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in ("true", "1"):
+        return True
+    if word in ("false", "0"):
+        return False
+    raise ValueError("must be true or false")
+
+
+def phone(value: Any) -> str:
+    """Take a phone number; only formatting is removed, no digit is added or changed."""
+    string = as_text(value).strip()
+    digits = re.sub(r"[\s()\[\]‐-―−-]", "", string.removeprefix("+"))
+    if not re.fullmatch(r"[0-9]+", digits):
+        raise ValueError("must be a phone number: digits with the country code, such as 79123456789")
+    if len(digits) > 255:
+        raise ValueError(f"must have at most 255 digits, has {len(digits)}")
+    return digits
+
+
+def username(value: Any) -> str:
+    """Take a Telegram name, with or without the @ before it."""
+    name = text(255)(value).strip()
+    if not re.fullmatch(r"@?[^\s@]+", name):
+        raise ValueError("must be a Telegram name, such as ivanov or @ivanov")
+    return name
+
+
+def tags(value: Any) -> str:
+    """Take tags as a list, or as one text with commas between them."""
+    items = as_list(value)
+    if items is None:
+        return text(255)(value)
+    names = [_tag(item) for item in items]
+    return text(255)(",".join(names))
+
+
+def custom_fields(value: Any) -> tuple[str, str]:
+    """Take custom fields as {id: value}; return what field_id and field_value have to hold."""
+    fields = _literal(value) if isinstance(value, str) else value
+    if not isinstance(fields, Mapping):
+        raise ValueError("must be a dict of {field id: value}")
+    ids = [_part(f"key {place}", identifier, key) for place, key in enumerate(fields, 1)]
+    values = [
+        _part(f"the value of field {key}", field_value, item)
+        for key, item in zip(ids, fields.values(), strict=True)
+    ]
+    return text(255)(";".join(map(str, ids))), ";".join(values)
+
+
+def field_ids(value: Any) -> str:
+    """Take the ids of custom fields as one id, a list, or one text with ; between them."""
+    items = as_list(value)
+    if items is None:
+        items = value.split(";") if isinstance(value, str) else [value]
+    return text(255)(";".join(str(_part(f"id {place}", identifier, i)) for place, i in enumerate(items, 1)))
+
+
+def field_values(value: Any) -> str:
+    """Take the values of custom fields as one value, a list, or one text with ; between them."""
+    items = as_list(value)
+    if items is None:
+        items = value.split(";") if isinstance(value, str) else [value]
+    return ";".join(_part(f"value {place}", field_value, item) for place, item in enumerate(items, 1))
+
+
+def field_value(value: Any) -> str:
+    """Take the value of one custom field."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    string = text(255)(value)
+    if ";" in string:
+        raise ValueError("cannot hold a ';', which Usedesk takes for the end of the value")
+    return string
+
+
+def nested_lists(value: Any) -> list[Any]:
+    """Take the values of nested lists: a list of lists of {"id": …, "value": …}."""
+    items = as_list(value)
+    if items is None:
+        raise ValueError('must be a list of lists of {"id": …, "value": …}')
+    return [
+        [_part(f"level {level} of list {place}", _list_level, item) for level, item in enumerate(levels, 1)]
+        if (levels := as_list(entry)) is not None
+        # Whether Usedesk takes the flat form too is not known; one typed client sends it.
+        else _part(f"entry {place}", _list_level, entry)
+        for place, entry in enumerate(items, 1)
+    ]
+
+
+def template_variables(value: Any) -> list[str]:
+    """Take the variables of a template in their order."""
+    items = as_list(value)
+    if items is None:
+        raise ValueError("must be a list, or a text that renders to one")
+    return [_part(f"variable {place}", _filled_text, item) for place, item in enumerate(items, 1)]
+
+
+def address_flag(value: Any) -> str | None:
+    """Take the sign for an additional address: true, or a text; false is left out."""
+    if isinstance(value, bool):
+        return "true" if value else None
+    return text(255)(value)
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """Return any list-like value as a list, also one that a template rendered to text; else None."""
+    if isinstance(value, str):
+        value = _literal(value) if value.strip().startswith(("[", "(")) else None
+    if isinstance(value, (str, bytes, bytearray, Mapping, set, frozenset)):
+        return None  # a set has no order, and order decides what a customer reads
+    if not isinstance(value, Iterable):
+        return None
+    return list(value)
+
+
+def _literal(value: str) -> Any:
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return None
+
+
+def _whole_number(value: Any) -> int | None:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,300}", value.strip()):
+        return int(value)
+    if isinstance(value, (bool, str)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _filled_text(value: Any) -> str:
+    string = as_text(value)
+    if not string.strip():
+        raise ValueError("is empty")
+    return string
+
+
+def _tag(value: Any) -> str:
+    name = _filled_text(value).strip()
+    if "," in name:
+        raise ValueError("a tag cannot hold a comma, which Usedesk takes for the end of the tag")
+    return name
+
+
+def _list_level(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or set(value) != {"id", "value"}:
+        raise ValueError('must be {"id": …, "value": …}')
+    return {
+        "id": str(_part("id", identifier, value["id"])),
+        "value": _part("value", _filled_text, value["value"]),
+    }
+
+
+def _part(place: str, check: Callable[[Any], T], value: Any) -> T:
+    try:
+        return check(value)
+    except ValueError as fault:
+        raise ValueError(f"{place} {fault}") from None

@@ -1,0 +1,321 @@
+"""The client on the wire: one POST for each send, repeated only where nothing can have happened."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import traceback
+
+import pytest
+import requests
+import requests_mock as mocked
+
+from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api.client import UsedeskClient, wait_before_repeating
+from airflow_provider_usedesk.api.settings import read_settings
+
+URL = "https://help.example/uapi"
+TOKEN = "0123456789abcdef-token"
+SUCCESS = {"status": "success", "ticket_id": 2154861}
+TICKET = {"subject": "s", "message": "m", "client_phone": "+7 912 345 67 89"}
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def make_client(time):
+    def make(**extra):
+        settings = read_settings(token=TOKEN, host=URL, extra=extra, user_agent="apache-airflow/3.3.2")
+        return UsedeskClient(settings, sleep=time.sleep, clock=lambda: time.now, jitter=lambda: 0.5)
+
+    return make
+
+
+@pytest.fixture
+def client(make_client):
+    return make_client()
+
+
+@pytest.fixture
+def usedesk():
+    with mocked.Mocker() as mocker:
+        yield mocker
+
+
+def test_one_json_post_with_the_token_in_the_body(client, usedesk):
+    usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
+    assert client.create_ticket(**TICKET).ticket_id == 2154861
+    [request] = usedesk.request_history
+    assert request.json() == {
+        "api_token": TOKEN,
+        "subject": "s",
+        "message": "m",
+        "client_phone": "79123456789",
+    }
+    assert request.headers["Content-Type"] == "application/json"
+    assert TOKEN not in request.url
+    assert "Authorization" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("send", "params"),
+    [
+        ("send_whatsapp_message", {"channel_id": 1, "user_id": 2}),
+        ("send_viber_message", {"channel_id": 1}),
+        ("send_telegram_message", {"channel_id": 1}),
+    ],
+)
+def test_messages(client, usedesk, send, params):
+    usedesk.post(f"{URL}/create/ticket", json={**SUCCESS, "message_status": "not delivered"})
+    assert getattr(client, send)(**TICKET, **params).not_delivered
+    assert usedesk.last_request.json().get("from") == ("user" if "whatsapp" in send else None)
+
+
+def test_whatsapp_template(client, usedesk):
+    usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
+    client.send_whatsapp_template(channel_id=123, client_phone="79511234567", template_id=8094)
+    assert usedesk.last_request.json() == {
+        "api_token": TOKEN,
+        "channel_id": 123,
+        "from": "user",
+        "client_phone": "79511234567",
+        "template_id": 8094,
+    }
+
+
+def test_files_go_as_multipart(client, usedesk):
+    usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
+    files = [('отчёт "1".txt', "содержимое".encode()), ("b.bin", b"\x00\xff"), ("empty.txt", b"")]
+    client.create_ticket(**TICKET, tag=["a", "b"], files=files)
+    request = usedesk.last_request
+    assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    body = request.body.read()
+    assert int(request.headers["Content-Length"]) == len(body)
+    assert body.count(b'name="files[]"') == 3
+    assert 'filename="отчёт %221%22.txt"'.encode() in body
+    assert "содержимое".encode() in body
+    assert TOKEN.encode() in body
+
+
+def test_settings_reach_every_request(make_client, usedesk):
+    usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
+    make_client(timeout=5, connect_timeout=2, verify=False, proxy="http://proxy.example:1").create_ticket(
+        **TICKET
+    )
+    request = usedesk.last_request
+    assert request.timeout == (2, 5)
+    assert request.verify is False
+    assert request.proxies["https"] == "http://proxy.example:1"
+
+
+def test_timeouts_are_there_without_settings(client, usedesk):
+    usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
+    client.create_ticket(**TICKET)
+    assert usedesk.last_request.timeout == (10, 60)
+
+
+def test_user_agent_names_provider_airflow_and_python(client, usedesk):
+    usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
+    client.create_ticket(**TICKET)
+    products = [product.split("/")[0] for product in usedesk.last_request.headers["User-Agent"].split()]
+    assert products == ["airflow-provider-usedesk", "apache-airflow", "python", "requests"]
+
+
+def test_faulty_arguments_are_not_sent(client, usedesk):
+    with pytest.raises(errors.UsedeskInvalidRequest):
+        client.create_ticket(subject="s", message="")
+    assert usedesk.call_count == 0
+
+
+def test_groups(client, usedesk):
+    usedesk.post(
+        f"{URL}/groups", json=[{"id": "1", "name": "Support", "users": []}, {"id": 2, "name": "Sales"}]
+    )
+    assert [(group.id, group.name) for group in client.groups()] == [(1, "Support"), (2, "Sales")]
+    assert usedesk.last_request.json() == {"api_token": TOKEN}
+
+
+class TestRepeating:
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            {"exc": requests.ReadTimeout},
+            {"exc": requests.ConnectionError("Connection aborted.", ConnectionResetError(104, "reset"))},
+            {"exc": requests.exceptions.ChunkedEncodingError},
+            {"exc": requests.exceptions.ContentDecodingError},
+            {"exc": requests.exceptions.SSLError("EOF")},
+            {"exc": OSError("disk")},
+            {"status_code": 500},
+            {"status_code": 502, "text": "<html>"},
+            {"status_code": 503, "headers": {"Retry-After": "1"}},
+            {"status_code": 504},
+            {"text": "<html>Login</html>"},
+            {"text": ""},
+            {"json": []},
+            {"text": '{"status": "succ'},
+            {"json": {"code": 111, "error": "server error"}},
+        ],
+    )
+    def test_what_may_have_arrived_is_posted_once(self, client, usedesk, time, failure):
+        usedesk.post(f"{URL}/create/ticket", **failure)
+        with pytest.raises(errors.UsedeskOutcomeUnknown):
+            client.create_ticket(**TICKET)
+        assert usedesk.call_count == 1
+        assert time.slept == []
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            {"exc": requests.ConnectTimeout},
+            {"exc": requests.exceptions.ProxyError},
+            {"status_code": 429},
+            {"json": {"code": "121", "error": "limit"}},
+        ],
+    )
+    def test_what_certainly_had_no_effect_is_repeated(self, client, usedesk, time, failure):
+        usedesk.post(f"{URL}/create/ticket", [failure, failure, {"json": SUCCESS}])
+        assert client.create_ticket(**TICKET).ticket_id == 2154861
+        assert usedesk.call_count == 3
+        assert time.slept == [0.75, 1.5]
+
+    def test_waits_as_long_as_it_is_told(self, client, usedesk, time):
+        refusal = {"status_code": 429, "headers": {"Retry-After": "20"}}
+        usedesk.post(f"{URL}/create/ticket", [refusal, {"json": SUCCESS}])
+        client.create_ticket(**TICKET)
+        assert time.slept == [20.5]
+
+    def test_waits_no_longer_than_the_connection_allows(self, make_client, usedesk, time):
+        usedesk.post(f"{URL}/create/ticket", status_code=429)
+        with pytest.raises(errors.UsedeskRateLimited):
+            make_client(max_wait=30).create_ticket(**TICKET)
+        assert 15 < sum(time.slept) <= 30
+
+    def test_fails_at_once_when_told_to_wait_longer_than_allowed(self, client, usedesk, time):
+        usedesk.post(f"{URL}/create/ticket", status_code=429, headers={"Retry-After": "3600"})
+        with pytest.raises(errors.UsedeskRateLimited) as raised:
+            client.create_ticket(**TICKET)
+        assert raised.value.retry_after == 3600
+        assert time.slept == []
+
+    def test_a_lost_connection_in_the_end_is_unavailable_and_harmless(self, client, usedesk):
+        usedesk.post(f"{URL}/create/ticket", exc=requests.ConnectTimeout)
+        with pytest.raises(errors.UsedeskUnavailable, match="nothing was sent"):
+            client.create_ticket(**TICKET)
+
+    def test_a_refusal_is_not_repeated(self, client, usedesk):
+        usedesk.post(f"{URL}/create/ticket", json={"code": 119, "error": "wrong client"})
+        with pytest.raises(errors.UsedeskClientNotFound):
+            client.create_ticket(**TICKET)
+        assert usedesk.call_count == 1
+
+    def test_a_read_is_repeated_after_anything_unclear(self, client, usedesk):
+        usedesk.post(f"{URL}/groups", [{"status_code": 502}, {"exc": requests.ReadTimeout}, {"json": []}])
+        assert client.groups() == []
+
+    def test_a_repeated_request_sends_its_files_again(self, client, usedesk):
+        bodies = []
+
+        def answer(request, context):
+            bodies.append(request.body.read())
+            context.status_code = 429 if len(bodies) == 1 else 200
+            return SUCCESS if len(bodies) > 1 else {}
+
+        usedesk.post(f"{URL}/create/ticket", json=answer)
+        client.create_ticket(**TICKET, files=[("a.txt", b"content")])
+        assert [b"content" in body for body in bodies] == [True, True]
+
+    def test_waits_grow_to_a_limit_and_are_spread(self):
+        failed = errors.UsedeskUnavailable("x")
+        assert [wait_before_repeating(n, failed, 1.0) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+        assert wait_before_repeating(3, failed, 0.0) == 2
+        asked = errors.UsedeskRateLimited("x", retry_after=7)
+        assert wait_before_repeating(3, asked, 0.5) == 7.5
+
+
+def test_redirects_are_not_followed(client, usedesk):
+    usedesk.post(f"{URL}/create/ticket", status_code=302, headers={"Location": "https://elsewhere.example/"})
+    with pytest.raises(errors.UsedeskBadConnection):
+        client.create_ticket(**TICKET)
+    assert usedesk.call_count == 1
+
+
+def test_pace(make_client, usedesk, time):
+    usedesk.post(f"{URL}/groups", json=[])
+    client = make_client(requests_per_minute=60)
+    for _ in range(3):
+        client.groups()
+    assert time.slept == [1.0, 1.0]
+    time.now += 10
+    client.groups()
+    assert time.slept == [1.0, 1.0]
+
+
+class TestSecrecy:
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            {"exc": requests.ReadTimeout},
+            {"exc": requests.ConnectTimeout},
+            {"status_code": 500},
+            {"json": {"code": 112, "error": f"token {TOKEN} of Anna Smith is wrong"}},
+            {"json": {"error": "phone 79123456789 of Anna Smith: Dear Anna"}},
+        ],
+    )
+    def test_errors_hold_neither_token_nor_personal_data(self, client, usedesk, caplog, failure):
+        caplog.set_level("DEBUG")
+        usedesk.post(f"{URL}/create/ticket", **failure)
+        with pytest.raises(errors.UsedeskError) as raised:
+            client.create_ticket(
+                subject="Dear Anna", message="Dear Anna", client_name="Anna Smith", client_phone="79123456789"
+            )
+        told = "".join(traceback.TracebackException.from_exception(raised.value).format())
+        told += caplog.text + repr(vars(raised.value))
+        for secret in (TOKEN, "Smith", "79123456789", "Dear"):
+            assert secret not in told
+
+    @pytest.mark.parametrize("files", [None, [("a.txt", b"x")]])
+    def test_even_a_traceback_with_local_variables_lacks_the_token(self, client, usedesk, files):
+        usedesk.post(f"{URL}/create/ticket", exc=requests.ReadTimeout)
+        with pytest.raises(errors.UsedeskError) as raised:
+            client.create_ticket(**TICKET, files=files)
+        shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        assert TOKEN not in "".join(shown.format())
+
+    def test_repr(self, client):
+        assert TOKEN not in repr(client) + repr(client.settings) + repr(vars(client))
+
+
+def test_without_a_connection_nothing_was_sent():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
+    for base_url, proxy in ((nobody, None), ("http://no-such-host.invalid", None), (URL, nobody)):
+        client = UsedeskClient.connect(TOKEN, base_url, proxy=proxy, max_wait=0)
+        with pytest.raises(errors.UsedeskUnavailable, match="nothing was sent"):
+            client.create_ticket(**TICKET)
+
+
+def test_http_where_https_is_expected_is_a_wrong_connection():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answer = threading.Thread(
+            target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        )
+        answer.start()
+        client = UsedeskClient.connect(TOKEN, f"https://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(errors.UsedeskBadConnection, match="nothing was sent"):
+            client.create_ticket(**TICKET)
+        answer.join()

@@ -1,0 +1,32 @@
+"""Errors cross processes, and carry what a retry policy needs."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+from airflow_provider_usedesk.api import errors
+
+CLASSES = [
+    kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.UsedeskError)
+]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_pickle_keeps_everything(kind):
+    if kind is errors.UsedeskInvalidRequest:
+        error = kind(["subject: is required", "message: is required"])
+    else:
+        error = kind("what happened", status=200, code=121, ticket_id=77, retry_after=1.5)
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(twin) is kind
+        assert str(twin) == str(error)
+        assert vars(twin) == vars(error)
+
+
+def test_one_family():
+    assert len(CLASSES) == 17
+    assert issubclass(errors.UsedeskInvalidRequest, ValueError)
