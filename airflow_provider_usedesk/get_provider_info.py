@@ -1,0 +1,96 @@
+"""What Airflow reads of this package at its start; imports nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the provider in the form of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "airflow-provider-usedesk",
+        "name": "Usedesk",
+        "description": "`Usedesk <https://usedesk.com/>`__ helpdesk: tickets, WhatsApp, Viber and Telegram.",
+        "integrations": [
+            {
+                "integration-name": "Usedesk",
+                "external-doc-url": "https://api.usedocs.com/",
+                "tags": ["service"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "Usedesk",
+                "python-modules": [
+                    "airflow_provider_usedesk.operators.message",
+                    "airflow_provider_usedesk.operators.ticket",
+                ],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "Usedesk",
+                "python-modules": ["airflow_provider_usedesk.hooks.usedesk"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "usedesk",
+                "hook-class-name": "airflow_provider_usedesk.hooks.usedesk.UsedeskHook",
+                "hook-name": "Usedesk",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "schema", "port", "extra"],
+                    "relabeling": {"host": "API base URL", "password": "API token"},
+                    "placeholders": {
+                        "host": "https://secure.usedesk.com/uapi",
+                        "password": "Token of an API channel",
+                    },
+                },
+                "conn-fields": {
+                    "web_url": {
+                        "label": "Web address",
+                        "description": "Where people open tickets, such as https://secure.usedesk.com; "
+                        "needed where it does not follow from the API base URL.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "timeout": {
+                        "label": "Timeout (seconds)",
+                        "description": "How long to wait for an answer; 60 when empty.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "connect_timeout": {
+                        "label": "Connect timeout (seconds)",
+                        "description": "How long to wait for a connection; 10 when empty.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "max_wait": {
+                        "label": "Longest wait (seconds)",
+                        "description": "How long one call may wait for a connection or for the rate limit "
+                        "before it fails; 120 when empty.",
+                        "schema": {"type": ["integer", "null"], "minimum": 0},
+                    },
+                    "requests_per_minute": {
+                        "label": "Requests per minute",
+                        "description": "Pace of each task; an old page of Usedesk names 150. "
+                        "No limit of our own when empty.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "verify": {
+                        "label": "Verify TLS",
+                        "description": "true, false, or the path of a CA file; true when empty.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "proxy": {
+                        "label": "Proxy",
+                        "description": "URL of a proxy; what the environment says when empty.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "webhook_secret": {
+                        "label": "Webhook secret",
+                        "description": "Last part of the address at which webhooks of Usedesk are received.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                },
+            }
+        ],
+    }

@@ -1,0 +1,297 @@
+"""Open tickets in Usedesk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from jinja2 import DictLoader, TemplateNotFound
+
+from airflow_provider_usedesk.api.ticket import ARGUMENTS, PERSONAL
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.operators.personal import Personal, revealed
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_usedesk.api.answers import CreatedTicket
+
+MESSAGE_FILES = (".html", ".md", ".txt")
+
+
+class BaseTicketOperator(BaseOperator):
+    """
+    Hold what all operators share that create a ticket: the general parameters of ``create/ticket``.
+
+    After rendering, values that can identify a person show as ``***`` in the UI. An optional text that
+    renders to nothing is left out; any other argument that renders to nothing is a fault.
+
+    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
+    :param client_name: name of the client, at most 255 characters (templated)
+    :param client_email: e-mail address of the client, at most 255 characters (templated)
+    :param client_id: id of the client, or ``new_client`` to make a new one (templated)
+    :param client_phone: phone of the client with country code; ``+``, spaces, brackets and dashes are
+        taken out, nothing else is changed (templated)
+    :param company_name: company of the client, at most 255 characters; made when there is none of that
+        name, and the client is moved to it (templated)
+    :param additional_id: an id of your own, at most 255 characters; shown only by the API (templated)
+    :param type: ``question``, ``task``, ``problem`` or ``incident``; default of Usedesk: question (templated)
+    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``; default of Usedesk: medium (templated)
+    :param status: number or name of a status, such as ``new`` or ``on hold``; default of Usedesk: 8, new
+        (templated)
+    :param tag: tags as a list, or as one text with commas; at most 255 characters together (templated)
+    :param assignee_id: id of the agent, 32 bit (templated)
+    :param group_id: id of the group, 32 bit (templated)
+    :param custom_fields: values of custom fields as {id: value}; bools for checkboxes, the option's id
+        for lists (templated)
+    :param field_id: instead of ``custom_fields``: ids, as a list or joined with ``;`` (templated)
+    :param field_value: the values for ``field_id``, as a list or joined with ``;`` (templated)
+    :param lists: values of nested lists: a list of lists of {"id": …, "value": …}, parents first
+        (templated)
+    :param channel_id: id of the channel, 32 bit; when it is left out or wrong, Usedesk takes the channel
+        of the token without a word (templated)
+    :param from_: who writes the first comment: ``user`` (needs ``user_id``), ``client`` or ``trigger``
+        (needs ``trigger_id``) (templated)
+    :param user_id: id of the agent for ``from_="user"``, 32 bit (templated)
+    :param trigger_id: id of the trigger for ``from_="trigger"``, 32 bit (templated)
+    :param client_country: country of the client, at most 255 characters (templated)
+    :param client_city: city of the client, at most 255 characters (templated)
+    :param client_address: address of the client, at most 255 characters (templated)
+    :param new_address: true to add an address to those the client has (templated)
+    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "usedesk_conn_id",
+        "client_name",
+        "client_email",
+        "client_id",
+        "client_phone",
+        "company_name",
+        "additional_id",
+        "type",
+        "priority",
+        "status",
+        "tag",
+        "assignee_id",
+        "group_id",
+        "custom_fields",
+        "field_id",
+        "field_value",
+        "lists",
+        "channel_id",
+        "from_",
+        "user_id",
+        "trigger_id",
+        "client_country",
+        "client_city",
+        "client_address",
+        "new_address",
+        "phone_type",
+    )
+    # Files for `message` only: with template_ext, Airflow would also open what `files` names.
+    template_ext: Sequence[str] = ()
+    ui_color = "#d7ecff"
+
+    message: str | None = None
+
+    def __init__(
+        self,
+        *,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        client_name: str | None = None,
+        client_email: str | None = None,
+        client_id: int | str | None = None,
+        client_phone: int | str | None = None,
+        company_name: str | None = None,
+        additional_id: str | None = None,
+        type: str | None = None,
+        priority: str | None = None,
+        status: int | str | None = None,
+        tag: str | Sequence[str] | None = None,
+        assignee_id: int | str | None = None,
+        group_id: int | str | None = None,
+        custom_fields: Mapping[Any, Any] | str | None = None,
+        field_id: int | str | Sequence[int | str] | None = None,
+        field_value: Any = None,
+        lists: Sequence[Any] | str | None = None,
+        channel_id: int | str | None = None,
+        from_: str | None = None,
+        user_id: int | str | None = None,
+        trigger_id: int | str | None = None,
+        client_country: str | None = None,
+        client_city: str | None = None,
+        client_address: str | None = None,
+        new_address: bool | str | None = None,
+        phone_type: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.usedesk_conn_id = usedesk_conn_id
+        self.client_name = client_name
+        self.client_email = client_email
+        self.client_id = client_id
+        self.client_phone = client_phone
+        self.company_name = company_name
+        self.additional_id = additional_id
+        self.type = type
+        self.priority = priority
+        self.status = status
+        self.tag = tag
+        self.assignee_id = assignee_id
+        self.group_id = group_id
+        self.custom_fields = custom_fields
+        self.field_id = field_id
+        self.field_value = field_value
+        self.lists = lists
+        self.channel_id = channel_id
+        self.from_ = from_
+        self.user_id = user_id
+        self.trigger_id = trigger_id
+        self.client_country = client_country
+        self.client_city = client_city
+        self.client_address = client_address
+        self.new_address = new_address
+        self.phone_type = phone_type
+
+    @cached_property
+    def hook(self) -> UsedeskHook:
+        return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
+
+    def execute(self, context: Context) -> int:
+        """
+        Send, push the ids to XCom, and return the id of the ticket.
+
+        :raises AirflowFailException: when the messenger did not take the message; the ticket exists, and
+            its id is in XCom
+        :raises UsedeskError: of the class that says what else happened
+        """
+        created = self._send(self._params())
+        self.log.info("Usedesk made ticket %s%s.", created.ticket_id, _delivery(created))
+        if self.do_xcom_push:
+            for key, value in _xcoms(created).items():
+                context["ti"].xcom_push(key=key, value=value)
+        if created.not_delivered:
+            raise AirflowFailException(
+                f"Usedesk made ticket {created.ticket_id}, but its message was not delivered. "
+                "Check that the channel is switched on and that the client can be reached there."
+            )
+        return created.ticket_id
+
+    def _send(self, params: dict[str, Any]) -> CreatedTicket:
+        """Send in the way of this operator."""
+        return self.hook.create_ticket(**params)
+
+    def _params(self) -> dict[str, Any]:
+        return {name: revealed(getattr(self, name)) for name in self.template_fields if name in ARGUMENTS}
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        if parent is not self:
+            return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        given = [name for name in template_fields if getattr(self, name) is not None]
+        self._read_message_file()
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        for name in given:
+            value = getattr(self, name)
+            if value is None:
+                # Not the same as not given: a template that finds nothing must not go unnoticed.
+                setattr(self, name, "")
+            elif name in PERSONAL:
+                setattr(self, name, Personal(revealed(value)))
+        return None
+
+    def _read_message_file(self) -> None:
+        message = self.message
+        if not isinstance(message, str) or not message.endswith(MESSAGE_FILES) or "\n" in message:
+            return
+        environment = self.get_template_env()
+        try:
+            self.message = (environment.loader or DictLoader({})).get_source(environment, message)[0]
+        except TemplateNotFound:
+            # Without the name: it may be a text for a customer that happens to end like a file.
+            raise ValueError(
+                "message ends like the name of a template file, but there is no such file in the folder of "
+                f"the Dag or in template_searchpath. A text cannot end in {', '.join(MESSAGE_FILES)}: "
+                "put a space behind it."
+            ) from None
+
+
+class CreateTicketOperator(BaseTicketOperator):
+    """
+    Create a ticket (``create/ticket``, EN 51378).
+
+    Returns the id of the ticket, and pushes ``ticket_id``, and where Usedesk answers them
+    ``message_status``, ``chat_id`` and ``comment_id``, to XCom.
+
+    .. seealso:: :class:`BaseTicketOperator` for the parameters that all these operators share.
+
+    :param subject: subject, at most 255 characters (templated)
+    :param message: first message, at most 65,535 bytes, HTML allowed; or the name of a template file that
+        ends in .html, .md or .txt (templated)
+    :param private_comment: whether only agents see the message; default: false (templated)
+    :param files: files to attach: local paths, URLs for Airflow's object storage
+        (``s3://conn_id@bucket/key``) or (name, bytes) (templated)
+    :param template_id: id of a WhatsApp Business template (pact) (templated)
+    :param template_name: name of a WhatsApp Business template (Landbot, infobip) (templated)
+    :param template_variables: texts for the variables of the template, in their order (templated)
+    :param template_lang: language of the template; default of Usedesk: ru (templated)
+    :param username: Telegram name of the client, for Telegram personal (pact) channels (templated)
+    :raises UsedeskInvalidRequest: naming every faulty argument; nothing was sent
+    :raises UsedeskOutcomeUnknown: when the ticket may exist all the same
+    """
+
+    template_fields: Sequence[str] = (
+        *BaseTicketOperator.template_fields,
+        "subject",
+        "message",
+        "private_comment",
+        "files",
+        "template_id",
+        "template_name",
+        "template_variables",
+        "template_lang",
+        "username",
+    )
+
+    def __init__(
+        self,
+        *,
+        subject: str,
+        message: str,
+        private_comment: bool | str | None = None,
+        files: Any = None,
+        template_id: int | str | None = None,
+        template_name: str | None = None,
+        template_variables: Sequence[Any] | str | None = None,
+        template_lang: str | None = None,
+        username: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.subject = subject
+        self.message = message
+        self.private_comment = private_comment
+        self.files = files
+        self.template_id = template_id
+        self.template_name = template_name
+        self.template_variables = template_variables
+        self.template_lang = template_lang
+        self.username = username
+
+
+def _delivery(created: CreatedTicket) -> str:
+    return f"; its message is {created.message_status}" if created.message_status else ""
+
+
+def _xcoms(created: CreatedTicket) -> dict[str, int | str]:
+    answered = {
+        "ticket_id": created.ticket_id,
+        "message_status": created.message_status,
+        "chat_id": created.chat_id,
+        "comment_id": created.comment_id,
+    }
+    return {key: value for key, value in answered.items() if value is not None}
