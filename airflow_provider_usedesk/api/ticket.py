@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -230,6 +229,8 @@ def _check_one(name: str, value: Any) -> Any:
 
 
 def _unknown(name: str) -> str:
+    import difflib  # slow to load, and rarely needed
+
     close = difflib.get_close_matches(name, sorted(ARGUMENTS), n=1)
     return "is not a parameter of create/ticket" + (f"; is {close[0]} meant?" if close else "")
 

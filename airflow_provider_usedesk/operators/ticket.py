@@ -7,9 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
-from jinja2 import DictLoader, TemplateNotFound
 
-from airflow_provider_usedesk.api.ticket import ARGUMENTS, PERSONAL
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.personal import Personal, revealed
 
@@ -185,6 +183,8 @@ class BaseTicketOperator(BaseOperator):
         return self.hook.create_ticket(**params)
 
     def _params(self) -> dict[str, Any]:
+        from airflow_provider_usedesk.api.ticket import ARGUMENTS
+
         return {name: revealed(getattr(self, name)) for name in self.template_fields if name in ARGUMENTS}
 
     def _do_render_template_fields(
@@ -192,6 +192,8 @@ class BaseTicketOperator(BaseOperator):
     ) -> None:
         if parent is not self:
             return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        from airflow_provider_usedesk.api.ticket import PERSONAL
+
         given = [name for name in template_fields if getattr(self, name) is not None]
         self._read_message_file()
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
@@ -208,6 +210,8 @@ class BaseTicketOperator(BaseOperator):
         message = self.message
         if not isinstance(message, str) or not message.endswith(MESSAGE_FILES) or "\n" in message:
             return
+        from jinja2 import DictLoader, TemplateNotFound
+
         environment = self.get_template_env()
         try:
             self.message = (environment.loader or DictLoader({})).get_source(environment, message)[0]

@@ -1,0 +1,122 @@
+"""Dags that run for real, in the process of the tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sqlite3
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock as mocked
+
+from tests.conftest import AIRFLOW_HOME
+
+URL = "https://help.example/uapi"
+TOKEN = "0123456789abcdef-token"
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def connection(monkeypatch):
+    """The default connection, to an address that only a mock answers."""
+    value = json.dumps({"conn_type": "usedesk", "host": URL, "password": TOKEN})
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
+
+
+@pytest.fixture
+def usedesk(connection):
+    """Usedesk's place on the wire: each ticket gets the next id, and every request is kept."""
+    ids = count(1001)
+    with mocked.Mocker(real_http=True) as mocker:
+        mocker.post(
+            f"{URL}/create/ticket",
+            json=lambda request, context: {
+                "status": "success",
+                "ticket_id": next(ids),
+                "message_status": "delivered",
+            },
+        )
+        mocker.sent = lambda: [
+            request.json() for request in mocker.request_history if "help.example" in request.url
+        ]
+        yield mocker
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of a Dag left behind."""
+
+    state: str
+    states: dict[tuple[str, int], str]
+    xcoms: dict[tuple[str, int], dict[str, Any]]
+    rendered: dict[tuple[str, int], dict[str, Any]]
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def airflow_db():
+    from airflow.utils.db import initdb
+
+    initdb()
+    return AIRFLOW_HOME / "airflow.db"
+
+
+@pytest.fixture
+def run_dag(airflow_db, capfd):
+    """Run the Dag of a Python text, or of a file, as ``dag.test()`` does."""
+
+    def run(source: str | Path, conf: dict[str, Any] | None = None) -> Run:
+        path = AIRFLOW_HOME / "dags" / f"dag_{next(_numbers)}.py"
+        path.write_text(source.read_text() if isinstance(source, Path) else source)
+        try:
+            dag_run = _load(path).test(run_conf=conf)
+        finally:
+            path.unlink()
+        return _read(airflow_db, dag_run, capfd)
+
+    return run
+
+
+def _load(path: Path) -> Any:
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    [dag] = {value for value in vars(module).values() if type(value).__name__ == "DAG"}
+    return dag
+
+
+def _read(database: Path, dag_run: Any, capfd: pytest.CaptureFixture[str]) -> Run:
+    key = (dag_run.dag_id, dag_run.run_id)
+    with sqlite3.connect(database) as rows:
+
+        def select(table: str, columns: str) -> list[Any]:
+            query = f"SELECT task_id, map_index, {columns} FROM {table} WHERE dag_id = ? AND run_id = ?"
+            return rows.execute(query, key).fetchall()
+
+        xcoms: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
+        for task, index, name, value in select("xcom", "key, value"):
+            xcoms[task, index][name] = _value(value)
+        rendered = {
+            (task, index): json.loads(fields)
+            for task, index, fields in select("rendered_task_instance_fields", "rendered_fields")
+        }
+        states = {(task, index): state for task, index, state in select("task_instance", "state")}
+    printed = "".join(capfd.readouterr())
+    return Run(str(dag_run.state.value), states, dict(xcoms), rendered, printed)
+
+
+def _value(stored: Any) -> Any:
+    # The column has a numeric affinity: SQLite gives a JSON number back as a number.
+    value = json.loads(stored) if isinstance(stored, (str, bytes)) else stored
+    return json.loads(value) if isinstance(value, str) and value.startswith(('"', "[", "{")) else value

@@ -1,0 +1,324 @@
+"""Operators in Dags that really run: arguments from XComs in, ids in XCom out."""
+
+from __future__ import annotations
+
+import pytest
+
+HEAD = """
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import DAG, XComArg
+try:
+    from airflow.sdk import task
+except ImportError:
+    from airflow.decorators import task
+
+from airflow_provider_usedesk.operators.message import (
+    SendTelegramMessageOperator,
+    SendViberMessageOperator,
+    SendWhatsAppMessageOperator,
+    SendWhatsAppTemplateOperator,
+)
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+
+"""
+
+
+def dag(body: str, options: str = "") -> str:
+    lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
+    arguments = f'"example", start_date=datetime(2026, 1, 1), schedule=None, {options}'
+    return f"{HEAD}\nwith DAG({arguments}) as dag:\n{lines}\n"
+
+
+OPEN_FROM_XCOM = """
+@task
+def find():
+    return {
+        "client": "Anna",
+        "phone": "+7 (912) 345-67-89",
+        "tags": ["debt", "may"],
+        "fields": {10: True},
+        "channel": 683,
+    }
+
+found = find()
+CreateTicketOperator(
+    task_id="open",
+    subject="Invoice of {{ ti.xcom_pull('find')['client'] }}",
+    message="{{ ti.xcom_pull('find')['client'] }} owes",
+    client_phone="{{ ti.xcom_pull('find')['phone'] }}",
+    tag="{{ ti.xcom_pull('find')['tags'] }}",
+    custom_fields="{{ ti.xcom_pull('find')['fields'] }}",
+    channel_id="{{ ti.xcom_pull('find')['channel'] }}",
+    private_comment="{{ True }}",
+    files=None,
+) << found
+"""
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_templates_find_their_values_in_xcom(run_dag, usedesk, native):
+    run = run_dag(dag(OPEN_FROM_XCOM, f"render_template_as_native_obj={native}"))
+    assert run.state == "success"
+    [sent] = usedesk.sent()
+    assert sent == {
+        "api_token": "0123456789abcdef-token",
+        "subject": "Invoice of Anna",
+        "message": "Anna owes",
+        "client_phone": "79123456789",
+        "tag": "debt,may",
+        "field_id": "10",
+        "field_value": "true",
+        "channel_id": 683,
+        "private_comment": True,
+    }
+    assert run.xcoms["open", -1] == {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
+
+
+def test_xcom_args_and_the_tasks_behind(run_dag, usedesk):
+    run = run_dag(
+        dag(
+            """
+            @task(multiple_outputs=True)
+            def find() -> dict:
+                return {"phone": "79123456789", "words": ["Anna", 3], "channel": 123}
+
+            @task
+            def note(ticket_id):
+                return ticket_id + 1
+
+            found = find()
+            template = SendWhatsAppTemplateOperator(
+                task_id="send",
+                channel_id=found["channel"],
+                client_phone=found["phone"],
+                template_id=8094,
+                template_variables=found["words"],
+            )
+            note(template.output)
+            """.replace("            ", "")
+        )
+    )
+    assert run.state == "success"
+    assert usedesk.sent()[0]["template_variables"] == ["Anna", "3"]
+    assert run.xcoms["note", -1] == {"return_value": 1002}
+
+
+def test_mapped_over_arguments(run_dag, usedesk):
+    run = run_dag(
+        dag("""
+@task
+def people():
+    return [
+        {"client_phone": "79111111111", "template_variables": ["Anna"]},
+        {"client_phone": "79222222222", "template_variables": ["Boris"]},
+    ]
+
+SendWhatsAppTemplateOperator.partial(task_id="send", channel_id=123, template_id=8094).expand_kwargs(people())
+CreateTicketOperator.partial(task_id="open", subject="s").expand(message=["first", "second"])
+""")
+    )
+    assert run.state == "success"
+    sent = usedesk.sent()
+    people = {one["client_phone"]: one["template_variables"] for one in sent if "template_id" in one}
+    assert people == {"79111111111": ["Anna"], "79222222222": ["Boris"]}
+    assert sorted(one["message"] for one in sent if "message" in one) == ["first", "second"]
+    ids = [run.xcoms[task, index]["return_value"] for task in ("send", "open") for index in (0, 1)]
+    assert sorted(ids) == [1001, 1002, 1003, 1004]
+
+
+@pytest.mark.parametrize("ending", ["html", "md", "txt"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_message_from_a_template_file(run_dag, usedesk, tmp_path, ending, mapped):
+    (tmp_path / f"letter.{ending}").write_text("<p>Dear {{ params.name }}</p>\nbye.txt")
+    folder = f"template_searchpath={str(tmp_path)!r}, params={{'name': 'Anna'}}"
+    if mapped:
+        body = (
+            f"CreateTicketOperator.partial(task_id='open', message='letter.{ending}').expand(subject=['s'])"
+        )
+    else:
+        body = f"CreateTicketOperator(task_id='open', subject='s', message='letter.{ending}')"
+    assert run_dag(dag(body, folder)).state == "success"
+    assert usedesk.sent()[0]["message"] == "<p>Dear Anna</p>\nbye.txt"
+
+
+def test_only_message_is_a_template_file(run_dag, usedesk, tmp_path):
+    report = tmp_path / "report.txt"
+    report.write_text("{{ this is no template")
+    bodies = []
+
+    def answer(request, context):
+        bodies.append(request.body.read())
+        return {"status": "success", "ticket_id": 5}
+
+    usedesk.post("https://help.example/uapi/create/ticket", json=answer)
+    body = f"CreateTicketOperator(task_id='o', subject='a.txt', message='m', files=[{str(report)!r}])"
+    assert run_dag(dag(body)).state == "success"
+    assert b"{{ this is no template" in bodies[0]
+    assert b"a.txt" in bodies[0]
+
+
+def test_a_text_that_ends_like_a_file_is_neither_sent_nor_shown(run_dag, usedesk):
+    run = run_dag(dag("CreateTicketOperator(task_id='open', subject='s', message='Dear Anna, see my.txt')"))
+    assert run.state == "failed"
+    assert usedesk.sent() == []
+    assert "ends like the name of a template file" in run.printed
+
+
+NOTHING = [
+    ("message", "{{ ti.xcom_pull('nobody') }}"),
+    ("subject", "{{ '' }}"),
+    ("channel_id", "{{ ti.xcom_pull('nobody') }}"),
+    ("private_comment", "{{ '' }}"),
+]
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(("name", "template"), NOTHING)
+def test_a_template_that_finds_nothing_sends_nothing(run_dag, usedesk, name, template, native):
+    arguments = {"subject": "s", "message": "m", name: template}
+    body = f"CreateTicketOperator(task_id='open', **{arguments!r})"
+    run = run_dag(dag(body, f"render_template_as_native_obj={native}"))
+    assert run.state == "failed"
+    assert usedesk.sent() == []
+    assert f"{name}: " in run.printed
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_an_optional_text_that_finds_nothing_is_left_out(run_dag, usedesk, native):
+    body = """
+CreateTicketOperator(
+    task_id="open", subject="s", message="m", client_name="{{ params.name or '' }}", company_name=None
+)
+"""
+    run_dag(dag(body, f"render_template_as_native_obj={native}, params={{'name': None}}"))
+    [sent] = usedesk.sent()
+    assert set(sent) == {"api_token", "subject", "message"}
+
+
+def test_every_channel(run_dag, usedesk):
+    run = run_dag(
+        dag("""
+words = {"subject": "s", "message": "m", "channel_id": 20054}
+SendWhatsAppMessageOperator(task_id="whatsapp", **words, client_phone="79254697403", user_id=2156)
+SendViberMessageOperator(task_id="viber", **words, client_id=27747627)
+SendTelegramMessageOperator(task_id="telegram", **words, username="@ivanov")
+SendWhatsAppTemplateOperator(
+    task_id="infobip", channel_id=20054, client_id=27747627, template_name="Main", template_lang="en",
+    template_variables=["Valeria"], usedesk_conn_id="usedesk_{{ 'default' }}", priority="low",
+)
+""")
+    )
+    assert run.state == "success"
+    by_id = {
+        sent.get("username") or sent.get("template_name") or sent.get("user_id", "viber"): sent
+        for sent in usedesk.sent()
+    }
+    assert by_id[2156]["from"] == "user"
+    assert "from" not in by_id["viber"]
+    assert by_id["@ivanov"]["message"] == "m"
+    assert by_id["Main"]["template_lang"] == "en"
+
+
+def test_not_delivered_fails_for_good_with_the_ids_in_xcom(run_dag, usedesk):
+    usedesk.post(
+        "https://help.example/uapi/create/ticket",
+        json={"status": "success", "ticket_id": "77", "message_status": "not delivered", "comment_id": 8},
+    )
+    run = run_dag(
+        dag("""
+SendTelegramMessageOperator(
+    task_id="send", subject="s", message="m", channel_id=1, username="ivanov", retries=3, retry_delay=0.1
+)
+""")
+    )
+    assert run.state == "failed"
+    assert len(usedesk.sent()) == 1
+    assert run.xcoms["send", -1] == {"ticket_id": 77, "message_status": "not delivered", "comment_id": 8}
+    assert "ticket 77" in run.printed
+
+
+def test_viber_answers_a_chat(run_dag, usedesk):
+    usedesk.post(
+        "https://help.example/uapi/create/ticket",
+        json={"status": "success", "ticket_id": 77, "chat_id": "5754"},
+    )
+    run = run_dag(
+        dag(
+            "SendViberMessageOperator(task_id='v', subject='s', message='m', channel_id=1, client_phone='79')"
+        )
+    )
+    assert run.xcoms["v", -1] == {"return_value": 77, "ticket_id": 77, "chat_id": "5754"}
+
+
+def test_no_xcom_when_none_is_wanted(run_dag, usedesk):
+    run = run_dag(dag("CreateTicketOperator(task_id='open', subject='s', message='m', do_xcom_push=False)"))
+    assert run.state == "success"
+    assert run.xcoms == {}
+
+
+def test_the_hook_in_a_python_task(run_dag, usedesk):
+    run = run_dag(
+        dag("""
+@task
+def open_ticket():
+    return UsedeskHook().create_ticket(subject="s", message="m", **{"from": "client"}).ticket_id
+
+open_ticket()
+""")
+    )
+    assert run.xcoms["open_ticket", -1] == {"return_value": 1001}
+
+
+def test_nothing_personal_and_no_token_is_left_behind(run_dag, usedesk, airflow_db):
+    run = run_dag(
+        dag("""
+CreateTicketOperator(
+    task_id="open",
+    subject="Subject of {{ 'Qwerty' }}{{ 'uiop' }}",
+    message="Message of {{ 'Qwerty' }}{{ 'uiop' }}",
+    client_name="{{ 'Qwerty' }}{{ 'uiop' }}",
+    client_email="{{ 'qwe' }}{{ 'rty@example.org' }}",
+    client_phone="{{ '7912' }}{{ '0000001' }}",
+    client_address="{{ 'Qwerty' }}{{ 'uiop' }}",
+    username="{{ 'Qwerty' }}{{ 'uiop' }}",
+    custom_fields={10: "{{ 'Qwerty' }}{{ 'uiop' }}"},
+    lists=[[{"id": 1, "value": "{{ 'Qwerty' }}{{ 'uiop' }}"}]],
+    template_id=1,
+    template_variables=["{{ 'Qwerty' }}{{ 'uiop' }}"],
+    channel_id="{{ 683 }}",
+    tag=["visible"],
+)
+""")
+    )
+    assert run.state == "success"
+    assert usedesk.sent()[0]["template_variables"] == ["Qwertyuiop"]
+    assert run.rendered["open", -1]["channel_id"] in (683, "683")
+    assert run.rendered["open", -1]["tag"] == ["visible"]
+    assert run.rendered["open", -1]["client_phone"] == "***"
+    left_behind = run.printed.encode() + airflow_db.read_bytes()
+    for secret in (b"0123456789abcdef-token", b"Qwertyuiop", b"qwerty@example.org", b"79120000001"):
+        assert secret not in left_behind
+
+
+def test_a_failure_shows_neither_token_nor_person(run_dag, usedesk, airflow_db):
+    usedesk.post(
+        "https://help.example/uapi/create/ticket",
+        json={"code": 119, "error": "0123456789abcdef-token: no client Qwertyuiop 79120000001"},
+    )
+    body = """
+CreateTicketOperator(
+    task_id="open",
+    subject="s",
+    message="m",
+    client_name="{{ 'Qwerty' }}uiop",
+    client_phone="{{ '7912' }}0000001",
+)
+"""
+    run = run_dag(dag(body))
+    assert run.state == "failed"
+    assert "UsedeskClientNotFound" in run.printed
+    left_behind = run.printed.encode() + airflow_db.read_bytes()
+    for secret in (b"0123456789abcdef-token", b"Qwertyuiop", b"79120000001"):
+        assert secret not in left_behind

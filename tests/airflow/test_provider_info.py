@@ -1,0 +1,127 @@
+"""What Airflow reads of the package: its schema, its names, its connection form."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import logging
+import subprocess
+import sys
+import tomllib
+import warnings
+from pathlib import Path
+
+import airflow
+import jsonschema
+import pytest
+
+from airflow_provider_usedesk.get_provider_info import get_provider_info
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+
+AIRFLOW_FILES = Path(airflow.__file__).parent
+[FORM] = get_provider_info()["connection-types"]
+
+
+def schema(name):
+    return json.loads((AIRFLOW_FILES / name).read_text())
+
+
+def test_the_schema_of_airflow_accepts_it():
+    jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
+
+
+def test_the_form_follows_the_stricter_schema_of_airflows_own_providers():
+    path = AIRFLOW_FILES / "provider.yaml.schema.json"
+    if not path.exists():
+        pytest.skip("this Airflow does not bring provider.yaml.schema.json")
+    whole = schema(path.name)
+    part = {**whole["properties"]["connection-types"], "definitions": whole.get("definitions", {})}
+    jsonschema.validate([FORM], part)
+
+
+def test_every_name_exists():
+    info = get_provider_info()
+    for part in ("operators", "hooks"):
+        for entry in info[part]:
+            for module in entry["python-modules"]:
+                assert importlib.import_module(module)
+    module, _, name = FORM["hook-class-name"].rpartition(".")
+    assert getattr(importlib.import_module(module), name) is UsedeskHook
+    assert (UsedeskHook.conn_type, UsedeskHook.hook_name) == (FORM["connection-type"], FORM["hook-name"])
+
+
+def test_every_operator_module_is_listed():
+    package = importlib.import_module("airflow_provider_usedesk.operators")
+    found = set()
+    for path in Path(package.__path__[0]).glob("[!_]*.py"):
+        module = importlib.import_module(f"airflow_provider_usedesk.operators.{path.stem}")
+        if any(inspect.isclass(value) and name.endswith("Operator") for name, value in vars(module).items()):
+            found.add(module.__name__)
+    listed = {module for entry in get_provider_info()["operators"] for module in entry["python-modules"]}
+    assert found == listed
+
+
+def test_it_is_a_literal_that_imports_nothing():
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "from airflow_provider_usedesk.get_provider_info import get_provider_info; get_provider_info()\n"
+        "import json; print(json.dumps(list(set(sys.modules) - before)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    heavy = {"airflow", "requests", "httpx", "fastapi", "pydantic"}
+    assert not heavy & set(json.loads(printed))
+
+
+def test_package_name_is_the_distributions():
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    assert get_provider_info()["package-name"] == project["name"]
+
+
+def test_the_older_forms_are_the_same_form():
+    pytest.importorskip("flask_appbuilder")
+    pytest.importorskip("wtforms")
+    behaviour = UsedeskHook.get_ui_field_behaviour()
+    assert behaviour["hidden_fields"] == FORM["ui-field-behaviour"]["hidden-fields"]
+    assert behaviour["relabeling"] == FORM["ui-field-behaviour"]["relabeling"]
+    assert behaviour["placeholders"] == FORM["ui-field-behaviour"]["placeholders"]
+    widgets = UsedeskHook.get_connection_form_widgets()
+    assert list(widgets) == list(FORM["conn-fields"])
+    for name, field in widgets.items():
+        declared = FORM["conn-fields"][name]
+        assert field.args[0] == declared["label"]
+        assert field.kwargs["description"] == declared["description"]
+        kind = {"IntegerField": "integer"}.get(field.field_class.__name__, "string")
+        assert kind in declared["schema"]["type"]
+        assert (field.field_class.__name__ == "PasswordField") == ("format" in declared["schema"])
+
+
+def test_the_providers_manager_loads_all_of_it_without_a_warning(caplog):
+    from airflow.providers_manager import ProvidersManager
+
+    caplog.set_level(logging.WARNING)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        manager = ProvidersManager()
+        manager.initialize_providers_hooks()
+        info = manager.hooks["usedesk"]
+        form = {name for name in manager.connection_form_widgets if "usedesk" in name}
+    assert manager.providers["airflow-provider-usedesk"].version
+    assert info is not None
+    assert (info.hook_name, info.connection_id_attribute_name) == ("Usedesk", "usedesk_conn_id")
+    assert {name.split("__")[-1] for name in form} == set(FORM["conn-fields"])
+    assert "host" in manager.field_behaviours["usedesk"]["relabeling"]
+    ours = [record.getMessage() for record in caplog.records] + [str(warning.message) for warning in warned]
+    assert [text for text in ours if "usedesk" in text.lower()] == []
+
+
+def test_the_form_of_airflow_3_is_complete():
+    pytest.importorskip("airflow.sdk")
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+    [shown] = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "usedesk"]
+    assert shown.hook_name == "Usedesk"
+    assert set(shown.extra_fields or {}) == set(FORM["conn-fields"])
+    assert shown.standard_fields.host.title == "API base URL"
+    assert shown.standard_fields.password.title == "API token"
+    assert shown.standard_fields.login.hidden
