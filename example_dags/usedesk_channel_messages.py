@@ -1,0 +1,63 @@
+"""Write to a client through each messenger that Usedesk offers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import dag
+
+from airflow_provider_usedesk.operators.message import (
+    SendTelegramMessageOperator,
+    SendViberMessageOperator,
+    SendWhatsAppMessageOperator,
+    SendWhatsAppTemplateOperator,
+)
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    tags=["usedesk"],
+    params={
+        "phone": "79254697403",
+        "telegram_name": "@ivanov",
+        "agent": 2156,
+        "whatsapp_channel": 20054,
+        "infobip_channel": 20055,
+        "viber_channel": 20060,
+        "telegram_channel": 20070,
+    },
+)
+def usedesk_channel_messages():
+    SendWhatsAppMessageOperator(
+        task_id="whatsapp_message",
+        channel_id="{{ params.whatsapp_channel }}",
+        user_id="{{ params.agent }}",
+        client_phone="{{ params.phone }}",
+        subject="Your order",
+        message="Your order is ready. See you today!",
+    )
+    SendWhatsAppTemplateOperator(
+        task_id="whatsapp_template_of_infobip",
+        channel_id="{{ params.infobip_channel }}",
+        client_phone="{{ params.phone }}",
+        template_name="Main",
+        template_variables=["Valeria"],
+    )
+    SendViberMessageOperator(
+        task_id="viber_message",
+        channel_id="{{ params.viber_channel }}",
+        client_phone="{{ params.phone }}",
+        subject="Your order",
+        message="Your order is ready. See you today!",
+    )
+    SendTelegramMessageOperator(
+        task_id="telegram_message",
+        channel_id="{{ params.telegram_channel }}",
+        username="{{ params.telegram_name }}",
+        subject="Your order",
+        message="Your order is ready. See you today!",
+    )
+
+
+usedesk_channel_messages()

@@ -1,0 +1,40 @@
+"""Write a report and hand it to the support team in a ticket of every Monday."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from tempfile import mkdtemp
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+
+
+@dag(schedule="0 7 * * MON", start_date=datetime(2026, 1, 1), catchup=False, tags=["usedesk"])
+def usedesk_ticket_with_file():
+    @task
+    def write_report() -> str:
+        # With workers on several machines this would be a place that all of them reach, such as s3://.
+        report = Path(mkdtemp(prefix="usedesk-report-")) / "weekly.csv"
+        report.write_text("check,failures\nmissing e-mail,17\nunknown country,3\n")
+        return f"file://{report}"
+
+    @task(trigger_rule="all_done")
+    def remove_report(report: str) -> None:
+        path = Path(report.removeprefix("file://"))
+        path.unlink()
+        path.parent.rmdir()
+
+    report = write_report()
+    ticket = CreateTicketOperator(
+        task_id="open_ticket",
+        subject="Data quality, week {{ data_interval_end | ds }}",
+        message="<p>The findings of the week are in the file.</p>",
+        private_comment=True,
+        files=[report, ("about.txt", b"Written by a Dag.\n")],
+    )
+    ticket >> remove_report(report)
+
+
+usedesk_ticket_with_file()

@@ -1,0 +1,37 @@
+"""Remind clients of their appointments by WhatsApp on every working day at nine."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_usedesk.operators.message import SendWhatsAppTemplateOperator
+
+
+@dag(
+    schedule="0 9 * * MON-FRI",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["usedesk"],
+    params={"whatsapp_channel": 123, "template_id": 8094},
+)
+def usedesk_whatsapp_reminders():
+    @task
+    def appointments_of_today() -> list[dict[str, object]]:
+        return [
+            {"client_phone": "79511234567", "template_variables": ["John", "18:00", "London"]},
+            {"client_phone": "79511234568", "template_variables": ["Anna", "18:30", "Riga"]},
+            {"client_phone": "79511234569", "template_variables": ["Boris", "19:00", "Minsk"]},
+        ]
+
+    SendWhatsAppTemplateOperator.partial(
+        task_id="remind",
+        channel_id="{{ params.whatsapp_channel }}",
+        template_id="{{ params.template_id }}",
+        tag="reminder",
+        max_active_tis_per_dag=4,
+    ).expand_kwargs(appointments_of_today())
+
+
+usedesk_whatsapp_reminders()
