@@ -1,0 +1,14 @@
+"""A local Usedesk to develop Dags against: server, inbox page, faults on demand."""
+
+from airflow_provider_usedesk.sandbox.faults import (
+    Fault,
+    answer,
+    close,
+    delay,
+    half_answer,
+    html,
+    rate_limited,
+)
+from airflow_provider_usedesk.sandbox.server import Sandbox
+
+__all__ = ["Fault", "Sandbox", "answer", "close", "delay", "half_answer", "html", "rate_limited"]

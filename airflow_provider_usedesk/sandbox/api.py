@@ -1,0 +1,126 @@
+"""The API on the wire: input in any of its four encodings, faults on demand, JSON out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_usedesk.sandbox.faults import Fault
+from airflow_provider_usedesk.sandbox.methods import METHODS, Upload
+from airflow_provider_usedesk.sandbox.php import nested
+from airflow_provider_usedesk.sandbox.state import State
+
+
+class Api:
+    """
+    Answer the calls of API methods; an ASGI application.
+
+    :param state: the sandbox
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def method(self, path: str) -> str | None:
+        """Return the method that a path names, if it names one."""
+        base = self._state.options.base_path
+        name = path.removeprefix(base).strip("/") if path.startswith(base) else ""
+        return name if name in METHODS else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = self.method(scope["path"]) or ""
+        self._state.count(method)
+        fault = self._state.faults.take(method)
+        if fault and fault.when == "before" and await _happens(fault, receive, send):
+            return
+        status, content = await self._handle(method, Request(scope, receive))
+        body = json.dumps(content, ensure_ascii=False).encode()
+        if fault and fault.when == "after" and await _happens(fault, receive, send, body):
+            return
+        await _answer(send, status, "application/json", body)
+
+    async def _handle(self, method: str, request: Request) -> tuple[int, Any]:
+        if method == "create/ticket" and request.method != "POST":
+            return 405, {"message": "The GET method is not supported for this route."}
+        try:
+            given = await _given(request)
+        except ValueError:
+            return 400, {"error": "the body cannot be read"}
+        return self._state.handle(method, given)
+
+
+async def _given(request: Request) -> dict[str, Any]:
+    """Merge query and body, as the framework of the real service does."""
+    given = nested(parse_qsl(request.url.query, keep_blank_values=True))
+    content_type = request.headers.get("content-type", "").partition(";")[0]
+    if content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        async with request.form(max_files=100, max_fields=1000, max_part_size=2**20) as form:
+            return given | nested([(name, await _form_value(value)) for name, value in form.multi_items()])
+    body = await request.body()
+    if content_type == "application/json" and body:
+        content = json.loads(body)
+        return given | content if isinstance(content, dict) else given
+    return given
+
+
+async def _form_value(value: UploadFile | str) -> Upload | str:
+    if isinstance(value, str):
+        return value
+    return Upload(value.filename or "file", value.content_type or "", await value.read())
+
+
+async def _happens(fault: Fault, receive: Receive, send: Send, body: bytes = b"") -> bool:
+    """Let a fault happen; return whether the request is over with it."""
+    if fault.action == "delay":
+        await asyncio.sleep(fault.seconds)
+        return False
+    if fault.action == "answer":
+        if fault.when == "before":
+            await _drain(receive)
+        await _answer(send, fault.status, fault.content_type, fault.body.encode(), dict(fault.headers))
+    if fault.action == "half_answer":
+        await _start(send, 200, "application/json", len(body))
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        _transport(send).close()
+        await _gone(receive)
+    if fault.action == "close":
+        _transport(send).abort()
+        await _gone(receive)
+    return True
+
+
+async def _answer(
+    send: Send, status: int, content_type: str, body: bytes, headers: dict[str, str] | None = None
+) -> None:
+    await _start(send, status, content_type, len(body), headers)
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _start(
+    send: Send, status: int, content_type: str, length: int, headers: dict[str, str] | None = None
+) -> None:
+    named = {"content-type": content_type, "content-length": str(length), **(headers or {})}
+    raw = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+def _transport(send: Send) -> asyncio.Transport:
+    # ASGI knows no way to break a connection; uvicorn's send is a method of what holds the socket.
+    transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]
+    return transport
+
+
+async def _drain(receive: Receive) -> None:
+    while (await receive()).get("more_body"):
+        pass
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

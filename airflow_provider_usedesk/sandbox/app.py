@@ -1,0 +1,68 @@
+"""The whole sandbox as one ASGI application: the API, the inbox, the control endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import Body, FastAPI, HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from airflow_provider_usedesk.sandbox import faults
+from airflow_provider_usedesk.sandbox.api import Api
+from airflow_provider_usedesk.sandbox.inbox import inbox_routes
+from airflow_provider_usedesk.sandbox.methods import METHODS
+from airflow_provider_usedesk.sandbox.state import State
+
+FAULTS: Mapping[str, Callable[..., faults.Fault]] = {
+    "close": faults.close,
+    "delay": faults.delay,
+    "answer": faults.answer,
+    "html": faults.html,
+    "rate_limited": faults.rate_limited,
+    "half_answer": faults.half_answer,
+}
+
+
+def build_app(state: State) -> ASGIApp:
+    """Put the application together; the API stands outside of FastAPI, which would hide the socket."""
+    api = Api(state)
+    pages = FastAPI(title="Usedesk sandbox", docs_url=None, redoc_url=None, openapi_url=None)
+    _add_control(pages, state)
+    pages.include_router(inbox_routes(state))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and api.method(scope["path"]):
+            await api(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return app
+
+
+def _add_control(pages: FastAPI, state: State) -> None:
+    @pages.post("/_sandbox/faults", status_code=201)
+    def add(order: dict[str, Any] = Body()) -> list[dict[str, Any]]:  # noqa: B008 (how FastAPI is written)
+        times, method = order.pop("times", 1), order.pop("method", None)
+        make = FAULTS.get(order.pop("fault", ""))
+        if make is None:
+            raise HTTPException(400, f"fault must be one of {', '.join(FAULTS)}")
+        if not isinstance(times, int) or times < 1 or method not in (None, *METHODS):
+            raise HTTPException(400, f"times must be at least 1, method one of {', '.join(METHODS)}")
+        try:
+            state.faults.add(make(**order), times, method)
+        except TypeError as error:
+            raise HTTPException(400, str(error)) from None
+        return state.faults.waiting()
+
+    @pages.get("/_sandbox/faults")
+    def waiting() -> list[dict[str, Any]]:
+        return state.faults.waiting()
+
+    @pages.delete("/_sandbox/faults", status_code=204)
+    def clear() -> None:
+        state.faults.clear()
+
+    @pages.post("/_sandbox/reset", status_code=204)
+    def reset() -> None:
+        state.reset()

@@ -1,0 +1,21 @@
+"""The fixture ``usedesk_sandbox`` for tests of your own Dags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.sandbox import Sandbox
+
+
+@pytest.fixture
+def usedesk_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Run a local Usedesk, to which the connection ``usedesk_default`` leads during the test."""
+    from airflow_provider_usedesk.sandbox import Sandbox
+
+    with Sandbox(listing_lag=0) as sandbox:
+        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", sandbox.connection_json)
+        yield sandbox

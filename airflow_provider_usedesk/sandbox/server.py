@@ -1,0 +1,140 @@
+"""The sandbox as something to start and stop, with what it received at hand."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_usedesk.sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from airflow_provider_usedesk.sandbox.world import Ticket
+
+INSTALL = "The sandbox needs its extra: pip install 'airflow-provider-usedesk[sandbox]'"
+
+
+class Sandbox:
+    """
+    Run a local Usedesk on 127.0.0.1, in a thread.
+
+    :param port: port to listen on; 0 takes a free one
+    :param base_path: path of the API; empty for none
+    :param token: the API token that is known
+    :param errors_status: HTTP status of refusals
+    :param listing_lag: seconds until a new ticket appears in ``tickets``
+    :param offset_is: whether ``offset`` in ``tickets`` counts ``page`` or ``row``
+    :param clock: tells the time in seconds since 1970
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        base_path: str = "/uapi",
+        token: str = "sandbox-token",  # noqa: S107 (known to everyone, and only here)
+        errors_status: int = 200,
+        listing_lag: float = 2.0,
+        offset_is: str = "page",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        from airflow_provider_usedesk.sandbox.state import Options, State
+
+        path = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
+        options = Options(token, path, errors_status, listing_lag, offset_is)
+        self._port = port
+        self._state = State(options, clock)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start serving; return when requests are answered."""
+        try:
+            import uvicorn
+
+            from airflow_provider_usedesk.sandbox.app import build_app
+        except ImportError as error:
+            raise RuntimeError(INSTALL) from error
+        listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            build_app(self._state),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,  # its lines would hold the token of requests that put it into the query
+            timeout_graceful_shutdown=1,
+        )
+        self._server = server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=server.run, args=([listener],), name="usedesk-sandbox", daemon=True
+        )
+        self._thread.start()
+        while not server.started and self._thread.is_alive():
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Stop serving; return when the socket is closed."""
+        if self._server and self._thread:
+            self._server.should_exit = True
+            self._thread.join()
+            self._server = self._thread = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of the API."""
+        return f"http://127.0.0.1:{self._port}{self._state.options.base_path}"
+
+    @property
+    def inbox_url(self) -> str:
+        """Address of the inbox."""
+        return f"http://127.0.0.1:{self._port}{'' if self._state.options.base_path else '/inbox'}/"
+
+    @property
+    def token(self) -> str:
+        return self._state.options.token
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """An Airflow Connection to this sandbox."""
+        extra = {"web_url": self.inbox_url.rstrip("/")}
+        return {"conn_type": "usedesk", "host": self.url, "password": self.token, "extra": extra}
+
+    @property
+    def connection_json(self) -> str:
+        """The Airflow Connection as JSON, for ``AIRFLOW_CONN_USEDESK_DEFAULT``."""
+        return json.dumps(self.connection)
+
+    @property
+    def tickets(self) -> tuple[Ticket, ...]:
+        """All tickets, oldest first."""
+        return self._state.tickets()
+
+    def requests(self, method: str | None = None) -> int:
+        """Count the requests received for one method, or for all; those met by a fault count too."""
+        return self._state.requests(method)
+
+    def fail(self, fault: Fault, times: int = 1, method: str | None = None) -> None:
+        """Let a fault happen to the next requests, of one method or of any."""
+        self._state.faults.add(fault, times, method)
+
+    def reset(self) -> None:
+        """Forget all tickets, clients, faults and counts."""
+        self._state.reset()

@@ -1,0 +1,89 @@
+"""What a running sandbox knows: its company, its settings, and what it was asked."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_usedesk.sandbox.faults import FaultQueue
+from airflow_provider_usedesk.sandbox.methods import METHODS, Call, Refusal
+from airflow_provider_usedesk.sandbox.world import Ticket, World
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    Hold the settings of a sandbox.
+
+    :param token: the API token that is known
+    :param base_path: path of the API, such as ``/uapi``; empty for none
+    :param errors_status: HTTP status of refusals; the real service is known to use 200
+    :param listing_lag: seconds until a new ticket appears in ``tickets``
+    :param offset_is: whether ``offset`` counts ``page`` or ``row``
+    """
+
+    token: str = field(default="sandbox-token", repr=False)
+    base_path: str = "/uapi"
+    errors_status: int = 200
+    listing_lag: float = 2.0
+    offset_is: str = "page"
+
+
+class State:
+    """
+    Hold all that changes while a sandbox runs; its methods may be called from any thread.
+
+    :param options: the settings
+    :param clock: tells the time in seconds since 1970
+    """
+
+    def __init__(self, options: Options, clock: Callable[[], float]) -> None:
+        self.options = options
+        self.faults = FaultQueue()
+        self._clock = clock
+        self._world = World()
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, method: str) -> None:
+        with self._lock:
+            self._counts[method] += 1
+
+    def requests(self, method: str | None = None) -> int:
+        with self._lock:
+            return self._counts.total() if method is None else self._counts[method]
+
+    def handle(self, method: str, given: Mapping[str, Any]) -> tuple[int, Any]:
+        """Carry out one call; return the HTTP status and what to answer."""
+        params = dict(given)
+        if params.pop("api_token", None) != self.options.token:
+            return self.options.errors_status, Refusal("invalid token", 112).as_json()
+        with self._lock:
+            try:
+                return 200, METHODS[method](self._call(params))
+            except Refusal as refusal:
+                return self.options.errors_status, refusal.as_json()
+
+    def tickets(self) -> tuple[Ticket, ...]:
+        with self._lock:
+            return tuple(self._world.tickets.values())
+
+    def look(self) -> World:
+        """Return the company to be shown; what it holds is never changed in place."""
+        return self._world
+
+    def reset(self) -> None:
+        """Forget all tickets, clients, faults and counts."""
+        self.faults.clear()
+        with self._lock:
+            self._world = World()
+            self._counts.clear()
+
+    def _call(self, params: Mapping[str, Any]) -> Call:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        lag = timedelta(seconds=self.options.listing_lag)
+        return Call(self._world, params, now, lag, self.options.offset_is)
