@@ -63,7 +63,7 @@ def compare(modules: dict[str, str], rounds: int) -> Iterable[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
     installed = {name: module for name, module in MODULES.items() if _is_installed(module)}
     print("\n".join(compare(installed, parser.parse_args().rounds)))
     for name in MODULES.keys() - installed.keys():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
 from airflow.providers.common.compat.sdk import dag, task
@@ -23,10 +22,8 @@ def usedesk_open_ticket():
         return {"number": "2026-117", "client": "John", "phone": "+7 951 123-45-67", "amount": "120.00"}
 
     @task
-    def note(ticket_id: int, message_ticket_id: int) -> None:
-        logging.getLogger(__name__).info(
-            "Invoice is in ticket %s, message in %s", ticket_id, message_ticket_id
-        )
+    def note_tickets(ticket_id: int, message_ticket_id: int) -> dict[str, int]:
+        return {"ticket": ticket_id, "message": message_ticket_id}
 
     invoice = find_overdue_invoice()
     open_ticket = CreateTicketOperator(
@@ -49,7 +46,7 @@ def usedesk_open_ticket():
         template_lang="en",
     )
     open_ticket >> send_template
-    note(open_ticket.output, send_template.output)
+    note_tickets(open_ticket.output, send_template.output)
 
 
 usedesk_open_ticket()

@@ -20,7 +20,7 @@ def usedesk_ticket_with_file():
         report.write_text("check,failures\nmissing e-mail,17\nunknown country,3\n")
         return f"file://{report}"
 
-    @task(trigger_rule="all_done")
+    @task
     def remove_report(report: str) -> None:
         path = Path(report.removeprefix("file://"))
         path.unlink()
@@ -29,12 +29,12 @@ def usedesk_ticket_with_file():
     report = write_report()
     ticket = CreateTicketOperator(
         task_id="open_ticket",
-        subject="Data quality, week {{ data_interval_end | ds }}",
-        message="<p>The findings of the week are in the file.</p>",
+        subject="Data quality: findings of the week",
+        message="<p>The findings are in the file.</p>",
         private_comment=True,
         files=[report, ("about.txt", b"Written by a Dag.\n")],
     )
-    ticket >> remove_report(report)
+    ticket >> remove_report(report).as_teardown(setups=report)
 
 
 usedesk_ticket_with_file()

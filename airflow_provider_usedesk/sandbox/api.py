@@ -8,13 +8,17 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_usedesk.sandbox.faults import Fault
 from airflow_provider_usedesk.sandbox.methods import METHODS, Upload
 from airflow_provider_usedesk.sandbox.php import nested
 from airflow_provider_usedesk.sandbox.state import State
+
+NO_FAULT = Fault("delay")
 
 
 class Api:
@@ -36,23 +40,34 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = self.method(scope["path"]) or ""
         self._state.count(method)
-        fault = self._state.faults.take(method)
-        if fault and fault.when == "before" and await _happens(fault, receive, send):
-            return
-        status, content = await self._handle(method, Request(scope, receive))
+        fault = self._state.faults.take(method) or NO_FAULT
+        if fault.when == "before" and fault.action in ("close", "answer"):
+            return await _break(fault, receive, send)
+        request = Request(scope, receive)
+        given = await _read(request)
+        if fault.when == "before":
+            await asyncio.sleep(fault.seconds)
+        status, content = self._handle(method, request.method, given)
+        if fault.when == "after":
+            await asyncio.sleep(fault.seconds)
         body = json.dumps(content, ensure_ascii=False).encode()
-        if fault and fault.when == "after" and await _happens(fault, receive, send, body):
-            return
-        await _answer(send, status, "application/json", body)
+        if fault.when == "after" and fault.action != "delay":
+            return await _break(fault, receive, send, body)
+        return await _answer(send, status, "application/json", body)
 
-    async def _handle(self, method: str, request: Request) -> tuple[int, Any]:
-        if method == "create/ticket" and request.method != "POST":
-            return 405, {"message": "The GET method is not supported for this route."}
-        try:
-            given = await _given(request)
-        except ValueError:
+    def _handle(self, method: str, verb: str, given: dict[str, Any] | None) -> tuple[int, Any]:
+        if given is None:
             return 400, {"error": "the body cannot be read"}
+        if method == "create/ticket" and verb != "POST":
+            return 405, {"message": "The GET method is not supported for this route."}
         return self._state.handle(method, given)
+
+
+async def _read(request: Request) -> dict[str, Any] | None:
+    try:
+        return await _given(request)
+    except (ValueError, MultiPartException, HTTPException, ClientDisconnect):
+        return None
 
 
 async def _given(request: Request) -> dict[str, Any]:
@@ -75,24 +90,20 @@ async def _form_value(value: UploadFile | str) -> Upload | str:
     return Upload(value.filename or "file", value.content_type or "", await value.read())
 
 
-async def _happens(fault: Fault, receive: Receive, send: Send, body: bytes = b"") -> bool:
-    """Let a fault happen; return whether the request is over with it."""
-    if fault.action == "delay":
-        await asyncio.sleep(fault.seconds)
-        return False
+async def _break(fault: Fault, receive: Receive, send: Send, body: bytes = b"") -> None:
+    """Do to a request what a fault says, instead of answering it."""
     if fault.action == "answer":
         if fault.when == "before":
             await _drain(receive)
         await _answer(send, fault.status, fault.content_type, fault.body.encode(), dict(fault.headers))
-    if fault.action == "half_answer":
+    elif fault.action == "half_answer":
         await _start(send, 200, "application/json", len(body))
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
         _transport(send).close()
         await _gone(receive)
-    if fault.action == "close":
+    else:
         _transport(send).abort()
         await _gone(receive)
-    return True
 
 
 async def _answer(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sqlite3
-import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import count
@@ -84,15 +82,23 @@ def run_dag(airflow_db, capfd):
     return run
 
 
+@pytest.fixture
+def left_behind():
+    """All that a run printed and stored: the database, the logs, whatever lies in the home of Airflow."""
+
+    def read(run: Run) -> bytes:
+        files = [path for path in AIRFLOW_HOME.rglob("*") if path.is_file()]
+        return run.printed.encode() + b"".join(path.read_bytes() for path in files)
+
+    return read
+
+
 def _load(path: Path) -> Any:
-    name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    [dag] = {value for value in vars(module).values() if type(value).__name__ == "DAG"}
+    from airflow.models import DagBag
+
+    bag = DagBag(path)
+    assert bag.import_errors == {}
+    [dag] = bag.dags.values()
     return dag
 
 

@@ -1,0 +1,89 @@
+PYTHON ?= python3
+ARGS ?=
+
+AIRFLOW_3 := 3.3.2
+AIRFLOW_2 := 2.11.2
+CONSTRAINTS_3 := constraints/airflow-3.3.txt
+CONSTRAINTS_2 := constraints/airflow-2.11.txt
+PROJECT := -e '.[sandbox]' --group test --group lint
+
+TOO_NEW_FOR_2 := $(shell $(PYTHON) -c 'import sys; print("yes" if sys.version_info >= (3, 13) else "")')
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: demo up test lint types check test-2.11 bench build constraints clean help
+
+demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
+	.venv/bin/python -m dev.demo
+
+up: .venv/.ready ## Airflow with the example Dags and the sandbox inbox, until Ctrl-C
+	.venv/bin/python -m dev.up
+
+test: .venv/.ready ## the tests on Airflow 3.3; ARGS="-k hook" goes to pytest
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/.ready ## style
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: .venv/.ready ## types, strictly
+	.venv/bin/mypy --strict
+
+check: lint types test test-2.11 ## all of it: lint, types, tests on Airflow 3.3 and 2.11
+
+ifdef TOO_NEW_FOR_2
+test-2.11: ## the tests on Airflow 2.11
+	@echo "Tests on Airflow $(AIRFLOW_2) left out: it runs on Python up to 3.12, and $(PYTHON) is newer."
+	@echo "To run them: make test-2.11 PYTHON=python3.12"
+else
+test-2.11: .venv-2.11/.ready ## the tests on Airflow 2.11
+	.venv-2.11/bin/python -m pytest $(ARGS)
+endif
+
+bench: .venv/.ready ## every benchmark, beside its peers
+	.venv/bin/uv pip install --quiet --python .venv/bin/python -c $(CONSTRAINTS_3) --group bench
+	@set -e; for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
+	  echo "$$script"; .venv/bin/python "$$script"; \
+	done
+
+build: .venv/.ready ## sdist and wheel in dist/
+	.venv/bin/python -m build --no-isolation
+
+constraints: .venv/bin/uv .venv-2.11/bin/uv ## the newest set of dependencies that fits, into constraints/
+	$(call freeze,.venv,$(AIRFLOW_3),$(CONSTRAINTS_3))
+	$(call freeze,.venv-2.11,$(AIRFLOW_2),$(CONSTRAINTS_2))
+
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-2.11 build dist .pytest_cache .mypy_cache .ruff_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | sort -u | expand -t 14
+
+.venv/.ready: pyproject.toml $(CONSTRAINTS_3) | .venv/bin/uv
+	.venv/bin/uv pip install --quiet --python .venv/bin/python \
+	  -c $(CONSTRAINTS_3) $(PROJECT) apache-airflow==$(AIRFLOW_3)
+	@touch $@
+
+.venv-2.11/.ready: pyproject.toml $(CONSTRAINTS_2) | .venv-2.11/bin/uv
+	.venv-2.11/bin/uv pip install --quiet --python .venv-2.11/bin/python \
+	  -c $(CONSTRAINTS_2) $(PROJECT) apache-airflow==$(AIRFLOW_2)
+	@touch $@
+
+%/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $*
+	$*/bin/python -m pip install --quiet 'uv>=0.6'
+
+# A fresh environment, so that only what the project brings in is pinned. Newer Pythons do without some
+# packages, so make these with the oldest that is supported: make constraints PYTHON=python3.11
+define freeze
+$(1)/bin/uv venv --quiet --clear --python $(1)/bin/python build/constraints
+$(1)/bin/uv pip install --quiet --upgrade --python build/constraints $(PROJECT) apache-airflow==$(2)
+echo "# Made by 'make constraints' from pyproject.toml and apache-airflow==$(2)." > $(3)
+$(1)/bin/uv pip freeze --quiet --exclude-editable --python build/constraints >> $(3)
+rm -rf build/constraints
+endef

@@ -1,0 +1,200 @@
+"""A whole Airflow 3 on this machine, for the demo, for trying things in the UI and for end-to-end tests."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dev.airflow_client import AirflowClient, AirflowClientError
+from dev.processes import Processes
+
+LOOPBACK = "127.0.0.1"
+# The log servers would listen on every address; with one machine the API server reads the files itself.
+COMPONENTS = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+HEALTHY_PARTS = frozenset({"metadatabase", "scheduler", "triggerer", "dag_processor"})
+
+
+class LocalAirflow(AirflowClient):
+    """
+    Scheduler, API server, Dag processor and triggerer with the LocalExecutor on SQLite.
+
+    What `airflow standalone` starts, bound to 127.0.0.1. Any number can run side by side.
+    Use as a context manager; afterwards no process and no temporary directory is left.
+    """
+
+    def __init__(
+        self,
+        dags_folder: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        home: Path | None = None,
+        port: int = 0,
+        start_timeout: float = 180,
+    ) -> None:
+        """`home` is kept when given, otherwise a temporary one; `port` 0 takes a free one."""
+        self.port = port or free_port()
+        super().__init__(f"http://{LOOPBACK}:{self.port}")
+        self.dags_folder = dags_folder.resolve()
+        self._extra_env = dict(env or {})
+        self._given_home = home
+        self._start_timeout = start_timeout
+        self._home: Path | None = None
+        self._processes: Processes | None = None
+
+    @property
+    def home(self) -> Path:
+        if self._home is None:
+            raise AirflowClientError("this Airflow was not started")
+        return self._home
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        if free_port(self.port) != self.port:
+            raise AirflowClientError(f"port {self.port} is taken")
+        self._home = (self._given_home or Path(tempfile.mkdtemp(prefix="local-airflow-"))).resolve()
+        log_dir = self._home / "components"
+        log_dir.mkdir(parents=True, exist_ok=True)
+        self._processes = Processes(log_dir, remove_when_done=None if self._given_home else self._home)
+        try:
+            self._start_components(self._processes)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._processes:
+            self._processes.stop()
+
+    def wait_until_healthy(self, timeout: float) -> None:
+        self._wait(self._is_healthy, "Airflow is not healthy", self.component_logs, timeout)
+
+    def check_alive(self) -> None:
+        if self._processes is None:
+            raise AirflowClientError("this Airflow was not started")
+        for name, code in self._processes.ended().items():
+            if name in COMPONENTS:
+                tail = self._processes.tail(name)
+                raise AirflowClientError(f"airflow {name} ended with code {code}:\n{tail}")
+
+    def component_logs(self, lines: int = 20) -> str:
+        """The end of each component's own log."""
+        if self._processes is None:
+            return ""
+        tails = {name: self._processes.tail(name, lines) for name in COMPONENTS}
+        return "\n".join(f"--- {name}\n{tail}" for name, tail in tails.items())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command needs to work with this Airflow; nothing of an outer Airflow shines through."""
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        return outer | self._settings() | self._secrets() | self._extra_env
+
+    def _start_components(self, processes: Processes) -> None:
+        env = self.environment
+        deadline = time.monotonic() + self._start_timeout
+        processes.start("migrate", _airflow("db", "migrate"), env)
+        self._wait_for_migration(processes, deadline)
+        for name, arguments in COMPONENTS.items():
+            processes.start(name, _airflow(*arguments), env)
+        self.wait_until_healthy(deadline - time.monotonic())
+
+    def _wait_for_migration(self, processes: Processes, deadline: float) -> None:
+        try:
+            code = processes.wait("migrate", deadline - time.monotonic())
+        except subprocess.TimeoutExpired as error:
+            raise AirflowClientError(
+                f"airflow db migrate is not over:\n{processes.tail('migrate')}"
+            ) from error
+        if code:
+            raise AirflowClientError(
+                f"airflow db migrate ended with code {code}:\n{processes.tail('migrate')}"
+            )
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "8",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            # The default looks the machine's name up in the DNS, which may be slow or absent.
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__API__HOST": LOOPBACK,
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "SCARF_ANALYTICS": "false",
+            "NO_PROXY": LOOPBACK,
+            "no_proxy": LOOPBACK,
+        }
+
+    def _secrets(self) -> dict[str, str]:
+        """Fresh ones, equal in all components; a home kept by the caller keeps them too."""
+        place = self.home / "secrets"
+        if not place.exists():
+            place.touch(mode=0o600)
+            place.write_text(
+                f"{secrets.token_urlsafe(48)}\n{base64.urlsafe_b64encode(os.urandom(32)).decode()}\n"
+            )
+        signing, fernet = place.read_text().split()
+        return {
+            "AIRFLOW__API_AUTH__JWT_SECRET": signing,
+            "AIRFLOW__API__SECRET_KEY": signing,
+            "AIRFLOW__CORE__FERNET_KEY": fernet,
+        }
+
+    def _is_healthy(self) -> bool:
+        try:
+            health = self.health()
+        except AirflowClientError:
+            return False
+        return all(health.get(part) == "healthy" for part in HEALTHY_PARTS)
+
+
+def free_port(wanted: int = 0) -> int:
+    """`wanted` when nobody has it, else any free one."""
+    for candidate in (wanted, 0):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((LOOPBACK, candidate))
+            except OSError:
+                continue
+            port: int = listener.getsockname()[1]
+            return port
+    raise OSError("no free port on this machine")
+
+
+def _airflow(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *arguments]

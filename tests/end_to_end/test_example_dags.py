@@ -1,0 +1,84 @@
+"""The example Dags on a whole Airflow: scheduler, API server, Dag processor, triggerer, LocalExecutor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow 3 only")
+
+from airflow_provider_usedesk.sandbox import Sandbox
+from dev import EXAMPLE_DAGS
+from dev.local_airflow import LocalAirflow
+
+pytestmark = pytest.mark.airflow
+
+TOKEN = "0123456789abcdef-token"
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(token=TOKEN) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow(sandbox):
+    with LocalAirflow(EXAMPLE_DAGS) as running:
+        connection = sandbox.connection
+        running.create_connection(
+            "usedesk_default",
+            connection["conn_type"],
+            extra=connection["extra"],
+            host=connection["host"],
+            password=connection["password"],
+        )
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "tickets"),
+    [
+        ("usedesk_open_ticket", 2),
+        ("usedesk_whatsapp_reminders", 3),
+        ("usedesk_ticket_with_file", 1),
+        ("usedesk_channel_messages", 4),
+    ],
+)
+def test_example(airflow, sandbox, dag_id, tickets):
+    sandbox.reset()
+    airflow.run(dag_id)
+    runs = _finished_runs(airflow, dag_id)
+    tasks = {(run, task.task_id, task.state) for run in runs for task in airflow.task_instances(dag_id, run)}
+    assert {state for _, _, state in tasks} == {"success"}
+    xcoms = [entry for run, task, _ in tasks for entry in airflow.xcoms(dag_id, run, task)]
+    sent = {ticket.ticket_id for ticket in sandbox.tickets}
+    assert len(sent) == tickets * len(runs) == sandbox.requests("create/ticket")
+    assert {entry.value for entry in xcoms if entry.key == "ticket_id"} == sent
+    assert sent <= {
+        entry.value for entry in xcoms if entry.key == "return_value" and type(entry.value) is int
+    }
+
+
+def test_the_form_and_the_button_of_the_connection(airflow):
+    answer = airflow.call(
+        "POST", "/connections/test", json={"connection_id": "usedesk_default", "conn_type": "usedesk"}
+    )
+    assert answer == {"status": True, "message": "connected, 3 groups visible"}
+
+
+def test_the_token_is_nowhere_in_what_airflow_stored_but_in_its_connection(airflow):
+    """The password of the connection is encrypted, so it must not be found in the database either."""
+    home = Path(airflow.home)
+    left_behind = [path for path in home.rglob("*") if path.is_file()]
+    assert len(left_behind) > 10
+    for path in left_behind:
+        assert TOKEN.encode() not in path.read_bytes(), path
+
+
+def _finished_runs(airflow, dag_id):
+    """Wait for all runs: one with a schedule has run for it as soon as it was switched on."""
+    runs = [run["dag_run_id"] for run in airflow.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]]
+    assert {airflow.wait_for_run(dag_id, run).state for run in runs} == {"success"}
+    return runs
