@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import threading
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         with Sandbox(**vars(options)) as sandbox:
             _say(f"API     {sandbox.url}")
             _say(f"Inbox   {sandbox.inbox_url}")
-            _say(f"export AIRFLOW_CONN_USEDESK_DEFAULT='{sandbox.connection_json}'")
+            _say(f"export AIRFLOW_CONN_USEDESK_DEFAULT={shlex.quote(sandbox.connection_json)}")
             _say("Ctrl-C ends it.")
             stopped.wait()
     except (RuntimeError, OSError) as error:

@@ -75,7 +75,7 @@ async def _given(request: Request) -> dict[str, Any]:
     given = nested(parse_qsl(request.url.query, keep_blank_values=True))
     content_type = request.headers.get("content-type", "").partition(";")[0]
     if content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        async with request.form(max_files=100, max_fields=1000, max_part_size=2**20) as form:
+        async with request.form(max_files=100, max_fields=1000, max_part_size=2**24) as form:
             return given | nested([(name, await _form_value(value)) for name, value in form.multi_items()])
     body = await request.body()
     if content_type == "application/json" and body:

@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from airflow_provider_usedesk.sandbox import faults
 from airflow_provider_usedesk.sandbox.api import Api
 from airflow_provider_usedesk.sandbox.inbox import inbox_routes
-from airflow_provider_usedesk.sandbox.methods import METHODS
 from airflow_provider_usedesk.sandbox.state import State
 
 FAULTS: Mapping[str, Callable[..., faults.Fault]] = {
@@ -47,11 +46,9 @@ def _add_control(pages: FastAPI, state: State) -> None:
         make = FAULTS.get(order.pop("fault", ""))
         if make is None:
             raise HTTPException(400, f"fault must be one of {', '.join(FAULTS)}")
-        if not isinstance(times, int) or times < 1 or method not in (None, *METHODS):
-            raise HTTPException(400, f"times must be at least 1, method one of {', '.join(METHODS)}")
         try:
-            state.faults.add(make(**order), times, method)
-        except TypeError as error:
+            state.fail(make(**order), times, method)
+        except (TypeError, ValueError) as error:
             raise HTTPException(400, str(error)) from None
         return state.faults.waiting()
 

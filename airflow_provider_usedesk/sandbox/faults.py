@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,16 @@ class Fault:
     body: str = ""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.when not in ("before", "after"):
+            raise ValueError("when must be before or after")
+        if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
+            raise ValueError("seconds must be a number from 0 to 3600")
+        if type(self.status) is not int or not 200 <= self.status <= 599:
+            raise ValueError("status must be a number from 200 to 599")
+        if re.search(r"[\r\n]", "".join((self.content_type, *self.headers, *self.headers.values()))):
+            raise ValueError("a header cannot hold a line break")
 
 
 def close(when: When = "before") -> Fault:

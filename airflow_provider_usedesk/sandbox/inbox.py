@@ -23,7 +23,7 @@ HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"
 
 def inbox_routes(state: State) -> APIRouter:
     """Make the routes of the pages; below ``/inbox`` where the API itself has no path of its own."""
-    prefix = inbox_prefix(state.options.base_path)
+    prefix = state.options.inbox_path
     router = APIRouter(prefix=prefix, default_response_class=HTMLResponse)
     pages = Environment(
         loader=PackageLoader("airflow_provider_usedesk.sandbox"), autoescape=True, trim_blocks=True
@@ -66,11 +66,6 @@ def inbox_routes(state: State) -> APIRouter:
         return Response(found.content, media_type="application/octet-stream", headers=headers)
 
     return router
-
-
-def inbox_prefix(base_path: str) -> str:
-    """Return the path of the inbox, apart from the paths of the API."""
-    return "" if base_path else "/inbox"
 
 
 def _size(count: int) -> str:

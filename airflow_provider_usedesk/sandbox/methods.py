@@ -74,6 +74,7 @@ class Call:
     :param now: the moment of the call
     :param listing_lag: how long a new ticket is missing in ``tickets``
     :param offset_is: whether ``offset`` counts pages or rows
+    :param files_path: path below which files can be downloaded
     """
 
     world: World
@@ -81,6 +82,7 @@ class Call:
     now: datetime
     listing_lag: timedelta
     offset_is: str
+    files_path: str
 
     def text(self, name: str) -> str:
         value = self.given.get(name)
@@ -102,15 +104,19 @@ def create_ticket(call: Call) -> dict[str, Any]:
     _check_texts(call)
     world = call.world
     channel = _channel(call)
-    author = _author(call)
+    author, user_id = _author(call)
+    variables = _variables(call)
+    if not isinstance(call.given.get("lists", []), list):
+        raise Refusal("lists must be an array")
     group_id, assignee_id = _group(call), _agent(call, "assignee_id")
     fields = _custom_fields(call)
     uploads = _uploads(call)
     client = _client(call)
     comment = Comment(
         id=world.next_id(),
-        message=call.text("message"),
+        message=str(call.given.get("message") or ""),
         author=author,
+        user_id=user_id,
         is_private=call.text("private_comment").lower() in ("true", "1"),
         files=tuple(File(world.next_id(), one.name, one.content_type, one.content) for one in uploads),
         published_at=call.now,
@@ -136,7 +142,7 @@ def create_ticket(call: Call) -> dict[str, Any]:
         chat_id=chat_id,
         template_id=call.text("template_id") or None,
         template_name=call.text("template_name") or None,
-        template_variables=tuple(str(value) for value in _list(call.given.get("template_variables"))),
+        template_variables=variables,
         template_lang=call.text("template_lang") or None,
         received={name: value for name, value in call.given.items() if name != "files"},
     )
@@ -173,7 +179,7 @@ def ticket(call: Call) -> dict[str, Any]:
             "company_id": 1,
             "additional_id": found.additional_id,
         },
-        "comments": [_comment(found, comment) for comment in found.comments],
+        "comments": [_comment(call, found, comment) for comment in found.comments],
         "tags": [{"name": tag} for tag in found.tags],
         "changes": [],
         "custom_fields": [
@@ -261,7 +267,7 @@ def _channel(call: Call) -> Channel:
     return found or call.world.channels[OWN_CHANNEL]
 
 
-def _author(call: Call) -> str:
+def _author(call: Call) -> tuple[str, int | None]:
     author = call.text("from") or "client"
     user_id = _agent(call, "user_id")
     has_template = bool(call.text("template_id") or call.text("template_name"))
@@ -269,7 +275,7 @@ def _author(call: Call) -> str:
         raise Refusal("user_id is required with from = user")
     if author == "trigger" and call.number("trigger_id") not in call.world.triggers:
         raise Refusal("trigger_id is missing or not known")
-    return author
+    return author, user_id if author == "user" else None
 
 
 def _agent(call: Call, name: str) -> int | None:
@@ -293,13 +299,24 @@ def _custom_fields(call: Call) -> dict[int, str]:
     numbers = ids.split(";")
     if len(numbers) != len(values.split(";")):
         raise Refusal("field_id and field_value differ in number")
-    if not all(number.strip().isdigit() for number in numbers):
+    if not all(re.fullmatch(r"\s*[0-9]+\s*", number) for number in numbers):
         raise Refusal("field_id is not a list of ids")
+    if any(len(value) > 255 for value in values.split(";")):
+        raise Refusal("a value in field_value is longer than 255 characters")
     return {int(number): value for number, value in zip(numbers, values.split(";"), strict=True)}
 
 
+def _variables(call: Call) -> tuple[str, ...]:
+    variables = _list(call.given.get("template_variables"))
+    if any(isinstance(value, (dict, list)) for value in variables):
+        raise Refusal("template_variables must be an array of strings")
+    return tuple(str(value) for value in variables)
+
+
 def _uploads(call: Call) -> list[Upload]:
-    uploads = [one for one in _list(call.given.get("files")) if isinstance(one, Upload)]
+    uploads = _list(call.given.get("files"))
+    if not all(isinstance(one, Upload) for one in uploads):
+        raise Refusal("files must be sent as multipart/form-data")
     if any(len(one.content) > MAX_FILE_BYTES for one in uploads):
         raise Refusal("file is larger than 15 MB", 120)
     return uploads
@@ -309,7 +326,7 @@ def _client(call: Call) -> Client:
     wanted = call.text("client_id")
     known = None
     if wanted not in ("", "new_client"):
-        known = int(wanted) if wanted.isdigit() else 0
+        known = int(wanted) if re.fullmatch(r"[0-9]{1,20}", wanted) else 0
         if known not in call.world.clients:
             raise Refusal("wrong client id", 119)
     return call.world.client_for(
@@ -392,23 +409,25 @@ def _list(value: Any) -> list[Any]:
             value = json.loads(value)
         except ValueError:
             return [value]
+    if isinstance(value, dict) and all(key.isdecimal() for key in value):
+        return list(value.values())  # PHP's array with gaps
     return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
-def _comment(one: Ticket, comment: Comment) -> dict[str, Any]:
+def _comment(call: Call, one: Ticket, comment: Comment) -> dict[str, Any]:
     return {
         "id": comment.id,
         "message": comment.message,
         "from": comment.author,
         "type": "private" if comment.is_private else "public",
-        "user_id": None,
+        "user_id": comment.user_id,
         "client_id": one.client_id,
         "ticket_id": one.ticket_id,
         "is_first": 1,
         "delivered": int(one.message_status == "delivered"),
         "readed": 0,
         "published_at": _moment(comment.published_at),
-        "files": [{"name": file.name, "file": f"/files/{file.id}"} for file in comment.files],
+        "files": [{"name": file.name, "file": f"{call.files_path}/{file.id}"} for file in comment.files],
         "cc": [],
         "bcc": [],
     }

@@ -27,7 +27,7 @@ def _keys(name: str) -> list[str]:
 def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
     key, *deeper = keys
     if key == "":
-        key = str(len(tree))
+        key = str(max((int(used) + 1 for used in tree if used.isdecimal()), default=0))
     if not deeper:
         tree[key] = value
         return

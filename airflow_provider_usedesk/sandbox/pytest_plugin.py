@@ -16,6 +16,11 @@ def usedesk_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """Run a local Usedesk, to which the connection ``usedesk_default`` leads during the test."""
     from airflow_provider_usedesk.sandbox import Sandbox
 
-    with Sandbox(listing_lag=0) as sandbox:
-        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", sandbox.connection_json)
-        yield sandbox
+    sandbox = Sandbox(listing_lag=0)
+    try:
+        sandbox.start()
+    except RuntimeError as error:
+        pytest.fail(str(error), pytrace=False)
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", sandbox.connection_json)
+    yield sandbox
+    sandbox.stop()

@@ -105,7 +105,7 @@ class Sandbox:
     @property
     def inbox_url(self) -> str:
         """Address of the inbox."""
-        return f"http://127.0.0.1:{self._port}{'' if self._state.options.base_path else '/inbox'}/"
+        return f"http://127.0.0.1:{self._port}{self._state.options.inbox_path}/"
 
     @property
     def token(self) -> str:
@@ -132,8 +132,15 @@ class Sandbox:
         return self._state.requests(method)
 
     def fail(self, fault: Fault, times: int = 1, method: str | None = None) -> None:
-        """Let a fault happen to the next requests, of one method or of any."""
-        self._state.faults.add(fault, times, method)
+        """
+        Let a fault happen to the next requests.
+
+        :param fault: what goes wrong
+        :param times: for how many requests
+        :param method: for one method only, such as ``create/ticket``
+        :raises ValueError: when there is no such method, or ``times`` is not at least 1
+        """
+        self._state.fail(fault, times, method)
 
     def reset(self) -> None:
         """Forget all tickets, clients, faults and counts."""

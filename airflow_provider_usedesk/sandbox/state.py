@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_usedesk.sandbox.faults import FaultQueue
+from airflow_provider_usedesk.sandbox.faults import Fault, FaultQueue
 from airflow_provider_usedesk.sandbox.methods import METHODS, Call, Refusal
 from airflow_provider_usedesk.sandbox.world import Ticket, World
 
@@ -31,6 +31,11 @@ class Options:
     errors_status: int = 200
     listing_lag: float = 2.0
     offset_is: str = "page"
+
+    @property
+    def inbox_path(self) -> str:
+        """Path of the inbox, apart from the paths of the API."""
+        return "" if self.base_path else "/inbox"
 
 
 class State:
@@ -56,6 +61,13 @@ class State:
     def requests(self, method: str | None = None) -> int:
         with self._lock:
             return self._counts.total() if method is None else self._counts[method]
+
+    def fail(self, fault: Fault, times: int = 1, method: str | None = None) -> None:
+        if method not in (None, *METHODS):
+            raise ValueError(f"method must be one of {', '.join(METHODS)}")
+        if type(times) is not int or times < 1:
+            raise ValueError("times must be a whole number from 1")
+        self.faults.add(fault, times, method)
 
     def handle(self, method: str, given: Mapping[str, Any]) -> tuple[int, Any]:
         """Carry out one call; return the HTTP status and what to answer."""
@@ -86,4 +98,5 @@ class State:
     def _call(self, params: Mapping[str, Any]) -> Call:
         now = datetime.fromtimestamp(self._clock(), UTC)
         lag = timedelta(seconds=self.options.listing_lag)
-        return Call(self._world, params, now, lag, self.options.offset_is)
+        files_path = f"{self.options.inbox_path}/files"
+        return Call(self._world, params, now, lag, self.options.offset_is, files_path)

@@ -72,6 +72,7 @@ class Comment:
     id: int
     message: str
     author: str
+    user_id: int | None
     is_private: bool
     files: tuple[File, ...]
     published_at: datetime
@@ -172,9 +173,11 @@ class World:
         return client
 
     def _known(self, phone: str, email: str, username: str) -> Client | None:
-        for client in self.clients.values():
-            if phone in client.phones or email in client.emails or username in client.usernames:
-                return client
+        # In this order: with both, the page says, the message goes by the name.
+        for value, kind in ((username, "usernames"), (phone, "phones"), (email, "emails")):
+            for client in self.clients.values():
+                if value in getattr(client, kind):
+                    return client
         return None
 
     def _with(self, known: tuple[str, ...], value: str, kind: str) -> tuple[str, ...]:

@@ -99,8 +99,14 @@ def test_the_control_endpoint(sandbox, client):
         {},
         {"fault": "explode"},
         {"fault": "close", "times": 0},
+        {"fault": "close", "times": True},
+        {"fault": "close", "when": "never"},
+        {"fault": "close", "method": "create/tikcet"},
         {"fault": "html", "x": 1},
-        {"fault": "close", "method": "x"},
+        {"fault": "delay", "seconds": "x"},
+        {"fault": "answer", "status": 99},
+        {"fault": "answer", "status": "x"},
+        {"fault": "answer", "headers": {"X": "a\r\nb"}},
     ],
 )
 def test_a_wrong_order_is_refused(sandbox, order):

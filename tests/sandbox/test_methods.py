@@ -53,6 +53,16 @@ class TestEncodings:
                 ("two.txt", b"two"),
             ]
 
+    @pytest.mark.parametrize(
+        "names", [["files[1]"], ["files[1]", "files[]"], ["files[]", "files[0]"], ["files"]]
+    )
+    def test_no_file_is_lost_however_it_is_numbered(self, sandbox, names):
+        files = [(name, (f"{place}.txt", b"x")) for place, name in enumerate(names)]
+        url = f"{sandbox.url}/create/ticket"
+        requests.post(url, data={"api_token": sandbox.token, **WORDS}, files=files, timeout=5)
+        expected = 1 if names == ["files[]", "files[0]"] else len(names)  # PHP: the last one wins
+        assert len(sandbox.tickets[0].files) == expected
+
     def test_token_in_the_query_and_the_rest_in_the_body(self, sandbox):
         url = f"{sandbox.url}/create/ticket?api_token={sandbox.token}"
         assert requests.post(url, json=WORDS, timeout=5).json()["status"] == "success"
@@ -100,6 +110,12 @@ class TestRefusals:
             ({**WORDS, "status": "new"}, None),
             ({**WORDS, "phone_type": "work"}, None),
             ({**WORDS, "field_id": "1;2", "field_value": "a"}, None),
+            ({**WORDS, "field_id": "1", "field_value": "x" * 256}, None),
+            ({**WORDS, "field_id": "²", "field_value": "x"}, None),
+            ({**WORDS, "client_id": "²"}, 119),
+            ({**WORDS, "lists": "x"}, None),
+            ({**WORDS, "template_id": 1, "template_variables": {"a": 1}}, None),
+            ({**WORDS, "files": ["a.txt"]}, None),
         ],
     )
     def test_what_the_page_refuses(self, sandbox, call, params, code):
@@ -176,6 +192,12 @@ class TestClients:
         call("create/ticket", **WORDS, client_phone="79250000002")
         assert [ticket.client_id for ticket in sandbox.tickets] == [27747627, 27747628]
 
+    def test_the_name_goes_before_the_phone(self, sandbox, call):
+        call("create/ticket", **WORDS, username="@ivanov")
+        call("create/ticket", **WORDS, username="ivanov", client_phone="79250000002")
+        first, second = sandbox.tickets
+        assert first.client_id == second.client_id
+
 
 class TestReading:
     def test_additional_id_shows_in_ticket_only(self, call, clock):
@@ -189,6 +211,22 @@ class TestReading:
         assert shown["tags"] == [{"name": "a"}, {"name": "b"}]
         assert shown["custom_fields"][0]["value"] == "x"
         assert shown["comments"][0]["message"] == "m"
+
+    def test_the_agent_of_the_first_comment(self, call):
+        created = call("create/ticket", **WORDS, **{"from": "user", "user_id": 2156})
+        assert call("ticket", ticket_id=created["ticket_id"])["comments"][0]["user_id"] == 2156
+
+    @pytest.mark.parametrize("base_path", ["", "/uapi"])
+    def test_the_link_of_a_file_leads_to_it(self, base_path):
+        with Sandbox(base_path=base_path) as sandbox:
+            data = {"api_token": sandbox.token, **WORDS}
+            created = requests.post(
+                f"{sandbox.url}/create/ticket", data=data, files={"files[]": ("a.txt", b"x")}, timeout=5
+            ).json()
+            data["ticket_id"] = created["ticket_id"]
+            shown = requests.post(f"{sandbox.url}/ticket", json=data, timeout=5).json()
+            link = shown["comments"][0]["files"][0]["file"]
+            assert requests.get(urllib.parse.urljoin(sandbox.url, link), timeout=5).content == b"x"
 
     def test_a_new_ticket_is_listed_after_a_lag(self, call, clock):
         call("create/ticket", **WORDS)
