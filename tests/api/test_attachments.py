@@ -9,6 +9,7 @@ import pytest
 from airflow_provider_usedesk.api.attachments import Upload, attachment
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.ticket import ticket_request
+from benchmarks.attachment_memory import OURS, growth, serving
 
 
 def attached(files):
@@ -86,3 +87,12 @@ def test_a_file_that_shrinks_breaks_the_request(report):
     assert upload.read(100) == b"a"
     with pytest.raises(OSError, match="shorter"):
         upload.read(100)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    small, large = tmp_path / "small.bin", tmp_path / "large.bin"
+    small.write_bytes(b"x")
+    with large.open("wb") as file:
+        file.truncate(256 << 20)
+    with serving() as url:
+        assert growth(OURS, url, small, large) < 32
