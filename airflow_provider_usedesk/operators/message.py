@@ -23,7 +23,7 @@ class BaseMessageOperator(BaseTicketOperator):
         (``s3://conn_id@bucket/key``) or (name, bytes) (templated)
     """
 
-    template_fields: Sequence[str] = (*BaseTicketOperator.template_fields, "subject", "message", "files")
+    template_fields: Sequence[str] = ("subject", "message", *BaseTicketOperator.template_fields, "files")
 
     def __init__(
         self, *, subject: str, message: str, channel_id: int | str, files: Any = None, **kwargs: Any

@@ -249,9 +249,9 @@ class CreateTicketOperator(BaseTicketOperator):
     """
 
     template_fields: Sequence[str] = (
-        *BaseTicketOperator.template_fields,
         "subject",
         "message",
+        *BaseTicketOperator.template_fields,
         "private_comment",
         "files",
         "template_id",

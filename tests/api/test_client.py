@@ -15,7 +15,7 @@ from airflow_provider_usedesk.api.client import UsedeskClient, wait_before_repea
 from airflow_provider_usedesk.api.settings import read_settings
 
 URL = "https://help.example/uapi"
-TOKEN = "0123456789abcdef-token"
+TOKEN = "feedfacecafebeefedc-token"
 SUCCESS = {"status": "success", "ticket_id": 2154861}
 TICKET = {"subject": "s", "message": "m", "client_phone": "+7 912 345 67 89"}
 

@@ -300,9 +300,9 @@ class TestFaults:
             "client_id",
         ],
     )
-    @pytest.mark.parametrize("nothing", ["", "None"])
-    def test_blank_where_it_would_change_the_way_of_the_ticket(self, name, nothing):
-        assert fault(**{name: nothing})
+    @pytest.mark.parametrize(("nothing", "reason"), [("", "empty"), ("None", "the text 'None'")])
+    def test_blank_where_it_would_change_the_way_of_the_ticket(self, name, nothing, reason):
+        assert reason in fault(**{name: nothing})
 
     def test_blank_private_comment_does_not_become_public(self):
         assert fault(private_comment="")
