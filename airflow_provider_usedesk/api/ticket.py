@@ -187,9 +187,6 @@ class _Faults:
     def add(self, name: str, reason: str) -> None:
         self._reasons.setdefault(name, reason)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._reasons
-
     def raise_any(self) -> None:
         if self._reasons:
             raise UsedeskInvalidRequest([f"{name}: {reason}" for name, reason in self._reasons.items()])
@@ -262,7 +259,7 @@ def _check_together(given: set[str], fields: Mapping[str, Any], rules: Rules, fa
     for name in ("template_variables", "template_lang"):
         if name in given and not has_template:
             faults.add(name, "needs template_id or template_name")
-    if rules is not TICKET and fields.get("private_comment"):
+    if rules.one_of and fields.get("private_comment"):
         faults.add("private_comment", "would keep the message from the client")
     _check_recipient(given, fields, rules, faults)
     _check_author(given, fields, rules, has_template, faults)

@@ -63,6 +63,19 @@ def test_a_rate_refusal_is_repeated_and_makes_one_ticket(sandbox, refusal):
     assert sandbox.requests("create/ticket") == 3
 
 
+def test_no_log_of_any_level_holds_token_or_person(sandbox, caplog):
+    caplog.set_level("DEBUG")
+    client = UsedeskClient.connect(sandbox.token, sandbox.url, timeout=0.3, max_wait=3)
+    sandbox.fail(faults.rate_limited())
+    sandbox.fail(faults.close("after"))
+    with pytest.raises(errors.UsedeskOutcomeUnknown):
+        client.create_ticket(subject="Qwertyuiop", message="Qwertyuiop", client_phone="79120000001")
+    assert "Trying again" in caplog.text
+    assert "/uapi/create/ticket" in caplog.text
+    for secret in (sandbox.token, "Qwertyuiop", "79120000001"):
+        assert secret not in caplog.text
+
+
 def test_a_long_wait_that_is_asked_for_is_not_waited(sandbox, client):
     sandbox.fail(faults.rate_limited(60))
     with pytest.raises(errors.UsedeskRateLimited) as raised:
