@@ -320,3 +320,20 @@ CreateTicketOperator(
     assert "UsedeskClientNotFound" in run.printed
     for secret in (b"0123456789abcdef-token", b"Qwertyuiop", b"79120000001"):
         assert secret not in left_behind(run)
+
+
+@pytest.mark.parametrize(
+    ("operator", "fault"),
+    [
+        ("SendWhatsAppMessageOperator(**words, **reach, user_id=2156, from_='client')", "from_: "),
+        ("SendWhatsAppTemplateOperator(channel_id=1, **reach)", "template_id or template_name: "),
+        ("SendViberMessageOperator(**words, client_name='Anna')", "client_phone or client_id: "),
+        ("SendTelegramMessageOperator(**words, client_id=27747627)", "client_phone or username: "),
+    ],
+)
+def test_each_channel_has_its_own_rules(run_dag, usedesk, operator, fault):
+    words = 'words = {"subject": "s", "message": "m", "channel_id": 1}\nreach = {"client_phone": "79"}\n'
+    run = run_dag(dag(words + operator.replace("Operator(", "Operator(task_id='send', ")))
+    assert run.state == "failed"
+    assert usedesk.sent() == []
+    assert fault in run.printed

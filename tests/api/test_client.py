@@ -265,6 +265,15 @@ def test_pace(make_client, usedesk, time):
     assert time.slept == [1.0, 1.0]
 
 
+# Apart from the calls, whose lines a traceback shows.
+PERSON = {
+    "subject": "Dear Anna",
+    "message": "Dear Anna",
+    "client_name": "Anna Smith",
+    "client_phone": "79123456789",
+}
+
+
 class TestSecrecy:
     @pytest.mark.parametrize(
         "failure",
@@ -280,9 +289,7 @@ class TestSecrecy:
         caplog.set_level("DEBUG")
         usedesk.post(f"{URL}/create/ticket", **failure)
         with pytest.raises(errors.UsedeskError) as raised:
-            client.create_ticket(
-                subject="Dear Anna", message="Dear Anna", client_name="Anna Smith", client_phone="79123456789"
-            )
+            client.create_ticket(**PERSON)
         told = "".join(traceback.TracebackException.from_exception(raised.value).format())
         told += caplog.text + repr(vars(raised.value))
         for secret in (TOKEN, "Smith", "79123456789", "Dear"):
