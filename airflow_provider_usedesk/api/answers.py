@@ -67,6 +67,34 @@ class Group:
     name: str | None
 
 
+@dataclass(frozen=True)
+class TicketRow:
+    """
+    Hold a row of ``tickets`` (EN 51376), which knows less than ``ticket`` does.
+
+    :param id: the ticket
+    :param subject: its subject
+    :param client_id: its client
+    """
+
+    id: int
+    subject: str | None
+    client_id: int | None
+
+
+@dataclass(frozen=True)
+class TicketDetails:
+    """
+    Hold what ``ticket`` tells (EN 51377).
+
+    :param id: the ticket
+    :param additional_id: the id that its maker gave it
+    """
+
+    id: int | None
+    additional_id: str | None
+
+
 def created_ticket(answer: Answer) -> CreatedTicket:
     """
     Read the answer to ``create/ticket``.
@@ -89,6 +117,24 @@ def groups(answer: Answer) -> list[Group]:
     """Read the answer to ``groups``."""
     rows = (row for row in json_list(answer) if isinstance(row, dict))
     return [Group(id=as_id(row.get("id")), name=_text(row.get("name"))) for row in rows]
+
+
+def ticket_rows(answer: Answer) -> list[TicketRow]:
+    """Read a page of ``tickets``."""
+    rows = [row for row in json_list(answer) if isinstance(row, dict)]
+    return [
+        TicketRow(row_id, _text(row.get("subject")), as_id(row.get("client_id")))
+        for row in rows
+        if (row_id := as_id(row.get("id"))) is not None
+    ]
+
+
+def ticket_details(answer: Answer) -> TicketDetails:
+    """Read the answer to ``ticket``."""
+    content = json_object(answer).get("ticket")
+    if not isinstance(content, dict):
+        raise _unclear(answer, "no ticket in it")
+    return TicketDetails(as_id(content.get("id")), _text(content.get("additional_id")))
 
 
 def json_object(answer: Answer) -> dict[str, Any]:

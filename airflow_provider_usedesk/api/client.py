@@ -8,7 +8,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -18,20 +18,36 @@ from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from airflow_provider_usedesk import __version__
-from airflow_provider_usedesk.api import errors, ticket
+from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.answers import (
     Answer,
     CreatedTicket,
     Group,
+    TicketDetails,
+    TicketRow,
     created_ticket,
     groups,
+    ticket_details,
+    ticket_rows,
 )
 from airflow_provider_usedesk.api.attachments import OpenUrl, Upload
 from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
+from airflow_provider_usedesk.api.ticket import (
+    TELEGRAM_MESSAGE,
+    TICKET,
+    VIBER_MESSAGE,
+    WHATSAPP_MESSAGE,
+    WHATSAPP_TEMPLATE,
+    Rules,
+    TicketRequest,
+    ticket_request,
+)
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+PAGE_SIZE = 100
 
 
 class UsedeskClient:
@@ -104,34 +120,61 @@ class UsedeskClient:
             ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
         :raises UsedeskError: of the class that says what happened
         """
-        return self.send(params, ticket.TICKET)
+        return self.send(params, TICKET)
 
     def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
         """Send a WhatsApp message to a client within the 24 hours after the client's last one (EN 51378)."""
-        return self.send({"from_": "user", **params}, ticket.WHATSAPP_MESSAGE)
+        return self.send({"from_": "user", **params}, WHATSAPP_MESSAGE)
 
     def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
         """Send a WhatsApp Business template; needs neither ``subject`` nor ``message`` (EN 51378)."""
-        return self.send({"from_": "user", **params}, ticket.WHATSAPP_TEMPLATE)
+        return self.send({"from_": "user", **params}, WHATSAPP_TEMPLATE)
 
     def send_viber_message(self, **params: Any) -> CreatedTicket:
         """Send a message through a Viber (c2d) channel (EN 51378)."""
-        return self.send(params, ticket.VIBER_MESSAGE)
+        return self.send(params, VIBER_MESSAGE)
 
     def send_telegram_message(self, **params: Any) -> CreatedTicket:
         """Send a message through a Telegram personal (pact) channel (EN 51378)."""
-        return self.send(params, ticket.TELEGRAM_MESSAGE)
+        return self.send(params, TELEGRAM_MESSAGE)
 
-    def send(self, params: dict[str, Any], rules: ticket.Rules) -> CreatedTicket:
+    def send(self, params: dict[str, Any], rules: Rules) -> CreatedTicket:
         """Check the parameters against the rules of one way of sending, and send them."""
-        request = ticket.ticket_request(params, rules, self._open_url)
+        request = ticket_request(params, rules, self._open_url)
         return self._repeat_safely(lambda: created_ticket(self._call("create/ticket", request, sending=True)))
 
     def groups(self) -> list[Group]:
         """List the groups of agents (``groups``, EN 51418)."""
-        return self._repeat_safely(
-            lambda: groups(self._call("groups", ticket.TicketRequest({}), sending=False))
-        )
+        return self._read("groups", groups)
+
+    def ticket(self, ticket_id: int) -> TicketDetails:
+        """Read one ticket (``ticket``, EN 51377)."""
+        return self._read("ticket", ticket_details, ticket_id=ticket_id)
+
+    def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]:
+        """
+        Read the pages of ``tickets`` one by one, without repeated rows (EN 51376).
+
+        :param filters: the parameters of the method; moments as ``YYYY-MM-DD HH:MM`` in UTC
+        """
+        seen: set[int] = set()
+        page, counts_rows = 0, False
+        while True:
+            offset = len(seen) if counts_rows else page
+            rows = self._read("tickets", ticket_rows, **filters, offset=offset)
+            new = [row for row in rows if row.id not in seen]
+            seen.update(row.id for row in new)
+            if new:
+                yield new
+            if len(rows) < PAGE_SIZE or not new:
+                return
+            # Whether offset counts pages or rows is not certain: a second page that repeats the first tells.
+            counts_rows = counts_rows or (page == 1 and len(new) < PAGE_SIZE // 2)
+            page += 1
+
+    def _read(self, method: str, parse: Callable[[Answer], T], **params: Any) -> T:
+        request = TicketRequest(params)
+        return self._repeat_safely(lambda: parse(self._call(method, request, sending=False)))
 
     def _repeat_safely(self, call: Callable[[], T]) -> T:
         deadline = self._clock() + self.settings.max_wait
@@ -145,16 +188,14 @@ class UsedeskClient:
         )
         return retrying(call)
 
-    def _call(self, method: str, request: ticket.TicketRequest, *, sending: bool) -> Answer:
+    def _call(self, method: str, request: TicketRequest, *, sending: bool) -> Answer:
         outcome = self._post(method, request, sending)
         if isinstance(outcome, errors.UsedeskError):
             # Raised here, where no local variable and no chained exception holds the token.
             raise outcome
         return outcome
 
-    def _post(
-        self, method: str, request: ticket.TicketRequest, sending: bool
-    ) -> Answer | errors.UsedeskError:
+    def _post(self, method: str, request: TicketRequest, sending: bool) -> Answer | errors.UsedeskError:
         settings = self.settings
         self._pace.wait()
         with _Body(request, settings.token) as body:
@@ -172,7 +213,7 @@ class UsedeskClient:
                 return no_answer(exc, sending)
         return Answer(response.status_code, response.headers, response.content, self._hider(request), sending)
 
-    def _hider(self, request: ticket.TicketRequest) -> Callable[[str], str]:
+    def _hider(self, request: TicketRequest) -> Callable[[str], str]:
         return lambda text: request.hide(text.replace(self.settings.token, "***"))
 
 
@@ -266,7 +307,7 @@ class _Body:
     content: bytes | MultipartEncoder
     content_type: str
 
-    def __init__(self, request: ticket.TicketRequest, token: str) -> None:
+    def __init__(self, request: TicketRequest, token: str) -> None:
         self._uploads = [(file, Upload(file)) for file in request.attachments]
         if not self._uploads:
             self.content, self.content_type = request.as_json(token), "application/json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_usedesk.api.answers import CreatedTicket
+    from airflow_provider_usedesk.send_once import Absent, Ask, Found, OnUnknown, Trial, Unsure
 
 MESSAGE_FILES = (".html", ".md", ".txt")
 
@@ -59,6 +61,9 @@ class BaseTicketOperator(BaseOperator):
     :param client_address: address of the client, at most 255 characters (templated)
     :param new_address: true to add an address to those the client has (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param on_unknown_outcome: what to do when an earlier try may have reached Usedesk: ``verify`` (ask
+        Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
+    :param send_again_on_clear: whether clearing the task sends again; default: false
     """
 
     template_fields: Sequence[str] = (
@@ -124,6 +129,8 @@ class BaseTicketOperator(BaseOperator):
         client_address: str | None = None,
         new_address: bool | str | None = None,
         phone_type: str | None = None,
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -153,6 +160,8 @@ class BaseTicketOperator(BaseOperator):
         self.client_address = client_address
         self.new_address = new_address
         self.phone_type = phone_type
+        self.on_unknown_outcome = on_unknown_outcome
+        self.send_again_on_clear = send_again_on_clear
 
     @cached_property
     def hook(self) -> UsedeskHook:
@@ -166,7 +175,7 @@ class BaseTicketOperator(BaseOperator):
             its id is in XCom
         :raises UsedeskError: of the class that says what else happened
         """
-        created = self._send(self._params())
+        created = self._send_once(context, self._params())
         self.log.info("Usedesk made ticket %s%s.", created.ticket_id, _delivery(created))
         if self.do_xcom_push:
             for key, value in _xcoms(created).items():
@@ -181,6 +190,54 @@ class BaseTicketOperator(BaseOperator):
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         """Send in the way of this operator."""
         return self.hook.create_ticket(**params)
+
+    def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedTicket:
+        from airflow_provider_usedesk import send_once
+        from airflow_provider_usedesk.api.errors import (
+            UsedeskBadConnection,
+            UsedeskInvalidRequest,
+            UsedeskRejected,
+        )
+
+        ti = context["ti"]
+        trial = self._trial(context)
+        if not params.get("additional_id"):
+            params["additional_id"] = send_once.task_key(
+                ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, trial.turn
+            )
+        store = context.get("task_state_store")
+        try:
+            return send_once.send_once(
+                send=lambda: self._send(params),
+                look_up=lambda ask: self._search(ask, params),
+                memory=send_once.NoMemory() if store is None else send_once.StateStore(store),
+                trial=trial,
+                on_unknown=self.on_unknown_outcome,
+            )
+        except (UsedeskInvalidRequest, UsedeskBadConnection, UsedeskRejected) as error:
+            if getattr(self, "retry_policy", None):
+                raise
+            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
+    def _search(self, ask: Ask, params: dict[str, Any]) -> Found | Absent | Unsure:
+        from airflow_provider_usedesk.api.answers import as_id
+        from airflow_provider_usedesk.send_once import TicketSearch
+
+        search = TicketSearch(
+            self.hook.get_conn(),
+            key=str(params["additional_id"]),
+            subject=str(params["subject"]) if params.get("subject") else None,
+            client_id=as_id(params.get("client_id")),
+        )
+        return search(ask)
+
+    def _trial(self, context: Context) -> Trial:
+        from airflow_provider_usedesk.send_once import Trial
+
+        ti = context["ti"]
+        # Clearing adds to max_tries what was used up: the tries of earlier turns.
+        used_up = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
+        return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
 
     def _params(self) -> dict[str, Any]:
         from airflow_provider_usedesk.api.ticket import ARGUMENTS
@@ -285,6 +342,13 @@ class CreateTicketOperator(BaseTicketOperator):
         self.template_variables = template_variables
         self.template_lang = template_lang
         self.username = username
+
+
+def _began(dag_run: Any) -> datetime:
+    """Return a moment that is not after the first try of any task of the run; clearing moves some of them."""
+    names = ("run_after", "data_interval_end", "queued_at", "start_date")
+    moments: list[datetime] = [moment for name in names if (moment := getattr(dag_run, name, None))]
+    return min(moments)
 
 
 def _delivery(created: CreatedTicket) -> str:

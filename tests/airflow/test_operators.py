@@ -72,6 +72,7 @@ def test_templates_find_their_values_in_xcom(run_dag, usedesk, native):
         "field_value": "true",
         "channel_id": 683,
         "private_comment": True,
+        "additional_id": sent["additional_id"],
     }
     assert run.xcoms["open", -1] == {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
 
@@ -194,7 +195,7 @@ CreateTicketOperator(
 """
     run_dag(dag(body, f"render_template_as_native_obj={native}, params={{'name': None}}"))
     [sent] = usedesk.sent()
-    assert set(sent) == {"api_token", "subject", "message"}
+    assert set(sent) == {"api_token", "subject", "message", "additional_id"}
 
 
 def test_every_channel(run_dag, usedesk):
