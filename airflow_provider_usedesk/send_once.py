@@ -183,11 +183,14 @@ def step_after_asking(answer: Found | Absent | Unsure) -> Send | Adopt | Stop:
     )
 
 
-def task_key(dag_id: str, run_id: str, task_id: str, map_index: int = -1, turn: int = 0) -> str:
+def task_key(
+    dag_id: str, run_id: str, task_id: str, map_index: int = -1, turn: int = 0, again: str = ""
+) -> str:
     """
     Name a task instance in a way that fits into ``additional_id``, readable, and the same in every try.
 
     :param turn: how often the task was cleared, where clearing means sending again
+    :param again: what tells a second sending of the same try from the first
     """
     parts = [dag_id, run_id, task_id]
     if map_index >= 0:
@@ -195,7 +198,7 @@ def task_key(dag_id: str, run_id: str, task_id: str, map_index: int = -1, turn: 
     if turn:
         parts.append(f"again-{turn}")
     # A part can hold a slash of its own; escaping it keeps two tasks from sharing a key.
-    key = "airflow/" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+    key = "airflow/" + "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts) + again
     if len(key) <= MAX_KEY:
         return key
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -207,13 +210,14 @@ class StateStore:
     Remember in the task state store of Airflow 3.3, whose rows live as long as the Dag run.
 
     :param store: ``context["task_state_store"]``
+    :param name: names what is sent, where one task sends twice
     """
 
     works = True
-    _key = "usedesk_send"
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, name: str = "") -> None:
         self._store = store
+        self._key = f"usedesk_send{name}"
 
     def recall(self) -> Remembered | None:
         kept = self._store.get(self._key)

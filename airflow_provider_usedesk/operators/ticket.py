@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
@@ -61,6 +61,8 @@ class BaseTicketOperator(BaseOperator):
     :param client_address: address of the client, at most 255 characters (templated)
     :param new_address: true to add an address to those the client has (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param on_not_delivered: what to do when the messenger did not take the message: ``fail`` without a
+        retry (default), ``ignore``, or ``resend`` once, which makes a second ticket
     :param on_unknown_outcome: what to do when an earlier try may have reached Usedesk: ``verify`` (ask
         Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
     :param send_again_on_clear: whether clearing the task sends again; default: false
@@ -129,6 +131,7 @@ class BaseTicketOperator(BaseOperator):
         client_address: str | None = None,
         new_address: bool | str | None = None,
         phone_type: str | None = None,
+        on_not_delivered: Literal["fail", "ignore", "resend"] = "fail",
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
         **kwargs: Any,
@@ -160,6 +163,7 @@ class BaseTicketOperator(BaseOperator):
         self.client_address = client_address
         self.new_address = new_address
         self.phone_type = phone_type
+        self.on_not_delivered = on_not_delivered
         self.on_unknown_outcome = on_unknown_outcome
         self.send_again_on_clear = send_again_on_clear
 
@@ -175,12 +179,17 @@ class BaseTicketOperator(BaseOperator):
             its id is in XCom
         :raises UsedeskError: of the class that says what else happened
         """
-        created = self._send_once(context, self._params())
-        self.log.info("Usedesk made ticket %s%s.", created.ticket_id, _delivery(created))
+        params = self._params()
+        created = self._send_once(context, params)
+        self.log.info("Usedesk ticket %s%s.", created.ticket_id, _delivery(created))
+        if created.not_delivered and self.on_not_delivered == "resend":
+            self.log.warning("Ticket %s stays in Usedesk; its message is sent anew.", created.ticket_id)
+            created = self._send_once(context, params, again="/resend")
+            self.log.info("Usedesk ticket %s%s.", created.ticket_id, _delivery(created))
         if self.do_xcom_push:
             for key, value in _xcoms(created).items():
                 context["ti"].xcom_push(key=key, value=value)
-        if created.not_delivered:
+        if created.not_delivered and self.on_not_delivered != "ignore":
             raise AirflowFailException(
                 f"Usedesk made ticket {created.ticket_id}, but its message was not delivered. "
                 "Check that the channel is switched on and that the client can be reached there."
@@ -191,7 +200,7 @@ class BaseTicketOperator(BaseOperator):
         """Send in the way of this operator."""
         return self.hook.create_ticket(**params)
 
-    def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedTicket:
+    def _send_once(self, context: Context, params: dict[str, Any], again: str = "") -> CreatedTicket:
         from airflow_provider_usedesk import send_once
         from airflow_provider_usedesk.api.errors import (
             UsedeskBadConnection,
@@ -199,18 +208,14 @@ class BaseTicketOperator(BaseOperator):
             UsedeskRejected,
         )
 
-        ti = context["ti"]
         trial = self._trial(context)
-        if not params.get("additional_id"):
-            params["additional_id"] = send_once.task_key(
-                ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, trial.turn
-            )
+        keyed = {**params, "additional_id": params.get("additional_id") or self._key(context, trial, again)}
         store = context.get("task_state_store")
         try:
             return send_once.send_once(
-                send=lambda: self._send(params),
-                look_up=lambda ask: self._search(ask, params),
-                memory=send_once.NoMemory() if store is None else send_once.StateStore(store),
+                send=lambda: self._send(keyed),
+                look_up=lambda ask: self._search(ask, keyed),
+                memory=send_once.NoMemory() if store is None else send_once.StateStore(store, again),
                 trial=trial,
                 on_unknown=self.on_unknown_outcome,
             )
@@ -218,6 +223,13 @@ class BaseTicketOperator(BaseOperator):
             if getattr(self, "retry_policy", None):
                 raise
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
+    def _key(self, context: Context, trial: Trial, again: str) -> str:
+        from airflow_provider_usedesk.send_once import task_key
+
+        ti = context["ti"]
+        map_index = -1 if ti.map_index is None else ti.map_index
+        return task_key(ti.dag_id, ti.run_id, ti.task_id, map_index, trial.turn, again)
 
     def _search(self, ask: Ask, params: dict[str, Any]) -> Found | Absent | Unsure:
         from airflow_provider_usedesk.api.answers import as_id
