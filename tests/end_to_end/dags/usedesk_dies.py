@@ -1,0 +1,119 @@
+"""Tasks whose first try dies, each at another point; each has a Usedesk and a connection of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before_the_request() -> None:
+    from airflow_provider_usedesk.api.client import UsedeskClient
+
+    UsedeskClient._post = lambda *args: die()
+
+
+def after_half_the_body() -> None:
+    from urllib3.connection import HTTPConnection
+
+    send = HTTPConnection.send
+
+    def half(self: Any, data: Any) -> None:
+        if b"api_token" not in bytes(data):
+            return send(self, data)
+        send(self, data[: len(data) // 2])
+        time.sleep(0.2)
+        return die()
+
+    HTTPConnection.send = half
+
+
+def before_the_answer() -> None:
+    from urllib3.connection import HTTPConnection
+
+    def wait(self: Any) -> None:
+        time.sleep(0.5)
+        die()
+
+    HTTPConnection.getresponse = wait
+
+
+def before_it_was_remembered() -> None:
+    _around_remember(lambda remember, *args: die())
+
+
+def after_it_was_remembered() -> None:
+    def then_die(remember: Any, *args: Any) -> None:
+        remember(*args)
+        die()
+
+    _around_remember(then_die)
+
+
+def after_xcom() -> None:
+    CreateTicketOperator.post_execute = lambda *args, **kwargs: die()
+
+
+def _around_remember(instead: Any) -> None:
+    from airflow_provider_usedesk import send_once
+
+    for memory in (send_once.StateStore, send_once.NoMemory):
+        remember = memory.remember
+
+        def replaced(self: Any, what: Any, remember: Any = remember) -> None:
+            if what.answer is None:
+                return remember(self, what)
+            return instead(remember, self, what)
+
+        memory.remember = replaced
+
+
+DEATHS = {
+    function.__name__: function
+    for function in (
+        before_the_request,
+        after_half_the_body,
+        before_the_answer,
+        before_it_was_remembered,
+        after_it_was_remembered,
+        after_xcom,
+    )
+}
+
+
+class DyingOperator(CreateTicketOperator):
+    def __init__(self, *, death: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.death = death
+
+    def execute(self, context: Any) -> int:
+        if self.death and context["ti"].try_number == 1:
+            DEATHS[self.death]()
+        return super().execute(context)
+
+
+with DAG(
+    "usedesk_dies",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    default_args={"retries": 3, "retry_delay": timedelta(seconds=1)},
+):
+    for case in json.loads(os.environ.get("USEDESK_CASES", "[]")):
+        DyingOperator(
+            task_id=case,
+            death=case if case in DEATHS else None,
+            usedesk_conn_id=f"usedesk_{case}",
+            subject=f"Case {case}",
+            message="m",
+        )
