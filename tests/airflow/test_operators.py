@@ -338,3 +338,79 @@ def test_each_channel_has_its_own_rules(run_dag, usedesk, operator, fault):
     assert run.state == "failed"
     assert usedesk.sent() == []
     assert fault in run.printed
+
+
+def answers(usedesk, *answers):
+    usedesk.post(
+        "https://help.example/uapi/create/ticket",
+        [{"json": {"status": "success", **answer}} for answer in answers],
+    )
+
+
+NOT_DELIVERED = {"ticket_id": 77, "message_status": "not delivered"}
+DELIVERED = {"ticket_id": 78, "message_status": "delivered"}
+TELEGRAM = (
+    "SendTelegramMessageOperator(task_id='send', subject='s', message='m', channel_id=1, username='i', {})"
+)
+
+
+def test_not_delivered_may_be_ignored(run_dag, usedesk):
+    answers(usedesk, NOT_DELIVERED)
+    run = run_dag(dag(TELEGRAM.format("on_not_delivered='ignore'")))
+    assert run.state == "success"
+    assert run.xcoms["send", -1] == {"return_value": 77, **NOT_DELIVERED}
+
+
+def test_not_delivered_may_be_sent_anew(run_dag, usedesk):
+    answers(usedesk, NOT_DELIVERED, DELIVERED)
+    run = run_dag(dag(TELEGRAM.format("on_not_delivered='resend'")))
+    assert run.state == "success"
+    assert run.xcoms["send", -1] == {"return_value": 78, **DELIVERED}
+    first, second = (sent["additional_id"] for sent in usedesk.sent())
+    assert second == f"{first}/resend"
+    assert "Ticket 77 stays" in run.printed
+
+
+def test_not_delivered_twice_fails(run_dag, usedesk):
+    answers(usedesk, NOT_DELIVERED, {**NOT_DELIVERED, "ticket_id": 79})
+    run = run_dag(dag(TELEGRAM.format("on_not_delivered='resend', retries=2")))
+    assert run.state == "failed"
+    assert len(usedesk.sent()) == 2
+    assert run.xcoms["send", -1]["ticket_id"] == 79
+
+
+def test_the_first_try_is_one_request_with_a_readable_key(run_dag, usedesk):
+    run_dag(dag("CreateTicketOperator.partial(task_id='open', subject='s').expand(message=['a', 'b'])"))
+    keys = sorted(sent["additional_id"] for sent in usedesk.sent())
+    assert all(key.startswith("airflow/example/manual__") for key in keys)
+    assert [key.rsplit("/", 2)[1:] for key in keys] == [["open", "0"], ["open", "1"]]
+
+
+def test_an_id_of_ones_own_is_left_as_it_is(run_dag, usedesk):
+    run_dag(dag("CreateTicketOperator(task_id='o', subject='s', message='m', additional_id='{{ 40 + 2 }}')"))
+    assert usedesk.sent()[0]["additional_id"] == "42"
+
+
+@pytest.mark.parametrize("answer", [{"code": 112, "error": "token"}, {"code": 119, "error": "client"}])
+def test_no_retry_is_wasted_on_what_it_cannot_mend(run_dag, usedesk, answer):
+    usedesk.post("https://help.example/uapi/create/ticket", json=answer)
+    run = run_dag(dag("CreateTicketOperator(task_id='o', subject='s', message='m', retries=5)"))
+    assert run.state == "failed"
+    assert run.states == {("o", -1): "failed"}
+    assert len(usedesk.sent()) == 1
+
+
+def test_a_retry_policy_gets_the_error_itself(run_dag, usedesk):
+    pytest.importorskip("airflow.sdk")
+    usedesk.post("https://help.example/uapi/create/ticket", json={"code": 119, "error": "client"})
+    run = run_dag(
+        dag("""
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow_provider_usedesk.api.errors import UsedeskRejected
+rule = RetryRule(exception=UsedeskRejected, action=RetryAction.FAIL, reason="by policy")
+CreateTicketOperator(task_id="o", subject="s", message="m", retries=5, retry_policy=ExceptionRetryPolicy([rule]))
+""")
+    )
+    assert run.states == {("o", -1): "failed"}
+    assert "by policy" in run.printed
+    assert "AirflowFailException" not in run.printed

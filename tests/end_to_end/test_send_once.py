@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 from airflow import __version__ as airflow_version
@@ -72,6 +73,75 @@ def test_exactly_one_ticket(matrix, case):
     assert tries == (1 if case == "rate_refusal" else 2)
 
 
+@pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow 2.11 on SQLite runs one task at a time")
+def test_two_hundred_tasks_with_random_kills_and_faults():
+    from dev.local_airflow import LocalAirflow
+
+    seed, count = "2026-11-22", 200
+    dice = Random(seed)
+    with Sandbox() as sandbox:
+        for _ in range(3 * count):
+            fault = dice.choice([*BROKEN.values(), *[faults.delay(0)] * 20])
+            sandbox.fail(fault, method="create/ticket")
+        connection = {**sandbox.connection, "extra": {"timeout": 2, "max_wait": 5}}
+        env = {
+            "USEDESK_RANDOM_TASKS": str(count),
+            "USEDESK_SEED": seed,
+            "AIRFLOW_CONN_USEDESK_DEFAULT": json.dumps(connection),
+            "AIRFLOW__CORE__PARALLELISM": "16",
+        }
+        with LocalAirflow(DAGS, env=env) as airflow:
+            run = airflow.run("usedesk_dies_at_random", timeout=900)
+            tasks = airflow.task_instances("usedesk_dies_at_random", run.run_id)
+            xcoms = {
+                task.task_id: airflow.xcom("usedesk_dies_at_random", run.run_id, task.task_id)
+                for task in tasks
+            }
+        assert {task.state for task in tasks} == {"success"}
+        made = {ticket.additional_id.rsplit("/", 1)[-1]: ticket.ticket_id for ticket in sandbox.tickets}
+        tries = sum(task.try_number for task in tasks)
+        print(
+            f"{len(sandbox.tickets)} tickets of {len(tasks)} tasks in {tries} tries, "
+            f"{sandbox.requests('create/ticket')} create/ticket, {sandbox.requests('tickets')} tickets, "
+            f"{sandbox.requests('ticket')} ticket"
+        )
+        assert len(sandbox.tickets) == count
+        assert xcoms == made
+
+
+@pytest.mark.skipif(not HAS_STATE_STORE, reason="cleared through the API of Airflow 3")
+def test_clearing_sends_again_only_where_that_is_wanted():
+    from dev.local_airflow import LocalAirflow
+
+    with Sandbox() as sandbox:
+        env = {"AIRFLOW_CONN_USEDESK_DEFAULT": sandbox.connection_json}
+        with LocalAirflow(DAGS, env=env) as airflow:
+            run = airflow.run("usedesk_cleared")
+            xcoms = [_ids(airflow, run)]
+            for _ in range(2):
+                airflow.clear("usedesk_cleared", run.run_id, "once", "again", "mapped")
+                assert airflow.wait_for_run("usedesk_cleared", run.run_id).state == "success"
+                xcoms.append(_ids(airflow, run))
+            other = airflow.run("usedesk_cleared")
+            assert not set(_ids(airflow, other).values()) & set(xcoms[0].values())
+        mine = [ticket for ticket in sandbox.tickets if run.run_id in ticket.additional_id]
+        keys = [
+            ticket.additional_id.removeprefix(f"airflow/usedesk_cleared/{run.run_id}/") for ticket in mine
+        ]
+        assert sorted(keys) == ["again", "again/again-1", "again/again-2", "mapped/0", "mapped/1", "once"]
+        assert xcoms[0]["once", -1] == xcoms[1]["once", -1] == xcoms[2]["once", -1]
+        assert xcoms[0]["mapped", 1] == xcoms[2]["mapped", 1] != xcoms[2]["mapped", 0]
+        again = [ticket.ticket_id for ticket in mine if "/again" in ticket.additional_id]
+        assert [ids["again", -1] for ids in xcoms] == again
+
+
+def _ids(airflow, run):
+    entries = [
+        entry for task in ("once", "again", "mapped") for entry in airflow.xcoms(run.dag_id, run.run_id, task)
+    ]
+    return {(entry.task_id, entry.map_index): entry.value for entry in entries if entry.key == "ticket_id"}
+
+
 def _run_3(env, tmp_path_factory):
     from dev.local_airflow import LocalAirflow
 
@@ -96,6 +166,11 @@ def _run_2(env, tmp_path_factory):
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # Before Airflow 3 a killed task is found by its missing heartbeat only.
+        "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
+        "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "3",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(Path.cwd()),
     }
     airflow = [sys.executable, "-m", "airflow"]

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
@@ -93,13 +94,20 @@ DEATHS = {
 
 
 class DyingOperator(CreateTicketOperator):
-    def __init__(self, *, death: str | None = None, **kwargs: Any) -> None:
+    """
+    Die in the first tries.
+
+    :param deaths: where to die in the first try, in the second …; None for not at all
+    """
+
+    def __init__(self, *, deaths: list[str | None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.death = death
+        self.deaths = deaths
 
     def execute(self, context: Any) -> int:
-        if self.death and context["ti"].try_number == 1:
-            DEATHS[self.death]()
+        death = dict(enumerate(self.deaths, 1)).get(context["ti"].try_number)
+        if death:
+            DEATHS[death]()
         return super().execute(context)
 
 
@@ -112,8 +120,25 @@ with DAG(
     for case in json.loads(os.environ.get("USEDESK_CASES", "[]")):
         DyingOperator(
             task_id=case,
-            death=case if case in DEATHS else None,
+            deaths=[case if case in DEATHS else None],
             usedesk_conn_id=f"usedesk_{case}",
             subject=f"Case {case}",
+            message="m",
+        )
+
+
+with DAG(
+    "usedesk_dies_at_random",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    max_active_tasks=16,
+    default_args={"retries": 8, "retry_delay": timedelta(seconds=1)},
+):
+    for number in range(int(os.environ.get("USEDESK_RANDOM_TASKS", "0"))):
+        dice = Random(f"{os.environ.get('USEDESK_SEED')}/{number}")
+        DyingOperator(
+            task_id=f"task_{number}",
+            deaths=[dice.choice([None, *DEATHS]) for _ in range(2)],
+            subject=f"Random {number}",
             message="m",
         )
