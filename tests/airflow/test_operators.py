@@ -408,7 +408,8 @@ def test_a_retry_policy_gets_the_error_itself(run_dag, usedesk):
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow_provider_usedesk.api.errors import UsedeskRejected
 rule = RetryRule(exception=UsedeskRejected, action=RetryAction.FAIL, reason="by policy")
-CreateTicketOperator(task_id="o", subject="s", message="m", retries=5, retry_policy=ExceptionRetryPolicy([rule]))
+policy = ExceptionRetryPolicy([rule])
+CreateTicketOperator(task_id="o", subject="s", message="m", retries=5, retry_policy=policy)
 """)
     )
     assert run.states == {("o", -1): "failed"}
