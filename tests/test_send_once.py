@@ -150,6 +150,13 @@ def test_what_was_answered_is_returned_without_any_request():
     assert (history.sends, history.looks) == (1, 0)
 
 
+def test_after_a_refusal_nobody_has_to_be_asked():
+    history = History(True)
+    history.run("rate limited", 1)
+    assert history.run("goes well", 2) == CreatedTicket(1)
+    assert history.looks == 0
+
+
 SENDING = Remembered(NOW, 0)
 SENT = Remembered(NOW, 0, ANSWER)
 BEGAN = NOW - timedelta(hours=1)
@@ -314,4 +321,14 @@ class TestSearch:
         self.make(client, 3)
         clock.now += 3 * 3600
         assert search()(self.ask(clock, 60)) == Absent()
+        self.make(client, 3)
+        clock.now += 60
+        assert search()(self.ask(clock, 2 * 3600)) == Absent()
         assert usedesk.requests("ticket") == 0
+
+    def test_no_ticket_is_read_twice(self, client, search, clock, usedesk):
+        self.make(client, 3)
+        clock.now += 10
+        assert search()(self.ask(clock, 10)) == Absent()
+        assert usedesk.requests("tickets") == 2
+        assert usedesk.requests("ticket") == 3
