@@ -89,6 +89,9 @@ def test_two_hundred_tasks_with_random_kills_and_faults():
             "USEDESK_SEED": seed,
             "AIRFLOW_CONN_USEDESK_DEFAULT": json.dumps(connection),
             "AIRFLOW__CORE__PARALLELISM": "16",
+            # When a supervisor cannot report a death, only the missing heartbeat does.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         }
         with LocalAirflow(DAGS, env=env) as airflow:
             run = airflow.run("usedesk_dies_at_random", timeout=900)
