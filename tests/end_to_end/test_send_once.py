@@ -94,7 +94,7 @@ def test_two_hundred_tasks_with_random_kills_and_faults():
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         }
         with LocalAirflow(DAGS, env=env) as airflow:
-            run = airflow.run("usedesk_dies_at_random", timeout=900)
+            run = airflow.run("usedesk_dies_at_random", timeout=2400)
             tasks = airflow.task_instances("usedesk_dies_at_random", run.run_id)
             xcoms = {
                 task.task_id: airflow.xcom("usedesk_dies_at_random", run.run_id, task.task_id)
@@ -149,7 +149,7 @@ def _run_3(env, tmp_path_factory):
     from dev.local_airflow import LocalAirflow
 
     with LocalAirflow(DAGS, env=env) as airflow:
-        run = airflow.run("usedesk_dies", timeout=300)
+        run = airflow.run("usedesk_dies", timeout=1200)
         return {
             task.task_id: (
                 task.state,
@@ -180,8 +180,10 @@ def _run_2(env, tmp_path_factory):
     subprocess.run([*airflow, "db", "migrate"], env=env, check=True, capture_output=True)
     with _running([*airflow, "scheduler", "--skip-serve-logs"], env, home / "scheduler.log"):
         trigger = [*airflow, "dags", "trigger", "usedesk_dies"]
-        _until(lambda: subprocess.run(trigger, env=env, capture_output=True, check=False).returncode == 0, 60)
-        _until(lambda: _rows(home, "SELECT 1 FROM dag_run WHERE state IN ('success', 'failed')"), 500)
+        _until(
+            lambda: subprocess.run(trigger, env=env, capture_output=True, check=False).returncode == 0, 300
+        )
+        _until(lambda: _rows(home, "SELECT 1 FROM dag_run WHERE state IN ('success', 'failed')"), 1800)
     tries = dict(_rows(home, "SELECT task_id, try_number FROM task_instance"))
     xcoms = {task: {} for task in tries}
     for task, key, value in _rows(home, "SELECT task_id, key, value FROM xcom"):
