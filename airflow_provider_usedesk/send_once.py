@@ -6,7 +6,7 @@ import hashlib
 import html
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -289,28 +289,35 @@ class TicketSearch:
         """Look; when nothing is found, look again after all that was under way has settled."""
         settled = (ask.since if ask.is_exact else self.now()) + timedelta(seconds=self.settle)
         read: set[int] = set()
+        pages: list[int] = []
         try:
-            answer = self._look(ask, read)
+            answer = self._look(ask, read, pages)
             wait = (settled - self.now()).total_seconds()
             if isinstance(answer, Absent) and wait > 0:
                 self.sleep(wait)
-                answer = self._look(ask, read)
+                answer = self._look(ask, read, pages)
         except UsedeskError as error:
             answer = Unsure(str(error).rstrip("."))
-        outcome = type(answer).__name__.lower()
-        log.info("Asked Usedesk for the ticket of an earlier try, read %d: %s.", len(read), outcome)
+        log.info(
+            "Asked Usedesk for the ticket of an earlier try: %s, after %d pages and %d tickets.",
+            type(answer).__name__.lower(),
+            len(pages),
+            len(read),
+        )
         return answer
 
-    def _look(self, ask: Ask, read: set[int]) -> Found | Absent | Unsure:
+    def _look(self, ask: Ask, read: set[int], listed: list[int]) -> Found | Absent | Unsure:
         pages = self.client.ticket_pages(sort="id", order="asc", **_window(ask))
-        for row in _rows(islice(pages, self.max_pages)):
-            if row.id in read or not self._may_be(row):
-                continue
-            if len(read) == self.max_tickets:
-                return Unsure(f"more than {self.max_tickets} tickets could be it")
-            read.add(row.id)
-            if self.client.ticket(row.id).additional_id == self.key:
-                return Found(row.id)
+        for page in islice(pages, self.max_pages):
+            listed.append(len(page))
+            for row in page:
+                if row.id in read or not self._may_be(row):
+                    continue
+                if len(read) == self.max_tickets:
+                    return Unsure(f"more than {self.max_tickets} tickets could be it")
+                read.add(row.id)
+                if self.client.ticket(row.id).additional_id == self.key:
+                    return Found(row.id)
         if next(pages, None):
             return Unsure(f"more than {self.max_pages} pages of tickets were made since")
         return Absent()
@@ -331,11 +338,6 @@ def _window(ask: Ask) -> dict[str, str]:
     if ask.is_exact:
         window["created_before"] = f"{ask.since + AFTER:%Y-%m-%d %H:%M}"
     return window
-
-
-def _rows(pages: Iterable[list[TicketRow]]) -> Iterator[TicketRow]:
-    for page in pages:
-        yield from page
 
 
 def _is_alike(one: str, other: str) -> bool:

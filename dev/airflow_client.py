@@ -125,7 +125,7 @@ class AirflowClient:
     def dag_run(self, dag_id: str, run_id: str) -> DagRun:
         return _dag_run(self.call("GET", _run_path(dag_id, run_id)))
 
-    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120) -> DagRun:
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 300) -> DagRun:
         """Wait until the run is over, with success or without."""
 
         def trouble() -> str:
@@ -138,7 +138,7 @@ class AirflowClient:
         self._wait(over, f"run {run_id} of {dag_id} is not over", trouble, timeout)
         return self.dag_run(dag_id, run_id)
 
-    def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, timeout: float = 120) -> DagRun:
+    def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, timeout: float = 300) -> DagRun:
         """Wait for the Dag, switch it on, trigger it and wait until the run is over."""
         self.wait_for_dag(dag_id)
         self.unpause(dag_id)

@@ -326,9 +326,11 @@ class TestSearch:
         assert search()(self.ask(clock, 2 * 3600)) == Absent()
         assert usedesk.requests("ticket") == 0
 
-    def test_no_ticket_is_read_twice(self, client, search, clock, usedesk):
+    def test_no_ticket_is_read_twice(self, client, search, clock, usedesk, caplog):
+        caplog.set_level("INFO")
         self.make(client, 3)
         clock.now += 10
         assert search()(self.ask(clock, 10)) == Absent()
         assert usedesk.requests("tickets") == 2
         assert usedesk.requests("ticket") == 3
+        assert "absent, after 2 pages and 3 tickets" in caplog.text
