@@ -103,7 +103,7 @@ def created_ticket(answer: Answer) -> CreatedTicket:
     """
     content = json_object(answer)
     ticket_id = as_id(content.get("ticket_id"))
-    if content.get("status") != "success" or ticket_id is None:
+    if content.get("status") != "success" or ticket_id is None or ticket_id < 1:
         raise _unclear(answer, "neither a ticket id with status success nor an error", ticket_id)
     return CreatedTicket(
         ticket_id=ticket_id,
@@ -157,7 +157,7 @@ def as_id(value: object) -> int | None:
     """Take an id as the number or the numeric text that Usedesk answers with."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and re.fullmatch(r"[0-9]+", value.strip()):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value.strip()):
         return int(value)
     return None
 
@@ -249,10 +249,13 @@ def _refused(answer: Answer, refusal: _Refusal) -> errors.UsedeskError:
 
 
 def _meaning(answer: Answer, refusal: _Refusal) -> tuple[type[errors.UsedeskError], str]:
+    unclear = _unclear_class(answer), _UNCLEAR_ADVICE[answer.sending]
+    if refusal.ticket_id is not None:
+        return unclear
     if refusal.code is not None and refusal.code in REFUSALS:
         return REFUSALS[refusal.code]
-    if refusal.code == SERVER_ERROR or answer.status >= 500 or refusal.ticket_id is not None:
-        return _unclear_class(answer), _UNCLEAR_ADVICE[answer.sending]
+    if refusal.code == SERVER_ERROR or answer.status >= 500 or answer.status == 408:
+        return unclear
     if answer.status in (401, 403):
         return REFUSALS[115]
     return errors.UsedeskRejected, "Correct the request before sending it again."
@@ -263,11 +266,19 @@ def _refused_by_status(answer: Answer, content: Any) -> errors.UsedeskError:
     if status == 429:
         return _rate_limited(answer, "too many requests", None)
     if status >= 500 or status < 200 or status == 408:
-        return _unclear(answer, f"HTTP {status}, {_shape(answer)}")
+        if content is _NOT_JSON:
+            return _unclear(answer, f"HTTP {status}, {_shape(answer)}")
+        ticket_id = as_id(content.get("ticket_id")) if isinstance(content, dict) else None
+        return _unclear(answer, f"HTTP {status} with a JSON {_kind(content)}", ticket_id)
     if 300 <= status < 400:
         return errors.UsedeskBadConnection(
             f"Usedesk answered with a redirect (HTTP {status}). "
             "Give the final address, https and path included, as host of the connection.",
+            status=status,
+        )
+    if status == 407:
+        return errors.UsedeskBadConnection(
+            "The proxy wants a name and a password (HTTP 407). Check the proxy of the connection.",
             status=status,
         )
     if status in (404, 405):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from airflow_provider_usedesk.api.values import as_text
+
 
 @runtime_checkable
 class StoredFile(Protocol):
@@ -124,16 +126,16 @@ def _path(source: str, open_url: OpenUrl | None) -> StoredFile:
 def _stored(path: StoredFile) -> Attachment:
     try:
         found = path.is_file()
-        size = path.stat().st_size if found else 0
+        size = int(path.stat().st_size) if found else 0
         if found:
             path.open("rb").close()
     except Exception as exc:  # each storage has errors of its own
         raise ValueError(f"cannot be read ({type(exc).__name__})") from None
     if not found:
         raise ValueError("there is no such file")
-    return Attachment(_safe(path.name), int(size), lambda: path.open("rb"))
+    return Attachment(_safe(path.name), size, lambda: path.open("rb"))
 
 
 def _safe(name: str) -> str:
     # A line break would end the part's header; the rest of the name is the user's own.
-    return " ".join(name.split())
+    return " ".join(as_text(name).split())

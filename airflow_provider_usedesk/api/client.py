@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import requests
 import tenacity
 from requests_toolbelt import MultipartEncoder
-from urllib3.exceptions import MaxRetryError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from airflow_provider_usedesk import __version__
 from airflow_provider_usedesk.api import errors
@@ -261,17 +261,19 @@ def no_answer(exc: Exception, sending: bool) -> errors.UsedeskError:
 
 
 def _never_connected(exc: Exception) -> bool:
-    if isinstance(exc, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
+    if isinstance(exc, requests.ConnectTimeout):
         return True
-    cause = exc.args[0] if exc.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+    root = _root(exc)
+    # ProxyError by itself proves nothing: urllib3 also gives that name to a connection that broke later.
+    is_refused_tunnel = type(root) is OSError and str(root).startswith("Tunnel connection failed")
+    return is_refused_tunnel or isinstance(root, (NewConnectionError, ConnectTimeoutError))
 
 
 def _is_wrong_tls(exc: Exception) -> bool:
     root = _root(exc)
     # Any other TLS error can also come after the request has arrived.
     return isinstance(root, ssl.SSLCertVerificationError) or (
-        isinstance(root, ssl.SSLError) and root.reason == "WRONG_VERSION_NUMBER"
+        isinstance(root, ssl.SSLError) and getattr(root, "reason", None) == "WRONG_VERSION_NUMBER"
     )
 
 

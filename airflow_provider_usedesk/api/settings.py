@@ -14,6 +14,7 @@ from airflow_provider_usedesk.api.errors import UsedeskBadConnection
 from airflow_provider_usedesk.api.values import flag
 
 DEFAULT_BASE_URL = "https://secure.usedesk.com/uapi"
+HOST = r"\w([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?|[0-9a-f:.]*:[0-9a-f:.]*"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def base_url(host: str | None = None, schema: str | None = None, port: int | Non
     :raises ValueError: saying what was understood and what is expected
     """
     host, schema = (host or "").strip(), (schema or "").strip().strip("/")
+    schema = schema.lower() if schema.lower() in ("http", "https") else schema
     if not host and not port:
         if schema in ("", "http", "https"):
             return DEFAULT_BASE_URL
@@ -104,7 +106,9 @@ def base_url(host: str | None = None, schema: str | None = None, port: int | Non
     understood = (f"scheme {parts.scheme}", f"host {parts.hostname or 'none'}")
     if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
         raise ValueError(_wrong_address(*understood))
-    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]", parts.path):
+    if parts.netloc.endswith(":") or not 0 <= (port or 0) <= 65535:
+        raise ValueError(_wrong_address(*understood, "a port that is none"))
+    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]|//", parts.path):
         raise ValueError(_wrong_address(*understood, "and more that does not belong to a base URL"))
     name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     number = written_port or port
@@ -141,7 +145,7 @@ class _Reader:
 
 
 def _is_host(name: str | None) -> bool:
-    return bool(name) and re.fullmatch(r"[\w.-]+|[0-9a-f:.]+(%\w+)?", str(name)) is not None
+    return bool(name) and re.fullmatch(HOST, str(name)) is not None
 
 
 def _wrong_address(*understood: str) -> str:
@@ -157,7 +161,7 @@ def _number(name: str, value: Any, least: float | None) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number) or not (number > 0 or number == least):
-        raise ValueError(f"{name} must be a number greater than 0")
+        raise ValueError(f"{name} must be a number {'from' if least == 0 else 'greater than'} 0")
     return number
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -140,9 +141,11 @@ class TicketRequest:
 
     def hide(self, text: str) -> str:
         """Take the personal values of this request out of a text."""
-        found = {part for name in PERSONAL for part in _texts(self.fields.get(name)) if len(part) > 3}
+        found = {part for name in PERSONAL for part in _texts(self.fields.get(name)) if len(part) > 1}
         for part in sorted(found, key=len, reverse=True):
-            text = text.replace(part, "***")
+            # A short value as a word only: as a part of other words it tells nothing.
+            pattern = re.escape(part) if len(part) > 3 else rf"\b{re.escape(part)}\b"
+            text = re.sub(pattern, "***", text)
         return text
 
     def as_json(self, token: str) -> bytes:
@@ -167,6 +170,8 @@ def ticket_request(
     """
     given = {_argument(name): value for name, value in params.items() if value is not None}
     faults = _Faults()
+    if params.get("from") is not None and params.get("from_") is not None:
+        faults.add("from_", "is given as from, too")
     fields = {name: wire for name, wire in _checked(given, faults) if wire is not None}
     attachments = _attachments(given.get("files"), open_url, faults)
     _check_together({name for name in given if _is_given(name, given[name])}, fields, rules, faults)

@@ -90,8 +90,10 @@ def as_text(value: Any) -> str:
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError("holds half of a surrogate pair, which cannot be sent")
         return value
-    if isinstance(value, (int, float, Decimal)) and type(value) is not bool and math.isfinite(value):
+    if isinstance(value, int) and type(value) is not bool:
         return str(value)
+    if isinstance(value, (float, Decimal)) and math.isfinite(value):
+        return f"{value:f}" if isinstance(value, Decimal) else str(value)
     raise ValueError(f"must be a text, not {'NaN' if isinstance(value, float) else type(value).__name__}")
 
 
@@ -139,8 +141,9 @@ def flag(value: Any) -> bool:
 
 def phone(value: Any) -> str:
     """Take a phone number; only formatting is removed, no digit is added or changed."""
-    string = as_text(value).strip()
-    digits = re.sub(r"[\s()\[\]‐-―−-]", "", string.removeprefix("+"))
+    if isinstance(value, (int, float, Decimal)) and value < 0:
+        raise ValueError("must be a phone number, not a negative one")
+    digits = re.sub(r"[\s()\[\]‐-―−-]", "", as_text(value)).removeprefix("+")
     if not re.fullmatch(r"[0-9]+", digits):
         raise ValueError("must be a phone number: digits with the country code, such as 79123456789")
     if len(digits) > 255:
@@ -160,6 +163,9 @@ def tags(value: Any) -> str:
     """Take tags as a list, or as one text with commas between them."""
     items = as_list(value)
     if items is None:
+        items = text(255)(value).split(",")
+        if not all(item.strip() for item in items):
+            raise ValueError("holds an empty tag")
         return text(255)(value)
     names = [_tag(item) for item in items]
     return text(255)(",".join(names))
@@ -171,6 +177,8 @@ def custom_fields(value: Any) -> tuple[str, str]:
     if not isinstance(fields, Mapping):
         raise ValueError("must be a dict of {field id: value}")
     ids = [_part(f"key {place}", identifier, key) for place, key in enumerate(fields, 1)]
+    if len(set(ids)) < len(ids):
+        raise ValueError("names a field twice")
     values = [
         _part(f"the value of field {key}", field_value, item)
         for key, item in zip(ids, fields.values(), strict=True)
@@ -209,6 +217,8 @@ def nested_lists(value: Any) -> list[Any]:
     items = as_list(value)
     if items is None:
         raise ValueError('must be a list of lists of {"id": …, "value": …}')
+    if any(as_list(entry) == [] for entry in items):
+        raise ValueError("holds an empty list")
     return [
         [_part(f"level {level} of list {place}", _list_level, item) for level, item in enumerate(levels, 1)]
         if (levels := as_list(entry)) is not None
@@ -228,9 +238,10 @@ def template_variables(value: Any) -> list[str]:
 
 def address_flag(value: Any) -> str | None:
     """Take the sign for an additional address: true, or a text; false is left out."""
-    if isinstance(value, bool):
-        return "true" if value else None
-    return text(255)(value)
+    try:
+        return "true" if flag(value) else None
+    except ValueError:
+        return text(255)(value)
 
 
 def as_list(value: Any) -> list[Any] | None:

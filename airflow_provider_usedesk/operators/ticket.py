@@ -257,14 +257,23 @@ class BaseTicketOperator(BaseOperator):
         return {name: revealed(getattr(self, name)) for name in self.template_fields if name in ARGUMENTS}
 
     def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Any,
+        seen_oids: set[int],
+        **kwargs: Any,
     ) -> None:
+        args = (context, jinja_env, seen_oids)
         if parent is not self:
             return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         from airflow_provider_usedesk.api.ticket import PERSONAL
 
         given = [name for name in template_fields if getattr(self, name) is not None]
-        self._read_message_file()
+        # What a mapped task got from upstream is text, never the name of a file.
+        if id(self.message) not in seen_oids:
+            self._read_message_file()
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         for name in given:
             value = getattr(self, name)
@@ -313,7 +322,8 @@ class CreateTicketOperator(BaseTicketOperator):
     :param template_variables: texts for the variables of the template, in their order (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
     :param username: Telegram name of the client, for Telegram personal (pact) channels (templated)
-    :raises UsedeskInvalidRequest: naming every faulty argument; nothing was sent
+    :raises AirflowFailException: for what a retry cannot mend: faulty arguments (all named, nothing sent), a
+        wrong connection, a refusal; with a ``retry_policy``, the :class:`UsedeskError` itself
     :raises UsedeskOutcomeUnknown: when the ticket may exist all the same
     """
 

@@ -248,6 +248,10 @@ def _check_texts(call: Call) -> None:
         raise Refusal("message is missing", 114)
     if not call.text("subject") and not has_template:
         raise Refusal("subject is missing")
+    if call.text("template_id") and call.text("template_name"):
+        raise Refusal("only one of template_id and template_name can be given")
+    if call.text("private_comment").lower() not in ("", "true", "1"):
+        raise Refusal("private_comment accepts only true")
     for name in TEXTS:
         if len(call.text(name)) > 255:
             raise Refusal(f"{name} is longer than 255 characters", 116 if name == "tag" else None)

@@ -165,6 +165,74 @@ def test_a_text_that_ends_like_a_file_is_neither_sent_nor_shown(run_dag, usedesk
     assert run.state == "failed"
     assert usedesk.sent() == []
     assert "ends like the name of a template file" in run.printed
+    assert "Dear Anna" not in run.printed
+
+
+def test_a_text_from_upstream_is_never_taken_for_a_file(run_dag, usedesk, tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    body = """
+@task
+def texts():
+    return ["secret.txt", "{{ 40 + 2 }} bill.html"]
+
+@task
+def text():
+    return "secret.txt"
+
+CreateTicketOperator.partial(task_id="mapped", subject="s").expand(message=texts())
+CreateTicketOperator(task_id="plain", subject="s", message=text())
+"""
+    run = run_dag(dag(body, f"template_searchpath={str(tmp_path)!r}"))
+    assert run.state == "success"
+    messages = sorted(sent["message"] for sent in usedesk.sent())
+    assert messages == ["secret.txt", "secret.txt", "{{ 40 + 2 }} bill.html"]
+
+
+def test_every_parameter_is_templated_and_sent(run_dag, usedesk):
+    ids = ("assignee_id", "group_id", "channel_id", "user_id", "trigger_id", "template_id", "client_id")
+    given = {name: f"{{{{ {number} }}}}" for number, name in enumerate(ids, 1001)}
+    texts = ("subject", "message", "client_name", "client_email", "company_name", "additional_id")
+    texts += ("client_country", "client_city", "client_address", "template_lang", "username", "new_address")
+    given |= {name: f"{{{{ 'my' }}}}_{name}" for name in texts}
+    choices = {"type": "task", "priority": "low", "phone_type": "fax", "from_": "user", "status": "5"}
+    given |= {name: f"{{{{ '{value}' }}}}" for name, value in choices.items()}
+    given |= {
+        "client_phone": "+{{ 79 }}",
+        "private_comment": "{{ True }}",
+        "tag": ["{{ 'a' }}"],
+        "field_id": "{{ 10 }}",
+        "field_value": "{{ 'x' }}",
+        "lists": [[{"id": "{{ 61 }}", "value": "{{ 'y' }}"}]],
+        "template_variables": ["{{ 'z' }}"],
+    }
+    run = run_dag(dag(f"CreateTicketOperator(task_id='open', **{given!r})"))
+    assert run.state == "success"
+    [sent] = usedesk.sent()
+    del sent["api_token"]
+    assert sent == {
+        **{name: number for number, name in enumerate(ids, 1001)},
+        "client_id": "1007",
+        **{name: f"my_{name}" for name in texts},
+        "type": "task",
+        "priority": "low",
+        "phone_type": "fax",
+        "from": "user",
+        "status": 5,
+        "client_phone": "79",
+        "private_comment": True,
+        "tag": "a",
+        "field_id": "10",
+        "field_value": "x",
+        "lists": [[{"id": "61", "value": "y"}]],
+        "template_variables": ["z"],
+    }
+
+
+def test_the_operator_knows_every_parameter_of_the_method():
+    from airflow_provider_usedesk.api.ticket import ARGUMENTS
+    from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+
+    assert set(CreateTicketOperator.template_fields) == ARGUMENTS | {"usedesk_conn_id"}
 
 
 NOTHING = [
@@ -361,14 +429,14 @@ def test_not_delivered_may_be_ignored(run_dag, usedesk):
     assert run.xcoms["send", -1] == {"return_value": 77, **NOT_DELIVERED}
 
 
-def test_not_delivered_may_be_sent_anew(run_dag, usedesk):
+def test_not_delivered_may_be_sent_anew(run_dag, usedesk, left_behind):
     answers(usedesk, NOT_DELIVERED, DELIVERED)
     run = run_dag(dag(TELEGRAM.format("on_not_delivered='resend'")))
     assert run.state == "success"
     assert run.xcoms["send", -1] == {"return_value": 78, **DELIVERED}
     first, second = (sent["additional_id"] for sent in usedesk.sent())
     assert second == f"{first}/resend"
-    assert "Ticket 77 stays" in run.printed
+    assert b"Ticket 77 stays" in left_behind(run)
 
 
 def test_not_delivered_twice_fails(run_dag, usedesk):

@@ -85,6 +85,8 @@ def test_codes_have_names_whatever_the_http_status(status, code, error_class):
         ({"error": "nope"}, 200),
         ({"code": 999, "error": "nope"}, 200),
         ({"status": "failed"}, 200),
+        ({"status": "error", "message": "no"}, 200),
+        ({"status": False}, 200),
         ({"message": "The subject field is required."}, 422),
         (b"<html>bad request</html>", 400),
     ],
@@ -106,6 +108,10 @@ def test_rejected(body, status):
         ({"status": "success", "ticket_id": "soon"}, 200),
         ({"ticket_id": 5}, 200),
         ({"status": "success", "ticket_id": True}, 200),
+        ({"status": "success", "ticket_id": 0}, 200),
+        ({"status": "success", "ticket_id": -1}, 200),
+        ({"status": "success", "ticket_id": "9" * 5000}, 200),
+        ({"error": "too slow"}, 408),
         ({"error": "broken"}, 500),
         (b"<html>Bad Gateway</html>", 502),
         (b"", 503),
@@ -123,6 +129,11 @@ def test_a_ticket_id_in_an_error_is_not_lost():
     assert type(found) is errors.UsedeskOutcomeUnknown
     assert found.ticket_id == 77
     assert error({"ticket_id": 78}).ticket_id == 78
+    for body in ({"code": 120, "error": "big", "ticket_id": 79}, {"status": "success", "ticket_id": 79}):
+        found = error(body, 500)
+        assert type(found) is errors.UsedeskOutcomeUnknown
+        assert found.ticket_id == 79
+        assert "cut off" not in str(found)
 
 
 def test_after_a_read_what_is_not_clear_is_unavailable():
@@ -137,6 +148,10 @@ def test_a_wrong_address_is_told_apart(status):
     assert type(found) is errors.UsedeskBadConnection
     assert "host of the connection" in str(found)
     assert "elsewhere" not in str(found)
+
+
+def test_a_proxy_that_wants_a_password():
+    assert type(error(b"", 407)) is errors.UsedeskBadConnection
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -38,13 +38,14 @@ def test_every_shape_of_files(report):
 
 def test_every_missing_file_is_named(tmp_path, report):
     with pytest.raises(UsedeskInvalidRequest) as raised:
-        attached([tmp_path / "no.csv", report, tmp_path, ("", b"x"), 5, "s3://bucket/key"])
+        attached([tmp_path / "no.csv", report, tmp_path, ("", b"x"), 5, "s3://bucket/key", ("a\udcff", b"x")])
     assert [fault.split(":")[0] for fault in raised.value.faults] == [
         "files, number 1",
         "files, number 3",
         "files, number 4",
         "files, number 5",
         "files, number 6",
+        "files, number 7",
     ]
 
 
@@ -66,6 +67,11 @@ def test_a_storage_that_fails_is_a_fault():
     with pytest.raises(ValueError, match=r"s3://.*RuntimeError") as raised:
         attachment("s3://conn@bucket/key.csv", open_url)
     assert "secret" not in str(raised.value)
+
+
+def test_a_name_cannot_end_the_header_it_stands_in():
+    [file] = attached(("a\r\nX-Evil: 1.txt", b"x"))
+    assert file.name == "a X-Evil: 1.txt"
 
 
 def test_a_file_is_read_in_pieces_and_closed(report):

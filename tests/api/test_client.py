@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import ssl
 import threading
 import traceback
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -120,7 +123,7 @@ def test_settings_reach_every_request(make_client, usedesk):
     request = usedesk.last_request
     assert request.timeout == (2, 5)
     assert request.verify is False
-    assert request.proxies["https"] == "http://proxy.example:1"
+    assert request.proxies["https"] == request.proxies["http"] == "http://proxy.example:1"
 
 
 def test_timeouts_are_there_without_settings(client, usedesk):
@@ -159,6 +162,8 @@ class TestRepeating:
             {"exc": requests.exceptions.ChunkedEncodingError},
             {"exc": requests.exceptions.ContentDecodingError},
             {"exc": requests.exceptions.SSLError("EOF")},
+            {"exc": requests.exceptions.SSLError(ssl.SSLError(1, "[SSL: DECRYPTION_FAILED] bad record mac"))},
+            {"exc": requests.exceptions.ProxyError("Unable to connect to proxy", ConnectionResetError(104))},
             {"exc": OSError("disk")},
             {"status_code": 500},
             {"status_code": 502, "text": "<html>"},
@@ -182,7 +187,6 @@ class TestRepeating:
         "failure",
         [
             {"exc": requests.ConnectTimeout},
-            {"exc": requests.exceptions.ProxyError},
             {"status_code": 429},
             {"json": {"code": "121", "error": "limit"}},
         ],
@@ -271,6 +275,7 @@ PERSON = {
     "message": "Dear Anna",
     "client_name": "Anna Smith",
     "client_phone": "79123456789",
+    "client_city": "Ufa",
 }
 
 
@@ -282,7 +287,7 @@ class TestSecrecy:
             {"exc": requests.ConnectTimeout},
             {"status_code": 500},
             {"json": {"code": 112, "error": f"token {TOKEN} of Anna Smith is wrong"}},
-            {"json": {"error": "phone 79123456789 of Anna Smith: Dear Anna"}},
+            {"json": {"error": "phone 79123456789 of Anna Smith from Ufa: Dear Anna"}},
         ],
     )
     def test_errors_hold_neither_token_nor_personal_data(self, client, usedesk, caplog, failure):
@@ -292,7 +297,7 @@ class TestSecrecy:
             client.create_ticket(**PERSON)
         told = "".join(traceback.TracebackException.from_exception(raised.value).format())
         told += caplog.text + repr(vars(raised.value))
-        for secret in (TOKEN, "Smith", "79123456789", "Dear"):
+        for secret in (TOKEN, "Smith", "79123456789", "Dear", "Ufa"):
             assert secret not in told
 
     @pytest.mark.parametrize("files", [None, [("a.txt", b"x")]])
@@ -314,6 +319,57 @@ def test_without_a_connection_nothing_was_sent():
         client = UsedeskClient.connect(TOKEN, base_url, proxy=proxy, max_wait=0)
         with pytest.raises(errors.UsedeskUnavailable, match="nothing was sent"):
             client.create_ticket(**TICKET)
+
+
+@contextmanager
+def breaking_proxy(tunnels):
+    """A proxy that reads a whole request and then closes the connection, or refuses to tunnel."""
+    bodies = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                head, body = read_head(connection)
+                if tunnels:
+                    connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+                    continue
+                length = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+                while len(body) < length:
+                    body += connection.recv(65536)
+                bodies.append(body)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", bodies
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def read_head(connection):
+    read = b""
+    while b"\r\n\r\n" not in read:
+        read += connection.recv(65536)
+    return read.split(b"\r\n\r\n", 1)
+
+
+@pytest.mark.parametrize("files", [None, [("a.txt", b"x" * 100_000)]], ids=["json", "multipart"])
+def test_what_a_proxy_has_taken_is_not_sent_again(files):
+    with breaking_proxy(tunnels=False) as (proxy, bodies):
+        client = UsedeskClient.connect(TOKEN, "http://help.example/uapi", proxy=proxy, max_wait=3)
+        with pytest.raises(errors.UsedeskOutcomeUnknown):
+            client.create_ticket(**TICKET, files=files)
+        assert len(bodies) == 1
+
+
+def test_a_tunnel_that_is_refused_has_taken_nothing():
+    with breaking_proxy(tunnels=True) as (proxy, bodies):
+        client = UsedeskClient.connect(TOKEN, "https://help.example/uapi", proxy=proxy, max_wait=0)
+        with pytest.raises(errors.UsedeskUnavailable, match="nothing was sent"):
+            client.create_ticket(**TICKET)
+        assert bodies == []
 
 
 def test_http_where_https_is_expected_is_a_wrong_connection():

@@ -31,6 +31,7 @@ DEFAULT = "https://secure.usedesk.com/uapi"
         ("http://127.0.0.1:8765/uapi", None, None, "http://127.0.0.1:8765/uapi"),
         ("https://[::1]:8443/uapi", None, None, "https://[::1]:8443/uapi"),
         ("HTTPS://Help.Example", None, None, "https://help.example"),
+        ("help.example", "HTTP", None, "http://help.example"),
         (" https://api.usedesk.ru ", None, None, "https://api.usedesk.ru"),
     ],
 )
@@ -51,6 +52,11 @@ def test_base_url(host, schema, port, expected):
         "help example",
         "https://help.example/a b",
         "http://[::1",
+        "https://https://secure.usedesk.com/uapi",
+        "https:/secure.usedesk.com",
+        "a..b",
+        "-",
+        ".",
     ],
 )
 def test_a_wrong_address_says_what_was_understood_and_expected(host):
@@ -59,6 +65,12 @@ def test_a_wrong_address_says_what_was_understood_and_expected(host):
     ) as raised:
         base_url(host)
     assert "pa55" not in str(raised.value)
+
+
+@pytest.mark.parametrize("port", [-5, 999_999])
+def test_a_wrong_port(port):
+    with pytest.raises(ValueError, match="port"):
+        base_url("help.example", None, port)
 
 
 def test_a_path_without_a_host_is_wrong():

@@ -131,6 +131,9 @@ def test_all_33_parameters_of_the_page_are_known():
 
 
 class TestShapes:
+    def test_ids_may_use_all_32_bits(self):
+        assert sent(channel_id=2**32 - 1) == {"channel_id": 2**32 - 1}
+
     @pytest.mark.parametrize("given", [683, "683", " 683 "])
     def test_ids_as_number_or_digits(self, given):
         assert sent(channel_id=given, assignee_id=given) == {"channel_id": 683, "assignee_id": 683}
@@ -174,7 +177,14 @@ class TestShapes:
         assert sent(field_id=10, field_value=False) == {"field_id": "10", "field_value": "false"}
 
     @pytest.mark.parametrize(
-        "given", ["79123456789", "+7 (912) 345-67-89", "+7\u00a0912\u2011345\u201367\u201389", 79123456789]
+        "given",
+        [
+            "79123456789",
+            "+7 (912) 345-67-89",
+            "(+7) [912] 345-67-89",
+            "+7\u00a0912\u2011345\u201367\u201389",
+            79123456789,
+        ],
     )
     def test_phone_loses_its_formatting_only(self, given):
         assert sent(client_phone=given) == {"client_phone": "79123456789"}
@@ -210,7 +220,7 @@ class TestShapes:
     def test_new_address(self):
         assert sent(new_address=True) == {"new_address": "true"}
         assert sent(new_address="Main St 1") == {"new_address": "Main St 1"}
-        assert sent(new_address=False) == {}
+        assert sent(new_address=False) == sent(new_address="False") == {}
 
     @pytest.mark.parametrize("name", ["ivanov", "@ivanov"])
     def test_username_with_and_without_at(self, name):
@@ -363,6 +373,16 @@ class TestFaults:
     def test_missing_partner(self, params, missing):
         assert set(faults({**WORDS, **params})) == {missing}
 
+    def test_from_in_both_spellings(self):
+        assert set(faults({**WORDS, "from": "client", "from_": "client"})) == {"from_"}
+
+    def test_a_custom_field_twice(self):
+        assert "twice" in fault(custom_fields={"10": "a", 10: "b"})
+
+    @pytest.mark.parametrize("given", [",", "a,,b", ["a", ""]])
+    def test_an_empty_tag(self, given):
+        assert "empty" in fault(tag=given)
+
     def test_custom_fields_in_both_shapes(self):
         assert set(faults({**WORDS, "custom_fields": {1: "a"}, "field_id": "1", "field_value": "a"})) == {
             "custom_fields"
@@ -379,13 +399,13 @@ class TestFaults:
     def test_template_variables_must_be_a_list(self, given):
         assert "list" in fault(template_id=1, template_variables=given)
 
-    @pytest.mark.parametrize("given", ["phone", "+7912x", "7+912", "", "12345,678"])
+    @pytest.mark.parametrize("given", ["phone", "+7912x", "7+912", "", "12345,678", -79123])
     def test_what_is_not_a_phone(self, given):
         params = {**WORDS, "channel_id": 1, "client_phone": given}
         assert any("client_phone" in name for name in faults(params, ticket.VIBER_MESSAGE))
 
     @pytest.mark.parametrize(
-        "given", [[{"id": 1}], [[{"id": "a", "value": "x"}]], "x", [[{"value": "x"}]], [1]]
+        "given", [[[]], [{"id": 1}], [[{"id": "a", "value": "x"}]], "x", [[{"value": "x"}]], [1]]
     )
     def test_lists_in_another_shape(self, given):
         assert fault(lists=given)
@@ -436,6 +456,17 @@ class TestChannelRules:
     def test_a_new_client_needs_a_phone(self):
         params = {**self.whatsapp, "client_phone": None, "client_id": "new_client"}
         assert set(faults(params, ticket.WHATSAPP_MESSAGE)) == {"client_phone"}
+
+    @pytest.mark.parametrize("missing", ["subject", "message", "channel_id", "client_phone"])
+    def test_viber_message_needs(self, missing):
+        params = {**WORDS, "channel_id": 1, "client_phone": "79", missing: None}
+        [name] = faults(params, ticket.VIBER_MESSAGE)
+        assert missing in name
+
+    @pytest.mark.parametrize("missing", ["subject", "message", "channel_id", "username"])
+    def test_telegram_message_needs(self, missing):
+        [name] = faults({**self.telegram, missing: None}, ticket.TELEGRAM_MESSAGE)
+        assert missing in name
 
     def test_telegram_takes_name_or_phone(self):
         assert fields(self.telegram, ticket.TELEGRAM_MESSAGE)

@@ -116,6 +116,8 @@ class TestRefusals:
             ({**WORDS, "lists": "x"}, None),
             ({**WORDS, "template_id": 1, "template_variables": {"a": 1}}, None),
             ({**WORDS, "files": ["a.txt"]}, None),
+            ({**WORDS, "private_comment": False}, None),
+            ({"template_id": 1, "template_name": "Main"}, None),
         ],
     )
     def test_what_the_page_refuses(self, sandbox, call, params, code):
