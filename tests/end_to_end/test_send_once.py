@@ -36,10 +36,7 @@ BROKEN = {
     "rate_refusal": faults.rate_limited(0),
     "rate_refusal_too_long_to_wait": faults.rate_limited(60),
 }
-# Airflow 2.11 on SQLite runs one task at a time: the ones that differ there.
-CASES = (
-    [*DEATHS, *BROKEN] if HAS_STATE_STORE else [*DEATHS, "closed_after_the_ticket_was_made", "bad_gateway"]
-)
+CASES = [*DEATHS, *BROKEN]
 
 
 @pytest.fixture(scope="module")
