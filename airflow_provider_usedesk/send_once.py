@@ -130,11 +130,12 @@ def send_once(
     step = first_step(memory.recall(), memory.works, trial, on_unknown)
     if isinstance(step, Ask):
         step = step_after_asking(look_up(step))
+        if isinstance(step, Adopt):
+            memory.remember(Remembered(trial.began, trial.turn, step.answer))
     if isinstance(step, Stop):
         raise UsedeskOutcomeUnknown(step.reason)
     if isinstance(step, Adopt):
         log.info("An earlier try made Usedesk ticket %s; nothing is sent.", step.answer.ticket_id)
-        memory.remember(Remembered(trial.began, trial.turn, step.answer))
         return step.answer
     since = now()
     memory.remember(Remembered(since, trial.turn))

@@ -147,7 +147,7 @@ def test_what_was_answered_is_returned_without_any_request():
     history = History(True)
     history.run("goes well", 1)
     assert history.run("goes well", 2) == CreatedTicket(1)
-    assert (history.sends, history.looks) == (1, 0)
+    assert (history.sends, history.looks, history.writes) == (1, 0, 2)
 
 
 def test_after_a_refusal_nobody_has_to_be_asked():

@@ -70,9 +70,9 @@ def read_settings(
     settings = Settings(
         token=(token or "").strip(),
         base_url=reader.read(lambda: base_url(host, schema, port), DEFAULT_BASE_URL),
-        timeout=reader.number("timeout", 60.0),
-        connect_timeout=reader.number("connect_timeout", 10.0),
-        max_wait=reader.number("max_wait", 120.0, least=0),
+        timeout=reader.number("timeout", Settings.timeout),
+        connect_timeout=reader.number("connect_timeout", Settings.connect_timeout),
+        max_wait=reader.number("max_wait", Settings.max_wait, least=0),
         requests_per_minute=reader.number("requests_per_minute", None),
         verify=reader.option("verify", _verify, True),
         proxy=reader.option("proxy", _proxy, None),

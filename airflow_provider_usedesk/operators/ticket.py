@@ -209,7 +209,8 @@ class BaseTicketOperator(BaseOperator):
         )
 
         trial = self._trial(context)
-        keyed = {**params, "additional_id": params.get("additional_id") or self._key(context, trial, again)}
+        own_id = str(params.get("additional_id") or "").strip()
+        keyed = {**params, "additional_id": own_id or self._key(context, trial, again)}
         store = context.get("task_state_store")
         try:
             return send_once.send_once(
@@ -237,7 +238,7 @@ class BaseTicketOperator(BaseOperator):
 
         search = TicketSearch(
             self.hook.get_conn(),
-            key=str(params["additional_id"]),
+            key=params["additional_id"],
             subject=str(params["subject"]) if params.get("subject") else None,
             client_id=as_id(params.get("client_id")),
         )

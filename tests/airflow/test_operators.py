@@ -463,6 +463,12 @@ def test_an_id_of_ones_own_is_left_as_it_is(run_dag, usedesk):
     assert usedesk.sent()[0]["additional_id"] == "42"
 
 
+@pytest.mark.parametrize("blank", ["", "   ", "{{ ' ' }}"])
+def test_a_blank_id_of_ones_own_does_not_take_the_key_away(run_dag, usedesk, blank):
+    run_dag(dag(f"CreateTicketOperator(task_id='o', subject='s', message='m', additional_id={blank!r})"))
+    assert usedesk.sent()[0]["additional_id"].startswith("airflow/example/")
+
+
 @pytest.mark.parametrize("answer", [{"code": 112, "error": "token"}, {"code": 119, "error": "client"}])
 def test_no_retry_is_wasted_on_what_it_cannot_mend(run_dag, usedesk, answer):
     usedesk.post("https://help.example/uapi/create/ticket", json=answer)
