@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Literal, Protocol
 
-from airflow_provider_usedesk.api.answers import CreatedTicket, TicketDetails, TicketRow
+from airflow_provider_usedesk.api.answers import CreatedTicket
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown
+from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 
 log = logging.getLogger(__name__)
 

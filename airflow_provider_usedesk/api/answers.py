@@ -55,44 +55,14 @@ class CreatedTicket:
 
 
 @dataclass(frozen=True)
-class Group:
+class CreatedComment:
     """
-    Hold a group of agents (``groups``, EN 51418).
+    Hold the answer to ``create/comment`` (EN 51381).
 
-    :param id: what ``group_id`` takes
-    :param name: its name in Usedesk
-    """
-
-    id: int | None
-    name: str | None
-
-
-@dataclass(frozen=True)
-class TicketRow:
-    """
-    Hold a row of ``tickets`` (EN 51376), which knows less than ``ticket`` does.
-
-    :param id: the ticket
-    :param subject: its subject
-    :param client_id: its client
+    :param comment_id: the new comment
     """
 
-    id: int
-    subject: str | None
-    client_id: int | None
-
-
-@dataclass(frozen=True)
-class TicketDetails:
-    """
-    Hold what ``ticket`` tells (EN 51377).
-
-    :param id: the ticket
-    :param additional_id: the id that its maker gave it
-    """
-
-    id: int | None
-    additional_id: str | None
+    comment_id: int
 
 
 def created_ticket(answer: Answer) -> CreatedTicket:
@@ -104,44 +74,43 @@ def created_ticket(answer: Answer) -> CreatedTicket:
     content = json_object(answer)
     ticket_id = as_id(content.get("ticket_id"))
     if content.get("status") != "success" or ticket_id is None or ticket_id < 1:
-        raise _unclear(answer, "neither a ticket id with status success nor an error", ticket_id)
+        raise unclear(answer, "neither a ticket id with status success nor an error", ticket_id)
     return CreatedTicket(
         ticket_id=ticket_id,
-        message_status=_text(content.get("message_status")),
-        chat_id=_text(content.get("chat_id")),
+        message_status=text_or_none(content.get("message_status")),
+        chat_id=text_or_none(content.get("chat_id")),
         comment_id=as_id(content.get("comment_id")),
     )
 
 
-def groups(answer: Answer) -> list[Group]:
-    """Read the answer to ``groups``."""
-    rows = (row for row in json_list(answer) if isinstance(row, dict))
-    return [Group(id=as_id(row.get("id")), name=_text(row.get("name"))) for row in rows]
+def created_comment(answer: Answer) -> CreatedComment:
+    """
+    Read the answer to ``create/comment``.
+
+    :raises UsedeskError: of the class that fits, when the answer is anything but a clear success
+    """
+    content = json_object(answer)
+    comment_id = as_id(content.get("comment_id"))
+    if content.get("status") != "success" or comment_id is None or comment_id < 1:
+        raise unclear(answer, "neither a comment id with status success nor an error")
+    return CreatedComment(comment_id)
 
 
-def ticket_rows(answer: Answer) -> list[TicketRow]:
-    """Read a page of ``tickets``."""
-    rows = [row for row in json_list(answer) if isinstance(row, dict)]
-    return [
-        TicketRow(row_id, _text(row.get("subject")), as_id(row.get("client_id")))
-        for row in rows
-        if (row_id := as_id(row.get("id"))) is not None
-    ]
+def updated(answer: Answer) -> None:
+    """
+    Read the answer to ``update/ticket``.
 
-
-def ticket_details(answer: Answer) -> TicketDetails:
-    """Read the answer to ``ticket``."""
-    content = json_object(answer).get("ticket")
-    if not isinstance(content, dict):
-        raise _unclear(answer, "no ticket in it")
-    return TicketDetails(as_id(content.get("id")), _text(content.get("additional_id")))
+    :raises UsedeskError: of the class that fits, when the answer is anything but a clear success
+    """
+    if json_object(answer).get("status") != "success":
+        raise unclear(answer, "neither status success nor an error")
 
 
 def json_object(answer: Answer) -> dict[str, Any]:
     """Read an answer that must be a JSON object; raise the error that it is otherwise."""
     content = _content(answer)
     if not isinstance(content, dict):
-        raise _unclear(answer, f"a JSON {_kind(content)} instead of an object")
+        raise unclear(answer, f"a JSON {_kind(content)} instead of an object")
     return content
 
 
@@ -149,8 +118,17 @@ def json_list(answer: Answer) -> list[Any]:
     """Read an answer that must be a JSON array; raise the error that it is otherwise."""
     content = _content(answer)
     if not isinstance(content, list):
-        raise _unclear(answer, f"a JSON {_kind(content)} instead of an array")
+        raise unclear(answer, f"a JSON {_kind(content)} instead of an array")
     return content
+
+
+def unclear(answer: Answer, what: str, ticket_id: int | None = None) -> errors.UsedeskError:
+    """Make the error for an answer that is neither a success nor a refusal."""
+    return _unclear_class(answer)(
+        f"Usedesk gave no clear answer: {what}. {_UNCLEAR_ADVICE[answer.sending]}",
+        status=answer.status,
+        ticket_id=ticket_id,
+    )
 
 
 def as_id(value: object) -> int | None:
@@ -160,6 +138,11 @@ def as_id(value: object) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value.strip()):
         return int(value)
     return None
+
+
+def text_or_none(value: object) -> str | None:
+    """Take a text as it is, and a number as its digits."""
+    return None if value is None else str(value)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -209,7 +192,7 @@ def _content(answer: Answer) -> Any:
     if not 200 <= answer.status < 300:
         raise _refused_by_status(answer, content)
     if content is _NOT_JSON:
-        raise _unclear(answer, _shape(answer))
+        raise unclear(answer, _shape(answer))
     return content
 
 
@@ -249,13 +232,13 @@ def _refused(answer: Answer, refusal: _Refusal) -> errors.UsedeskError:
 
 
 def _meaning(answer: Answer, refusal: _Refusal) -> tuple[type[errors.UsedeskError], str]:
-    unclear = _unclear_class(answer), _UNCLEAR_ADVICE[answer.sending]
+    unknown = _unclear_class(answer), _UNCLEAR_ADVICE[answer.sending]
     if refusal.ticket_id is not None:
-        return unclear
+        return unknown
     if refusal.code is not None and refusal.code in REFUSALS:
         return REFUSALS[refusal.code]
     if refusal.code == SERVER_ERROR or answer.status >= 500 or answer.status == 408:
-        return unclear
+        return unknown
     if answer.status in (401, 403):
         return REFUSALS[115]
     return errors.UsedeskRejected, "Correct the request before sending it again."
@@ -267,9 +250,9 @@ def _refused_by_status(answer: Answer, content: Any) -> errors.UsedeskError:
         return _rate_limited(answer, "too many requests", None)
     if status >= 500 or status < 200 or status == 408:
         if content is _NOT_JSON:
-            return _unclear(answer, f"HTTP {status}, {_shape(answer)}")
+            return unclear(answer, f"HTTP {status}, {_shape(answer)}")
         ticket_id = as_id(content.get("ticket_id")) if isinstance(content, dict) else None
-        return _unclear(answer, f"HTTP {status} with a JSON {_kind(content)}", ticket_id)
+        return unclear(answer, f"HTTP {status} with a JSON {_kind(content)}", ticket_id)
     if 300 <= status < 400:
         return errors.UsedeskBadConnection(
             f"Usedesk answered with a redirect (HTTP {status}). "
@@ -312,14 +295,6 @@ _UNCLEAR_ADVICE = {
 }
 
 
-def _unclear(answer: Answer, what: str, ticket_id: int | None = None) -> errors.UsedeskError:
-    return _unclear_class(answer)(
-        f"Usedesk gave no clear answer: {what}. {_UNCLEAR_ADVICE[answer.sending]}",
-        status=answer.status,
-        ticket_id=ticket_id,
-    )
-
-
 def _unclear_class(answer: Answer) -> type[errors.UsedeskError]:
     return errors.UsedeskOutcomeUnknown if answer.sending else errors.UsedeskUnavailable
 
@@ -339,10 +314,6 @@ def _shape(answer: Answer) -> str:
 def _kind(content: Any) -> str:
     names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
     return names.get(type(content), "number")
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def quotable(text: object, hide: Callable[[str], str] = str) -> str:

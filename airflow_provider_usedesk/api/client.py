@@ -8,9 +8,11 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import chain
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import requests
 import tenacity
@@ -18,34 +20,55 @@ from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from airflow_provider_usedesk import __version__
-from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api import errors, records, values
 from airflow_provider_usedesk.api.answers import (
     Answer,
+    CreatedComment,
     CreatedTicket,
-    Group,
-    TicketDetails,
-    TicketRow,
+    created_comment,
     created_ticket,
-    groups,
-    ticket_details,
-    ticket_rows,
+    updated,
 )
 from airflow_provider_usedesk.api.attachments import OpenUrl, Upload
+from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
+from airflow_provider_usedesk.api.records import (
+    Channel,
+    ClientDetails,
+    ClientRow,
+    Group,
+    Tag,
+    TicketDetails,
+    TicketField,
+    TicketRow,
+    User,
+)
+from airflow_provider_usedesk.api.request import Method, Request
 from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
 from airflow_provider_usedesk.api.ticket import (
+    CREATE_TICKET,
     TELEGRAM_MESSAGE,
     TICKET,
+    UPDATE_TICKET,
     VIBER_MESSAGE,
     WHATSAPP_MESSAGE,
     WHATSAPP_TEMPLATE,
     Rules,
-    TicketRequest,
     ticket_request,
+    update_request,
 )
 
 log = logging.getLogger(__name__)
 
+
+class Identified(Protocol):
+    """A row of a list."""
+
+    @property
+    def id(self) -> int: ...
+
+
 T = TypeVar("T")
+Row = TypeVar("Row", bound=Identified)
 
 PAGE_SIZE = 100
 
@@ -141,27 +164,115 @@ class UsedeskClient:
     def send(self, params: dict[str, Any], rules: Rules) -> CreatedTicket:
         """Check the parameters against the rules of one way of sending, and send them."""
         request = ticket_request(params, rules, self._open_url)
-        return self._repeat_safely(lambda: created_ticket(self._call("create/ticket", request, sending=True)))
+        return self._send(CREATE_TICKET, request, created_ticket)
+
+    def create_comment(self, **params: Any) -> CreatedComment:
+        """
+        Write a comment to a ticket (``create/comment``, EN 51381).
+
+        :param params: the parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
+            ``message`` are required, the last one not with a template
+        :raises UsedeskError: of the class that says what happened
+        """
+        return self._send(CREATE_COMMENT, comment_request(params, self._open_url), created_comment)
+
+    def update_ticket(self, **params: Any) -> None:
+        """
+        Change a ticket (``update/ticket``, EN 51379).
+
+        :param params: the parameters of the method by name, and ``custom_fields`` as {id: value};
+            ``ticket_id`` is required; tags are added to those the ticket has
+        :raises UsedeskError: of the class that says what happened
+        """
+        self._send(UPDATE_TICKET, update_request(params), updated)
+
+    def ticket(self, ticket_id: int) -> TicketDetails:
+        """Read one ticket with its comments (``ticket``, EN 51377)."""
+        return self._read("ticket", records.ticket_details, ticket_id=ticket_id)
+
+    def tickets(self, **filters: Any) -> Iterator[TicketRow]:
+        """
+        List tickets, page by page as they are taken (``tickets``, EN 51376).
+
+        :param filters: the parameters of the method by name; several values as a list, moments as datetime
+            or as ``YYYY-MM-DD HH:MM`` in UTC
+        """
+        return chain.from_iterable(self.ticket_pages(**filters))
+
+    def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]:
+        """List tickets like :meth:`tickets`, a page of up to a hundred at a time."""
+        return self._pages("tickets", records.ticket_rows, filters)
+
+    def channels(self, channel_type: str | None = None) -> list[Channel]:
+        """
+        List the channels (``channels``, EN 51397).
+
+        :param channel_type: only those of this type, such as ``whatsapp``
+        """
+        params = {"channel_type": channel_type} if channel_type else {}
+        try:
+            return self._read("channels", records.channels, **params)
+        except errors.UsedeskBadConnection as error:
+            if error.status != 405:
+                raise
+        # Documented as GET with the token in the URL, which every proxy on the way would write down.
+        return self._read("channels", records.channels, verb="GET", **params)
 
     def groups(self) -> list[Group]:
         """List the groups of agents (``groups``, EN 51418)."""
-        return self._read("groups", groups)
+        return self._read("groups", records.groups)
 
-    def ticket(self, ticket_id: int) -> TicketDetails:
-        """Read one ticket (``ticket``, EN 51377)."""
-        return self._read("ticket", ticket_details, ticket_id=ticket_id)
-
-    def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]:
+    def users(self, **filters: Any) -> list[User]:
         """
-        Read the pages of ``tickets`` one by one, without repeated rows (EN 51376).
+        List agents (``users``, EN 51414).
 
-        :param filters: the parameters of the method; moments as ``YYYY-MM-DD HH:MM`` in UTC
+        :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
+            so that the others do not show), ``group_id``, ``query``, ``user_id``
         """
+        return self._read("users", records.users, **_filters(filters))
+
+    def ticket_fields(self) -> list[TicketField]:
+        """List the custom fields of tickets with their options (``ticket/fields``, EN 51411)."""
+        return self._read("ticket/fields", records.ticket_fields)
+
+    def tags(self, query: str | None = None) -> Iterator[Tag]:
+        """
+        List the tags of tickets, page by page as they are taken (``tags``, EN 51382).
+
+        :param query: only those whose name holds this
+        """
+        return chain.from_iterable(self._pages("tags", records.tags, {"query": query}))
+
+    def clients(self, **filters: Any) -> Iterator[ClientRow]:
+        """
+        List clients, page by page as they are taken (``clients``, EN 51383).
+
+        :param filters: ``query`` (one name, e-mail or phone), ``search_type`` (``partial_match`` or
+            ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
+        """
+        return chain.from_iterable(self._pages("clients", records.client_rows, filters))
+
+    def client(self, client_id: int) -> ClientDetails:
+        """Read one client (``client``, EN 51384)."""
+        return self._read("client", records.client_details, client_id=client_id)
+
+    def _send(self, method: Method, request: Request, parse: Callable[[Answer], T]) -> T:
+        return self._repeat_safely(lambda: parse(self._call(method.path, request, sending=True)))
+
+    def _read(self, method: str, parse: Callable[[Answer], T], *, verb: str = "POST", **params: Any) -> T:
+        request = Request(params)
+        return self._repeat_safely(lambda: parse(self._call(method, request, sending=False, verb=verb)))
+
+    def _pages(
+        self, method: str, parse: Callable[[Answer], list[Row]], filters: Mapping[str, Any]
+    ) -> Iterator[list[Row]]:
+        """Read the pages of a list one by one, without repeated rows."""
+        params = _filters(filters)
         seen: set[int] = set()
         page, counts_rows = 0, False
         while True:
             offset = len(seen) if counts_rows else page
-            rows = self._read("tickets", ticket_rows, **filters, offset=offset)
+            rows = self._read(method, parse, **params, offset=offset)
             new = [row for row in rows if row.id not in seen]
             seen.update(row.id for row in new)
             if new:
@@ -171,10 +282,6 @@ class UsedeskClient:
             # Whether offset counts pages or rows is not certain: a second page that repeats the first tells.
             counts_rows = counts_rows or (page == 1 and len(new) < PAGE_SIZE // 2)
             page += 1
-
-    def _read(self, method: str, parse: Callable[[Answer], T], **params: Any) -> T:
-        request = TicketRequest(params)
-        return self._repeat_safely(lambda: parse(self._call(method, request, sending=False)))
 
     def _repeat_safely(self, call: Callable[[], T]) -> T:
         deadline = self._clock() + self.settings.max_wait
@@ -188,19 +295,20 @@ class UsedeskClient:
         )
         return retrying(call)
 
-    def _call(self, method: str, request: TicketRequest, *, sending: bool) -> Answer:
-        outcome = self._post(method, request, sending)
+    def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Answer:
+        outcome = self._ask(verb, method, request, sending)
         if isinstance(outcome, errors.UsedeskError):
             # Raised here, where no local variable and no chained exception holds the token.
             raise outcome
         return outcome
 
-    def _post(self, method: str, request: TicketRequest, sending: bool) -> Answer | errors.UsedeskError:
+    def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Answer | errors.UsedeskError:
         settings = self.settings
         self._pace.wait()
         with _Body(request, settings.token) as body:
             try:
-                response = self._session.post(
+                response = self._session.request(
+                    verb,
                     f"{settings.base_url}/{method}",
                     data=body.content,
                     headers={"Content-Type": body.content_type},
@@ -213,7 +321,7 @@ class UsedeskClient:
                 return no_answer(exc, sending)
         return Answer(response.status_code, response.headers, response.content, self._hider(request), sending)
 
-    def _hider(self, request: TicketRequest) -> Callable[[str], str]:
+    def _hider(self, request: Request) -> Callable[[str], str]:
         return lambda text: request.hide(text.replace(self.settings.token, "***"))
 
 
@@ -285,6 +393,18 @@ def _root(exc: BaseException) -> BaseException:
     return exc if inner is None else _root(inner)
 
 
+def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Encode filters: several values with commas between them, moments to the minute in UTC."""
+    return {name: _filter(name, value) for name, value in filters.items() if value is not None}
+
+
+def _filter(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+    items = None if name in ("fassigned", "fields", "properties") else values.as_list(value)
+    return value if items is None else ",".join(map(str, items))
+
+
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
@@ -309,7 +429,7 @@ class _Body:
     content: bytes | MultipartEncoder
     content_type: str
 
-    def __init__(self, request: TicketRequest, token: str) -> None:
+    def __init__(self, request: Request, token: str) -> None:
         self._uploads = [(file, Upload(file)) for file in request.attachments]
         if not self._uploads:
             self.content, self.content_type = request.as_json(token), "application/json"

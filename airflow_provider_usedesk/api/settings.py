@@ -30,6 +30,7 @@ class Settings:
     :param requests_per_minute: pace of this client; None for no limit of its own
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder
     :param proxy: URL of a proxy; None for what the environment says
+    :param web_url: where people open tickets; None where it is not known
     :param user_agent: names the program that uses the client
     """
 
@@ -41,7 +42,12 @@ class Settings:
     requests_per_minute: float | None = None
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
+    web_url: str | None = None
     user_agent: str = ""
+
+    def ticket_url(self, ticket_id: int) -> str | None:
+        """Return where people open a ticket, if that is known."""
+        return None if self.web_url is None else f"{self.web_url}/tickets/{ticket_id}"
 
 
 def read_settings(
@@ -67,15 +73,17 @@ def read_settings(
     reader = _Reader(extra or {})
     if not token or not token.strip():
         reader.faults.append("the password is empty: it must hold the API token of an API channel")
+    address = reader.read(lambda: base_url(host, schema, port), DEFAULT_BASE_URL)
     settings = Settings(
         token=(token or "").strip(),
-        base_url=reader.read(lambda: base_url(host, schema, port), DEFAULT_BASE_URL),
+        base_url=address,
         timeout=reader.number("timeout", Settings.timeout),
         connect_timeout=reader.number("connect_timeout", Settings.connect_timeout),
         max_wait=reader.number("max_wait", Settings.max_wait, least=0),
         requests_per_minute=reader.number("requests_per_minute", None),
         verify=reader.option("verify", _verify, True),
         proxy=reader.option("proxy", _proxy, None),
+        web_url=reader.option("web_url", _web_url, web_url(address)),
         user_agent=user_agent,
     )
     reader.raise_any()
@@ -114,6 +122,19 @@ def base_url(host: str | None = None, schema: str | None = None, port: int | Non
     number = written_port or port
     whole_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
     return f"{parts.scheme}://{name}{f':{number}' if number else ''}{f'/{whole_path}' if whole_path else ''}"
+
+
+def web_url(address: str) -> str | None:
+    """
+    Derive from the base URL of the API where people open tickets; own editions do not tell it.
+
+    :param address: base URL of the API
+    """
+    host = urlsplit(address).hostname or ""
+    for domain in ("usedesk.com", "usedesk.ru"):
+        if host == domain or host.endswith(f".{domain}"):
+            return f"https://secure.{domain}"
+    return None
 
 
 class _Reader:
@@ -178,4 +199,18 @@ def _proxy(value: Any) -> str:
     address = str(value).strip()
     if not re.match(r"(https?|socks[45]h?)://[^\s/]+", address):
         raise ValueError("proxy must be a URL, such as http://proxy.example:3128")
+    return address
+
+
+def _web_url(value: Any) -> str:
+    address = str(value).strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in ("http", "https") and _is_host(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or "@" in parts.netloc or re.search(r"[\s\\?#]", address):
+        raise ValueError(
+            "web_url must be the address where people open tickets, such as https://secure.usedesk.com"
+        )
     return address

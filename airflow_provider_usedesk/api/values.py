@@ -105,6 +105,16 @@ def identifier(value: Any) -> int:
     return number
 
 
+def assignee(value: Any) -> int | str:
+    """Take the id of an agent, or the word that takes the ticket from its agent."""
+    if isinstance(value, str) and value.strip() == "null":
+        return "null"
+    try:
+        return identifier(value)
+    except ValueError as fault:
+        raise ValueError(f"{fault}, or 'null' for nobody") from None
+
+
 def client_identifier(value: Any) -> str:
     """Take the id of a client, or the word that asks for a new one."""
     if isinstance(value, str) and value.strip() == "new_client":
@@ -157,6 +167,14 @@ def username(value: Any) -> str:
     if not re.fullmatch(r"@?[^\s@]+", name):
         raise ValueError("must be a Telegram name, such as ivanov or @ivanov")
     return name
+
+
+def addresses(value: Any) -> list[str]:
+    """Take e-mail addresses as a list, or as one text with commas between them."""
+    items = as_list(value)
+    if items is None:
+        items = as_text(value).split(",")
+    return [_part(f"address {place}", _address, item) for place, item in enumerate(items, 1)]
 
 
 def tags(value: Any) -> str:
@@ -280,6 +298,13 @@ def _filled_text(value: Any) -> str:
     if not string.strip():
         raise ValueError("is empty")
     return string
+
+
+def _address(value: Any) -> str:
+    address = _filled_text(value).strip()
+    if not re.fullmatch(r"[^\s@,;]+@[^\s@,;]+", address):
+        raise ValueError("must be an e-mail address")
+    return address
 
 
 def _tag(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,21 @@ from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath, mas
 from airflow_provider_usedesk.get_provider_info import get_provider_info
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.answers import CreatedTicket
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_usedesk.api.answers import CreatedComment, CreatedTicket
     from airflow_provider_usedesk.api.client import UsedeskClient
+    from airflow_provider_usedesk.api.records import (
+        Channel,
+        ClientDetails,
+        ClientRow,
+        Group,
+        Tag,
+        TicketDetails,
+        TicketField,
+        TicketRow,
+        User,
+    )
     from airflow_provider_usedesk.api.settings import Settings
 
 
@@ -50,21 +64,22 @@ class UsedeskHook(BaseHook):
 
         :raises UsedeskBadConnection: naming what is wrong with it
         """
-        from airflow_provider_usedesk.api.settings import read_settings
-
         connection = self.get_connection(self.usedesk_conn_id)
-        extra = connection.extra_dejson
-        for secret in (connection.password, extra.get("webhook_secret")):
-            if secret:
-                mask_secret(secret)
-        return read_settings(
-            token=connection.password,
-            host=connection.host,
-            schema=connection.schema,
-            port=connection.port,
-            extra=extra,
-            user_agent=f"apache-airflow/{airflow_version}",
-        )
+        return _settings(connection, connection.extra_dejson)
+
+    async def asettings(self) -> Settings:
+        """
+        Read the connection without stopping the event loop of the triggerer.
+
+        :raises UsedeskBadConnection: naming what is wrong with it
+        """
+        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+        from asgiref.sync import sync_to_async
+
+        connection = await get_async_connection(self.usedesk_conn_id)
+        extra = await get_async_extra_dejson(connection)
+        # Masking asks Airflow's supervisor, which must not happen in the thread of the loop.
+        return await sync_to_async(_settings)(connection, extra)
 
     def create_ticket(self, **params: Any) -> CreatedTicket:
         """
@@ -115,6 +130,80 @@ class UsedeskHook(BaseHook):
         """
         return self.client.send_telegram_message(**params)
 
+    def create_comment(self, **params: Any) -> CreatedComment:
+        """
+        Write a comment to a ticket (``create/comment``, EN 51381).
+
+        :param params: the parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
+            ``message`` are required, the last one not with a template
+        :return: the id of the comment
+        """
+        return self.client.create_comment(**params)
+
+    def update_ticket(self, **params: Any) -> None:
+        """
+        Change a ticket (``update/ticket``, EN 51379).
+
+        :param params: the parameters of the method by name, and ``custom_fields`` as {id: value};
+            ``ticket_id`` is required; what is not given stays as it is
+        """
+        self.client.update_ticket(**params)
+
+    def ticket(self, ticket_id: int) -> TicketDetails:
+        """Read one ticket with its comments (``ticket``, EN 51377)."""
+        return self.client.ticket(ticket_id)
+
+    def tickets(self, **filters: Any) -> Iterator[TicketRow]:
+        """
+        List tickets, page by page as they are taken (``tickets``, EN 51376).
+
+        :param filters: the parameters of the method by name; several values as a list, moments as datetime
+            or as ``YYYY-MM-DD HH:MM`` in UTC
+        """
+        return self.client.tickets(**filters)
+
+    def channels(self, channel_type: str | None = None) -> list[Channel]:
+        """List the channels, or those of one type such as ``whatsapp`` (``channels``, EN 51397)."""
+        return self.client.channels(channel_type)
+
+    def groups(self) -> list[Group]:
+        """List the groups of agents (``groups``, EN 51418)."""
+        return self.client.groups()
+
+    def users(self, **filters: Any) -> list[User]:
+        """
+        List agents (``users``, EN 51414).
+
+        :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
+            so that the others do not show), ``group_id``, ``query``, ``user_id``
+        """
+        return self.client.users(**filters)
+
+    def ticket_fields(self) -> list[TicketField]:
+        """List the custom fields of tickets with their options (``ticket/fields``, EN 51411)."""
+        return self.client.ticket_fields()
+
+    def tags(self, query: str | None = None) -> Iterator[Tag]:
+        """List the tags of tickets, or those whose name holds a text (``tags``, EN 51382)."""
+        return self.client.tags(query)
+
+    def clients(self, **filters: Any) -> Iterator[ClientRow]:
+        """
+        List clients, page by page as they are taken (``clients``, EN 51383).
+
+        :param filters: ``query`` (one name, e-mail or phone), ``search_type`` (``partial_match`` or
+            ``full_match``), ``created_after``, ``created_before``
+        """
+        return self.client.clients(**filters)
+
+    def client_details(self, client_id: int) -> ClientDetails:
+        """Read one client (``client``, EN 51384)."""
+        return self.client.client(client_id)
+
+    def ticket_url(self, ticket_id: int) -> str | None:
+        """Return where people open a ticket; None where the connection does not tell it."""
+        return self.client.settings.ticket_url(ticket_id)
+
     def test_connection(self) -> tuple[bool, str]:
         """Read the groups of agents, which changes nothing, and tell what came of it."""
         try:
@@ -154,6 +243,22 @@ class UsedeskHook(BaseHook):
         from airflow_provider_usedesk.api.client import UsedeskClient
 
         return UsedeskClient(settings, open_url=ObjectStoragePath)
+
+
+def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
+    from airflow_provider_usedesk.api.settings import read_settings
+
+    for secret in (connection.password, extra.get("webhook_secret")):
+        if secret:
+            mask_secret(secret)
+    return read_settings(
+        token=connection.password,
+        host=connection.host,
+        schema=connection.schema,
+        port=connection.port,
+        extra=extra,
+        user_agent=f"apache-airflow/{airflow_version}",
+    )
 
 
 def _declared() -> dict[str, Any]:

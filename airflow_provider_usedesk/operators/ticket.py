@@ -253,9 +253,13 @@ class BaseTicketOperator(BaseOperator):
         return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
 
     def _params(self) -> dict[str, Any]:
-        from airflow_provider_usedesk.api.ticket import ARGUMENTS
+        from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 
-        return {name: revealed(getattr(self, name)) for name in self.template_fields if name in ARGUMENTS}
+        return {
+            name: revealed(getattr(self, name))
+            for name in self.template_fields
+            if name in CREATE_TICKET.arguments
+        }
 
     def _do_render_template_fields(
         self,
@@ -269,7 +273,7 @@ class BaseTicketOperator(BaseOperator):
         args = (context, jinja_env, seen_oids)
         if parent is not self:
             return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        from airflow_provider_usedesk.api.ticket import PERSONAL
+        from airflow_provider_usedesk.api.request import PERSONAL
 
         given = [name for name in template_fields if getattr(self, name) is not None]
         # What a mapped task got from upstream is text, never the name of a file.

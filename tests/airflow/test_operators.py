@@ -233,10 +233,10 @@ def test_every_parameter_is_templated_and_sent(run_dag, usedesk):
 
 
 def test_the_operator_knows_every_parameter_of_the_method():
-    from airflow_provider_usedesk.api.ticket import ARGUMENTS
+    from airflow_provider_usedesk.api.ticket import CREATE_TICKET
     from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
-    assert set(CreateTicketOperator.template_fields) == ARGUMENTS | {"usedesk_conn_id"}
+    assert set(CreateTicketOperator.template_fields) == CREATE_TICKET.arguments | {"usedesk_conn_id"}
 
 
 NOTHING = [

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_usedesk.api import answers, errors
+from airflow_provider_usedesk.api import answers, errors, records
 from airflow_provider_usedesk.api.answers import Answer, CreatedTicket, created_ticket
 
 SUCCESS = {"status": "success", "ticket_id": 2154861}
@@ -139,7 +139,7 @@ def test_a_ticket_id_in_an_error_is_not_lost():
 def test_after_a_read_what_is_not_clear_is_unavailable():
     for body, status in ((b"", 200), (b"<html>", 502), ({"code": 111, "error": "x"}, 200), ({}, 200)):
         with pytest.raises(errors.UsedeskUnavailable):
-            answers.groups(answer(body, status, sending=False))
+            records.groups(answer(body, status, sending=False))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 404, 405])

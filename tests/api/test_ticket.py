@@ -126,7 +126,7 @@ def test_all_33_parameters_of_the_page_are_known():
     )
     listed += " user_id trigger_id client_country client_city client_address new_address phone_type lists"
     listed += " template_id template_name template_variables template_lang username"
-    assert set(listed.split()) == ticket.ARGUMENTS - {"custom_fields"}
+    assert set(listed.split()) == ticket.CREATE_TICKET.arguments - {"custom_fields"}
     assert len(listed.split()) == 33
 
 

@@ -1,0 +1,48 @@
+"""What may be sent to ``create/comment`` (EN 51381)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api.attachments import OpenUrl
+from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request
+
+CREATE_COMMENT = Method(
+    path="create/comment",
+    parameters={
+        "ticket_id": values.identifier,
+        "message": values.text_of_bytes(MESSAGE_BYTES),
+        "type": values.choice("public", "private"),
+        "cc": values.addresses,
+        "bcc": values.addresses,
+        "user_id": values.identifier,
+        # Newer pages know user and client, an older one trigger, too.
+        "from_": values.choice("user", "client", "trigger"),
+        "template_id": values.identifier,
+        "template_name": values.text(255),
+        "template_variables": values.template_variables,
+        "template_lang": values.text(255),
+    },
+    left_out_when_blank=frozenset({"cc", "bcc", "files", "template_name", "template_lang"}),
+    takes_files=True,
+)
+
+
+def comment_request(params: Mapping[str, Any], open_url: OpenUrl | None = None) -> Request:
+    """
+    Check the parameters of a comment and encode their values.
+
+    :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given. ``type`` is
+        required: Usedesk's own default, private, keeps a comment from the client without a word
+    :param open_url: makes a path object of the URL of a file
+    :raises UsedeskInvalidRequest: naming every faulty argument
+    """
+    draft = Draft(params, CREATE_COMMENT, open_url)
+    has_template = draft.check_template()
+    draft.require("ticket_id", *(() if has_template else ("message",)))
+    if "type" not in draft.given:
+        draft.fault("type", "is required: public for the client, private for agents only")
+    draft.check_template_options(has_template)
+    return draft.request()

@@ -1,0 +1,376 @@
+"""What reading from Usedesk gives: tickets, clients and the directory of the company."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from airflow_provider_usedesk.api.answers import Answer, as_id, json_list, json_object, text_or_none, unclear
+from airflow_provider_usedesk.api.values import STATUSES
+
+T = TypeVar("T")
+
+FIELD_TYPES = {1: "text", 2: "list", 3: "checkbox", 4: "nested list"}
+
+
+@dataclass(frozen=True)
+class TicketRow:
+    """
+    Hold a row of ``tickets`` (EN 51376), which knows less than ``ticket`` does.
+
+    :param id: the ticket
+    :param status: number of its status
+    :param tags: names of its tags
+    :param created_at: when it was made, as Usedesk writes it
+    :param last_updated_at: when it was last changed, as Usedesk writes it
+    """
+
+    id: int
+    subject: str | None = field(default=None, repr=False)
+    status: int | None = None
+    type: str | None = None
+    priority: str | None = None
+    client_id: int | None = None
+    assignee_id: int | None = None
+    group_id: int | None = None
+    channel_id: int | None = None
+    tags: tuple[str, ...] = ()
+    created_at: str | None = None
+    last_updated_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Comment:
+    """
+    Hold a comment of a ticket (``ticket``, EN 51377).
+
+    :param author: ``user``, ``client`` or ``trigger``
+    :param type: ``public`` or ``private``; ``error`` tells of a message that could not be sent
+    :param published_at: when it was written, as Usedesk writes it
+    :param file_names: names of its files
+    """
+
+    id: int | None
+    message: str | None = field(default=None, repr=False)
+    author: str | None = None
+    type: str | None = None
+    user_id: int | None = None
+    client_id: int | None = None
+    published_at: str | None = None
+    file_names: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class TicketDetails:
+    """
+    Hold what ``ticket`` tells (EN 51377).
+
+    :param id: the ticket
+    :param status: number of its status
+    :param additional_id: the id that its maker gave it
+    :param tags: names of its tags
+    :param custom_fields: values of the custom fields by the id of the field
+    :param published_at: when it was made, as Usedesk writes it
+    :param last_updated_at: when it was last changed, as Usedesk writes it
+    """
+
+    id: int | None
+    subject: str | None = field(default=None, repr=False)
+    status: int | None = None
+    type: str | None = None
+    priority: str | None = None
+    client_id: int | None = None
+    assignee_id: int | None = None
+    group_id: int | None = None
+    channel_id: int | None = None
+    additional_id: str | None = None
+    tags: tuple[str, ...] = ()
+    custom_fields: Mapping[int, str | None] = field(default_factory=dict, repr=False)
+    comments: tuple[Comment, ...] = ()
+    published_at: str | None = None
+    last_updated_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Hold a channel (``channels``, EN 51397); its id is what ``channel_id`` takes."""
+
+    id: int
+    name: str | None
+    type: str | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Hold a group of agents (``groups``, EN 51418); its id is what ``group_id`` takes."""
+
+    id: int
+    name: str | None
+    user_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    """Hold an agent (``users``, EN 51414); its id is what ``user_id`` and ``assignee_id`` take."""
+
+    id: int
+    name: str | None
+    role: str | None = None
+    email: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+    group_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FieldOption:
+    """Hold a value that a custom field can have; in nested lists each has a parent but the first level."""
+
+    id: int
+    value: str | None
+    parent_id: int | None = None
+
+
+@dataclass(frozen=True)
+class TicketField:
+    """
+    Hold a custom field of tickets (``ticket/fields``, EN 51411).
+
+    :param id: what ``custom_fields`` and ``lists`` take
+    :param type: ``text``, ``list``, ``checkbox`` or ``nested list``; None for one we do not know
+    :param options: the values of lists
+    """
+
+    id: int
+    name: str | None
+    type: str | None
+    required: bool = False
+    options: tuple[FieldOption, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tag:
+    """Hold a tag of tickets (``tags``, EN 51382)."""
+
+    id: int
+    name: str | None
+    ticket_count: int | None = None
+
+
+@dataclass(frozen=True)
+class ClientRow:
+    """Hold a row of ``clients`` (EN 51383)."""
+
+    id: int
+    name: str | None = field(default=None, repr=False)
+    emails: tuple[str, ...] = field(default=(), repr=False)
+    phones: tuple[str, ...] = field(default=(), repr=False)
+    ticket_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClientDetails(ClientRow):
+    """Hold what ``client`` tells (EN 51384)."""
+
+    company: str | None = field(default=None, repr=False)
+
+
+def ticket_rows(answer: Answer) -> list[TicketRow]:
+    """Read a page of ``tickets``."""
+    return _rows(answer, _ticket_row)
+
+
+def ticket_details(answer: Answer) -> TicketDetails:
+    """Read the answer to ``ticket``."""
+    content = json_object(answer)
+    ticket = content.get("ticket")
+    if not isinstance(ticket, dict):
+        raise unclear(answer, "no ticket in it")
+    return TicketDetails(
+        id=as_id(ticket.get("id")),
+        subject=text_or_none(ticket.get("subject")),
+        additional_id=text_or_none(ticket.get("additional_id")),
+        custom_fields={
+            number: text_or_none(one.get("value"))
+            for one in _objects(content.get("custom_fields"))
+            if (number := as_id(one.get("ticket_field_id"))) is not None
+        },
+        comments=tuple(_comment(one) for one in _objects(content.get("comments"))),
+        tags=_names(content.get("tags")),
+        published_at=text_or_none(ticket.get("published_at")),
+        **_common(ticket),
+    )
+
+
+def channels(answer: Answer) -> list[Channel]:
+    """Read the answer to ``channels``."""
+
+    def channel(number: int, row: Mapping[str, Any]) -> Channel:
+        return Channel(number, text_or_none(row.get("channel_name")), text_or_none(row.get("channel_type")))
+
+    return _rows(answer, channel, "channel_id")
+
+
+def groups(answer: Answer) -> list[Group]:
+    """Read the answer to ``groups``."""
+
+    def group(number: int, row: Mapping[str, Any]) -> Group:
+        return Group(number, text_or_none(row.get("name")), _ids(row.get("users")))
+
+    return _rows(answer, group)
+
+
+def users(answer: Answer) -> list[User]:
+    """Read the answer to ``users``."""
+
+    def user(number: int, row: Mapping[str, Any]) -> User:
+        texts = {name: text_or_none(row.get(name)) for name in ("name", "role", "email", "phone")}
+        return User(id=number, group_ids=_ids(row.get("groups")), **texts)
+
+    return _rows(answer, user)
+
+
+def ticket_fields(answer: Answer) -> list[TicketField]:
+    """Read the answer to ``ticket/fields``."""
+    rows = _objects(json_list(answer))
+    return [found for row in rows if (found := _ticket_field(row)) is not None]
+
+
+def tags(answer: Answer) -> list[Tag]:
+    """Read a page of ``tags``."""
+
+    def tag(number: int, row: Mapping[str, Any]) -> Tag:
+        return Tag(number, text_or_none(row.get("name")), as_id(row.get("ticket_count")))
+
+    return _rows(answer, tag, "ticket_tag_id")
+
+
+def client_rows(answer: Answer) -> list[ClientRow]:
+    """Read a page of ``clients``."""
+
+    def client(number: int, row: Mapping[str, Any]) -> ClientRow:
+        return ClientRow(
+            id=number,
+            name=text_or_none(row.get("name")),
+            emails=_contacts(row.get("emails"), "email"),
+            phones=_contacts(row.get("phone"), "phone") or _contacts(row.get("phones"), "phone"),
+            ticket_ids=_ids(row.get("tickets")),
+        )
+
+    return _rows(answer, client)
+
+
+def client_details(answer: Answer) -> ClientDetails:
+    """Read the answer to ``client``, an array of one."""
+    found = next(_objects(json_list(answer)), {})
+    client = found.get("client")
+    number = as_id(client.get("id")) if isinstance(client, dict) else None
+    if number is None or not isinstance(client, dict):
+        raise unclear(answer, "no client in it")
+    company = found.get("client_company")
+    return ClientDetails(
+        id=number,
+        name=text_or_none(client.get("name")),
+        emails=_contacts(found.get("emails") or client.get("emails"), "email"),
+        phones=_contacts(found.get("phones") or client.get("phones"), "phone"),
+        ticket_ids=_ids(client.get("tickets")),
+        company=text_or_none(company.get("name") if isinstance(company, dict) else company),
+    )
+
+
+def _rows(answer: Answer, make: Callable[[int, Mapping[str, Any]], T], id_name: str = "id") -> list[T]:
+    """Read an array of objects; a row without an id is of no use to anyone."""
+    rows = _objects(json_list(answer))
+    return [make(number, row) for row in rows if (number := as_id(row.get(id_name))) is not None]
+
+
+def _ticket_row(number: int, row: Mapping[str, Any]) -> TicketRow:
+    return TicketRow(
+        id=number,
+        subject=text_or_none(row.get("subject")),
+        tags=_names(row.get("tags")),
+        created_at=text_or_none(row.get("created_at")),
+        **_common(row),
+    )
+
+
+def _common(ticket: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a row and the details of a ticket both tell, partly under different names."""
+    return {
+        "status": _status(ticket.get("status_id", ticket.get("status"))),
+        "type": text_or_none(ticket.get("type")),
+        "priority": text_or_none(ticket.get("priority")),
+        "client_id": as_id(ticket.get("client_id")),
+        "assignee_id": as_id(ticket.get("assignee_id")),
+        "group_id": _own_id(ticket.get("group")),
+        "channel_id": as_id(ticket.get("channel_id")),
+        "last_updated_at": text_or_none(ticket.get("last_updated_at")),
+    }
+
+
+def _comment(row: Mapping[str, Any]) -> Comment:
+    files = (text_or_none(file.get("name")) for file in _objects(row.get("files")))
+    return Comment(
+        id=as_id(row.get("id")),
+        message=text_or_none(row.get("message")),
+        author=text_or_none(row.get("from")),
+        type=text_or_none(row.get("type")),
+        user_id=as_id(row.get("user_id")),
+        client_id=as_id(row.get("client_id")),
+        published_at=text_or_none(row.get("published_at")),
+        file_names=tuple(name for name in files if name),
+    )
+
+
+def _ticket_field(row: Mapping[str, Any]) -> TicketField | None:
+    declared = row.get("custom_field")
+    number = as_id(declared.get("id")) if isinstance(declared, dict) else None
+    if number is None or not isinstance(declared, dict):
+        return None
+    options = (
+        FieldOption(
+            option_id, text_or_none(option.get("value")), as_id(option.get("parent_option_id")) or None
+        )
+        for option in _objects(row.get("field_options"))
+        if (option_id := as_id(option.get("id"))) is not None
+    )
+    return TicketField(
+        id=number,
+        name=text_or_none(declared.get("name")),
+        type=FIELD_TYPES.get(as_id(declared.get("ticket_field_type_id")) or 0),
+        required=str(declared.get("required")).lower() in ("1", "true"),
+        options=tuple(options),
+    )
+
+
+def _objects(content: object) -> Iterator[dict[str, Any]]:
+    return (row for row in content if isinstance(row, dict)) if isinstance(content, list) else iter(())
+
+
+def _status(value: object) -> int | None:
+    number = as_id(value)
+    return number if number is not None else STATUSES.get(str(value).strip().lower())
+
+
+def _names(content: object) -> tuple[str, ...]:
+    """Take the names of tags, which come as texts or as objects."""
+    items = content if isinstance(content, list) else []
+    names = (item.get("name") if isinstance(item, dict) else item for item in items)
+    return tuple(str(name) for name in names if name is not None)
+
+
+def _ids(content: object) -> tuple[int, ...]:
+    items = content if isinstance(content, list) else []
+    return tuple(number for item in items if (number := _own_id(item)) is not None)
+
+
+def _own_id(item: object) -> int | None:
+    """Take an id that comes as itself or inside of an object."""
+    return as_id(item.get("id")) if isinstance(item, dict) else as_id(item)
+
+
+def _contacts(content: object, name: str) -> tuple[str, ...]:
+    """Take e-mail addresses or phones, which come as one text, as texts or as objects."""
+    items = content if isinstance(content, list) else [content]
+    texts = (text_or_none(item.get(name) if isinstance(item, dict) else item) for item in items)
+    return tuple(text for text in texts if text)

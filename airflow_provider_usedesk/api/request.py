@@ -1,0 +1,239 @@
+"""A request to any sending method: its parameters checked one by one, encoded as JSON or as a form."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, attachment, is_named_bytes
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+
+MESSAGE_BYTES = 65_535
+
+PERSONAL = (
+    "subject",
+    "message",
+    "client_name",
+    "client_email",
+    "client_phone",
+    "client_country",
+    "client_city",
+    "client_address",
+    "new_address",
+    "username",
+    "field_value",
+    "custom_fields",
+    "lists",
+    "template_variables",
+    "files",
+    "cc",
+    "bcc",
+)
+"""Parameters of any method that can hold what a customer would not want to find in a log."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """
+    Say what one method of the API takes.
+
+    :param path: its path below the base URL
+    :param parameters: its parameters with their checks
+    :param left_out_when_blank: parameters that say nothing when blank; any other blank one is a fault
+    :param emptied_by_nothing: parameters that an empty list empties
+    :param only_true: flags of which Usedesk takes nothing but true
+    :param takes_files: whether files can be attached
+    """
+
+    path: str
+    parameters: Mapping[str, values.Check]
+    left_out_when_blank: frozenset[str]
+    emptied_by_nothing: frozenset[str] = frozenset()
+    only_true: frozenset[str] = frozenset()
+    takes_files: bool = False
+
+    @property
+    def arguments(self) -> frozenset[str]:
+        """All that a caller may give; ``custom_fields`` is our shape of field_id and field_value."""
+        files = {"files"} if self.takes_files else set()
+        friendly = {"custom_fields"} if "field_id" in self.parameters else set()
+        return frozenset(self.parameters) | files | friendly
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    Hold one checked request, without the token.
+
+    :param fields: the parameters under their wire names
+    :param attachments: the files
+    """
+
+    fields: Mapping[str, Any] = field(repr=False)
+    attachments: tuple[Attachment, ...] = ()
+
+    def hide(self, text: str) -> str:
+        """Take the personal values of this request out of a text."""
+        found = {part for name in PERSONAL for part in _texts(self.fields.get(name)) if len(part) > 1}
+        for part in sorted(found, key=len, reverse=True):
+            # A short value as a word only: as a part of other words it tells nothing.
+            pattern = re.escape(part) if len(part) > 3 else rf"\b{re.escape(part)}\b"
+            text = re.sub(pattern, "***", text)
+        return text
+
+    def as_json(self, token: str) -> bytes:
+        """Encode the request as a JSON body; files do not fit into one."""
+        return json.dumps({"api_token": token, **self.fields}, ensure_ascii=False).encode()
+
+    def as_form(self, token: str) -> list[tuple[str, str]]:
+        """Encode the request as the fields of a form, with PHP's brackets for what is nested."""
+        return [("api_token", token), *_form_fields("", self.fields)]
+
+
+class Draft:
+    """
+    Check the parameters of one call, and collect what is wrong with them, at most one fault for each.
+
+    :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given
+    :param method: what the method takes
+    :param open_url: makes a path object of the URL of a file
+    """
+
+    def __init__(self, params: Mapping[str, Any], method: Method, open_url: OpenUrl | None = None) -> None:
+        self._method = method
+        self._faults: dict[str, str] = {}
+        given = {_argument(name): value for name, value in params.items() if value is not None}
+        self.given = frozenset(name for name in given if self._is_given(name, given[name]))
+        self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}
+        self._attachments = self._attached(given.get("files"), open_url)
+        if params.get("from") is not None and params.get("from_") is not None:
+            self.fault("from_", "is given as from, too")
+
+    def fault(self, name: str, reason: str) -> None:
+        """Note what is wrong with an argument; what was noted first about it counts."""
+        self._faults.setdefault(name, reason)
+
+    def request(self) -> Request:
+        """
+        Return the request.
+
+        :raises UsedeskInvalidRequest: naming every faulty argument
+        """
+        if self._faults:
+            raise UsedeskInvalidRequest([f"{name}: {reason}" for name, reason in self._faults.items()])
+        fields = {
+            "from" if name == "from_" else name: wire
+            for name, wire in self.fields.items()
+            if wire or name not in self._method.only_true
+        }
+        return Request(MappingProxyType(fields), self._attachments)
+
+    def require(self, *names: str) -> None:
+        for name in names:
+            if name not in self.given:
+                self.fault(name, "is required")
+
+    def check_template(self) -> bool:
+        """Check the arguments of a WhatsApp template, and tell whether there is one."""
+        templates = self.given & {"template_id", "template_name"}
+        if len(templates) > 1:
+            self.fault("template_id and template_name", "only one of them can be given")
+        return bool(templates)
+
+    def check_template_options(self, has_template: bool) -> None:
+        for name in ("template_variables", "template_lang"):
+            if name in self.given and not has_template:
+                self.fault(name, "needs template_id or template_name")
+
+    def check_custom_fields(self) -> None:
+        """Check that the ids and the values of custom fields belong together."""
+        pair = self.given & {"field_id", "field_value"}
+        if "custom_fields" in self.given:
+            if pair:
+                self.fault("custom_fields", "cannot be given together with field_id and field_value")
+            return
+        if len(pair) == 1:
+            [present], [missing] = pair, {"field_id", "field_value"} - pair
+            self.fault(missing, f"is required with {present}")
+        elif "field_id" in self.fields and "field_value" in self.fields:
+            ids, entries = (self.fields[name].count(";") + 1 for name in ("field_id", "field_value"))
+            if ids != entries:
+                self.fault("field_value", f"has {entries} values for {ids} ids in field_id")
+
+    def _is_given(self, name: str, value: Any) -> bool:
+        return name not in self._method.left_out_when_blank or not values.is_nothing(value)
+
+    def _checked(self, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        for name, value in given.items():
+            if name not in self._method.arguments:
+                self.fault(name, self._unknown(name))
+            elif name == "files" or not self._is_given(name, value):
+                continue
+            else:
+                try:
+                    if name == "custom_fields":
+                        yield from zip(("field_id", "field_value"), values.custom_fields(value), strict=True)
+                    else:
+                        yield name, self._check_one(name, value)
+                except ValueError as fault:
+                    self.fault(name, str(fault))
+
+    def _check_one(self, name: str, value: Any) -> Any:
+        if values.is_nothing(value) and not isinstance(value, str):
+            if name in self._method.emptied_by_nothing:
+                return []
+            if name == "template_variables":
+                return None
+        if values.is_nothing(value):
+            raise ValueError("is given but empty; a template may have found nothing")
+        if isinstance(value, str) and value.strip() == "None":
+            raise ValueError(values.NONE_TEXT)
+        return self._method.parameters[name](value)
+
+    def _unknown(self, name: str) -> str:
+        import difflib  # slow to load, and rarely needed
+
+        close = difflib.get_close_matches(name, sorted(self._method.arguments), n=1)
+        return f"is not a parameter of {self._method.path}" + (f"; is {close[0]} meant?" if close else "")
+
+    def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:
+        if values.is_nothing(given) or not self._method.takes_files:
+            return ()
+        sources = [given] if is_named_bytes(given) else values.as_list(given)
+        found = []
+        for place, source in enumerate([given] if sources is None else sources, 1):
+            try:
+                found.append(attachment(source, open_url))
+            except ValueError as fault:
+                self.fault("files" if sources is None else f"files, number {place}", str(fault))
+        return tuple(found)
+
+
+def _argument(name: str) -> str:
+    return "from_" if name == "from" else name
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (part.strip() for part in (value, *value.split(";")))
+    elif isinstance(value, Mapping):
+        yield from _texts(value.get("value"))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _form_fields(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _form_fields(f"{name}[{key}]" if name else str(key), item)
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _form_fields(f"{name}[{place}]", item)
+    else:
+        yield name, "true" if value is True else str(value)
