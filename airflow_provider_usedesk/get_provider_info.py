@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_usedesk.hooks.usedesk"],
             }
         ],
+        "extra-links": ["airflow_provider_usedesk.links.ticket.UsedeskTicketLink"],
         "connection-types": [
             {
                 "connection-type": "usedesk",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
 from airflow_provider_usedesk.operators.personal import Personal, revealed
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class BaseTicketOperator(BaseOperator):
     )
     # Files for `message` only: with template_ext, Airflow would also open what `files` names.
     template_ext: Sequence[str] = ()
+    operator_extra_links = (UsedeskTicketLink(),)
     ui_color = "#d7ecff"
 
     message: str | None = None
@@ -189,6 +191,7 @@ class BaseTicketOperator(BaseOperator):
         if self.do_xcom_push:
             for key, value in _xcoms(created).items():
                 context["ti"].xcom_push(key=key, value=value)
+            push_ticket_url(context, self.hook.ticket_url(created.ticket_id))
         if created.not_delivered and self.on_not_delivered != "ignore":
             raise AirflowFailException(
                 f"Usedesk made ticket {created.ticket_id}, but its message was not delivered. "

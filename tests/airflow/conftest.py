@@ -51,6 +51,8 @@ def usedesk(connection):
 class Run:
     """What a run of a Dag left behind."""
 
+    dag_id: str
+    run_id: str
     state: str
     states: dict[tuple[str, int], str]
     xcoms: dict[tuple[str, int], dict[str, Any]]
@@ -119,7 +121,7 @@ def _read(database: Path, dag_run: Any, capfd: pytest.CaptureFixture[str]) -> Ru
         }
         states = {(task, index): state for task, index, state in select("task_instance", "state")}
     printed = "".join(capfd.readouterr())
-    return Run(str(dag_run.state.value), states, dict(xcoms), rendered, printed)
+    return Run(*key, str(dag_run.state.value), states, dict(xcoms), rendered, printed)
 
 
 def _value(stored: Any) -> Any:
