@@ -13,8 +13,9 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from airflow_provider_usedesk.sandbox.call import Upload
 from airflow_provider_usedesk.sandbox.faults import Fault
-from airflow_provider_usedesk.sandbox.methods import METHODS, Upload
+from airflow_provider_usedesk.sandbox.methods import METHODS, ONLY_VERB
 from airflow_provider_usedesk.sandbox.php import nested
 from airflow_provider_usedesk.sandbox.state import State
 
@@ -58,8 +59,8 @@ class Api:
     def _handle(self, method: str, verb: str, given: dict[str, Any] | None) -> tuple[int, Any]:
         if given is None:
             return 400, {"error": "the body cannot be read"}
-        if method == "create/ticket" and verb != "POST":
-            return 405, {"message": "The GET method is not supported for this route."}
+        if verb != ONLY_VERB.get(method, verb):
+            return 405, {"message": f"The {verb} method is not supported for this route."}
         return self._state.handle(method, given)
 
 

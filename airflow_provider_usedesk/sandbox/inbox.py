@@ -1,14 +1,14 @@
-"""The inbox: pages that show what a Dag sent, escaped, without scripts and without outside files."""
+"""The inbox: pages without scripts and outside files, which show what a Dag sent and let a person answer."""
 
 from __future__ import annotations
 
 import html
 import re
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader
 
 from airflow_provider_usedesk.sandbox.state import State
@@ -16,9 +16,12 @@ from airflow_provider_usedesk.sandbox.world import STATUS_NAMES
 
 # The style of a message is its own; nothing in it may run, load or leave its frame.
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'self'"
 )
-HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+# With "no-referrer" a browser would name no origin when it sends our own form.
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
+# In the order of a ticket's life; an agent gives no ticket the others by hand.
+STATUSES_BY_HAND = (1, 5, 6, 2, 3, 7, 4)
 
 
 def inbox_routes(state: State) -> APIRouter:
@@ -28,7 +31,7 @@ def inbox_routes(state: State) -> APIRouter:
     pages = Environment(
         loader=PackageLoader("airflow_provider_usedesk.sandbox"), autoescape=True, trim_blocks=True
     )
-    pages.globals.update(prefix=prefix, status_names=STATUS_NAMES)
+    pages.globals.update(prefix=prefix, status_names=STATUS_NAMES, statuses=STATUSES_BY_HAND)
     pages.filters.update(
         size=_size, shown_alone=_shown_alone, moment=lambda at: at.strftime("%d %b %H:%M:%S")
     )
@@ -48,6 +51,18 @@ def inbox_routes(state: State) -> APIRouter:
             raise HTTPException(404, "There is no such ticket.")
         return page("ticket.html", here="tickets", ticket=found, client=state.look().clients[found.client_id])
 
+    @router.post("/tickets/{ticket_id}/status")
+    def set_status(request: Request, ticket_id: int, status: Annotated[str, Form()] = "") -> Response:
+        if _is_from_elsewhere(request):
+            raise HTTPException(403, "Only a page of this inbox sets a status.")
+        if status not in map(str, STATUSES_BY_HAND):
+            raise HTTPException(400, "There is no such status to set.")
+        try:
+            state.update(ticket_id, {"status": int(status)})
+        except KeyError:
+            raise HTTPException(404, "There is no such ticket.") from None
+        return RedirectResponse(f"{prefix}/tickets/{ticket_id}", 303, headers=HEADERS)
+
     @router.get("/clients")
     def clients() -> HTMLResponse:
         return page("clients.html", here="clients", clients=list(state.look().clients.values()))
@@ -66,6 +81,14 @@ def inbox_routes(state: State) -> APIRouter:
         return Response(found.content, media_type="application/octet-stream", headers=headers)
 
     return router
+
+
+def _is_from_elsewhere(request: Request) -> bool:
+    """Tell whether a browser sent this from a page of another site; another port is another site, too."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site not in (None, "same-origin", "none"):
+        return True
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host")
 
 
 def _size(count: int) -> str:

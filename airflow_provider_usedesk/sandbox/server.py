@@ -29,7 +29,7 @@ class Sandbox:
     :param token: the API token that is known
     :param errors_status: HTTP status of refusals
     :param listing_lag: seconds until a new ticket appears in ``tickets``
-    :param offset_is: whether ``offset`` in ``tickets`` counts ``page`` or ``row``
+    :param offset_is: whether ``offset`` counts ``page`` or ``row``, wherever there is one
     :param clock: tells the time in seconds since 1970
     """
 
@@ -126,6 +126,29 @@ class Sandbox:
     def tickets(self) -> tuple[Ticket, ...]:
         """All tickets, oldest first."""
         return self._state.tickets()
+
+    def ticket(self, ticket_id: int) -> Ticket:
+        """
+        Show one ticket as it is now.
+
+        :raises KeyError: when there is no such ticket
+        """
+        return self._state.ticket(ticket_id)
+
+    def update(self, ticket_id: int, **changes: Any) -> Ticket:
+        """
+        Change a ticket as an agent does in Usedesk; a New one becomes Open unless a status is given.
+
+        :param ticket_id: the ticket
+        :param changes: ``status``, ``type``, ``priority``, ``subject``, ``client_id``, ``assignee_id`` and
+            ``group_id`` (None clears), ``tags`` (all that it has from now on), ``custom_fields`` (by the
+            number of the field; the others stay)
+        :return: the ticket as it is now
+        :raises KeyError: when there is no such ticket
+        :raises TypeError: for nothing to change, another name, or a value of a wrong type
+        :raises ValueError: for a value that this company does not know, such as the status 77
+        """
+        return self._state.update(ticket_id, changes)
 
     def requests(self, method: str | None = None) -> int:
         """Count the requests received for one method, or for all; those met by a fault count too."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider_usedesk.sandbox.call import Call, Refusal
 from airflow_provider_usedesk.sandbox.faults import Fault, FaultQueue
-from airflow_provider_usedesk.sandbox.methods import METHODS, Call, Refusal
+from airflow_provider_usedesk.sandbox.methods import METHODS
+from airflow_provider_usedesk.sandbox.update_ticket import checked, touched
 from airflow_provider_usedesk.sandbox.world import Ticket, World
 
 
@@ -23,7 +25,7 @@ class Options:
     :param base_path: path of the API, such as ``/uapi``; empty for none
     :param errors_status: HTTP status of refusals; the real service is known to use 200
     :param listing_lag: seconds until a new ticket appears in ``tickets``
-    :param offset_is: whether ``offset`` counts ``page`` or ``row``
+    :param offset_is: whether ``offset`` counts ``page`` or ``row``, wherever there is one
     """
 
     token: str = field(default="sandbox-token", repr=False)
@@ -84,6 +86,18 @@ class State:
         with self._lock:
             return tuple(self._world.tickets.values())
 
+    def ticket(self, ticket_id: int) -> Ticket:
+        with self._lock:
+            return self._world.tickets[ticket_id]
+
+    def update(self, ticket_id: int, changes: Mapping[str, Any]) -> Ticket:
+        """Change a ticket as an agent does; return what it is now."""
+        with self._lock:
+            ticket = self._world.tickets[ticket_id]
+            changed = touched(ticket, self._now(), checked(self._world, ticket, changes))
+            self._world.keep(changed)
+            return changed
+
     def look(self) -> World:
         """Return the company to be shown; what it holds is never changed in place."""
         return self._world
@@ -96,7 +110,9 @@ class State:
             self._counts.clear()
 
     def _call(self, params: Mapping[str, Any]) -> Call:
-        now = datetime.fromtimestamp(self._clock(), UTC)
         lag = timedelta(seconds=self.options.listing_lag)
         files_path = f"{self.options.inbox_path}/files"
-        return Call(self._world, params, now, lag, self.options.offset_is, files_path)
+        return Call(self._world, params, self._now(), lag, self.options.offset_is, files_path)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)

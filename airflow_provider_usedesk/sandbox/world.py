@@ -1,12 +1,13 @@
-"""What a Usedesk company holds: channels, agents, groups, clients, tickets."""
+"""What a Usedesk company holds: channels, agents, groups, custom fields, clients, tickets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
+OPEN, NEW = 1, 8
 STATUS_NAMES: Mapping[int, str] = {
     1: "Open",
     2: "Solved",
@@ -19,6 +20,11 @@ STATUS_NAMES: Mapping[int, str] = {
     9: "Newsletter",
     10: "Merged",
 }
+TYPES = ("question", "task", "problem", "incident")
+PRIORITIES = ("low", "medium", "urgent", "extreme")
+Role = Literal["admin", "employee", "support"]
+ROLES: tuple[Role, ...] = ("admin", "employee", "support")
+FieldType = Literal["text", "list", "checkbox", "nested list"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,23 @@ class Channel:
     provider: str = ""
     is_on: bool = True
 
+    @property
+    def tells_delivery(self) -> bool:
+        """Whether an answer says at once what the provider did with a message."""
+        return self.type in ("whatsapp", "telegram")
+
+    def reaches(self, client: Client) -> bool:
+        names = client.usernames if self.type == "telegram" else ()
+        return self.is_on and bool((*client.phones, *names))
+
 
 @dataclass(frozen=True)
 class Agent:
     id: int
     name: str
+    email: str
+    role: Role
+    position: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,9 +64,27 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Option:
+    """Hold a value of a list; ``parent_id`` is the value one level above in a nested list."""
+
+    id: int
+    value: str
+    parent_id: int | None = None
+
+
+@dataclass(frozen=True)
+class CustomField:
+    id: int
+    name: str
+    type: FieldType
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
 class Client:
     id: int
     name: str
+    created_at: datetime
     phones: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     usernames: tuple[str, ...] = ()
@@ -68,6 +104,16 @@ class File:
 
 
 @dataclass(frozen=True)
+class Template:
+    """Hold what a message says of a WhatsApp template: its id (pact) or its name (Landbot, infobip)."""
+
+    id: str | None = None
+    name: str | None = None
+    variables: tuple[str, ...] = ()
+    lang: str | None = None
+
+
+@dataclass(frozen=True)
 class Comment:
     id: int
     message: str
@@ -76,6 +122,10 @@ class Comment:
     is_private: bool
     files: tuple[File, ...]
     published_at: datetime
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    template: Template | None = None
+    is_delivered: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +133,8 @@ class Ticket:
     """
     Hold a ticket as Usedesk keeps it.
 
-    :param received: the parameters as they came, without the token
+    :param lists: values of nested lists, as they were sent
+    :param received: the parameters of create/ticket as they came, without the token
     """
 
     ticket_id: int
@@ -93,6 +144,7 @@ class Ticket:
     client_id: int
     status: int
     created_at: datetime
+    last_updated_at: datetime
     additional_id: str | None = None
     type: str = "question"
     priority: str = "medium"
@@ -100,6 +152,7 @@ class Ticket:
     group_id: int | None = None
     tags: tuple[str, ...] = ()
     custom_fields: Mapping[int, str] = field(default_factory=dict)
+    lists: tuple[Any, ...] = ()
     comments: tuple[Comment, ...] = ()
     message_status: str | None = None
     chat_id: str | None = None
@@ -125,12 +178,29 @@ CHANNELS = (
     Channel(20060, "Viber", "viber", "c2d"),
     Channel(20070, "Telegram personal", "telegram", "pact"),
 )
-AGENTS = (Agent(2156, "Julia"), Agent(2157, "Oleg"), Agent(2158, "Maria"))
+AGENTS = (
+    Agent(2156, "Julia", "julia@example.org", "employee", "First line"),
+    Agent(2157, "Oleg", "oleg@example.org", "support", "Second line"),
+    Agent(2158, "Maria", "maria@example.org", "admin", "Head of sales"),
+)
 GROUPS = (Group(11, "Support", (2156, 2157)), Group(12, "Sales", (2158,)), Group(13, "Billing", (2157, 2158)))
 TRIGGERS = (501,)
+FIELDS = (
+    CustomField(9, "Product", "list", (Option(93, "Delivery"), Option(94, "Returns"))),
+    CustomField(10, "Order number", "text"),
+    CustomField(12, "Paid", "checkbox"),
+    CustomField(61, "Region", "nested list", (Option(611, "Test"), Option(612, "North"))),
+    CustomField(
+        62,
+        "City",
+        "nested list",
+        (Option(621, "Test1", 611), Option(622, "Oslo", 612), Option(623, "Bergen", 612)),
+    ),
+)
+JOINED = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
 CLIENTS = (
-    Client(27747627, "Ivan Petrov", phones=("79250000001",)),
-    Client(27747628, "Anna Smith", phones=("79250000002",), emails=("anna@example.org",)),
+    Client(27747627, "Ivan Petrov", JOINED, phones=("79250000001",)),
+    Client(27747628, "Anna Smith", JOINED, phones=("79250000002",), emails=("anna@example.org",)),
 )
 
 
@@ -141,27 +211,40 @@ class World:
         self.channels = {channel.id: channel for channel in CHANNELS}
         self.agents = {agent.id: agent for agent in AGENTS}
         self.groups = {group.id: group for group in GROUPS}
+        self.fields = {field.id: field for field in FIELDS}
         self.triggers = set(TRIGGERS)
         self.clients = {client.id: client for client in CLIENTS}
         self.tickets: dict[int, Ticket] = {}
         self.files: dict[int, File] = {}
+        self.tag_ids: dict[str, int] = {}
         self._last_id = 30_745_887
 
     def next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
-    def add_ticket(self, ticket: Ticket) -> None:
+    def keep(self, ticket: Ticket) -> None:
+        """Keep a ticket, a new one or a changed one."""
         self.tickets[ticket.ticket_id] = ticket
         self.files.update({file.id: file for file in ticket.files})
+        for tag in ticket.tags:
+            self.tag_ids.setdefault(tag, len(self.tag_ids) + 1)
 
     def client_for(
-        self, *, client_id: int | None, phone: str, email: str, username: str, name: str, company: str
+        self,
+        *,
+        client_id: int | None,
+        phone: str,
+        email: str,
+        username: str,
+        name: str,
+        company: str,
+        now: datetime,
     ) -> Client:
         """Find the client the way the page describes, or make one; remember a new phone, e-mail or name."""
         client = self.clients.get(client_id) if client_id is not None else self._known(phone, email, username)
         if client is None:
-            client = Client(self.next_id(), name or phone or email or username or "Client")
+            client = Client(self.next_id(), name or phone or email or username or "Client", now)
         client = replace(
             client,
             phones=self._with(client.phones, phone, "phones"),
@@ -183,7 +266,3 @@ class World:
     def _with(self, known: tuple[str, ...], value: str, kind: str) -> tuple[str, ...]:
         anywhere = {one for client in self.clients.values() for one in getattr(client, kind)}
         return (*known, value) if value and value not in anywhere else known
-
-
-def now(clock: float) -> datetime:
-    return datetime.fromtimestamp(clock, UTC)

@@ -48,3 +48,14 @@ def call(sandbox):
         return requests.post(f"{sandbox.url}/{method}", json=body, timeout=5).json()
 
     return call
+
+
+@pytest.fixture
+def get(sandbox):
+    """Read with GET, the parameters in the query."""
+
+    def get(method: str, **params):
+        query = {"api_token": sandbox.token, **params}
+        return requests.get(f"{sandbox.url}/{method}", params=query, timeout=5).json()
+
+    return get

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import urllib.parse
+
 import pytest
 import requests
+
+from airflow_provider_usedesk.sandbox import Sandbox
 
 EVIL = "<script>alert(1)</script>"
 
@@ -74,3 +79,112 @@ def test_nothing_there(sandbox):
     assert "No ticket yet" in requests.get(sandbox.inbox_url, timeout=5).text
     for path in ("tickets/5", "files/5", "tickets/x"):
         assert requests.get(sandbox.inbox_url + path, timeout=5).status_code in (404, 422)
+
+
+def test_every_comment_shows_with_its_mark_and_copies(sandbox, call, ticket):
+    for params in ({"type": "public", "cc": [f"cc@example.org{EVIL}"]}, {"bcc": f"bcc@example.org{EVIL}"}):
+        call("create/comment", ticket_id=ticket, message="Look", user_id=2157, **params)
+    call("create/comment", ticket_id=ticket, template_name=f"Later{EVIL}", template_variables=[EVIL])
+    page = requests.get(f"{sandbox.inbox_url}tickets/{ticket}", timeout=5).text
+    first, public, private, template = page.split('<section class="card">')[1:5]
+    assert ">public<" in first
+    assert ">public<" in public
+    assert "user Oleg" in public
+    assert "cc@example.org" in public
+    assert "bcc@example.org" not in public
+    assert ">private<" in private
+    assert "bcc@example.org" in private
+    assert "Later" in template
+    assert EVIL not in page
+
+
+class TestStatusForm:
+    @pytest.fixture
+    def page(self, sandbox, ticket):
+        return f"{sandbox.inbox_url}tickets/{ticket}"
+
+    @pytest.fixture
+    def send(self, page):
+        def send(status, **headers):
+            return requests.post(
+                f"{page}/status", data={"status": status}, headers=headers, allow_redirects=False, timeout=5
+            )
+
+        return send
+
+    @pytest.mark.parametrize("base_path", ["/uapi", ""])
+    def test_a_person_solves_a_ticket(self, base_path):
+        with Sandbox(base_path=base_path) as sandbox:
+            body = {"api_token": sandbox.token, "subject": "s", "message": "m"}
+            ticket_id = requests.post(f"{sandbox.url}/create/ticket", json=body, timeout=5).json()[
+                "ticket_id"
+            ]
+            page = requests.get(f"{sandbox.inbox_url}tickets/{ticket_id}", timeout=5).text
+            action = re.search(r'<form[^>]* method="post" action="([^"]+)"', page)
+            values = dict(re.findall(r'<button[^>]* name="status" value="(\d+)"[^>]*>([^<]+)', page))
+            assert list(values.values()) == [
+                "Open",
+                "On hold",
+                "Pending",
+                "Solved",
+                "Closed",
+                "Spam",
+                "Deleted",
+            ]
+            [solved] = [number for number, name in values.items() if name == "Solved"]
+            address = urllib.parse.urljoin(sandbox.inbox_url, action[1])
+            answer = requests.post(address, data={"status": solved}, timeout=5)
+            assert [step.status_code for step in answer.history] == [303]
+            assert answer.url == f"{sandbox.inbox_url}tickets/{ticket_id}"
+            assert 'aria-current="true">Solved<' in answer.text
+            assert sandbox.ticket(ticket_id).status == 2
+
+    def test_it_moves_the_moment_of_the_last_change(self, sandbox, clock, ticket, send):
+        clock.now += 60
+        assert send("6").status_code == 303
+        assert sandbox.ticket(ticket).last_updated_at.timestamp() == clock.now
+
+    @pytest.mark.parametrize("status", ["", "0", "8", "9", "10", "11", "2 ", "solved", "²"])
+    def test_no_such_status(self, sandbox, ticket, send, status):
+        assert send(status).status_code == 400
+        assert sandbox.ticket(ticket).status == 8
+
+    def test_no_such_ticket(self, sandbox):
+        url = f"{sandbox.inbox_url}tickets/5/status"
+        assert requests.post(url, data={"status": "2"}, timeout=5).status_code == 404
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "https://example.org"},
+            {"Origin": "null"},
+            {"Origin": "http://127.0.0.1:1"},
+            {"Origin": "http://["},
+            {"Origin": "https://example.org", "Sec-Fetch-Site": "same-origin"},
+        ],
+    )
+    def test_pages_of_other_sites_set_nothing(self, sandbox, ticket, send, headers):
+        assert send("2", **headers).status_code == 403
+        assert sandbox.ticket(ticket).status == 8
+
+    def test_its_own_page_does(self, sandbox, ticket, send):
+        origin = sandbox.inbox_url.rstrip("/")
+        assert send("2", **{"Origin": origin, "Sec-Fetch-Site": "same-origin"}).status_code == 303
+
+    def test_the_policies_let_the_form_be_sent_and_name_its_origin(self, page):
+        headers = requests.get(page, timeout=5).headers
+        assert "form-action 'self'" in headers["Content-Security-Policy"]
+        assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_the_list_shows_status_and_delivery(sandbox, call, ticket):
+    call("create/ticket", subject="Plain", message="m")
+    sandbox.update(ticket, status=5)
+    rows = requests.get(sandbox.inbox_url, timeout=5).text.split('<a class="row"')[1:]
+    [plain, evil] = rows
+    assert ">New<" in plain
+    assert "delivered" not in plain
+    assert ">On hold<" in evil
+    assert ">delivered<" in evil

@@ -172,9 +172,9 @@ class TestChannels:
         assert call("create/ticket", **WORDS, channel_id=channel)["status"] == "success"
         assert sandbox.tickets[0].channel_id == 1
 
-    def test_listing(self, call):
-        assert {"channel_id": 683, "channel_name": "E-mail", "channel_type": "email"} in call("channels")
-        assert {row["channel_type"] for row in call("channels", channel_type="whatsapp")} == {"whatsapp"}
+    def test_listing(self, get):
+        assert {"channel_id": 683, "channel_name": "E-mail", "channel_type": "email"} in get("channels")
+        assert {row["channel_type"] for row in get("channels", channel_type="whatsapp")} == {"whatsapp"}
 
 
 class TestClients:
