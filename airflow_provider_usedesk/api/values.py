@@ -137,6 +137,14 @@ def status(value: Any) -> int:
         raise ValueError(f"must be a status number, or one of {', '.join(STATUSES)}") from None
 
 
+def statuses(value: Any) -> tuple[int, ...]:
+    """Take ticket statuses as one, as a collection, or as one text with commas between them."""
+    items = list(value) if isinstance(value, (set, frozenset)) else as_list(value)
+    if items is None:
+        items = value.split(",") if isinstance(value, str) else [value]
+    return tuple(_part(f"status {place}", status, item) for place, item in enumerate(items, 1))
+
+
 def flag(value: Any) -> bool:
     """Take a yes or no as a bool, or as the text that a template makes of one."""
     if isinstance(value, bool):

@@ -1,0 +1,199 @@
+"""Wait for tickets in Usedesk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_usedesk.api.errors import UsedeskError
+    from airflow_provider_usedesk.ticket_status import Goal
+
+# The trigger ends the waiting; the scheduler does only when no triggerer is running.
+GRACE = timedelta(minutes=1)
+
+
+class TicketStatusSensor(BaseSensorOperator):
+    """
+    Wait until a ticket has one of the wanted statuses (``ticket``, EN 51377).
+
+    Returns what the ticket is then, as a dict without anything that a person wrote: ``ticket_id``,
+    ``status``, ``status_name``, ``type``, ``priority``, ``client_id``, ``assignee_id``, ``group_id``,
+    ``channel_id``, ``tags``, ``last_updated_at``.
+
+    With ``deferrable=True`` all waiting tickets of one connection share one poll in the triggerer; in the
+    modes ``poke`` and ``reschedule`` each sensor reads its own ticket.
+
+    :param ticket_id: the ticket, 32 bit (templated)
+    :param target_statuses: names or numbers of the statuses to wait for; default: solved, closed (templated)
+    :param failed_statuses: names or numbers of the statuses that fail the task at once; default: deleted,
+        spam, merged (templated)
+    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
+    :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
+    :param max_failures: how many looks in a row may fail, where Usedesk cannot be reached, before the task
+        does; in ``reschedule`` mode only ``timeout`` counts; default: 10
+    :raises AirflowFailException: when the ticket has one of ``failed_statuses``, or an argument or the
+        connection is wrong
+    :raises AirflowSensorTimeout: when ``timeout`` has passed
+    :raises UsedeskError: of the class that says what else happened
+    """
+
+    template_fields: Sequence[str] = ("ticket_id", "target_statuses", "failed_statuses", "usedesk_conn_id")
+    operator_extra_links = (UsedeskTicketLink(),)
+    ui_color = "#d7ecff"
+
+    def __init__(
+        self,
+        *,
+        ticket_id: int | str,
+        target_statuses: Collection[int | str] | int | str = ("solved", "closed"),
+        failed_statuses: Collection[int | str] | int | str = ("deleted", "spam", "merged"),
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_failures: int = 10,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.ticket_id = ticket_id
+        self.target_statuses = target_statuses
+        self.failed_statuses = failed_statuses
+        self.usedesk_conn_id = usedesk_conn_id
+        self.deferrable = deferrable
+        self.max_failures = max_failures
+        self._failures = 0
+
+    @cached_property
+    def hook(self) -> UsedeskHook:
+        return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
+
+    def execute(self, context: Context) -> Any:
+        push_ticket_url(context, self._ticket_url())
+        return super().execute(context)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look at the ticket once; when it has to be waited for in the triggerer, go there."""
+        began = datetime.now(UTC)
+        looked = self._look()
+        if not looked and self.deferrable:
+            self._defer(began)
+        return looked
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """
+        Go on with what the trigger saw.
+
+        :param event: what :class:`~airflow_provider_usedesk.triggers.ticket.TicketStatusTrigger` fired
+        """
+        ticket_id, goal = self._checked()
+        handed = event if isinstance(event, dict) and event.get("ticket_id") == ticket_id else {}
+        if handed.get("outcome") == "timeout":
+            raise AirflowSensorTimeout(
+                f"Usedesk ticket {ticket_id} has none of the wanted statuses after {self.timeout:g} s."
+            )
+        if handed.get("outcome") == "error":
+            raise _error(handed)
+        state = handed.get("state")
+        looked = self._judged(state, goal) if isinstance(state, dict) else None
+        if not looked:
+            raise AirflowException(f"The trigger of ticket {ticket_id} fired something that it never should.")
+        return looked.xcom_value
+
+    def _ticket_url(self) -> str | None:
+        from airflow_provider_usedesk.api.errors import UsedeskBadConnection
+
+        ticket_id, _ = self._checked()
+        try:
+            return self.hook.ticket_url(ticket_id)
+        except UsedeskBadConnection as error:
+            raise _without_retry(error) from error
+
+    def _look(self) -> PokeReturnValue:
+        from airflow_provider_usedesk.api.errors import (
+            UsedeskBadConnection,
+            UsedeskRateLimited,
+            UsedeskUnavailable,
+        )
+        from airflow_provider_usedesk.ticket_status import status_name, ticket_state
+
+        ticket_id, goal = self._checked()
+        try:
+            ticket = self.hook.ticket(ticket_id)
+        except UsedeskBadConnection as error:
+            raise _without_retry(error) from error
+        except (UsedeskUnavailable, UsedeskRateLimited) as error:
+            self._failures += 1
+            if self._failures >= self.max_failures:
+                raise
+            self.log.warning("Look failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
+            return PokeReturnValue(is_done=False)
+        self._failures = 0
+        self.log.info("Usedesk ticket %s is %s.", ticket_id, status_name(ticket.status))
+        return self._judged(ticket_state(ticket_id, ticket), goal)
+
+    def _defer(self, began: datetime) -> None:
+        from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
+
+        ticket_id, goal = self._checked()
+        wait = timedelta(seconds=self.timeout)
+        self.defer(
+            trigger=TicketStatusTrigger(
+                usedesk_conn_id=self.usedesk_conn_id,
+                ticket_id=ticket_id,
+                target_statuses=goal.target,
+                failed_statuses=goal.failed,
+                poll_interval=self.poke_interval,
+                since=began.isoformat(),
+                deadline=(began + wait).isoformat(),
+                max_failures=self.max_failures,
+            ),
+            method_name="execute_complete",
+            timeout=wait + GRACE,
+        )
+
+    def _judged(self, state: dict[str, Any], goal: Goal) -> PokeReturnValue:
+        from airflow_provider_usedesk.ticket_status import why_failed
+
+        status = state.get("status")
+        if goal.has_failed(status):
+            raise AirflowFailException(why_failed(state.get("ticket_id"), status))
+        return PokeReturnValue(is_done=goal.is_reached(status), xcom_value=state)
+
+    def _checked(self) -> tuple[int, Goal]:
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+        from airflow_provider_usedesk.ticket_status import checked_goal
+
+        try:
+            return checked_goal(self.ticket_id, self.target_statuses, self.failed_statuses)
+        except UsedeskInvalidRequest as error:
+            raise _without_retry(error) from error
+
+
+def _error(event: dict[str, Any]) -> Exception:
+    """Make an error again of what the trigger could only name."""
+    from airflow_provider_usedesk.api import errors
+
+    kind = getattr(errors, str(event.get("error")), None)
+    if not isinstance(kind, type) or not issubclass(kind, errors.UsedeskError):
+        kind = errors.UsedeskError
+    error = kind(str(event.get("message")))
+    return _without_retry(error) if isinstance(error, errors.UsedeskBadConnection) else error
+
+
+def _without_retry(error: UsedeskError) -> AirflowFailException:
+    return AirflowFailException(f"{type(error).__name__}: {error}")

@@ -1,0 +1,152 @@
+"""Waiting for the status of a ticket: the decisions, which the sensor and its trigger share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
+from airflow_provider_usedesk.api.values import STATUSES
+
+STATUS_NAMES = {number: name for name, number in STATUSES.items()}
+
+# Up to this many tickets, reading each costs no more than listing all that changed.
+FEW = 2
+# Listing further back than this could cost more than reading each ticket.
+REACH = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """
+    Hold what ends the waiting.
+
+    :param target: numbers of the statuses that are waited for
+    :param failed: numbers of the statuses after which they cannot be expected any more
+    """
+
+    target: frozenset[int]
+    failed: frozenset[int]
+
+    def is_reached(self, status: int | None) -> bool:
+        return status in self.target
+
+    def has_failed(self, status: int | None) -> bool:
+        return status in self.failed
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        return self.target | self.failed
+
+
+def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
+    """
+    Check what a ticket is waited for.
+
+    :param ticket_id: the ticket
+    :param target: names or numbers of statuses, as a list or as one text with commas
+    :param failed: the same
+    :raises UsedeskInvalidRequest: naming every faulty argument
+    """
+    faults: list[str] = []
+
+    def checked(name: str, check: values.Check, value: Any) -> Any:
+        try:
+            return check(value)
+        except ValueError as fault:
+            faults.append(f"{name}: {fault}")
+
+    number = checked("ticket_id", values.identifier, ticket_id)
+    targets = checked("target_statuses", values.statuses, target)
+    failures = checked("failed_statuses", lambda value: values.statuses(value) if value else (), failed)
+    if targets == ():
+        faults.append("target_statuses: name at least one status")
+    for status in set(targets or ()) & set(failures or ()):
+        faults.append(f"failed_statuses: {status_name(status)} is one of target_statuses, too")
+    if faults:
+        raise UsedeskInvalidRequest(faults)
+    return number, Goal(frozenset(targets), frozenset(failures))
+
+
+@dataclass
+class Watch:
+    """
+    Hold how much is known of a ticket that somebody waits for.
+
+    :param ticket_id: the ticket
+    :param statuses: statuses that matter
+    :param known_until: moment up to which no change to these can have been missed, UTC
+    :param read_at: when the ticket itself was read last, UTC
+    """
+
+    ticket_id: int
+    statuses: frozenset[int]
+    known_until: datetime
+    read_at: datetime
+
+
+@dataclass(frozen=True)
+class Look:
+    """
+    Say what to ask Usedesk in one poll.
+
+    :param listed_since: list what changed since this moment; None for no list
+    :param statuses: list only what has one of these statuses now
+    :param read: tickets to read one by one
+    """
+
+    listed_since: datetime | None
+    statuses: frozenset[int]
+    read: tuple[int, ...]
+
+
+def next_look(watches: Collection[Watch], now: datetime) -> Look:
+    """
+    Decide how to look after all tickets with as few requests as is safe.
+
+    One list of what changed serves all. Because nobody knows how complete that list is (it may leave deleted
+    tickets out, for example), each poll also reads the ticket that was not read itself for the longest time.
+    """
+    statuses = frozenset(status for watch in watches for status in watch.statuses)
+    due = {watch.ticket_id for watch in watches if len(watches) <= FEW or watch.known_until < now - REACH}
+    listed = [watch for watch in watches if watch.ticket_id not in due]
+    if listed and not due:
+        due.add(min(listed, key=lambda watch: watch.read_at).ticket_id)
+    since = min((watch.known_until for watch in listed), default=None)
+    return Look(since, statuses, tuple(sorted(due)))
+
+
+def ticket_state(ticket_id: int, ticket: TicketRow | TicketDetails) -> dict[str, Any]:
+    """Describe a ticket for XCom: ids and words of Usedesk, nothing that a person wrote."""
+    return {
+        "ticket_id": ticket_id,
+        "status": ticket.status,
+        "status_name": STATUS_NAMES.get(ticket.status or 0),
+        "type": ticket.type,
+        "priority": ticket.priority,
+        "client_id": ticket.client_id,
+        "assignee_id": ticket.assignee_id,
+        "group_id": ticket.group_id,
+        "channel_id": ticket.channel_id,
+        "tags": list(ticket.tags),
+        "last_updated_at": ticket.last_updated_at,
+    }
+
+
+def status_name(status: int | None) -> str:
+    """Name a status in the words of Usedesk."""
+    return STATUS_NAMES.get(status or 0, f"number {status}")
+
+
+def why_failed(ticket_id: int | None, status: int | None) -> str:
+    """Say why a ticket cannot be expected to reach the wanted status any more."""
+    if status == STATUSES["merged"]:
+        return (
+            f"Ticket {ticket_id} was merged into another ticket, which Usedesk does not name; what happens "
+            "there no longer shows here. Open it in Usedesk to see which one it was merged into."
+        )
+    return f"Ticket {ticket_id} is {status_name(status)}, one of the statuses named as failure."
