@@ -88,6 +88,17 @@ class LocalAirflow(AirflowClient):
         if self._processes:
             self._processes.stop()
 
+    def kill(self, component: str) -> None:
+        """Let a component die; :meth:`revive` before anything else asks whether all of them live."""
+        if self._processes is None:
+            raise AirflowClientError("this Airflow was not started")
+        self._processes.kill(component)
+
+    def revive(self, component: str) -> None:
+        if self._processes is None:
+            raise AirflowClientError("this Airflow was not started")
+        self._processes.start(component, _airflow(*COMPONENTS[component]), self.environment)
+
     def wait_until_healthy(self, timeout: float) -> None:
         self._wait(self._is_healthy, "Airflow is not healthy", self.component_logs, timeout)
 

@@ -49,6 +49,12 @@ class Processes:
     def wait(self, name: str, timeout: float) -> int:
         return self._started[name].wait(timeout)
 
+    def kill(self, name: str) -> None:
+        """End a command and all that it started without a warning, as a machine that dies would."""
+        process = self._started[name]
+        _signal_all(_members({process.pid}), signal.SIGKILL)
+        process.wait()
+
     def ended(self) -> dict[str, int]:
         """The exit codes of the commands that are over."""
         codes = {name: process.poll() for name, process in self._started.items()}

@@ -1,0 +1,42 @@
+"""Ask a person in Usedesk for an approval, and go on when the ticket is solved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
+
+
+@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["usedesk"])
+def usedesk_approval():
+    @task
+    def count_refunds() -> int:
+        return 17
+
+    @task
+    def pay_refunds(count: int, approval: dict[str, object]) -> str:
+        return f"{count} refunds paid, ticket {approval['ticket_id']} is {approval['status_name']}"
+
+    count = count_refunds()
+    ask = CreateTicketOperator(
+        task_id="ask",
+        subject="May {{ ti.xcom_pull('count_refunds') }} refunds be paid?",
+        message="<p>Solve this ticket to pay them, delete it to stop.</p>",
+        priority="urgent",
+        tag="approval",
+    )
+    approved = TicketStatusSensor(
+        task_id="approved",
+        ticket_id=ask.output,
+        deferrable=True,
+        poke_interval=15,
+        timeout=24 * 60 * 60,
+    )
+    count >> ask
+    pay_refunds(count, approved.output)
+
+
+usedesk_approval()
