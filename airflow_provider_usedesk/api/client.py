@@ -212,7 +212,7 @@ class UsedeskClient:
         params = {"channel_type": channel_type} if channel_type else {}
         try:
             return self._read("channels", records.channels, **params)
-        except errors.UsedeskBadConnection as error:
+        except errors.UsedeskError as error:
             if error.status != 405:
                 raise
         # Documented as GET with the token in the URL, which every proxy on the way would write down.
@@ -394,15 +394,31 @@ def _root(exc: BaseException) -> BaseException:
 
 
 def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Encode filters: several values with commas between them, moments to the minute in UTC."""
-    return {name: _filter(name, value) for name, value in filters.items() if value is not None}
+    """
+    Encode filters: several values with commas between them, moments to the minute in UTC.
+
+    :raises UsedeskInvalidRequest: naming every faulty filter
+    """
+    faults = ["offset: is not taken, as the pages are turned here"] if "offset" in filters else []
+    encoded = {}
+    for name, value in filters.items():
+        if value is not None and name != "offset":
+            try:
+                encoded[name] = _filter(name, value)
+            except ValueError as fault:
+                faults.append(f"{name}: {fault}")
+    if faults:
+        raise errors.UsedeskInvalidRequest(faults)
+    return encoded
 
 
 def _filter(name: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
-    items = None if name in ("fassigned", "fields", "properties") else values.as_list(value)
-    return value if items is None else ",".join(map(str, items))
+    if name in ("fassigned", "fields", "properties"):
+        return value
+    items = sorted(value) if isinstance(value, (set, frozenset)) else values.as_list(value)
+    return values.as_text(value) if items is None else ",".join(map(values.as_text, items))
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:

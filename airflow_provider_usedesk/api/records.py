@@ -297,7 +297,7 @@ def _ticket_row(number: int, row: Mapping[str, Any]) -> TicketRow:
 def _common(ticket: Mapping[str, Any]) -> dict[str, Any]:
     """Read what a row and the details of a ticket both tell, partly under different names."""
     return {
-        "status": _status(ticket.get("status_id", ticket.get("status"))),
+        "status": _status(ticket.get("status_id") or ticket.get("status")),
         "type": text_or_none(ticket.get("type")),
         "priority": text_or_none(ticket.get("priority")),
         "client_id": as_id(ticket.get("client_id")),

@@ -33,6 +33,8 @@ PERSONAL = (
     "files",
     "cc",
     "bcc",
+    "query",
+    "fields",
 )
 """Parameters of any method that can hold what a customer would not want to find in a log."""
 

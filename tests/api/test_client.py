@@ -8,6 +8,7 @@ import ssl
 import threading
 import traceback
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import requests
@@ -21,6 +22,13 @@ URL = "https://help.example/uapi"
 TOKEN = "feedfacecafebeefedc-token"
 SUCCESS = {"status": "success", "ticket_id": 2154861}
 TICKET = {"subject": "s", "message": "m", "client_phone": "+7 912 345 67 89"}
+COMMENT = {"ticket_id": 77, "message": "m", "type": "public"}
+UPDATE = {"ticket_id": 77, "status": "solved"}
+SENDS = [
+    ("create/ticket", "create_ticket", TICKET, SUCCESS),
+    ("create/comment", "create_comment", COMMENT, {"status": "success", "comment_id": "5"}),
+    ("update/ticket", "update_ticket", UPDATE, {"status": "success"}),
+]
 
 
 class Time:
@@ -153,7 +161,185 @@ def test_groups(client, usedesk):
     assert usedesk.last_request.json() == {"api_token": TOKEN}
 
 
+def test_comment(client, usedesk):
+    usedesk.post(f"{URL}/create/comment", json={"status": "success", "comment_id": "5"})
+    assert client.create_comment(**COMMENT, cc="a@example.org").comment_id == 5
+    assert usedesk.last_request.json() == {"api_token": TOKEN, **COMMENT, "cc": ["a@example.org"]}
+
+
+def test_comment_with_files_goes_as_multipart(client, usedesk):
+    usedesk.post(f"{URL}/create/comment", json={"status": "success", "comment_id": 5})
+    client.create_comment(**COMMENT, cc=["a@example.org"], files=[("a.txt", b"content"), ("b.txt", b"")])
+    body = usedesk.last_request.body.read()
+    assert body.count(b'name="files[]"') == 2
+    assert b"content" in body
+    assert b'name="cc[0]"' in body
+    assert TOKEN.encode() in body
+
+
+def test_update(client, usedesk):
+    usedesk.post(f"{URL}/update/ticket", json={"status": "success"})
+    assert client.update_ticket(**UPDATE, assignee_id="null", lists=[]) is None
+    assert usedesk.last_request.json() == {
+        "api_token": TOKEN,
+        "ticket_id": 77,
+        "status": 2,
+        "assignee_id": "null",
+        "lists": [],
+    }
+
+
+@pytest.mark.parametrize("send", ["create_comment", "update_ticket"])
+def test_all_faults_come_in_one_error_before_any_request(client, usedesk, send):
+    with pytest.raises(errors.UsedeskInvalidRequest) as raised:
+        getattr(client, send)(ticket_id="x", user_id="y", nonsense=1)
+    assert len(raised.value.faults) >= 3
+    assert usedesk.call_count == 0
+
+
+@pytest.mark.parametrize(
+    ("send", "answer"),
+    [
+        ("create_comment", {"status": "success"}),
+        ("create_comment", {"status": "success", "comment_id": 0}),
+        ("create_comment", {"status": "success", "comment_id": None}),
+        ("create_comment", {"comment_id": 5}),
+        ("update_ticket", {}),
+        ("update_ticket", {"status": "done"}),
+        ("update_ticket", {"status": True}),
+    ],
+)
+def test_what_is_no_clear_success_is_unknown(client, usedesk, send, answer):
+    usedesk.post(mocked.ANY, json=answer)
+    with pytest.raises(errors.UsedeskOutcomeUnknown, match="look in Usedesk"):
+        getattr(client, send)(**{"create_comment": COMMENT, "update_ticket": UPDATE}[send])
+    assert usedesk.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "path", "params", "answer"),
+    [
+        (lambda client: client.ticket(77), "ticket", {"ticket_id": 77}, {"ticket": {"id": 77}}),
+        (lambda client: client.client(9), "client", {"client_id": 9}, [{"client": {"id": 9}}]),
+        (lambda client: client.channels(), "channels", {}, []),
+        (lambda client: client.channels("whatsapp"), "channels", {"channel_type": "whatsapp"}, []),
+        (lambda client: client.users(), "users", {}, []),
+        (
+            lambda client: client.users(user_type="admin", group_id=[1, 2], query=None),
+            "users",
+            {"user_type": "admin", "group_id": "1,2"},
+            [],
+        ),
+        (lambda client: client.ticket_fields(), "ticket/fields", {}, []),
+        (lambda client: list(client.tags()), "tags", {"offset": 0}, []),
+        (lambda client: list(client.tags("debt")), "tags", {"query": "debt", "offset": 0}, []),
+        (
+            lambda client: list(client.clients(query="Anna", search_type="full_match")),
+            "clients",
+            {"query": "Anna", "search_type": "full_match", "offset": 0},
+            [],
+        ),
+    ],
+)
+def test_reads(client, usedesk, call, path, params, answer):
+    usedesk.post(f"{URL}/{path}", json=answer)
+    call(client)
+    [request] = usedesk.request_history
+    assert request.json() == {"api_token": TOKEN, **params}
+    assert TOKEN not in request.url
+
+
+def test_moments_are_sent_in_utc_to_the_minute(client, usedesk):
+    usedesk.post(f"{URL}/clients", json=[])
+    moscow = timezone(timedelta(hours=3))
+    list(
+        client.clients(
+            created_after=datetime(2026, 11, 22, 1, 30, 59, tzinfo=moscow),
+            created_before=datetime(2026, 11, 22, 12, 0, tzinfo=UTC),
+        )
+    )
+    sent = usedesk.last_request.json()
+    assert (sent["created_after"], sent["created_before"]) == ("2026-11-21 22:30", "2026-11-22 12:00")
+
+
+class TestChannels:
+    CHANNELS = ({"channel_id": 683, "channel_name": "Mail", "channel_type": "email"},)
+
+    def test_get_where_post_is_not_taken_with_the_token_in_the_body(self, client, usedesk):
+        usedesk.post(f"{URL}/channels", status_code=405, text="<html>")
+        usedesk.get(f"{URL}/channels", json=self.CHANNELS)
+        [channel] = client.channels("email")
+        assert (channel.id, channel.name, channel.type) == (683, "Mail", "email")
+        assert [request.method for request in usedesk.request_history] == ["POST", "GET"]
+        for request in usedesk.request_history:
+            assert request.json() == {"api_token": TOKEN, "channel_type": "email"}
+            assert TOKEN not in request.url
+
+    @pytest.mark.parametrize("status", [404, 302])
+    def test_another_wrong_address_is_no_reason_to_get(self, client, usedesk, status):
+        usedesk.post(f"{URL}/channels", status_code=status)
+        with pytest.raises(errors.UsedeskBadConnection):
+            client.channels()
+        assert usedesk.call_count == 1
+
+    def test_neither_is_taken(self, client, usedesk):
+        usedesk.post(f"{URL}/channels", status_code=405)
+        usedesk.get(f"{URL}/channels", status_code=405)
+        with pytest.raises(errors.UsedeskBadConnection) as raised:
+            client.channels()
+        assert raised.value.status == 405
+
+    def test_both_are_repeated(self, client, usedesk):
+        usedesk.post(f"{URL}/channels", [{"status_code": 502}, {"status_code": 405}])
+        usedesk.get(f"{URL}/channels", [{"status_code": 502}, {"json": []}])
+        assert client.channels() == []
+
+
+class TestPaging:
+    """Whether ``offset`` counts pages or rows is not certain: both give every row once."""
+
+    LISTS = (("tickets", "id"), ("tags", "ticket_tag_id"), ("clients", "id"))
+
+    @pytest.mark.parametrize(("name", "id_name"), LISTS)
+    @pytest.mark.parametrize("rows_per_offset", [100, 1], ids=["pages", "rows"])
+    @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250, 300])
+    def test_every_row_once(self, client, usedesk, name, id_name, rows_per_offset, count):
+        rows = [{id_name: number} for number in range(1, count + 1)]
+
+        def answer(request, context):
+            start = request.json()["offset"] * rows_per_offset
+            return rows[start : start + 100]
+
+        usedesk.post(f"{URL}/{name}", json=answer)
+        assert [row.id for row in getattr(client, name)()] == list(range(1, count + 1))
+        assert usedesk.call_count <= count // 100 + 2
+
+    @pytest.mark.parametrize(("name", "id_name"), LISTS)
+    def test_a_service_that_ignores_offset_is_not_asked_for_ever(self, client, usedesk, name, id_name):
+        usedesk.post(f"{URL}/{name}", json=[{id_name: number} for number in range(1, 101)])
+        assert len(list(getattr(client, name)())) == 100
+        assert usedesk.call_count == 2
+
+    @pytest.mark.parametrize(("name", "id_name"), LISTS)
+    def test_no_page_is_read_before_it_is_taken(self, client, usedesk, name, id_name):
+        usedesk.post(f"{URL}/{name}", json=[{id_name: number} for number in range(1, 101)])
+        found = getattr(client, name)()
+        assert usedesk.call_count == 0
+        assert next(iter(found)).id == 1
+        assert usedesk.call_count == 1
+
+    def test_filters_go_with_every_page(self, client, usedesk):
+        usedesk.post(
+            f"{URL}/tags",
+            [{"json": [{"ticket_tag_id": number} for number in range(1, 101)]}, {"json": []}],
+        )
+        list(client.tags("debt"))
+        assert [request.json()["query"] for request in usedesk.request_history] == ["debt", "debt"]
+        assert [request.json()["offset"] for request in usedesk.request_history] == [0, 1]
+
+
 class TestRepeating:
+    @pytest.mark.parametrize(("path", "send", "params", "success"), SENDS)
     @pytest.mark.parametrize(
         "failure",
         [
@@ -176,13 +362,16 @@ class TestRepeating:
             {"json": {"code": 111, "error": "server error"}},
         ],
     )
-    def test_what_may_have_arrived_is_posted_once(self, client, usedesk, time, failure):
-        usedesk.post(f"{URL}/create/ticket", **failure)
+    def test_what_may_have_arrived_is_posted_once(
+        self, client, usedesk, time, failure, path, send, params, success
+    ):
+        usedesk.post(f"{URL}/{path}", **failure)
         with pytest.raises(errors.UsedeskOutcomeUnknown):
-            client.create_ticket(**TICKET)
+            getattr(client, send)(**params)
         assert usedesk.call_count == 1
         assert time.slept == []
 
+    @pytest.mark.parametrize(("path", "send", "params", "success"), SENDS)
     @pytest.mark.parametrize(
         "failure",
         [
@@ -191,9 +380,11 @@ class TestRepeating:
             {"json": {"code": "121", "error": "limit"}},
         ],
     )
-    def test_what_certainly_had_no_effect_is_repeated(self, client, usedesk, time, failure):
-        usedesk.post(f"{URL}/create/ticket", [failure, failure, {"json": SUCCESS}])
-        assert client.create_ticket(**TICKET).ticket_id == 2154861
+    def test_what_certainly_had_no_effect_is_repeated(
+        self, client, usedesk, time, failure, path, send, params, success
+    ):
+        usedesk.post(f"{URL}/{path}", [failure, failure, {"json": success}])
+        getattr(client, send)(**params)
         assert usedesk.call_count == 3
         assert time.slept == [0.75, 1.5]
 
@@ -277,6 +468,7 @@ PERSON = {
     "client_phone": "79123456789",
     "client_city": "Ufa",
 }
+COMMENT_TO_PEOPLE = {**COMMENT, "message": "Dear Anna", "cc": ["Smith@example.org"], "bcc": "b@c.de"}
 
 
 class TestSecrecy:
@@ -298,6 +490,28 @@ class TestSecrecy:
         told = "".join(traceback.TracebackException.from_exception(raised.value).format())
         told += caplog.text + repr(vars(raised.value))
         for secret in (TOKEN, "Smith", "79123456789", "Dear", "Ufa"):
+            assert secret not in told
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            {"exc": requests.ReadTimeout},
+            {"status_code": 500},
+            {"json": {"code": 113, "error": f"{TOKEN}: no Smith@example.org, b@c.de, Dear Anna"}},
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("send", "params"),
+        [("create_comment", COMMENT_TO_PEOPLE), ("update_ticket", {"ticket_id": 77, "subject": "Dear Anna"})],
+    )
+    def test_errors_of_comments_and_updates(self, client, usedesk, caplog, failure, send, params):
+        caplog.set_level("DEBUG")
+        usedesk.post(mocked.ANY, **failure)
+        with pytest.raises(errors.UsedeskError) as raised:
+            getattr(client, send)(**params)
+        told = "".join(traceback.TracebackException.from_exception(raised.value).format())
+        told += caplog.text + repr(vars(raised.value))
+        for secret in (TOKEN, "Smith", "b@c.de", "Dear"):
             assert secret not in told
 
     @pytest.mark.parametrize("files", [None, [("a.txt", b"x")]])
@@ -382,3 +596,37 @@ def test_http_where_https_is_expected_is_a_wrong_connection():
         with pytest.raises(errors.UsedeskBadConnection, match="nothing was sent"):
             client.create_ticket(**TICKET)
         answer.join()
+
+
+def test_what_was_searched_for_is_not_in_errors(client, usedesk):
+    usedesk.post(f"{URL}/clients", json={"code": 119, "error": "nothing for Anna Smith"})
+    usedesk.post(f"{URL}/tickets", json={"error": "no ticket with Passport 4507"})
+    with pytest.raises(errors.UsedeskClientNotFound) as caught:
+        list(client.clients(query="Anna Smith"))
+    assert "Anna" not in str(caught.value)
+    with pytest.raises(errors.UsedeskRejected) as caught:
+        list(client.tickets(fields=[{"id": 1, "value": "Passport 4507"}]))
+    assert "4507" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", ["", "<html>", '{"message": "no"}', '{"error": "Method Not Allowed"}'])
+def test_channels_are_asked_for_by_get_when_post_is_not_allowed(client, usedesk, body):
+    usedesk.post(f"{URL}/channels", status_code=405, text=body)
+    usedesk.get(f"{URL}/channels", json=[{"channel_id": 1, "channel_name": "API", "channel_type": "api"}])
+    assert [channel.id for channel in client.channels()] == [1]
+    assert TOKEN not in usedesk.last_request.url
+
+
+def test_filters_that_cannot_be_sent_are_named(client, usedesk):
+    with pytest.raises(errors.UsedeskInvalidRequest) as caught:
+        list(client.tickets(offset=1, fstatus=object(), query="x"))
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["offset", "fstatus"]
+    assert usedesk.call_count == 0
+
+
+def test_filters_may_be_sets_and_moments(client, usedesk):
+    usedesk.post(f"{URL}/tickets", json=[])
+    moment = datetime(2026, 11, 23, 12, 30, tzinfo=timezone(timedelta(hours=3)))
+    list(client.tickets(fstatus={2, 1}, created_after=moment, tag="a"))
+    sent = usedesk.last_request.json()
+    assert (sent["fstatus"], sent["created_after"], sent["tag"]) == ("1,2", "2026-11-23 09:30", "a")

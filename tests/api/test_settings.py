@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
-from airflow_provider_usedesk.api.settings import base_url, read_settings
+from airflow_provider_usedesk.api.settings import Settings, base_url, read_settings
 
 DEFAULT = "https://secure.usedesk.com/uapi"
 
@@ -126,3 +126,80 @@ def test_everything_wrong_is_named_at_once():
 def test_the_token_is_not_in_the_repr():
     settings = read_settings(token="pa55", extra={"proxy": "http://me:pa55@proxy.example"})
     assert "pa55" not in repr(settings)
+
+
+class TestWebUrl:
+    """Where people open tickets."""
+
+    @pytest.mark.parametrize(
+        ("host", "expected"),
+        [
+            (None, "https://secure.usedesk.com"),
+            ("https://secure.usedesk.com/uapi", "https://secure.usedesk.com"),
+            ("https://api.usedesk.ru", "https://secure.usedesk.ru"),
+            ("https://secure.usedesk.ru/uapi", "https://secure.usedesk.ru"),
+            ("HTTPS://API.Usedesk.ru", "https://secure.usedesk.ru"),
+            ("usedesk.com", "https://secure.usedesk.com"),
+            ("https://help.example/uapi", None),
+            ("https://notusedesk.com", None),
+            ("https://usedesk.com.example", None),
+            ("https://api-usedesk.example", None),
+            ("http://127.0.0.1:8765/uapi", None),
+        ],
+    )
+    def test_follows_from_the_address_where_that_tells_it(self, host, expected):
+        assert read_settings(token="t", host=host).web_url == expected
+
+    @pytest.mark.parametrize(
+        ("written", "expected"),
+        [
+            ("https://help.example", "https://help.example"),
+            (" https://help.example/ ", "https://help.example"),
+            ("https://help.example/agents//", "https://help.example/agents"),
+            ("http://help.example:8443/a", "http://help.example:8443/a"),
+            ("", "https://secure.usedesk.ru"),
+            (None, "https://secure.usedesk.ru"),
+        ],
+    )
+    def test_the_extra_comes_first(self, written, expected):
+        settings = read_settings(token="t", host="https://api.usedesk.ru", extra={"web_url": written})
+        assert settings.web_url == expected
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            "javascript:alert(1)",
+            "javascript://help.example/%0aalert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "help.example",
+            "//help.example",
+            "https://",
+            "https://me:pa55@help.example",
+            "https://pa55@help.example",
+            "https://help.example?token=pa55",
+            "https://help.example#pa55",
+            "https://help.example/a b",
+            "https://help.example\\@pa55",
+            "https://help.example:port",
+            "https://[::1",
+            "https://a..b",
+            "https://help.example\njavascript:alert(1)",
+            5,
+            True,
+            ["https://help.example"],
+        ],
+    )
+    def test_refused(self, written):
+        with pytest.raises(UsedeskBadConnection, match="web_url must be the address") as raised:
+            read_settings(token="t", extra={"web_url": written})
+        assert "pa55" not in str(raised.value)
+
+    def test_of_a_ticket(self):
+        assert read_settings(token="t").ticket_url(77) == "https://secure.usedesk.com/tickets/77"
+        own = read_settings(
+            token="t", host="https://help.example", extra={"web_url": "https://help.example/a/"}
+        )
+        assert own.ticket_url(77) == "https://help.example/a/tickets/77"
+        assert Settings(token="t").ticket_url(77) is None
+        assert read_settings(token="t", host="https://help.example").ticket_url(77) is None

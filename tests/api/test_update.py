@@ -1,0 +1,163 @@
+"""What may be changed of a ticket, and every fault of it named before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.ticket import UPDATE_TICKET, update_request
+
+
+def sent(**params: Any) -> dict[str, Any]:
+    body = json.loads(update_request({"ticket_id": 77, **params}).as_json("token"))
+    assert (body.pop("api_token"), body.pop("ticket_id")) == ("token", 77)
+    return body
+
+
+def faults(params: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(UsedeskInvalidRequest) as raised:
+        update_request(params)
+    return dict(fault.split(": ", 1) for fault in raised.value.faults)
+
+
+def fault(**params: Any) -> str:
+    [(name, reason)] = faults({"ticket_id": 77, "priority": "low", **params}).items()
+    assert name in params
+    return reason
+
+
+def test_every_parameter_of_the_page_is_known():
+    listed = (
+        "ticket_id subject client_id group_id assignee_id user_id tag priority status silent type field_id"
+    )
+    assert UPDATE_TICKET.arguments == {*listed.split(), "field_value", "lists", "custom_fields"}
+
+
+def test_every_part_of_a_ticket():
+    assert sent(
+        subject="s",
+        client_id="27747627",
+        group_id=77,
+        assignee_id="2156",
+        user_id=2156,
+        tag=["debt", "may"],
+        priority="Urgent",
+        status="on hold",
+        silent=True,
+        type="task",
+        custom_fields={10: "A-17", 12: True},
+        lists=[[{"id": 61, "value": "A"}]],
+    ) == {
+        "subject": "s",
+        "client_id": 27747627,
+        "group_id": 77,
+        "assignee_id": 2156,
+        "user_id": 2156,
+        "tag": "debt,may",
+        "priority": "urgent",
+        "status": 5,
+        "silent": True,
+        "type": "task",
+        "field_id": "10;12",
+        "field_value": "A-17;true",
+        "lists": [[{"id": "61", "value": "A"}]],
+    }
+
+
+@pytest.mark.parametrize("given", ["null", " null "])
+def test_nobody_is_the_agent(given):
+    assert sent(assignee_id=given) == {"assignee_id": "null"}
+
+
+@pytest.mark.parametrize("given", ["", "None", "nobody", 0, True, "NULL", []])
+def test_who_is_the_agent_is_not_guessed(given):
+    assert fault(assignee_id=given)
+    if given in ("nobody", 0):
+        assert "'null' for nobody" in fault(assignee_id=given)
+
+
+@pytest.mark.parametrize("nothing", [[], (), {}])
+def test_an_empty_list_empties_the_lists(nothing):
+    assert sent(lists=nothing) == {"lists": []}
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "None"])
+def test_a_template_that_finds_nothing_does_not_empty_them(nothing):
+    assert fault(lists=nothing)
+
+
+def test_what_is_not_given_stays_as_it_is():
+    assert sent(status=2, subject=None, lists=None, assignee_id=None, silent=False) == {"status": 2}
+    assert sent(status=2, tag="", custom_fields={}, field_id=" ", field_value="") == {"status": 2}
+
+
+@pytest.mark.parametrize(
+    "name", ["subject", "client_id", "group_id", "user_id", "priority", "status", "type", "silent"]
+)
+@pytest.mark.parametrize("nothing", ["", " ", "None"])
+def test_blank_is_no_change(name, nothing):
+    assert fault(**{name: nothing})
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"silent": True},
+        {"user_id": 5},
+        {"tag": "", "silent": True},
+        {"custom_fields": {}},
+        {"status": None},
+    ],
+)
+def test_a_change_of_nothing(params):
+    [name] = faults({"ticket_id": 77, **params})
+    assert name == "nothing"
+
+
+def test_all_faults_are_named_at_once():
+    given = {
+        "status": "done",
+        "priority": "high",
+        "assignee_id": "abc",
+        "message": "m",
+        "tags": ["a"],
+        "files": ["a.txt"],
+        "field_id": "1",
+        "subject": "x" * 256,
+        "silent": "maybe",
+    }
+    found = faults(given)
+    assert set(found) == {"ticket_id", "field_value", *given} - {"field_id"}
+    assert found["tags"].endswith("is tag meant?")
+    assert "not a parameter of update/ticket" in found["message"]
+
+
+def test_custom_fields_in_both_shapes():
+    assert set(faults({"ticket_id": 1, "custom_fields": {1: "a"}, "field_id": 1, "field_value": "a"})) == {
+        "custom_fields"
+    }
+    assert sent(field_id=[1, 2], field_value=["a", "b"]) == {"field_id": "1;2", "field_value": "a;b"}
+
+
+@pytest.mark.parametrize("client", ["new_client", 0, "x"])
+def test_a_ticket_moves_to_a_client_that_is_there(client):
+    assert fault(client_id=client)
+
+
+def test_no_value_is_repeated():
+    given = dict.fromkeys(("ticket_id", "status", "priority", "assignee_id", "client_id", "type"), "Smith")
+    with pytest.raises(UsedeskInvalidRequest) as raised:
+        update_request({**given, "subject": "Smith" * 100})
+    assert "Smith" not in str(raised.value)
+
+
+def test_hides_its_people():
+    request = update_request(
+        {"ticket_id": 77, "subject": "Dear Anna", "custom_fields": {10: "Passport 4507"}}
+    )
+    assert request.hide("77: Dear Anna, Passport 4507") == "77: ***, ***"
+    assert "Anna" not in repr(request)
