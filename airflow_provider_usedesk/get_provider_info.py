@@ -22,9 +22,22 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Usedesk",
                 "python-modules": [
+                    "airflow_provider_usedesk.operators.comment",
                     "airflow_provider_usedesk.operators.message",
                     "airflow_provider_usedesk.operators.ticket",
                 ],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": "Usedesk",
+                "python-modules": ["airflow_provider_usedesk.sensors.ticket"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": "Usedesk",
+                "python-modules": ["airflow_provider_usedesk.triggers.ticket"],
             }
         ],
         "hooks": [

@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import html
 import logging
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from airflow_provider_usedesk.api.answers import CreatedTicket
+from airflow_provider_usedesk.api.answers import CreatedComment, CreatedTicket
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown
-from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
+from airflow_provider_usedesk.api.records import Comment, TicketDetails, TicketRow
 
 log = logging.getLogger(__name__)
+
+Made = TypeVar("Made", bound=CreatedTicket | CreatedComment)
 
 OnUnknown = Literal["verify", "fail", "send"]
 MAX_KEY = 255
 
 
 @dataclass(frozen=True)
-class Remembered:
+class Remembered(Generic[Made]):
     """
     Hold what an earlier try left behind.
 
@@ -34,7 +38,7 @@ class Remembered:
 
     since: datetime
     turn: int
-    answer: CreatedTicket | None = None
+    answer: Made | None = None
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,16 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Adopt:
-    """Send nothing: this ticket is there."""
+class Adopt(Generic[Made]):
+    """Send nothing: this is there."""
 
-    answer: CreatedTicket
+    answer: Made
 
 
 @dataclass(frozen=True)
 class Ask:
     """
-    Ask Usedesk for the ticket of an earlier try.
+    Ask Usedesk for what an earlier try made.
 
     :param since: when that try was about to send, or a moment before it
     :param is_exact: whether it was just then
@@ -85,13 +89,13 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Found:
-    ticket_id: int
+class Found(Generic[Made]):
+    answer: Made
 
 
 @dataclass(frozen=True)
 class Absent:
-    """Certainly no ticket with the key."""
+    """Certainly nothing of ours."""
 
 
 @dataclass(frozen=True)
@@ -99,29 +103,29 @@ class Unsure:
     reason: str
 
 
-class Memory(Protocol):
+class Memory(Protocol[Made]):
     """What a task remembers between its tries."""
 
     works: bool
 
-    def recall(self) -> Remembered | None: ...
-    def remember(self, what: Remembered) -> None: ...
+    def recall(self) -> Remembered[Made] | None: ...
+    def remember(self, what: Remembered[Made]) -> None: ...
     def forget(self) -> None: ...
 
 
 def send_once(
-    send: Callable[[], CreatedTicket],
-    look_up: Callable[[Ask], Found | Absent | Unsure],
-    memory: Memory,
+    send: Callable[[], Made],
+    look_up: Callable[[Ask], Found[Made] | Absent | Unsure],
+    memory: Memory[Made],
     trial: Trial,
     on_unknown: OnUnknown = "verify",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> CreatedTicket:
+) -> Made:
     """
     Send, unless an earlier try did.
 
     :param send: sends and returns the answer
-    :param look_up: asks Usedesk for the ticket of this task
+    :param look_up: asks Usedesk for what an earlier try made
     :param memory: what earlier tries left behind
     :param trial: what Airflow tells of this try
     :param on_unknown: what to do when an earlier try may have sent: verify, fail or send
@@ -136,7 +140,7 @@ def send_once(
     if isinstance(step, Stop):
         raise UsedeskOutcomeUnknown(step.reason)
     if isinstance(step, Adopt):
-        log.info("An earlier try made Usedesk ticket %s; nothing is sent.", step.answer.ticket_id)
+        log.info("An earlier try made Usedesk %s; nothing is sent.", _name(step.answer))
         return step.answer
     since = now()
     memory.remember(Remembered(since, trial.turn))
@@ -152,8 +156,8 @@ def send_once(
 
 
 def first_step(
-    remembered: Remembered | None, memory_works: bool, trial: Trial, on_unknown: OnUnknown
-) -> Send | Adopt | Ask | Stop:
+    remembered: Remembered[Made] | None, memory_works: bool, trial: Trial, on_unknown: OnUnknown
+) -> Send | Adopt[Made] | Ask | Stop:
     """Decide what to do, from what is known without asking Usedesk."""
     if remembered is not None and remembered.turn != trial.turn:
         remembered = None
@@ -166,23 +170,29 @@ def first_step(
     if on_unknown == "fail":
         return Stop(
             "An earlier try may have reached Usedesk, and on_unknown_outcome is 'fail'. Look in Usedesk for "
-            "its ticket; send again with on_unknown_outcome='send' if there is none."
+            "its ticket or comment; send again with on_unknown_outcome='send' if there is none."
         )
     if remembered is not None:
         return Ask(remembered.since, is_exact=True)
     return Ask(trial.began, is_exact=False)
 
 
-def step_after_asking(answer: Found | Absent | Unsure) -> Send | Adopt | Stop:
+def step_after_asking(found: Found[Made] | Absent | Unsure) -> Send | Adopt[Made] | Stop:
     """Decide what to do with what Usedesk said."""
-    if isinstance(answer, Found):
-        return Adopt(CreatedTicket(answer.ticket_id))
-    if isinstance(answer, Absent):
+    if isinstance(found, Found):
+        return Adopt(found.answer)
+    if isinstance(found, Absent):
         return Send()
     return Stop(
-        f"An earlier try may have reached Usedesk, and it could not be verified: {answer.reason}. Look in "
-        "Usedesk for its ticket; send again with on_unknown_outcome='send' if there is none."
+        f"An earlier try may have reached Usedesk, and it could not be verified: {found.reason}. Look in "
+        "Usedesk for its ticket or comment; send again with on_unknown_outcome='send' if there is none."
     )
+
+
+def _name(answer: CreatedTicket | CreatedComment) -> str:
+    if isinstance(answer, CreatedTicket):
+        return f"ticket {answer.ticket_id}"
+    return f"comment {answer.comment_id}"
 
 
 def task_key(
@@ -207,28 +217,30 @@ def task_key(
     return f"{key[: MAX_KEY - len(digest) - 1]}~{digest}"
 
 
-class StateStore:
+class StateStore(Generic[Made]):
     """
     Remember in the task state store of Airflow 3.3, whose rows live as long as the Dag run.
 
     :param store: ``context["task_state_store"]``
-    :param name: names what is sent, where one task sends twice
+    :param kind: what sending answers
+    :param name: tells apart what one task sends
     """
 
     works = True
 
-    def __init__(self, store: Any, name: str = "") -> None:
+    def __init__(self, store: Any, kind: type[Made], name: str = "") -> None:
         self._store = store
+        self._kind = kind
         self._key = f"usedesk_send{name}"
 
-    def recall(self) -> Remembered | None:
+    def recall(self) -> Remembered[Made] | None:
         kept = self._store.get(self._key)
         if not kept:
             return None
-        answer = CreatedTicket(**kept["answer"]) if kept["answer"] else None
+        answer = self._kind(**kept["answer"]) if kept["answer"] else None
         return Remembered(datetime.fromisoformat(kept["since"]), kept["turn"], answer)
 
-    def remember(self, what: Remembered) -> None:
+    def remember(self, what: Remembered[Made]) -> None:
         answer = asdict(what.answer) if what.answer else None
         kept = {"since": what.since.isoformat(), "turn": what.turn, "answer": answer}
         # Never expires (Airflow compares with this very object): no clean-up may outrun a retry.
@@ -246,7 +258,7 @@ class NoMemory:
     def recall(self) -> None:
         return None
 
-    def remember(self, what: Remembered) -> None:
+    def remember(self, what: Remembered[Any]) -> None:
         """Do nothing."""
 
     def forget(self) -> None:
@@ -254,7 +266,7 @@ class NoMemory:
 
 
 class Reader(Protocol):
-    """What the search needs of the client."""
+    """What the searches need of the client."""
 
     def ticket(self, ticket_id: int) -> TicketDetails: ...
     def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]: ...
@@ -271,6 +283,8 @@ class TicketSearch:
     :param client: reads from Usedesk
     :param key: the ``additional_id`` of the ticket
     :param subject: its subject, where the request fixed it
+    :param subject_may_differ: whether an earlier try may have had another subject; then tickets with this one
+        are only read first
     :param client_id: its client, where the request fixed it
     :param settle: seconds after which a request that was under way and a listing that lags are done
     :param max_pages: how many pages of a hundred to list
@@ -280,6 +294,7 @@ class TicketSearch:
     client: Reader
     key: str
     subject: str | None = None
+    subject_may_differ: bool = False
     client_id: int | None = None
     settle: float = 30.0
     max_pages: int = 3
@@ -287,39 +302,35 @@ class TicketSearch:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def __call__(self, ask: Ask) -> Found | Absent | Unsure:
+    def __call__(self, ask: Ask) -> Found[CreatedTicket] | Absent | Unsure:
         """Look; when nothing is found, look again after all that was under way has settled."""
-        settled = (ask.since if ask.is_exact else self.now()) + timedelta(seconds=self.settle)
         read: set[int] = set()
         pages: list[int] = []
-        try:
-            answer = self._look(ask, read, pages)
-            wait = (settled - self.now()).total_seconds()
-            if isinstance(answer, Absent) and wait > 0:
-                self.sleep(wait)
-                answer = self._look(ask, read, pages)
-        except UsedeskError as error:
-            answer = Unsure(str(error).rstrip("."))
+        found = _look_until_settled(
+            lambda: self._look(ask, read, pages), ask, self.settle, self.sleep, self.now
+        )
         log.info(
             "Asked Usedesk for the ticket of an earlier try: %s, after %d pages and %d tickets.",
-            type(answer).__name__.lower(),
+            type(found).__name__.lower(),
             len(pages),
             len(read),
         )
-        return answer
+        return found
 
-    def _look(self, ask: Ask, read: set[int], listed: list[int]) -> Found | Absent | Unsure:
+    def _look(self, ask: Ask, read: set[int], listed: list[int]) -> Found[CreatedTicket] | Absent | Unsure:
         pages = self.client.ticket_pages(sort="id", order="asc", **_window(ask))
+        rows: list[TicketRow] = []
         for page in islice(pages, self.max_pages):
             listed.append(len(page))
-            for row in page:
-                if row.id in read or not self._may_be(row):
-                    continue
-                if len(read) == self.max_tickets:
-                    return Unsure(f"more than {self.max_tickets} tickets could be it")
-                read.add(row.id)
-                if self.client.ticket(row.id).additional_id == self.key:
-                    return Found(row.id)
+            rows.extend(row for row in page if self._may_be(row))
+        for row in sorted(rows, key=self._has_subject, reverse=True):
+            if row.id in read:
+                continue
+            if len(read) == self.max_tickets:
+                return Unsure(f"more than {self.max_tickets} tickets could be it")
+            read.add(row.id)
+            if self.client.ticket(row.id).additional_id == self.key:
+                return Found(CreatedTicket(row.id))
         if next(pages, None):
             return Unsure(f"more than {self.max_pages} pages of tickets were made since")
         return Absent()
@@ -327,12 +338,150 @@ class TicketSearch:
     def _may_be(self, row: TicketRow) -> bool:
         if self.client_id is not None and row.client_id not in (None, self.client_id):
             return False
+        return self.subject_may_differ or self._has_subject(row)
+
+    def _has_subject(self, row: TicketRow) -> bool:
         return self.subject is None or row.subject is None or _is_alike(self.subject, row.subject)
+
+
+@dataclass(frozen=True)
+class CommentSearch:
+    """
+    Ask Usedesk for the comment of a task, with one read for each look.
+
+    A comment has no key: it is known by its text, its type, its author and its moment.
+
+    :param client: reads from Usedesk
+    :param ticket_id: the ticket
+    :param ours: the comment as the request fixed it
+    :param settle: seconds after which a request that was under way and a listing that lags are done
+    """
+
+    client: Reader
+    ticket_id: int
+    ours: Comment
+    settle: float = 30.0
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __call__(self, ask: Ask) -> Found[CreatedComment] | Absent | Unsure:
+        """Look; when nothing is found, look again after all that was under way has settled."""
+        found = _look_until_settled(lambda: self._look(ask), ask, self.settle, self.sleep, self.now)
+        log.info("Asked Usedesk for the comment of an earlier try: %s.", type(found).__name__.lower())
+        return found
+
+    def _look(self, ask: Ask) -> Found[CreatedComment] | Absent | Unsure:
+        comments = self.client.ticket(self.ticket_id).comments
+        return comment_among(comments, self.ours, _moments(ask, self.now()))
+
+
+class Likeness(IntEnum):
+    """Say whether a comment is ours, as far as one of its properties tells."""
+
+    NO = 0
+    PERHAPS = 1
+    YES = 2
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Hold when a comment must have been written to be ours, UTC."""
+
+    earliest: datetime
+    latest: datetime
+
+
+def comment_among(
+    comments: Iterable[Comment], ours: Comment, moments: Moments
+) -> Found[CreatedComment] | Absent | Unsure:
+    """
+    Look for our comment among those of a ticket.
+
+    Found when all that is known of a comment agrees; unsure when only nothing speaks against it.
+    """
+    doubtful: Comment | None = None
+    for comment in comments:
+        likeness = likeness_of(comment, ours, moments)
+        if likeness == Likeness.YES and comment.id is not None:
+            return Found(CreatedComment(comment.id))
+        if likeness != Likeness.NO:
+            doubtful = doubtful or comment
+    if doubtful is None:
+        return Absent()
+    return Unsure(f"comment {doubtful.id or 'without an id'} of the ticket may be it, or another like it")
+
+
+def likeness_of(comment: Comment, ours: Comment, moments: Moments) -> Likeness:
+    """Compare a comment with ours: as alike as the property in which they are least alike."""
+    return min(
+        _likeness_of_type(comment, ours),
+        _likeness_of_author(comment, ours),
+        _likeness_of_text(comment, ours),
+        _likeness_of_moment(comment, moments),
+    )
+
+
+def _likeness_of_type(comment: Comment, ours: Comment) -> Likeness:
+    if comment.type is None:
+        return Likeness.PERHAPS
+    return Likeness.YES if comment.type == ours.type else Likeness.NO
+
+
+def _likeness_of_author(comment: Comment, ours: Comment) -> Likeness:
+    if comment.author is None:
+        return Likeness.PERHAPS
+    if ours.author not in (None, comment.author):
+        return Likeness.NO
+    # Unless told otherwise Usedesk takes an agent, by all that is known.
+    is_author = comment.author == (ours.author or "user")
+    is_agent = ours.user_id is None or comment.user_id in (None, ours.user_id)
+    return Likeness.YES if is_author and is_agent else Likeness.PERHAPS
+
+
+def _likeness_of_text(comment: Comment, ours: Comment) -> Likeness:
+    mine, other = _plain(ours.message or ""), _plain(comment.message or "")
+    if not mine or comment.message is None:
+        return Likeness.PERHAPS
+    if mine == other:
+        return Likeness.YES
+    # Usedesk may add a signature or cut.
+    return Likeness.PERHAPS if other and _is_alike(mine, other) else Likeness.NO
+
+
+def _likeness_of_moment(comment: Comment, moments: Moments) -> Likeness:
+    moment = _as_utc(comment.published_at)
+    if moment is None:
+        return Likeness.PERHAPS
+    if moments.earliest <= moment <= moments.latest:
+        return Likeness.YES
+    fits_some_zone = moments.earliest - ANY_ZONE <= moment <= moments.latest + ANY_ZONE
+    return Likeness.PERHAPS if fits_some_zone else Likeness.NO
+
+
+def _look_until_settled(
+    look: Callable[[], Found[Made] | Absent | Unsure],
+    ask: Ask,
+    settle: float,
+    sleep: Callable[[float], None],
+    now: Callable[[], datetime],
+) -> Found[Made] | Absent | Unsure:
+    settled = (ask.since if ask.is_exact else now()) + timedelta(seconds=settle)
+    try:
+        found = look()
+        wait = (settled - now()).total_seconds()
+        if isinstance(found, Absent) and wait > 0:
+            sleep(wait)
+            found = look()
+    except UsedeskError as error:
+        return Unsure(str(error).rstrip("."))
+    return found
 
 
 # Clocks differ, and the filter knows whole minutes only.
 BEFORE = timedelta(minutes=5)
 AFTER = timedelta(hours=1)
+# In which time zone Usedesk shows the moment of a comment is not documented.
+ANY_ZONE = timedelta(hours=14)
 
 
 def _window(ask: Ask) -> dict[str, str]:
@@ -340,6 +489,27 @@ def _window(ask: Ask) -> dict[str, str]:
     if ask.is_exact:
         window["created_before"] = f"{ask.since + AFTER:%Y-%m-%d %H:%M}"
     return window
+
+
+def _moments(ask: Ask, now: datetime) -> Moments:
+    return Moments(ask.since - BEFORE, ask.since + AFTER if ask.is_exact else now + BEFORE)
+
+
+def _as_utc(written: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(written or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+# Tags, and what stands in a style or a script, which nobody reads.
+_MARKUP = re.compile(r"<(?:style|script)\b[^<]*|<[!?/a-z][^<>]*>", re.IGNORECASE)
+
+
+def _plain(text: str) -> str:
+    """Leave what people read of a text: no tags, no entities, no white space."""
+    return "".join(_MARKUP.sub("", html.unescape(text)).split())
 
 
 def _is_alike(one: str, other: str) -> bool:

@@ -14,7 +14,17 @@ SLOW = {"requests", "urllib3", "httpx", "aiohttp", "fastapi", "uvicorn", "airflo
 
 
 @pytest.mark.parametrize(
-    "module", ["operators.ticket", "operators.message", "hooks.usedesk", "get_provider_info"]
+    "module",
+    [
+        "operators.ticket",
+        "operators.message",
+        "operators.comment",
+        "sensors.ticket",
+        "triggers.ticket",
+        "links.ticket",
+        "hooks.usedesk",
+        "get_provider_info",
+    ],
 )
 def test_no_http_library_and_no_sandbox_is_loaded(module):
     code = (
@@ -45,6 +55,15 @@ def imports(path: Path) -> set[str]:
             "operators",
             ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.api.client", "airflow.sdk"),
         ),
+        (
+            "sensors",
+            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.api.client", "airflow.sdk"),
+        ),
+        (
+            "triggers",
+            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
+        ),
+        ("links", ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.hooks", "airflow.sdk")),
         (".", ("tests", "example_dags", "dev")),
     ],
 )

@@ -1,28 +1,23 @@
-"""Open tickets in Usedesk."""
+"""Open and change tickets in Usedesk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
-from airflow_provider_usedesk.operators.personal import Personal, revealed
+from airflow_provider_usedesk.operators.base import SendingOperator, UsedeskOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_usedesk.api.answers import CreatedTicket
-    from airflow_provider_usedesk.send_once import Absent, Ask, Found, OnUnknown, Trial, Unsure
+    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
 
-MESSAGE_FILES = (".html", ".md", ".txt")
 
-
-class BaseTicketOperator(BaseOperator):
+class BaseTicketOperator(SendingOperator):
     """
     Hold what all operators share that create a ticket: the general parameters of ``create/ticket``.
 
@@ -70,7 +65,7 @@ class BaseTicketOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "usedesk_conn_id",
+        *SendingOperator.template_fields,
         "client_name",
         "client_email",
         "client_id",
@@ -97,17 +92,13 @@ class BaseTicketOperator(BaseOperator):
         "new_address",
         "phone_type",
     )
-    # Files for `message` only: with template_ext, Airflow would also open what `files` names.
-    template_ext: Sequence[str] = ()
-    operator_extra_links = (UsedeskTicketLink(),)
-    ui_color = "#d7ecff"
 
-    message: str | None = None
+    subject: str | None = None
+    _subject_may_differ = True
 
     def __init__(
         self,
         *,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
         client_name: str | None = None,
         client_email: str | None = None,
         client_id: int | str | None = None,
@@ -134,12 +125,9 @@ class BaseTicketOperator(BaseOperator):
         new_address: bool | str | None = None,
         phone_type: str | None = None,
         on_not_delivered: Literal["fail", "ignore", "resend"] = "fail",
-        on_unknown_outcome: OnUnknown = "verify",
-        send_again_on_clear: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.usedesk_conn_id = usedesk_conn_id
         self.client_name = client_name
         self.client_email = client_email
         self.client_id = client_id
@@ -166,12 +154,6 @@ class BaseTicketOperator(BaseOperator):
         self.new_address = new_address
         self.phone_type = phone_type
         self.on_not_delivered = on_not_delivered
-        self.on_unknown_outcome = on_unknown_outcome
-        self.send_again_on_clear = send_again_on_clear
-
-    @cached_property
-    def hook(self) -> UsedeskHook:
-        return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
 
     def execute(self, context: Context) -> int:
         """
@@ -188,10 +170,7 @@ class BaseTicketOperator(BaseOperator):
             self.log.warning("Ticket %s stays in Usedesk; its message is sent anew.", created.ticket_id)
             created = self._send_once(context, params, again="/resend")
             self.log.info("Usedesk ticket %s%s.", created.ticket_id, _delivery(created))
-        if self.do_xcom_push:
-            for key, value in _xcoms(created).items():
-                context["ti"].xcom_push(key=key, value=value)
-            push_ticket_url(context, self.hook.ticket_url(created.ticket_id))
+        self._push(context, created.ticket_id, _answered(created))
         if created.not_delivered and self.on_not_delivered != "ignore":
             raise AirflowFailException(
                 f"Usedesk made ticket {created.ticket_id}, but its message was not delivered. "
@@ -204,38 +183,26 @@ class BaseTicketOperator(BaseOperator):
         return self.hook.create_ticket(**params)
 
     def _send_once(self, context: Context, params: dict[str, Any], again: str = "") -> CreatedTicket:
-        from airflow_provider_usedesk import send_once
-        from airflow_provider_usedesk.api.errors import (
-            UsedeskBadConnection,
-            UsedeskInvalidRequest,
-            UsedeskRejected,
+        from airflow_provider_usedesk.api.answers import CreatedTicket
+
+        own_id = str(params.get("additional_id") or "").strip()
+        keyed = {**params, "additional_id": own_id or self._key(context, again)}
+        return self._send_unless_sent(
+            context,
+            CreatedTicket,
+            send=lambda: self._send(keyed),
+            look_up=lambda ask: self._search(ask, keyed),
+            name=again,
         )
 
-        trial = self._trial(context)
-        own_id = str(params.get("additional_id") or "").strip()
-        keyed = {**params, "additional_id": own_id or self._key(context, trial, again)}
-        store = context.get("task_state_store")
-        try:
-            return send_once.send_once(
-                send=lambda: self._send(keyed),
-                look_up=lambda ask: self._search(ask, keyed),
-                memory=send_once.NoMemory() if store is None else send_once.StateStore(store, again),
-                trial=trial,
-                on_unknown=self.on_unknown_outcome,
-            )
-        except (UsedeskInvalidRequest, UsedeskBadConnection, UsedeskRejected) as error:
-            if getattr(self, "retry_policy", None):
-                raise
-            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-
-    def _key(self, context: Context, trial: Trial, again: str) -> str:
+    def _key(self, context: Context, again: str) -> str:
         from airflow_provider_usedesk.send_once import task_key
 
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
-        return task_key(ti.dag_id, ti.run_id, ti.task_id, map_index, trial.turn, again)
+        return task_key(ti.dag_id, ti.run_id, ti.task_id, map_index, self._trial(context).turn, again)
 
-    def _search(self, ask: Ask, params: dict[str, Any]) -> Found | Absent | Unsure:
+    def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Unsure:
         from airflow_provider_usedesk.api.answers import as_id
         from airflow_provider_usedesk.send_once import TicketSearch
 
@@ -243,26 +210,10 @@ class BaseTicketOperator(BaseOperator):
             self.hook.get_conn(),
             key=params["additional_id"],
             subject=str(params["subject"]) if params.get("subject") else None,
+            subject_may_differ=self._subject_may_differ,
             client_id=as_id(params.get("client_id")),
         )
         return search(ask)
-
-    def _trial(self, context: Context) -> Trial:
-        from airflow_provider_usedesk.send_once import Trial
-
-        ti = context["ti"]
-        # Clearing adds to max_tries what was used up: the tries of earlier turns.
-        used_up = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
-        return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
-
-    def _params(self) -> dict[str, Any]:
-        from airflow_provider_usedesk.api.ticket import CREATE_TICKET
-
-        return {
-            name: revealed(getattr(self, name))
-            for name in self.template_fields
-            if name in CREATE_TICKET.arguments
-        }
 
     def _do_render_template_fields(
         self,
@@ -273,41 +224,16 @@ class BaseTicketOperator(BaseOperator):
         seen_oids: set[int],
         **kwargs: Any,
     ) -> None:
+        if parent is self:
+            # It may name the number of the try or the time.
+            self._subject_may_differ = isinstance(self.subject, str) and "{" in self.subject
         args = (context, jinja_env, seen_oids)
-        if parent is not self:
-            return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        from airflow_provider_usedesk.api.request import PERSONAL
-
-        given = [name for name in template_fields if getattr(self, name) is not None]
-        # What a mapped task got from upstream is text, never the name of a file.
-        if id(self.message) not in seen_oids:
-            self._read_message_file()
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        for name in given:
-            value = getattr(self, name)
-            if value is None:
-                # Not the same as not given: a template that finds nothing must not go unnoticed.
-                setattr(self, name, "")
-            elif name in PERSONAL:
-                setattr(self, name, Personal(revealed(value)))
-        return None
 
-    def _read_message_file(self) -> None:
-        message = self.message
-        if not isinstance(message, str) or not message.endswith(MESSAGE_FILES) or "\n" in message:
-            return
-        from jinja2 import DictLoader, TemplateNotFound
+    def _method(self) -> Method:
+        from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 
-        environment = self.get_template_env()
-        try:
-            self.message = (environment.loader or DictLoader({})).get_source(environment, message)[0]
-        except TemplateNotFound:
-            # Without the name: it may be a text for a customer that happens to end like a file.
-            raise ValueError(
-                "message ends like the name of a template file, but there is no such file in the folder of "
-                f"the Dag or in template_searchpath. A text cannot end in {', '.join(MESSAGE_FILES)}: "
-                "put a space behind it."
-            ) from None
+        return CREATE_TICKET
 
 
 class CreateTicketOperator(BaseTicketOperator):
@@ -374,20 +300,125 @@ class CreateTicketOperator(BaseTicketOperator):
         self.username = username
 
 
-def _began(dag_run: Any) -> datetime:
-    """Return a moment that is not after the first try of any task of the run; clearing moves some of them."""
-    names = ("run_after", "data_interval_end", "queued_at", "start_date")
-    moments: list[datetime] = [moment for name in names if (moment := getattr(dag_run, name, None))]
-    return min(moments)
+class UpdateTicketOperator(UsedeskOperator):
+    """
+    Change a ticket (``update/ticket``, EN 51379).
+
+    What is not given stays as it is. Returns the id of the ticket, and pushes ``ticket_id`` to XCom.
+
+    A change sets values, so making it twice gives the same ticket: each try makes it again, and asks nothing
+    before. What a person changed in the ticket between two tries is overruled.
+
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, and for
+        what happens to arguments that render to nothing.
+
+    :param ticket_id: id of the ticket, 32 bit (templated)
+    :param subject: subject, at most 255 characters (templated)
+    :param client_id: id of the client whose ticket it becomes, 32 bit (templated)
+    :param group_id: id of the group, 32 bit (templated)
+    :param assignee_id: id of the agent, 32 bit, or ``null`` for nobody (templated)
+    :param user_id: id of the agent who makes the change, 32 bit (templated)
+    :param tag: tags to add, as a list, or as one text with commas; at most 255 characters together
+        (templated)
+    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme`` (templated)
+    :param status: number or name of a status, such as ``solved`` or ``on hold`` (templated)
+    :param silent: true to keep a new ticket new, which a change opens otherwise; default: false (templated)
+    :param type: ``question``, ``task``, ``problem`` or ``incident`` (templated)
+    :param custom_fields: values of custom fields as {id: value}; bools for checkboxes, the option's id
+        for lists (templated)
+    :param field_id: instead of ``custom_fields``: ids, as a list or joined with ``;`` (templated)
+    :param field_value: the values for ``field_id``, as a list or joined with ``;`` (templated)
+    :param lists: values of nested lists: a list of lists of {"id": …, "value": …}, parents first; an empty
+        list takes all of them away (templated)
+    :raises AirflowFailException: for what a retry cannot mend: faulty arguments (all named, nothing sent), a
+        wrong connection, a refusal; with a ``retry_policy``, the :class:`UsedeskError` itself
+    :raises UsedeskOutcomeUnknown: when the ticket may be changed all the same; a retry makes sure of it
+    """
+
+    template_fields: Sequence[str] = (
+        "ticket_id",
+        *UsedeskOperator.template_fields,
+        "subject",
+        "client_id",
+        "group_id",
+        "assignee_id",
+        "user_id",
+        "tag",
+        "priority",
+        "status",
+        "silent",
+        "type",
+        "custom_fields",
+        "field_id",
+        "field_value",
+        "lists",
+    )
+
+    def __init__(
+        self,
+        *,
+        ticket_id: int | str,
+        subject: str | None = None,
+        client_id: int | str | None = None,
+        group_id: int | str | None = None,
+        assignee_id: int | str | None = None,
+        user_id: int | str | None = None,
+        tag: str | Sequence[str] | None = None,
+        priority: str | None = None,
+        status: int | str | None = None,
+        silent: bool | str | None = None,
+        type: str | None = None,
+        custom_fields: Mapping[Any, Any] | str | None = None,
+        field_id: int | str | Sequence[int | str] | None = None,
+        field_value: Any = None,
+        lists: Sequence[Any] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.ticket_id = ticket_id
+        self.subject = subject
+        self.client_id = client_id
+        self.group_id = group_id
+        self.assignee_id = assignee_id
+        self.user_id = user_id
+        self.tag = tag
+        self.priority = priority
+        self.status = status
+        self.silent = silent
+        self.type = type
+        self.custom_fields = custom_fields
+        self.field_id = field_id
+        self.field_value = field_value
+        self.lists = lists
+
+    def execute(self, context: Context) -> int:
+        """
+        Change the ticket, push its id to XCom, and return it.
+
+        :raises UsedeskError: of the class that says what else happened
+        """
+        from airflow_provider_usedesk.api.values import identifier
+
+        params = self._params()
+        with self._failing_for_good():
+            self.hook.update_ticket(**params)
+        ticket_id = identifier(params["ticket_id"])
+        self.log.info("Changed Usedesk ticket %s.", ticket_id)
+        self._push(context, ticket_id, {})
+        return ticket_id
+
+    def _method(self) -> Method:
+        from airflow_provider_usedesk.api.ticket import UPDATE_TICKET
+
+        return UPDATE_TICKET
 
 
 def _delivery(created: CreatedTicket) -> str:
     return f"; its message is {created.message_status}" if created.message_status else ""
 
 
-def _xcoms(created: CreatedTicket) -> dict[str, int | str]:
+def _answered(created: CreatedTicket) -> dict[str, int | str]:
     answered = {
-        "ticket_id": created.ticket_id,
         "message_status": created.message_status,
         "chat_id": created.chat_id,
         "comment_id": created.comment_id,

@@ -13,13 +13,14 @@ try:
 except ImportError:
     from airflow.decorators import task
 
+from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.message import (
     SendTelegramMessageOperator,
     SendViberMessageOperator,
     SendWhatsAppMessageOperator,
     SendWhatsAppTemplateOperator,
 )
-from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator, UpdateTicketOperator
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 
 """
@@ -29,6 +30,12 @@ def dag(body: str, options: str = "") -> str:
     lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
     arguments = f'"example", start_date=datetime(2026, 1, 1), schedule=None, {options}'
     return f"{HEAD}\nwith DAG({arguments}) as dag:\n{lines}\n"
+
+
+def pushed(run, task, map_index=-1):
+    """What a task pushed to XCom, without what Airflow adds for its buttons."""
+    xcoms = run.xcoms.get((task, map_index), {})
+    return {key: value for key, value in xcoms.items() if not key.startswith("_link_")}
 
 
 OPEN_FROM_XCOM = """
@@ -74,7 +81,7 @@ def test_templates_find_their_values_in_xcom(run_dag, usedesk, native):
         "private_comment": True,
         "additional_id": sent["additional_id"],
     }
-    assert run.xcoms["open", -1] == {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
+    assert pushed(run, "open") == {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
 
 
 def test_xcom_args_and_the_tasks_behind(run_dag, usedesk):
@@ -308,7 +315,7 @@ SendTelegramMessageOperator(
     )
     assert run.state == "failed"
     assert len(usedesk.sent()) == 1
-    assert run.xcoms["send", -1] == {"ticket_id": 77, "message_status": "not delivered", "comment_id": 8}
+    assert pushed(run, "send") == {"ticket_id": 77, "message_status": "not delivered", "comment_id": 8}
     assert "ticket 77" in run.printed
 
 
@@ -322,13 +329,13 @@ def test_viber_answers_a_chat(run_dag, usedesk):
             "SendViberMessageOperator(task_id='v', subject='s', message='m', channel_id=1, client_phone='79')"
         )
     )
-    assert run.xcoms["v", -1] == {"return_value": 77, "ticket_id": 77, "chat_id": "5754"}
+    assert pushed(run, "v") == {"return_value": 77, "ticket_id": 77, "chat_id": "5754"}
 
 
 def test_no_xcom_when_none_is_wanted(run_dag, usedesk):
     run = run_dag(dag("CreateTicketOperator(task_id='open', subject='s', message='m', do_xcom_push=False)"))
     assert run.state == "success"
-    assert run.xcoms == {}
+    assert pushed(run, "open") == {}
 
 
 def test_the_hook_in_a_python_task(run_dag, usedesk):
@@ -430,14 +437,14 @@ def test_not_delivered_may_be_ignored(run_dag, usedesk):
     answers(usedesk, NOT_DELIVERED)
     run = run_dag(dag(TELEGRAM.format("on_not_delivered='ignore'")))
     assert run.state == "success"
-    assert run.xcoms["send", -1] == {"return_value": 77, **NOT_DELIVERED}
+    assert pushed(run, "send") == {"return_value": 77, **NOT_DELIVERED}
 
 
 def test_not_delivered_may_be_sent_anew(run_dag, usedesk, caplog):
     answers(usedesk, NOT_DELIVERED, DELIVERED)
     run = run_dag(dag(TELEGRAM.format("on_not_delivered='resend'")))
     assert run.state == "success"
-    assert run.xcoms["send", -1] == {"return_value": 78, **DELIVERED}
+    assert pushed(run, "send") == {"return_value": 78, **DELIVERED}
     first, second = (sent["additional_id"] for sent in usedesk.sent())
     assert second == f"{first}/resend"
     assert "Ticket 77 stays" in run.printed + caplog.text
@@ -493,3 +500,21 @@ CreateTicketOperator(task_id="o", subject="s", message="m", retries=5, retry_pol
     assert run.states == {("o", -1): "failed"}
     assert "by policy" in run.printed
     assert "AirflowFailException" not in run.printed
+
+
+def test_a_subject_that_differs_in_each_try_makes_no_second_ticket(run_dag, usedesk_sandbox, monkeypatch):
+    """The answer of the first try is lost, and the second would have another subject."""
+    from airflow_provider_usedesk import sandbox, send_once
+
+    monkeypatch.setattr(send_once.TicketSearch, "settle", 0.0)
+    usedesk_sandbox.fail(sandbox.close("after"), method="create/ticket")
+    run = run_dag(
+        dag(
+            'CreateTicketOperator(task_id="open", subject="Failed in try {{ ti.try_number }}", message="m")',
+            "default_args={'retries': 1, 'retry_delay': 0.1}",
+        )
+    )
+    assert run.state == "success"
+    [ticket] = usedesk_sandbox.tickets
+    assert ticket.subject == "Failed in try 1"
+    assert run.xcoms["open", -1]["ticket_id"] == ticket.ticket_id

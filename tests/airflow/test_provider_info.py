@@ -42,23 +42,31 @@ def test_the_form_follows_the_stricter_schema_of_airflows_own_providers():
 
 def test_every_name_exists():
     info = get_provider_info()
-    for part in ("operators", "hooks"):
+    for part in ("operators", "sensors", "triggers", "hooks"):
         for entry in info[part]:
             for module in entry["python-modules"]:
                 assert importlib.import_module(module)
+    for path in info["extra-links"]:
+        module, _, name = path.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
     module, _, name = FORM["hook-class-name"].rpartition(".")
     assert getattr(importlib.import_module(module), name) is UsedeskHook
     assert (UsedeskHook.conn_type, UsedeskHook.hook_name) == (FORM["connection-type"], FORM["hook-name"])
 
 
-def test_every_operator_module_is_listed():
-    package = importlib.import_module("airflow_provider_usedesk.operators")
+@pytest.mark.parametrize("kind", ["Operator", "Sensor", "Trigger"])
+def test_every_module_is_listed(kind):
+    package = importlib.import_module(f"airflow_provider_usedesk.{kind.lower()}s")
     found = set()
     for path in Path(package.__path__[0]).glob("[!_]*.py"):
-        module = importlib.import_module(f"airflow_provider_usedesk.operators.{path.stem}")
-        if any(inspect.isclass(value) and name.endswith("Operator") for name, value in vars(module).items()):
+        if path.stem == "base":
+            continue
+        module = importlib.import_module(f"{package.__name__}.{path.stem}")
+        if any(inspect.isclass(value) and name.endswith(kind) for name, value in vars(module).items()):
             found.add(module.__name__)
-    listed = {module for entry in get_provider_info()["operators"] for module in entry["python-modules"]}
+    listed = {
+        module for entry in get_provider_info()[f"{kind.lower()}s"] for module in entry["python-modules"]
+    }
     assert found == listed
 
 

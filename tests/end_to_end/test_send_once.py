@@ -16,6 +16,7 @@ import pytest
 from airflow import __version__ as airflow_version
 
 from airflow_provider_usedesk import sandbox as faults
+from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.sandbox import Sandbox
 from tests.end_to_end.dags.usedesk_dies import DEATHS
 
@@ -37,19 +38,24 @@ BROKEN = {
     "rate_refusal_too_long_to_wait": faults.rate_limited(60),
 }
 CASES = [*DEATHS, *BROKEN]
+# Airflow 2.11 on SQLite runs one task at a time, and notices a death late.
+COMMENT_CASES = CASES if HAS_STATE_STORE else list(DEATHS)
 
 
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory):
     """Run all cases in one Dag run; return, for each, its sandbox, its state, its tries and its XCom."""
     with ExitStack() as stack:
-        sandboxes = {case: stack.enter_context(Sandbox()) for case in CASES}
-        env = {"USEDESK_CASES": json.dumps(CASES)}
-        for case, sandbox in sandboxes.items():
+        tasks = [*CASES, *(f"comment_{case}" for case in COMMENT_CASES)]
+        sandboxes = {task: stack.enter_context(Sandbox()) for task in tasks}
+        tickets = {case: _ticket(sandboxes[f"comment_{case}"]) for case in COMMENT_CASES}
+        env = {"USEDESK_CASES": json.dumps(CASES), "USEDESK_COMMENT_CASES": json.dumps(tickets)}
+        for task, sandbox in sandboxes.items():
+            case = task.removeprefix("comment_")
             if case in BROKEN:
-                sandbox.fail(BROKEN[case], method="create/ticket")
+                sandbox.fail(BROKEN[case], method="create/ticket" if case == task else "create/comment")
             connection = {**sandbox.connection, "extra": {"timeout": 2, "max_wait": 5}}
-            env[f"AIRFLOW_CONN_USEDESK_{case.upper()}"] = json.dumps(connection)
+            env[f"AIRFLOW_CONN_USEDESK_{task.upper()}"] = json.dumps(connection)
         run = _run_3 if HAS_STATE_STORE else _run_2
         yield sandboxes, run(env, tmp_path_factory)
 
@@ -67,6 +73,27 @@ def test_exactly_one_ticket(matrix, case):
     [ticket] = sandbox.tickets
     assert xcoms == {"return_value": ticket.ticket_id, "ticket_id": ticket.ticket_id}
     assert ticket.additional_id.startswith("airflow/usedesk_dies/")
+    assert tries == (1 if case == "rate_refusal" else 2)
+
+
+@pytest.mark.parametrize("case", COMMENT_CASES)
+def test_exactly_one_comment(matrix, case):
+    sandboxes, outcomes = matrix
+    state, tries, xcoms = outcomes[f"comment_{case}"]
+    sandbox = sandboxes[f"comment_{case}"]
+    [ticket] = sandbox.tickets
+    _, *comments = ticket.comments
+    print(
+        f"comment {case}: {len(comments)} comment, {tries} tries, "
+        f"{sandbox.requests('create/comment')} create, {sandbox.requests('ticket')} ticket"
+    )
+    assert state == "success"
+    [comment] = comments
+    assert xcoms == {
+        "return_value": ticket.ticket_id,
+        "ticket_id": ticket.ticket_id,
+        "comment_id": comment.id,
+    }
     assert tries == (1 if case == "rate_refusal" else 2)
 
 
@@ -135,6 +162,11 @@ def test_clearing_sends_again_only_where_that_is_wanted():
         assert [ids["again", -1] for ids in xcoms] == again
 
 
+def _ticket(sandbox):
+    with UsedeskClient.connect(sandbox.token, sandbox.url) as client:
+        return client.create_ticket(subject="s", message="m").ticket_id
+
+
 def _ids(airflow, run):
     entries = [
         entry for task in ("once", "again", "mapped") for entry in airflow.xcoms(run.dag_id, run.run_id, task)
@@ -151,7 +183,11 @@ def _run_3(env, tmp_path_factory):
             task.task_id: (
                 task.state,
                 task.try_number,
-                {entry.key: entry.value for entry in airflow.xcoms("usedesk_dies", run.run_id, task.task_id)},
+                {
+                    entry.key: entry.value
+                    for entry in airflow.xcoms("usedesk_dies", run.run_id, task.task_id)
+                    if entry.key != "_link_UsedeskTicketLink"
+                },
             )
             for task in airflow.task_instances("usedesk_dies", run.run_id)
         }

@@ -12,6 +12,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_usedesk.operators.base import UsedeskOperator
+from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 
@@ -22,7 +24,7 @@ def die() -> None:
 def before_the_request() -> None:
     from airflow_provider_usedesk.api.client import UsedeskClient
 
-    UsedeskClient._post = lambda *args: die()
+    UsedeskClient._ask = lambda *args: die()
 
 
 def after_half_the_body() -> None:
@@ -63,7 +65,7 @@ def after_it_was_remembered() -> None:
 
 
 def after_xcom() -> None:
-    CreateTicketOperator.post_execute = lambda *args, **kwargs: die()
+    UsedeskOperator.post_execute = lambda *args, **kwargs: die()
 
 
 def _around_remember(instead: Any) -> None:
@@ -93,7 +95,7 @@ DEATHS = {
 }
 
 
-class DyingOperator(CreateTicketOperator):
+class Dying(UsedeskOperator):
     """
     Die in the first tries.
 
@@ -111,6 +113,14 @@ class DyingOperator(CreateTicketOperator):
         return super().execute(context)
 
 
+class DyingOperator(Dying, CreateTicketOperator):
+    pass
+
+
+class DyingCommentOperator(Dying, CreateCommentOperator):
+    pass
+
+
 with DAG(
     "usedesk_dies",
     start_date=datetime(2026, 1, 1),
@@ -124,6 +134,15 @@ with DAG(
             usedesk_conn_id=f"usedesk_{case}",
             subject=f"Case {case}",
             message="m",
+        )
+    for case, ticket_id in json.loads(os.environ.get("USEDESK_COMMENT_CASES", "{}")).items():
+        DyingCommentOperator(
+            task_id=f"comment_{case}",
+            deaths=[case if case in DEATHS else None],
+            usedesk_conn_id=f"usedesk_comment_{case}",
+            ticket_id=ticket_id,
+            type="public",
+            message=f"<p>Case {case}</p>",
         )
 
 

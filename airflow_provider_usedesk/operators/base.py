@@ -1,0 +1,187 @@
+"""What the operators share: the connection, rendering, sending once, XComs and the button."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
+from airflow_provider_usedesk.operators.personal import Personal, revealed
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.send_once import Absent, Ask, Found, Made, OnUnknown, Trial, Unsure
+
+MESSAGE_FILES = (".html", ".md", ".txt")
+
+
+class UsedeskOperator(BaseOperator):
+    """
+    Hold what all operators share: the connection and how arguments are rendered.
+
+    After rendering, values that can identify a person show as ``***`` in the UI. An optional text that
+    renders to nothing is left out; any other argument that renders to nothing is a fault.
+
+    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
+    """
+
+    template_fields: Sequence[str] = ("usedesk_conn_id",)
+    # Files for `message` only: with template_ext, Airflow would also open what `files` names.
+    template_ext: Sequence[str] = ()
+    operator_extra_links = (UsedeskTicketLink(),)
+    ui_color = "#d7ecff"
+
+    message: str | None = None
+
+    def __init__(self, *, usedesk_conn_id: str = UsedeskHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.usedesk_conn_id = usedesk_conn_id
+
+    @cached_property
+    def hook(self) -> UsedeskHook:
+        return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
+
+    def _method(self) -> Method:
+        """Return the method of the API that this operator calls."""
+        raise NotImplementedError
+
+    def _params(self) -> dict[str, Any]:
+        arguments = self._method().arguments
+        return {name: revealed(getattr(self, name)) for name in self.template_fields if name in arguments}
+
+    @contextmanager
+    def _failing_for_good(self) -> Iterator[None]:
+        """Keep Airflow from retrying what a retry cannot mend; a retry policy decides for itself."""
+        from airflow_provider_usedesk.api.errors import (
+            UsedeskBadConnection,
+            UsedeskInvalidRequest,
+            UsedeskRejected,
+        )
+
+        try:
+            yield
+        except (UsedeskInvalidRequest, UsedeskBadConnection, UsedeskRejected) as error:
+            if getattr(self, "retry_policy", None):
+                raise
+            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
+    def _push(self, context: Context, ticket_id: int, others: Mapping[str, int | str]) -> None:
+        """Push the ids to XCom, and where the button leads."""
+        if self.do_xcom_push:
+            for key, value in {"ticket_id": ticket_id, **others}.items():
+                context["ti"].xcom_push(key=key, value=value)
+            push_ticket_url(context, self.hook.ticket_url(ticket_id))
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Any,
+        seen_oids: set[int],
+        **kwargs: Any,
+    ) -> None:
+        args = (context, jinja_env, seen_oids)
+        if parent is not self:
+            return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        from airflow_provider_usedesk.api.request import PERSONAL
+
+        given = [name for name in template_fields if getattr(self, name) is not None]
+        # What a mapped task got from upstream is text, never the name of a file.
+        if id(self.message) not in seen_oids:
+            self._read_message_file()
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        for name in given:
+            value = getattr(self, name)
+            if value is None:
+                # Not the same as not given: a template that finds nothing must not go unnoticed.
+                setattr(self, name, "")
+            elif name in PERSONAL:
+                setattr(self, name, Personal(revealed(value)))
+        return None
+
+    def _read_message_file(self) -> None:
+        message = self.message
+        if not isinstance(message, str) or not message.endswith(MESSAGE_FILES) or "\n" in message:
+            return
+        from jinja2 import DictLoader, TemplateNotFound
+
+        environment = self.get_template_env()
+        try:
+            self.message = (environment.loader or DictLoader({})).get_source(environment, message)[0]
+        except TemplateNotFound:
+            # Without the name: it may be a text for a customer that happens to end like a file.
+            raise ValueError(
+                "message ends like the name of a template file, but there is no such file in the folder of "
+                f"the Dag or in template_searchpath. A text cannot end in {', '.join(MESSAGE_FILES)}: "
+                "put a space behind it."
+            ) from None
+
+
+class SendingOperator(UsedeskOperator):
+    """
+    Hold what the operators share that reach a customer: what a later try does about an earlier one.
+
+    :param on_unknown_outcome: what to do when an earlier try may have reached Usedesk: ``verify`` (ask
+        Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
+    :param send_again_on_clear: whether clearing the task sends again; default: false
+    """
+
+    def __init__(
+        self, *, on_unknown_outcome: OnUnknown = "verify", send_again_on_clear: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.on_unknown_outcome = on_unknown_outcome
+        self.send_again_on_clear = send_again_on_clear
+
+    def _send_unless_sent(
+        self,
+        context: Context,
+        kind: type[Made],
+        send: Callable[[], Made],
+        look_up: Callable[[Ask], Found[Made] | Absent | Unsure],
+        name: str = "",
+    ) -> Made:
+        """
+        Send, unless an earlier try did.
+
+        :param kind: what sending answers
+        :param send: sends
+        :param look_up: asks Usedesk for what an earlier try made
+        :param name: tells apart what one task sends
+        """
+        from airflow_provider_usedesk.send_once import Memory, NoMemory, StateStore, send_once
+
+        store = context.get("task_state_store")
+        memory: Memory[Made] = NoMemory() if store is None else StateStore(store, kind, name)
+        with self._failing_for_good():
+            return send_once(
+                send=send,
+                look_up=look_up,
+                memory=memory,
+                trial=self._trial(context),
+                on_unknown=self.on_unknown_outcome,
+            )
+
+    def _trial(self, context: Context) -> Trial:
+        from airflow_provider_usedesk.send_once import Trial
+
+        ti = context["ti"]
+        # Clearing adds to max_tries what was used up: the tries of earlier turns.
+        used_up = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
+        return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
+
+
+def _began(dag_run: Any) -> datetime:
+    """Return a moment that is not after the first try of any task of the run; clearing moves some of them."""
+    names = ("run_after", "data_interval_end", "queued_at", "start_date")
+    moments: list[datetime] = [moment for name in names if (moment := getattr(dag_run, name, None))]
+    return min(moments)
