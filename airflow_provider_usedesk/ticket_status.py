@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
+from airflow_provider_usedesk.api.records import Ticket
 from airflow_provider_usedesk.api.values import STATUSES
 
 STATUS_NAMES = {number: name for name, number in STATUSES.items()}
@@ -120,7 +120,7 @@ def next_look(watches: Collection[Watch], now: datetime) -> Look:
     return Look(since, statuses, tuple(sorted(due)))
 
 
-def ticket_state(ticket_id: int, ticket: TicketRow | TicketDetails) -> dict[str, Any]:
+def ticket_state(ticket_id: int, ticket: Ticket) -> dict[str, Any]:
     """Describe a ticket for XCom: ids and words of Usedesk, nothing that a person wrote."""
     return {
         "ticket_id": ticket_id,

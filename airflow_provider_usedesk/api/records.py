@@ -14,19 +14,16 @@ T = TypeVar("T")
 FIELD_TYPES = {1: "text", 2: "list", 3: "checkbox", 4: "nested list"}
 
 
-@dataclass(frozen=True)
-class TicketRow:
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
     """
-    Hold a row of ``tickets`` (EN 51376), which knows less than ``ticket`` does.
+    Hold what ``ticket`` and ``tickets`` both tell.
 
-    :param id: the ticket
     :param status: number of its status
     :param tags: names of its tags
-    :param created_at: when it was made, as Usedesk writes it
     :param last_updated_at: when it was last changed, as Usedesk writes it
     """
 
-    id: int
     subject: str | None = field(default=None, repr=False)
     status: int | None = None
     type: str | None = None
@@ -36,8 +33,20 @@ class TicketRow:
     group_id: int | None = None
     channel_id: int | None = None
     tags: tuple[str, ...] = ()
-    created_at: str | None = None
     last_updated_at: str | None = None
+
+
+@dataclass(frozen=True)
+class TicketRow(Ticket):
+    """
+    Hold a row of ``tickets`` (EN 51376).
+
+    :param id: the ticket
+    :param created_at: when it was made, as Usedesk writes it
+    """
+
+    id: int
+    created_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,34 +71,22 @@ class Comment:
 
 
 @dataclass(frozen=True)
-class TicketDetails:
+class TicketDetails(Ticket):
     """
     Hold what ``ticket`` tells (EN 51377).
 
     :param id: the ticket
-    :param status: number of its status
     :param additional_id: the id that its maker gave it
-    :param tags: names of its tags
     :param custom_fields: values of the custom fields by the id of the field
+    :param comments: its comments, the first message among them
     :param published_at: when it was made, as Usedesk writes it
-    :param last_updated_at: when it was last changed, as Usedesk writes it
     """
 
     id: int | None
-    subject: str | None = field(default=None, repr=False)
-    status: int | None = None
-    type: str | None = None
-    priority: str | None = None
-    client_id: int | None = None
-    assignee_id: int | None = None
-    group_id: int | None = None
-    channel_id: int | None = None
     additional_id: str | None = None
-    tags: tuple[str, ...] = ()
     custom_fields: Mapping[int, str | None] = field(default_factory=dict, repr=False)
     comments: tuple[Comment, ...] = ()
     published_at: str | None = None
-    last_updated_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +185,6 @@ def ticket_details(answer: Answer) -> TicketDetails:
         raise unclear(answer, "no ticket in it")
     return TicketDetails(
         id=as_id(ticket.get("id")),
-        subject=text_or_none(ticket.get("subject")),
         additional_id=text_or_none(ticket.get("additional_id")),
         custom_fields={
             number: text_or_none(one.get("value"))
@@ -196,9 +192,8 @@ def ticket_details(answer: Answer) -> TicketDetails:
             if (number := as_id(one.get("ticket_field_id"))) is not None
         },
         comments=tuple(_comment(one) for one in _objects(content.get("comments"))),
-        tags=_names(content.get("tags")),
         published_at=text_or_none(ticket.get("published_at")),
-        **_common(ticket),
+        **_common(ticket, content.get("tags")),
     )
 
 
@@ -287,16 +282,15 @@ def _rows(answer: Answer, make: Callable[[int, Mapping[str, Any]], T], id_name: 
 def _ticket_row(number: int, row: Mapping[str, Any]) -> TicketRow:
     return TicketRow(
         id=number,
-        subject=text_or_none(row.get("subject")),
-        tags=_names(row.get("tags")),
         created_at=text_or_none(row.get("created_at")),
-        **_common(row),
+        **_common(row, row.get("tags")),
     )
 
 
-def _common(ticket: Mapping[str, Any]) -> dict[str, Any]:
+def _common(ticket: Mapping[str, Any], tags: object) -> dict[str, Any]:
     """Read what a row and the details of a ticket both tell, partly under different names."""
     return {
+        "subject": text_or_none(ticket.get("subject")),
         "status": _status(ticket.get("status_id") or ticket.get("status")),
         "type": text_or_none(ticket.get("type")),
         "priority": text_or_none(ticket.get("priority")),
@@ -304,6 +298,7 @@ def _common(ticket: Mapping[str, Any]) -> dict[str, Any]:
         "assignee_id": as_id(ticket.get("assignee_id")),
         "group_id": _own_id(ticket.get("group")),
         "channel_id": as_id(ticket.get("channel_id")),
+        "tags": _names(tags),
         "last_updated_at": text_or_none(ticket.get("last_updated_at")),
     }
 

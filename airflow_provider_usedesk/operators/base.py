@@ -92,9 +92,8 @@ class UsedeskOperator(BaseOperator):
         args = (context, jinja_env, seen_oids)
         if parent is not self:
             return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        from airflow_provider_usedesk.api.request import PERSONAL
-
         given = [name for name in template_fields if getattr(self, name) is not None]
+        self._look_before_rendering()
         # What a mapped task got from upstream is text, never the name of a file.
         if id(self.message) not in seen_oids:
             self._read_message_file()
@@ -104,9 +103,18 @@ class UsedeskOperator(BaseOperator):
             if value is None:
                 # Not the same as not given: a template that finds nothing must not go unnoticed.
                 setattr(self, name, "")
-            elif name in PERSONAL:
+            elif name in self._personal_fields() and value:
                 setattr(self, name, Personal(revealed(value)))
         return None
+
+    def _look_before_rendering(self) -> None:
+        """Note what cannot be told any more when the arguments are rendered."""
+
+    def _personal_fields(self) -> frozenset[str]:
+        """Name the template fields that can hold what nobody should find in the UI."""
+        from airflow_provider_usedesk.api.request import PERSONAL
+
+        return frozenset(PERSONAL)
 
     def _read_message_file(self) -> None:
         message = self.message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -215,20 +215,9 @@ class BaseTicketOperator(SendingOperator):
         )
         return search(ask)
 
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: Any,
-        seen_oids: set[int],
-        **kwargs: Any,
-    ) -> None:
-        if parent is self:
-            # It may name the number of the try or the time.
-            self._subject_may_differ = isinstance(self.subject, str) and "{" in self.subject
-        args = (context, jinja_env, seen_oids)
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+    def _look_before_rendering(self) -> None:
+        # It may name the number of the try or the time.
+        self._subject_may_differ = isinstance(self.subject, str) and "{" in self.subject
 
     def _method(self) -> Method:
         from airflow_provider_usedesk.api.ticket import CREATE_TICKET
