@@ -46,6 +46,13 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_usedesk.hooks.usedesk"],
             }
         ],
+        "notifications": ["airflow_provider_usedesk.notifications.usedesk.UsedeskNotifier"],
+        "task-decorators": [
+            {
+                "name": "usedesk_ticket",
+                "class-name": "airflow_provider_usedesk.decorators.ticket.usedesk_ticket_task",
+            }
+        ],
         "extra-links": ["airflow_provider_usedesk.links.ticket.UsedeskTicketLink"],
         "connection-types": [
             {

@@ -21,6 +21,8 @@ SLOW = {"requests", "urllib3", "httpx", "aiohttp", "fastapi", "uvicorn", "airflo
         "operators.comment",
         "sensors.ticket",
         "triggers.ticket",
+        "notifications.usedesk",
+        "decorators.ticket",
         "links.ticket",
         "hooks.usedesk",
         "get_provider_info",
@@ -61,6 +63,10 @@ def imports(path: Path) -> set[str]:
         ),
         (
             "triggers",
+            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
+        ),
+        (
+            "notifications",
             ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
         ),
         ("links", ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.hooks", "airflow.sdk")),

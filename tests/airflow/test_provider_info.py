@@ -46,7 +46,8 @@ def test_every_name_exists():
         for entry in info[part]:
             for module in entry["python-modules"]:
                 assert importlib.import_module(module)
-    for path in info["extra-links"]:
+    decorators = [entry["class-name"] for entry in info["task-decorators"]]
+    for path in (*info["notifications"], *info["extra-links"], *decorators):
         module, _, name = path.rpartition(".")
         assert callable(getattr(importlib.import_module(module), name))
     module, _, name = FORM["hook-class-name"].rpartition(".")

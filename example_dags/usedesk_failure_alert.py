@@ -1,0 +1,33 @@
+"""Open a ticket when a Dag fails, keep to that one while it fails again, and solve it when it succeeds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    params={"rows": 120},
+    on_failure_callback=UsedeskNotifier(one_open_ticket_per="dag", priority="urgent", tag="data"),
+    on_success_callback=UsedeskNotifier(one_open_ticket_per="dag", resolve=True),
+    tags=["usedesk"],
+)
+def usedesk_failure_alert():
+    """Run it with {"rows": 0} to make it fail."""
+
+    @task
+    def load_orders(params: dict[str, int] | None = None) -> int:
+        rows = params["rows"] if params else 0
+        if not rows:
+            raise ValueError("The shop sent no orders.")
+        return rows
+
+    load_orders()
+
+
+usedesk_failure_alert()

@@ -1,0 +1,53 @@
+"""Write a ticket in Python, from what an upstream task found, comment on it, and hand it to an agent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_usedesk.operators.comment import CreateCommentOperator
+from airflow_provider_usedesk.operators.ticket import UpdateTicketOperator
+
+
+@dag(
+    schedule="0 7 * * *",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["usedesk"],
+    params={"channel": 683, "agent": 2157},
+)
+def usedesk_taskflow():
+    @task
+    def find_failed_payments() -> list[dict[str, str]]:
+        return [
+            {"order": "A-17", "client": "Anna", "reason": "card expired"},
+            {"order": "A-23", "client": "Boris", "reason": "limit {{ exceeded }}"},
+        ]
+
+    @task.usedesk_ticket(channel_id="{{ params.channel }}", tag=["payments"], private_comment=True)
+    def report(payments: list[dict[str, str]], ds: str | None = None) -> dict[str, object]:
+        rows = "".join(f"<li>{one['order']}, {one['client']}: {one['reason']}</li>" for one in payments)
+        return {
+            "subject": f"{len(payments)} payments failed on {ds}",
+            "message": f"<ul>{rows}</ul>",
+            "priority": "urgent" if len(payments) > 1 else "low",
+        }
+
+    ticket = report(find_failed_payments())
+    note = CreateCommentOperator(
+        task_id="note",
+        ticket_id=ticket,
+        type="private",
+        message="Found by run {{ run_id }}.",
+    )
+    hand_over = UpdateTicketOperator(
+        task_id="hand_over",
+        ticket_id=ticket,
+        assignee_id="{{ params.agent }}",
+        status="open",
+    )
+    note >> hand_over
+
+
+usedesk_taskflow()
