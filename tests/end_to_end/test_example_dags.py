@@ -44,6 +44,8 @@ def airflow(sandbox):
         ("usedesk_whatsapp_reminders", 3),
         ("usedesk_ticket_with_file", 1),
         ("usedesk_channel_messages", 4),
+        ("usedesk_taskflow", 1),
+        ("usedesk_failure_alert", 0),
     ],
 )
 def test_example(airflow, sandbox, dag_id, tickets):

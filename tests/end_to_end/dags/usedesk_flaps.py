@@ -1,0 +1,31 @@
+"""A Dag that fails as often as it is told to, and recovers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
+
+FAILED = UsedeskNotifier(one_open_ticket_per="dag", timeout=60)
+RECOVERED = UsedeskNotifier(one_open_ticket_per="dag", resolve=True)
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    max_active_runs=16,
+    params={"fails": True},
+    on_success_callback=RECOVERED,
+)
+def usedesk_flaps():
+    @task(on_failure_callback=FAILED)
+    def flap(params=None) -> None:
+        if params["fails"]:
+            raise ValueError("the warehouse is <down>")
+
+    flap()
+
+
+usedesk_flaps()
