@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -80,6 +80,7 @@ class TicketPoll:
         self._read_settings = read_settings
         self._now = now
         self._watchers: list[Watcher] = []
+        self._joined = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._client: UsedeskClient | None = None
 
@@ -90,6 +91,7 @@ class TicketPoll:
     def join(self, watch: Watch, interval: float) -> Watcher:
         watcher = Watcher(watch, interval)
         self._watchers.append(watcher)
+        self._joined.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="usedesk-ticket-poll")
         return watcher
@@ -101,13 +103,16 @@ class TicketPoll:
             self._task = None
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
+        clock = asyncio.get_running_loop().time
         try:
             while True:
-                began = loop.time()
+                began = clock()
                 await self._poll(list(self._watchers))
-                interval = min(watcher.interval for watcher in self._watchers)
-                await asyncio.sleep(max(began + interval - loop.time(), 0))
+                while (left := began + min(watcher.interval for watcher in self._watchers) - clock()) > 0:
+                    # Whoever joins meanwhile may be less patient.
+                    self._joined.clear()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._joined.wait(), left)
         finally:
             if self._client is not None:
                 self._client.close()

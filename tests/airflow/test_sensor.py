@@ -265,6 +265,22 @@ class TestTrigger:
         event = asyncio.run(fired(trigger(make_ticket(), deadline=soon)))
         assert event["outcome"] == "timeout"
 
+    def test_a_patient_ticket_does_not_keep_another_waiting(self, trigger, make_ticket, usedesk_sandbox):
+        patient, impatient = make_ticket(), make_ticket()
+
+        async def wait():
+            other = asyncio.create_task(fired(trigger(patient, poll_interval=3600)))
+            await until(lambda: usedesk_sandbox.requests("ticket") >= 1, other)
+            waiting = asyncio.create_task(fired(trigger(impatient)))
+            await asyncio.sleep(0)
+            usedesk_sandbox.update(impatient, status=2)
+            event = await waiting
+            other.cancel()
+            await asyncio.gather(other, return_exceptions=True)
+            return event
+
+        assert asyncio.run(wait())["outcome"] == "seen"
+
     def test_survives_failures_that_are_not_in_a_row(self, trigger, make_ticket, usedesk_sandbox, quick):
         ticket_id = make_ticket()
         for _ in range(4):
