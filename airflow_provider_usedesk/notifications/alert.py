@@ -10,13 +10,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.answers import CreatedComment, CreatedTicket
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown, UsedeskRejected
-from airflow_provider_usedesk.api.records import TicketRow
 from airflow_provider_usedesk.api.values import STATUSES
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.answers import CreatedComment, CreatedTicket
+    from airflow_provider_usedesk.api.records import TicketRow
 
 log = logging.getLogger(__name__)
 
