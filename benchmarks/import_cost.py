@@ -18,9 +18,13 @@ from importlib.util import find_spec
 MODULES = {
     "usedesk (tickets)": "airflow_provider_usedesk.operators.ticket",
     "usedesk (messages)": "airflow_provider_usedesk.operators.message",
+    "usedesk (sensor)": "airflow_provider_usedesk.sensors.ticket",
+    "usedesk (notifier)": "airflow_provider_usedesk.notifications.usedesk",
     "standard (bash)": "airflow.providers.standard.operators.bash",
     "smtp": "airflow.providers.smtp.operators.smtp",
+    "smtp (notifier)": "airflow.providers.smtp.notifications.smtp",
     "slack": "airflow.providers.slack.operators.slack",
+    "slack (notifier)": "airflow.providers.slack.notifications.slack",
     "http": "airflow.providers.http.operators.http",
 }
 HTTP_LIBRARIES = ("requests", "httpx", "aiohttp", "fastapi")
