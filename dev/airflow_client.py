@@ -15,7 +15,7 @@ from urllib3.util import Retry
 
 FINAL_RUN_STATES = frozenset({"success", "failed"})
 NOT_MAPPED = -1
-REQUEST_TIMEOUT = 30
+REQUEST_TIMEOUT = 60
 HEALTH_TIMEOUT = 5
 PAGE = 100
 
@@ -76,9 +76,15 @@ class AirflowClient:
         self._session = requests.Session()
         # A proxy set up for the internet must not catch calls to this machine.
         self._session.trust_env = False
-        # SQLite may be locked for a moment by another component, which Airflow answers with HTTP 500.
+        # SQLite may be locked by another component; Airflow then stores nothing and answers with HTTP 500.
         retry = Retry(
-            total=5, connect=0, read=0, backoff_factor=0.2, status_forcelist=[500], raise_on_status=False
+            total=5,
+            connect=0,
+            read=0,
+            allowed_methods=None,
+            status_forcelist=[500],
+            backoff_factor=0.2,
+            raise_on_status=False,
         )
         self._session.mount("http://", HTTPAdapter(max_retries=retry))
 

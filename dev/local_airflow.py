@@ -19,6 +19,8 @@ from dev.airflow_client import AirflowClient, AirflowClientError
 from dev.processes import Processes
 
 LOOPBACK = "127.0.0.1"
+# Seconds to wait until the others release the database; SQLite's own 5 are few on a busy machine.
+LOCK_TIMEOUT = 30
 # The log servers would listen on every address; with one machine the API server reads the files itself.
 COMPONENTS = {
     "api-server": ["api-server"],
@@ -156,7 +158,7 @@ class LocalAirflow(AirflowClient):
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             # The default looks the machine's name up in the DNS, which may be slow or absent.
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout={LOCK_TIMEOUT}",
             "AIRFLOW__API__HOST": LOOPBACK,
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
@@ -184,6 +186,10 @@ class LocalAirflow(AirflowClient):
             "AIRFLOW__API__SECRET_KEY": signing,
             "AIRFLOW__CORE__FERNET_KEY": fernet,
         }
+
+    @property
+    def _database(self) -> Path:
+        return self.home / "airflow.db"
 
     def _is_healthy(self) -> bool:
         try:
