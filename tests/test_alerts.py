@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import html
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.answers import CreatedTicket
 from airflow_provider_usedesk.api.errors import (
+    UsedeskAgentNotFound,
     UsedeskOutcomeUnknown,
+    UsedeskRejected,
     UsedeskTicketNotFound,
     UsedeskUnavailable,
 )
-from airflow_provider_usedesk.api.records import TicketRow
+from airflow_provider_usedesk.api.records import Comment as TicketComment
+from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.notifications.alert import (
     MAX_TAG,
     SETTLE,
@@ -28,6 +31,7 @@ from airflow_provider_usedesk.notifications.alert import (
     Open,
     Resolve,
     Told,
+    ends_incident,
     first_step,
     open_tickets,
     scope_tag,
@@ -164,11 +168,23 @@ class TestWords:
         assert len(default_subject(Incident("dag", dag_id="d" * 250, state="failed"))) == 255
         assert fit_message("ж" * 10, 9) == "жжж…"
         assert fit_message("half \udc80", 100) == "half ?"
+        assert fit_message('<p>a</p><a href="https://x">', 16) == "<p>a</p>…"
 
     def test_names_are_escaped(self):
-        message = default_message(Incident("task", dag_id='"<b>', task_id="&", log_url='https://a/"><b>'))
+        message = default_message(Incident("task", dag_id='"<b>', task_id="&", log_url="https://a/\"><b>'"))
         assert "<b>" not in message
-        assert "&lt;b&gt;" in html.unescape(message.replace("&amp;", "&")) or "&lt;b&gt;" in message
+        assert "Task &amp; of Dag &quot;&lt;b&gt; called back." in message
+        assert '<a href="https://a/&quot;&gt;&lt;b&gt;&#x27;">' in message
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"try_number": "2", "max_tries": 3}, {"map_index": "x"}, {"task_id": 5}, {"run_id": object}],
+    )
+    def test_odd_parts_of_a_context_are_no_fault(self, changes):
+        assert "Task " in default_message(read_incident(task_context(**changes)))
+
+    def test_an_odd_sla_is_no_fault(self):
+        assert read_incident({"blocking_tis": [], "slas": 5}).late_tasks == ()
 
 
 class TestTag:
@@ -213,7 +229,32 @@ class TestTag:
         ],
     )
     def test_the_other_tags_stay(self, own, tags):
-        assert with_tag(own, TAG) == tags
+        assert values.tags(with_tag(own, TAG)) == tags
+
+    @pytest.mark.parametrize("own", [["a,b"], [None], "a,,b", "None"])
+    def test_what_is_no_tag_is_none_beside_ours_either(self, own):
+        with pytest.raises(ValueError):  # noqa: PT011 (the words are those of any tag)
+            values.tags(with_tag(own, TAG))
+
+    def test_two_airflows_with_one_account(self):
+        tag, _ = scope_tag("task", dag_id="sales", task_id="load", prefix="test site")
+        assert tag == "test%20site/sales/load"
+
+    @pytest.mark.parametrize(
+        ("scope", "about", "is_mapped", "ends"),
+        [
+            ("dag", "dag", False, True),
+            ("run", "dag", False, True),
+            ("task", "task", False, True),
+            ("task", "task", True, False),
+            ("dag", "task", False, False),
+            ("run", "task", False, False),
+        ],
+    )
+    def test_the_success_of_a_part_does_not_end_the_incident_of_the_whole(
+        self, scope, about, is_mapped, ends
+    ):
+        assert ends_incident(scope, about=about, is_mapped=is_mapped) == ends
 
 
 class TestDecisions:
@@ -242,9 +283,11 @@ class TestDecisions:
 class Usedesk:
     """Answer from a script, and keep what was asked."""
 
-    def __init__(self, *listings, comment=None):
+    def __init__(self, *listings, comment=None, status=1, update=None):
         self.listings = list(listings)
         self.comment = comment
+        self.status = status
+        self.update = update
         self.calls = []
 
     def ticket_pages(self, **filters):
@@ -260,15 +303,26 @@ class Usedesk:
 
     def create_comment(self, **params):
         self.calls.append(("comment", params["ticket_id"], params["type"]))
-        if self.comment:
+        if isinstance(self.comment, Exception):
             raise self.comment
+        if self.comment:
+            self.comment(params)
 
     def update_ticket(self, **params):
         self.calls.append(("update", params["ticket_id"], params["status"]))
+        if self.update:
+            self.update(params)
+
+    def ticket(self, ticket_id):
+        self.calls.append(("read", ticket_id))
+        return self.details(ticket_id)
+
+    def details(self, ticket_id):
+        return TicketDetails(ticket_id, status=self.status, comments=(TicketComment(1),))
 
     @property
     def deeds(self):
-        return [call for call in self.calls if call[0] != "look"]
+        return [call for call in self.calls if call[0] not in ("look", "read")]
 
 
 class Clock:
@@ -297,9 +351,9 @@ class TestDelivery:
         usedesk, clock = Usedesk((), (50,)), Clock()
         assert tell(usedesk, clock=clock) == Told("opened", (50,))
         assert clock.now == SETTLE
-        filters = {"tag": TAG, "fstatus": [8, 1, 5, 6], "sort": "id", "order": "asc"}
+        filters = {"tag": TAG, "fstatus": [8, 1, 5, 6], "sort": "id", "order": "desc"}
         assert usedesk.calls[0] == usedesk.calls[2] == ("look", filters)
-        assert usedesk.calls[1][1]["tag"] == TAG
+        assert usedesk.calls[1][1]["tag"] == [TAG]
 
     def test_comments_on_the_open_one(self):
         usedesk = Usedesk((7, 9))
@@ -311,6 +365,46 @@ class TestDelivery:
         assert tell(usedesk) == Told("opened", (50,))
         assert [deed[:2] for deed in usedesk.deeds if deed[0] == "comment"] == [("comment", 7)] * 2
         assert not [deed for deed in usedesk.deeds if deed[0] == "update"]
+
+    @pytest.mark.parametrize("status", [2, 3, 4, 7])
+    def test_a_ticket_that_is_closed_meanwhile_takes_no_alert_with_it(self, status):
+        """Usedesk takes a comment on a ticket that somebody has just solved or deleted, too."""
+        usedesk = Usedesk((7,), (7, 50), status=status)
+        assert tell(usedesk) == Told("opened", (50,))
+        assert not [deed for deed in usedesk.deeds if deed[0] == "update"]
+
+    def test_a_refused_author_does_not_cost_the_comment(self, caplog):
+        def refuse(params):
+            if "user_id" in params:
+                raise UsedeskAgentNotFound("no such agent")
+
+        usedesk = Usedesk((7,), comment=refuse)
+        assert tell(usedesk, user_id=5) == Told("commented on", (7,))
+        assert usedesk.deeds == [("comment", 7, "private")] * 2
+        assert "took no comment: no such agent" in caplog.text
+
+    def test_a_comment_that_is_always_refused_opens_a_ticket_and_says_why(self, caplog):
+        usedesk = Usedesk((7,), (7, 50), comment=UsedeskRejected("no comments today"))
+        assert tell(usedesk) == Told("opened", (50,))
+        assert "took no comment: no comments today" in caplog.text
+
+    def test_a_recovery_goes_on_after_a_refusal_and_tells_of_it(self):
+        def refuse(params):
+            if params["ticket_id"] == 7:
+                raise UsedeskRejected("not this one")
+
+        usedesk = Usedesk((7, 9), update=refuse)
+        with pytest.raises(UsedeskRejected, match="not this one"):
+            tell(usedesk, resolve=True)
+        assert ("update", 9, 2) in usedesk.deeds
+
+    def test_a_ticket_with_the_alert_of_somebody_else_is_not_deleted(self, caplog):
+        usedesk = Usedesk((), (48, 50))
+        comments = (TicketComment(1), TicketComment(2))
+        usedesk.details = lambda ticket_id: TicketDetails(ticket_id, status=1, comments=comments)
+        assert tell(usedesk) == Told("opened", (50,))
+        assert not [deed for deed in usedesk.deeds if deed[0] == "update"]
+        assert "ticket 50 stays" in caplog.text
 
     def test_gives_way_to_the_one_that_was_opened_earlier(self):
         usedesk = Usedesk((), (48, 49, 50))

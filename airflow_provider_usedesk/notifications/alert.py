@@ -13,12 +13,20 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown, UsedeskRejected
+from airflow_provider_usedesk.api.errors import (
+    UsedeskError,
+    UsedeskInvalidRequest,
+    UsedeskOutcomeUnknown,
+    UsedeskRejected,
+    UsedeskTicketNotFound,
+    UsedeskUnavailable,
+)
 from airflow_provider_usedesk.api.values import STATUSES
+from airflow_provider_usedesk.notifications.in_time import in_daemon_thread
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.answers import CreatedComment, CreatedTicket
-    from airflow_provider_usedesk.api.records import TicketRow
+    from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +37,21 @@ OPEN = tuple(STATUSES[name] for name in ("new", "open", "on hold", "pending"))
 SETTLE = 3.0
 # All with our tag fit on one page. More are read only where the service ignores the filter, and not all.
 MAX_PAGES = 3
+# Share of the time that is left: the rest must do for opening a ticket.
+LOOKING = 1 / 2
 # The same for every notifier, whatever other tags it has: or the recovery would not find the failure.
 MAX_TAG = 120
+TAG_PREFIX = "airflow"
+MAX_PREFIX = 40
 
 
 def scope_tag(
-    scope: Scope, *, dag_id: str, task_id: str | None = None, run_id: str | None = None
+    scope: Scope,
+    *,
+    dag_id: str,
+    task_id: str | None = None,
+    run_id: str | None = None,
+    prefix: str = TAG_PREFIX,
 ) -> tuple[str, Scope]:
     """
     Name what an incident is counted by, as a tag, and say what that is after all.
@@ -42,7 +59,7 @@ def scope_tag(
     Where the task or the run is not known, such as in a callback of a whole Dag, it is the Dag.
     """
     known: Scope = "dag"
-    parts = [f"airflow/{_escaped(dag_id)}"]
+    parts = [_escaped(prefix), _escaped(dag_id)]
     if scope == "task" and task_id:
         known = "task"
         parts.append(_escaped(task_id))
@@ -56,11 +73,28 @@ def scope_tag(
     return tag, known
 
 
-def with_tag(own: Any, tag: str) -> str:
+def with_tag(own: Any, tag: str) -> list[Any]:
     """Add our tag to those that the ticket has anyway."""
     listed = values.as_list(own)
-    items = (str(own).split(",") if own else []) if listed is None else map(str, listed)
-    return ",".join([*(name for item in items if (name := item.strip())), tag])
+    return [*((str(own).split(",") if own else []) if listed is None else listed), tag]
+
+
+def ends_incident(scope: Scope, *, about: Literal["task", "dag", "deadline", "sla"], is_mapped: bool) -> bool:
+    """
+    Tell whether a success says that nothing of the incident is left.
+
+    That of one task says nothing of the others of the Dag or the run, nor that of one mapped instance.
+    """
+    return about != "task" or (scope == "task" and not is_mapped)
+
+
+def may_count_as_open(status: Any) -> bool:
+    """Tell whether a ticket that is opened with a status will be found as an open one."""
+    try:
+        number = None if status is None else values.status(status)
+    except ValueError:
+        return True  # a template, or what the check of the parameters complains about
+    return number is None or number in OPEN
 
 
 def open_tickets(rows: Iterable[TicketRow], tag: str) -> tuple[int, ...]:
@@ -160,6 +194,7 @@ class Told:
 class Client(Protocol):
     """What is needed of the client."""
 
+    def ticket(self, ticket_id: int) -> TicketDetails: ...
     def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]: ...
     def create_ticket(self, **params: Any) -> CreatedTicket: ...
     def create_comment(self, **params: Any) -> CreatedComment: ...
@@ -230,9 +265,26 @@ class Delivery:
         params = dict(self._alert.params)
         if self._alert.tag is not None:
             params["tag"] = with_tag(params.get("tag"), self._alert.tag)
-        created = self._usedesk.create_ticket(**params)
+        created = self._created(params)
         self.opened = Told("opened", (created.ticket_id,), is_delivered=not created.not_delivered)
         return self.opened
+
+    def _created(self, params: Mapping[str, Any]) -> CreatedTicket:
+        """Open a ticket without what is wrong with it, rather than none; nothing was sent until then."""
+        try:
+            return self._usedesk.create_ticket(**params)
+        except UsedeskInvalidRequest as error:
+            faulty = faulty_arguments(error, params)
+            if not faulty:
+                raise
+            log.warning("The ticket is opened without %s. %s", ", ".join(sorted(faulty)), error)
+        sound = {name: value for name, value in params.items() if name not in faulty}
+        if "tag" in faulty and self._alert.tag is not None:
+            sound["tag"] = self._alert.tag
+        if "private_comment" in faulty:
+            # What somebody may have wanted to keep from a client must not become public.
+            sound["private_comment"] = True
+        return self._usedesk.create_ticket(**sound)
 
     def _open_unless_others_do(self, tag: str) -> Told:
         told = self._open()
@@ -248,27 +300,65 @@ class Delivery:
         step = step_after_opening(own_id, self._look(tag))
         if isinstance(step, Keep) or not self._comment(step.ticket_id):
             return told
+        if len(self._usedesk.ticket(own_id).comments) > 1:
+            log.warning("Usedesk ticket %s stays: somebody else wrote to it, too.", own_id)
+            return told
         self._usedesk.update_ticket(ticket_id=own_id, status=STATUSES["deleted"])
         return Told("commented on", (step.ticket_id,))
 
     def _solve(self, ticket_ids: tuple[int, ...]) -> Told:
+        refused = None
         for ticket_id in ticket_ids:
-            self._comment(ticket_id)
-            self._usedesk.update_ticket(ticket_id=ticket_id, status=STATUSES["solved"])
+            self._written(ticket_id)
+            try:
+                self._usedesk.update_ticket(ticket_id=ticket_id, status=STATUSES["solved"])
+            except UsedeskRejected as error:
+                refused = error
+        if refused:
+            raise refused
         return Told("solved", ticket_ids)
 
     def _comment(self, ticket_id: int) -> bool:
-        """Write for agents only; tell whether the ticket took it, as it may be gone meanwhile."""
-        also = {name: self._alert.params.get(name) for name in ("message", "user_id", "files")}
-        try:
-            self._usedesk.create_comment(ticket_id=ticket_id, type="private", **also)
-        except UsedeskRejected:
+        """Write to a ticket that is open; tell whether it took the comment and is open still."""
+        if not self._written(ticket_id):
             return False
-        return True
+        try:
+            return self._usedesk.ticket(ticket_id).status in OPEN
+        except UsedeskTicketNotFound:
+            return False
+        except UsedeskError as error:
+            log.warning("Whether ticket %s is still open could not be found out: %s", ticket_id, error)
+            return True
+
+    def _written(self, ticket_id: int) -> bool:
+        """Write for agents only, if need be without author and files; tell whether the ticket took it."""
+        also = {name: value for name in ("user_id", "files") if (value := self._alert.params.get(name))}
+        for others in (also, {}) if also else ({},):
+            try:
+                self._usedesk.create_comment(
+                    ticket_id=ticket_id, type="private", message=self._alert.params.get("message"), **others
+                )
+            except UsedeskTicketNotFound:
+                return False
+            except (UsedeskRejected, UsedeskInvalidRequest) as error:
+                log.warning("Usedesk ticket %s took no comment: %s", ticket_id, error)
+            else:
+                return True
+        return False
 
     def _look(self, tag: str) -> tuple[int, ...]:
-        pages = self._usedesk.ticket_pages(tag=tag, fstatus=list(OPEN), sort="id", order="asc")
-        return open_tickets(chain.from_iterable(islice(pages, MAX_PAGES)), tag)
+        """Look for open tickets, with a client and a time of its own: a slow list must not cost the alert."""
+        seconds = self._left() * LOOKING
+        try:
+            return in_daemon_thread(lambda: self._listed(tag)).result(seconds)
+        except TimeoutError:
+            raise UsedeskUnavailable("Usedesk did not list the open tickets in time.") from None
+
+    def _listed(self, tag: str) -> tuple[int, ...]:
+        with self._connect() as client:
+            # The newest first: where the service ignores the filter, ours are among them.
+            pages = client.ticket_pages(tag=tag, fstatus=list(OPEN), sort="id", order="desc")
+            return open_tickets(chain.from_iterable(islice(pages, MAX_PAGES)), tag)
 
     @property
     def _usedesk(self) -> Client:
@@ -280,6 +370,12 @@ class Delivery:
         if left <= 0:
             raise out_of_time()
         return left
+
+
+def faulty_arguments(error: UsedeskInvalidRequest, params: Mapping[str, Any]) -> frozenset[str]:
+    """Pick those arguments that are faulty, of those that an alert can do without."""
+    named = {name for fault in error.faults for name in re.findall(r"\w+", fault.partition(":")[0])}
+    return frozenset(named & set(params) - {"subject", "message"})
 
 
 def out_of_time() -> UsedeskError:

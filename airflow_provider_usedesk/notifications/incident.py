@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -66,20 +66,22 @@ def read_incident(context: Mapping[str, Any], redact: Callable[[str], str] = str
     ti, run = _either(context, "ti", "task_instance"), _part(context, "dag_run")
     about = _about(context, ti)
     map_index = _part(ti, "map_index")
-    max_tries = _part(ti, "max_tries")
+    try_number, max_tries = _part(ti, "try_number"), _part(ti, "max_tries")
     return Incident(
         about=about,
         dag_id=_text(_part(ti, "dag_id") or _part(_part(context, "dag"), "dag_id") or _part(run, "dag_id")),
         run_id=_text(_part(ti, "run_id") or _part(context, "run_id") or _either(run, "run_id", "dag_run_id")),
         task_id=_text(_part(ti, "task_id") or _part(_part(context, "task"), "task_id")),
         map_index=map_index if isinstance(map_index, int) and map_index >= 0 else None,
-        try_number=_part(ti, "try_number"),
+        try_number=try_number if isinstance(try_number, int) else None,
         max_tries=max_tries + 1 if isinstance(max_tries, int) else None,
         state=_state(context, about, ti, run),
         error=_error(_part(context, "exception"), redact),
         log_url=_url(_part(ti, "log_url")),
         deadline=_moment(_part(_part(context, "deadline"), "deadline_time")),
-        late_tasks=tuple(task for sla in context.get("slas") or () if (task := _text(_part(sla, "task_id")))),
+        late_tasks=tuple(
+            task for sla in _listed(context.get("slas")) if (task := _text(_part(sla, "task_id")))
+        ),
     )
 
 
@@ -103,9 +105,11 @@ def fit_subject(text: str) -> str:
 
 
 def fit_message(text: str, limit: int) -> str:
-    """Cut a text to some bytes of UTF-8, without half characters."""
+    """Cut a text to some bytes of UTF-8, without half characters or half HTML tags."""
     encoded = text.encode(errors="replace")
-    return encoded.decode() if len(encoded) <= limit else f"{encoded[: limit - 3].decode(errors='ignore')}…"
+    if len(encoded) <= limit:
+        return encoded.decode()
+    return f"{re.sub(r'<[^<>]*$', '', encoded[: limit - 3].decode(errors='ignore'))}…"
 
 
 def one_line(text: str) -> str:
@@ -194,6 +198,10 @@ def _part(holder: Any, name: str) -> Any:
         return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
     except Exception:
         return None
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _text(value: Any) -> str | None:

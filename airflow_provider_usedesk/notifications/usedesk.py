@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import BaseNotifier, redact
 
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.notifications.alert import Scope
+from airflow_provider_usedesk.notifications.alert import TAG_PREFIX, Scope
+from airflow_provider_usedesk.notifications.in_time import in_daemon_thread
 
 if TYPE_CHECKING:
     import jinja2
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.notifications.alert import Alert, Delivery, Told
     from airflow_provider_usedesk.notifications.incident import Incident
 
-T = TypeVar("T")
+# Characters of a text that are looked through for secrets; what is sent is cut to less.
+MAX_RAW = 200_000
 
 
 class UsedeskNotifier(BaseNotifier):
@@ -49,8 +49,11 @@ class UsedeskNotifier(BaseNotifier):
     :param one_open_ticket_per: ``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open,
         add a private comment to it instead of opening another; a callback of a whole Dag has no task, and
         counts by Dag then; default: a ticket for each alert
+    :param tag_prefix: what the tag that the open ticket is found by begins with, at most 40 characters;
+        another one for each Airflow, where several use one Usedesk account; default: ``airflow``
     :param resolve: whether this alert ends the incident: comment on its open ticket and set it to solved,
-        or do nothing when there is none; needs ``one_open_ticket_per``; default: false
+        or do nothing when there is none; needs ``one_open_ticket_per``; the success of a task ends only what
+        is counted by task, and none of a mapped task; default: false
     :param timeout: seconds for everything together; default: 30
     :param context: given by Airflow where it makes the notifier itself, for deadline alerts
     :param ticket_params: all other parameters of ``create/ticket`` by their names, such as ``priority`` or
@@ -68,16 +71,14 @@ class UsedeskNotifier(BaseNotifier):
         subject: str | None = None,
         message: str | None = None,
         one_open_ticket_per: Scope | None = None,
+        tag_prefix: str = TAG_PREFIX,
         resolve: bool = False,
         timeout: float = 30.0,
         context: Context | None = None,
         **ticket_params: Any,
     ) -> None:
         super().__init__()
-        if one_open_ticket_per not in (None, *get_args(Scope)):
-            raise ValueError(f"one_open_ticket_per must be one of {', '.join(get_args(Scope))}, or None")
-        if resolve and not one_open_ticket_per:
-            raise ValueError("resolve needs one_open_ticket_per, which says how to find the ticket")
+        _check_scope(one_open_ticket_per, tag_prefix, resolve, ticket_params.get("status"))
         if not 0 < timeout < math.inf:
             raise ValueError("timeout must be a number of seconds above 0")
         _check(ticket_params, has_our_tag=one_open_ticket_per is not None)
@@ -85,6 +86,7 @@ class UsedeskNotifier(BaseNotifier):
         self.subject = subject
         self.message = message
         self.one_open_ticket_per = one_open_ticket_per
+        self.tag_prefix = tag_prefix
         self.resolve = resolve
         self.timeout = timeout
         self.ticket_params = ticket_params
@@ -104,10 +106,13 @@ class UsedeskNotifier(BaseNotifier):
         :param context: what Airflow tells of the task, the Dag run or the deadline
         """
         until = time.monotonic() + self.timeout
+        context = context if isinstance(context, Mapping) else {}
         with self._reporting_failure():
             alert, hook = self._alert(context), self._hook(context)
-            delivery = _delivery(hook, hook.settings(), alert, until)
-            thread = _in_daemon_thread(delivery)
+            with _naming(hook):
+                settings = hook.settings()
+            delivery = _delivery(hook, settings, alert, until)
+            thread = in_daemon_thread(delivery)
             try:
                 told = thread.result(until - time.monotonic())
             except TimeoutError:
@@ -121,11 +126,13 @@ class UsedeskNotifier(BaseNotifier):
         :param context: what Airflow tells of the task, the Dag run or the deadline
         """
         until = time.monotonic() + self.timeout
+        context = context if isinstance(context, Mapping) else {}
         with self._reporting_failure():
             alert, hook = self._alert(context), self._hook(context)
-            settings = await asyncio.wait_for(hook.asettings(), until - time.monotonic())
+            with _naming(hook):
+                settings = await asyncio.wait_for(hook.asettings(), until - time.monotonic())
             delivery = _delivery(hook, settings, alert, until)
-            thread = asyncio.wrap_future(_in_daemon_thread(delivery))
+            thread = asyncio.wrap_future(in_daemon_thread(delivery))
             try:
                 told = await asyncio.wait_for(thread, until - time.monotonic())
             except TimeoutError:
@@ -194,10 +201,10 @@ class UsedeskNotifier(BaseNotifier):
     def _environment(self, context: Context) -> jinja2.Environment:
         from jinja2 import StrictUndefined
 
-        dag = context.get("dag")
+        of_dag = getattr(context.get("dag"), "get_template_env", None)
         # As text also in a Dag with native rendering: the checks of the parameters make numbers and lists.
-        environment = dag.get_template_env(force_sandboxed=True) if dag else self.get_template_env()
-        if not dag:
+        environment = of_dag(force_sandboxed=True) if of_dag else self.get_template_env()
+        if not of_dag:
             # As in a Dag: Airflow's own environment without one puts nothing for what is not there.
             environment.undefined = StrictUndefined
         return environment
@@ -207,7 +214,7 @@ class UsedeskNotifier(BaseNotifier):
         return super(BaseNotifier, self)._render(template, context)
 
     def _tag(self, incident: Incident) -> str | None:
-        from airflow_provider_usedesk.notifications.alert import scope_tag
+        from airflow_provider_usedesk.notifications.alert import ends_incident, scope_tag
 
         scope = self.one_open_ticket_per
         if scope is None:
@@ -216,10 +223,18 @@ class UsedeskNotifier(BaseNotifier):
             self.log.warning("This callback names no Dag, so there is no open ticket to look for.")
             return None
         tag, known = scope_tag(
-            scope, dag_id=incident.dag_id, task_id=incident.own_task_id, run_id=incident.run_id
+            scope,
+            dag_id=incident.dag_id,
+            task_id=incident.own_task_id,
+            run_id=incident.run_id,
+            prefix=self.tag_prefix,
         )
         if known != scope:
             self.log.warning("This callback has no %s; the open ticket is that of the Dag.", scope)
+        is_mapped = incident.map_index is not None
+        if self.resolve and not ends_incident(known, about=incident.about, is_mapped=is_mapped):
+            self.log.warning("%s does not end an incident of the %s.", _success(is_mapped), known)
+            return None
         return tag
 
     def _report(self, told: Told) -> None:
@@ -246,21 +261,41 @@ class UsedeskNotifier(BaseNotifier):
 send_usedesk_notification = UsedeskNotifier
 
 
+def _check_scope(scope: Any, tag_prefix: Any, resolve: Any, status: Any) -> None:
+    """Find what would leave a ticket open for ever, or make one for each alert."""
+    from airflow_provider_usedesk.notifications.alert import MAX_PREFIX, may_count_as_open
+
+    if scope not in (None, *get_args(Scope)):
+        raise ValueError(f"one_open_ticket_per must be one of {', '.join(get_args(Scope))}, or None")
+    if not isinstance(tag_prefix, str) or not 0 < len(tag_prefix.strip()) <= len(tag_prefix) <= MAX_PREFIX:
+        raise ValueError(f"tag_prefix must be a text of 1 to {MAX_PREFIX} characters")
+    if not isinstance(resolve, bool):
+        raise ValueError("resolve must be True or False")
+    if resolve and not scope:
+        raise ValueError("resolve needs one_open_ticket_per, which says how to find the ticket")
+    if scope and not may_count_as_open(status):
+        raise ValueError(f"status {status} with one_open_ticket_per would open a ticket for each alert")
+
+
 def _check(ticket_params: Mapping[str, Any], *, has_our_tag: bool) -> None:
     """Find what can be found wrong while the Dag is parsed; files are looked for when they are sent."""
     from airflow_provider_usedesk.api.request import Draft
-    from airflow_provider_usedesk.api.ticket import CREATE_TICKET
+    from airflow_provider_usedesk.api.ticket import CREATE_TICKET, ticket_request
     from airflow_provider_usedesk.notifications.alert import MAX_TAG, with_tag
 
     known = CREATE_TICKET.arguments | {"from"}
-    certain = {
-        name: value
+    later = {
+        name
         for name, value in ticket_params.items()
-        if name not in known or not (name == "files" or "{{" in str(value) or "{%" in str(value))
+        if name in known and (name == "files" or "{{" in str(value) or "{%" in str(value))
     }
-    Draft(certain, CREATE_TICKET).request()
+    certain = {name: value for name, value in ticket_params.items() if name not in later}
     if has_our_tag and "tag" in certain:
-        Draft({"tag": with_tag(certain["tag"], "x" * MAX_TAG)}, CREATE_TICKET).request()
+        certain["tag"] = with_tag(certain["tag"], "x" * MAX_TAG)
+    if later - {"files"}:
+        Draft(certain, CREATE_TICKET).request()
+    else:
+        ticket_request({**certain, "subject": "any", "message": "any"})
 
 
 def _delivery(hook: UsedeskHook, settings: Settings, alert: Alert, until: float) -> Delivery:
@@ -278,21 +313,6 @@ def _delivery(hook: UsedeskHook, settings: Settings, alert: Alert, until: float)
     return Delivery(lambda: hook._client(bounded), alert, until)
 
 
-def _in_daemon_thread(function: Callable[[], T]) -> Future[T]:
-    """Start a function whose end nobody has to wait for: not the callback, nor the end of the process."""
-    future: Future[T] = Future()
-    future.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="usedesk-notifier", daemon=True).start()
-    return future
-
-
 def _after_time(delivery: Delivery) -> Told:
     """Return what is certain when the time is over."""
     from airflow_provider_usedesk.notifications.alert import out_of_time
@@ -302,8 +322,26 @@ def _after_time(delivery: Delivery) -> Told:
     return delivery.opened
 
 
+@contextmanager
+def _naming(hook: UsedeskHook) -> Iterator[None]:
+    """Name the connection that cannot be read; what it is, is no secret."""
+    from airflow_provider_usedesk.api.errors import UsedeskBadConnection, UsedeskError
+
+    try:
+        yield
+    except UsedeskError:
+        raise
+    except Exception as error:
+        name = hook.usedesk_conn_id
+        raise UsedeskBadConnection(f"Connection {name} cannot be read ({type(error).__name__}).") from error
+
+
+def _success(is_mapped: bool) -> str:
+    return "The success of one mapped instance" if is_mapped else "The success of one task"
+
+
 def _redacted(text: str) -> str:
-    return str(redact(text))
+    return str(redact(text[:MAX_RAW]))
 
 
 def _kind(error: Exception) -> str:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ from airflow.providers.common.compat.sdk import DAG, mask_secret
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.notifications import alert
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier, send_usedesk_notification
 
@@ -200,6 +202,29 @@ class TestTemplates:
             "private_comment",
         ]
 
+    @pytest.mark.parametrize("value", ["{{ none }}", "{{ '' }}", "{{ 'many' }}"])
+    def test_nor_does_one_that_renders_to_something_wrong(self, usedesk_sandbox, value, caplog):
+        UsedeskNotifier(
+            group_id=value, tag=["data", value], private_comment=value, one_open_ticket_per="dag"
+        )(failure())
+        [ticket] = usedesk_sandbox.tickets
+        assert ticket.comments[0].is_private
+        assert (
+            ticket.tags == ("airflow/sales",)
+            if value != "{{ 'many' }}"
+            else ("data", "many", "airflow/sales")
+        )
+        assert "The ticket is opened without " in caplog.text
+
+    def test_nor_does_a_file_that_is_not_there(self, usedesk_sandbox, caplog):
+        notifier = UsedeskNotifier(files="/nowhere/{{ ti.task_id }}.csv", one_open_ticket_per="dag")
+        notifier(failure())
+        notifier(failure())
+        [ticket] = usedesk_sandbox.tickets
+        assert len(ticket.comments) == 2
+        assert "The ticket is opened without files." in caplog.text
+        assert "took no comment" in caplog.text
+
     def test_what_an_error_says_is_no_template(self, usedesk_sandbox):
         context = failure(exception=ValueError("{{ ti.run_id }}"))
         UsedeskNotifier()(context)
@@ -241,6 +266,12 @@ class TestSmallContexts:
     def test_nothing_at_all(self, usedesk_sandbox, send, scope):
         send(UsedeskNotifier(one_open_ticket_per=scope), {})
         assert usedesk_sandbox.tickets[0].subject == "Airflow: Dag without a name called back"
+
+    @both
+    @pytest.mark.parametrize("context", [None, "sales", {"dag": "sales"}, {"dag": "sales", "slas": 5}])
+    def test_no_context_that_is_odd_costs_the_alert(self, usedesk_sandbox, send, context):
+        send(UsedeskNotifier(one_open_ticket_per="run"), context)
+        assert len(usedesk_sandbox.tickets) == 1
 
     def test_as_the_triggerer_makes_it(self, usedesk_sandbox):
         kwargs = json.loads(json.dumps({"one_open_ticket_per": "run", "priority": "urgent", "timeout": 20}))
@@ -318,6 +349,30 @@ class TestOneOpenTicket:
         UsedeskNotifier(one_open_ticket_per="dag")(failure())
         assert len(usedesk_sandbox.tickets) == 1
         assert usedesk_sandbox.requests("create/comment") == 0
+
+    def test_airflows_with_one_account_do_not_share_a_ticket(self, usedesk_sandbox):
+        prefixes = {"airflow": 1, "staging": 1}
+        for prefix in prefixes:
+            UsedeskNotifier(one_open_ticket_per="dag", tag_prefix=prefix)(failure())
+        UsedeskNotifier(one_open_ticket_per="dag", tag_prefix="staging", resolve=True)(
+            failure(reason="success")
+        )
+        assert [(ticket.tags, ticket.status) for ticket in usedesk_sandbox.tickets] == [
+            (("airflow/sales",), 8),
+            (("staging/sales",), 2),
+        ]
+
+    @pytest.mark.parametrize(("scope", "index"), [("task", 4), ("dag", -1), ("run", -1)])
+    def test_the_success_of_a_part_leaves_the_ticket_open(self, usedesk_sandbox, lines, scope, index):
+        UsedeskNotifier(one_open_ticket_per=scope)(failure())
+        good = failure()
+        good["ti"].map_index = index
+        UsedeskNotifier(one_open_ticket_per=scope, resolve=True)(good)
+        [ticket] = usedesk_sandbox.tickets
+        assert ticket.status == 8
+        assert len(ticket.comments) == 1
+        assert lines()[-1][0] == "WARNING"
+        assert f"does not end an incident of the {scope}" in lines()[-1][1]
 
     def test_recovery_with_words_of_the_user(self, usedesk_sandbox, lines):
         UsedeskNotifier(one_open_ticket_per="dag")(failure())
@@ -404,6 +459,31 @@ class TestItsOwnFailure:
         assert level == "ERROR"
         assert "Usedesk did not answer in time" in line
 
+    def test_the_process_ends_all_the_same(self, dripping):
+        code = (
+            "from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier\n"
+            "UsedeskNotifier(timeout=0.3)({})\n"
+            "print('the callback went on')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout.splitlines()[-1] == "the callback went on"
+
+    def test_a_list_that_drips_does_not_cost_the_alert(self, dripping, usedesk_sandbox, monkeypatch):
+        """Only the list does: what was asked for it is left behind."""
+        dripped = json.loads(dripping)
+        listed = alert.Delivery._listed
+
+        def slow(self, tag):
+            monkeypatch.setenv("AIRFLOW_CONN_SLOW", json.dumps(dripped))
+            client = UsedeskHook(usedesk_conn_id="slow").client
+            return listed(SimpleNamespace(_connect=lambda: nullcontext(client)), tag)
+
+        monkeypatch.setattr(alert.Delivery, "_listed", slow)
+        UsedeskNotifier(one_open_ticket_per="dag", timeout=2)(failure())
+        assert len(usedesk_sandbox.tickets) == 1
+
     def test_the_event_loop_goes_on(self, usedesk_sandbox):
         usedesk_sandbox.fail(faults.delay(0.4))
         gaps = []
@@ -446,6 +526,14 @@ class TestConstructor:
             ({"resolve": True}, "resolve needs one_open_ticket_per"),
             ({"one_open_ticket_per": "hour"}, "one_open_ticket_per must be one of dag, task, run"),
             ({"timeout": 0}, "timeout"),
+            ({"resolve": "False", "one_open_ticket_per": "dag"}, "resolve must be True or False"),
+            ({"status": "closed", "one_open_ticket_per": "dag"}, "would open a ticket for each alert"),
+            ({"tag_prefix": " "}, "tag_prefix"),
+            ({"tag_prefix": "x" * 41}, "tag_prefix"),
+            ({"tag": "a,,b", "one_open_ticket_per": "dag"}, "tag"),
+            ({"from_": "user"}, "user_id: is required"),
+            ({"template_id": 1, "template_name": "a"}, "only one of them"),
+            ({"field_id": 5}, "field_value: is required"),
         ],
     )
     def test_a_mistake_is_found_when_the_dag_is_parsed(self, arguments, told):
@@ -507,6 +595,6 @@ def dripping(monkeypatch):
         host = f"http://127.0.0.1:{listener.getsockname()[1]}/uapi"
         connection = {"conn_type": "usedesk", "host": host, "password": "0123456789abcdef-token"}
         monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(connection))
-        yield
+        yield json.dumps(connection)
         stopped.set()
         server.join()
