@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import DAG, mask_secret
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.notifications import alert
+from airflow_provider_usedesk.notifications import alert, usedesk
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier, send_usedesk_notification
 
 DAG_FILE = """
@@ -241,6 +241,14 @@ class TestTemplates:
         [ticket] = usedesk_sandbox.tickets
         assert len(ticket.subject) == 255
         assert len(ticket.message.encode()) <= 65_535
+
+    def test_of_a_huge_error_only_a_part_is_looked_at(self, usedesk_sandbox, monkeypatch):
+        """Looking for secrets takes time, which the callback does not have."""
+        lengths = []
+        monkeypatch.setattr(usedesk, "redact", lambda text: lengths.append(len(text)) or text)
+        UsedeskNotifier(message="{{ exception }}")(failure(exception=ValueError("x" * 1_000_000)))
+        assert len(usedesk_sandbox.tickets) == 1
+        assert max(lengths) <= usedesk.MAX_RAW
 
     def test_masked_secrets_do_not_leave_airflow(self, usedesk_sandbox, monkeypatch):
         mask_secret(SECRET)
