@@ -282,10 +282,10 @@ class TicketSearch:
 
     :param client: reads from Usedesk
     :param key: the ``additional_id`` of the ticket
-    :param subject: its subject, where the request fixed it
-    :param subject_may_differ: whether an earlier try may have had another subject; then tickets with this one
-        are only read first
-    :param client_id: its client, where the request fixed it
+    :param subject: its subject, where the request has one
+    :param client_id: its client, where the request names one
+    :param fixed: which of the two were the same in every try; where they may not have been, tickets that have
+        them are only read first
     :param settle: seconds after which a request that was under way and a listing that lags are done
     :param max_pages: how many pages of a hundred to list
     :param max_tickets: how many tickets to read
@@ -294,8 +294,8 @@ class TicketSearch:
     client: Reader
     key: str
     subject: str | None = None
-    subject_may_differ: bool = False
     client_id: int | None = None
+    fixed: frozenset[str] = frozenset({"subject", "client_id"})
     settle: float = 30.0
     max_pages: int = 3
     max_tickets: int = 20
@@ -323,7 +323,7 @@ class TicketSearch:
         for page in islice(pages, self.max_pages):
             listed.append(len(page))
             rows.extend(row for row in page if self._may_be(row))
-        for row in sorted(rows, key=self._has_subject, reverse=True):
+        for row in sorted(rows, key=lambda row: len(self._differs_in(row))):
             if row.id in read:
                 continue
             if len(read) == self.max_tickets:
@@ -336,12 +336,15 @@ class TicketSearch:
         return Absent()
 
     def _may_be(self, row: TicketRow) -> bool:
-        if self.client_id is not None and row.client_id not in (None, self.client_id):
-            return False
-        return self.subject_may_differ or self._has_subject(row)
+        return not self._differs_in(row) & self.fixed
 
-    def _has_subject(self, row: TicketRow) -> bool:
-        return self.subject is None or row.subject is None or _is_alike(self.subject, row.subject)
+    def _differs_in(self, row: TicketRow) -> set[str]:
+        differs = set()
+        if None not in (self.subject, row.subject) and not _is_alike(str(self.subject), str(row.subject)):
+            differs.add("subject")
+        if None not in (self.client_id, row.client_id) and self.client_id != row.client_id:
+            differs.add("client_id")
+        return differs
 
 
 @dataclass(frozen=True)
@@ -353,13 +356,15 @@ class CommentSearch:
 
     :param client: reads from Usedesk
     :param ticket_id: the ticket
-    :param ours: the comment as the request fixed it
+    :param ours: the comment as the request has it
+    :param text_may_differ: whether an earlier try may have had another text
     :param settle: seconds after which a request that was under way and a listing that lags are done
     """
 
     client: Reader
     ticket_id: int
     ours: Comment
+    text_may_differ: bool = False
     settle: float = 30.0
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -372,7 +377,7 @@ class CommentSearch:
 
     def _look(self, ask: Ask) -> Found[CreatedComment] | Absent | Unsure:
         comments = self.client.ticket(self.ticket_id).comments
-        return comment_among(comments, self.ours, _moments(ask, self.now()))
+        return comment_among(comments, self.ours, _moments(ask, self.now()), self.text_may_differ)
 
 
 class Likeness(IntEnum):
@@ -392,16 +397,18 @@ class Moments:
 
 
 def comment_among(
-    comments: Iterable[Comment], ours: Comment, moments: Moments
+    comments: Iterable[Comment], ours: Comment, moments: Moments, text_may_differ: bool = False
 ) -> Found[CreatedComment] | Absent | Unsure:
     """
     Look for our comment among those of a ticket.
 
     Found when all that is known of a comment agrees; unsure when only nothing speaks against it.
+
+    :param text_may_differ: whether another text speaks against it
     """
     doubtful: Comment | None = None
     for comment in comments:
-        likeness = likeness_of(comment, ours, moments)
+        likeness = likeness_of(comment, ours, moments, text_may_differ)
         if likeness == Likeness.YES and comment.id is not None:
             return Found(CreatedComment(comment.id))
         if likeness != Likeness.NO:
@@ -411,20 +418,23 @@ def comment_among(
     return Unsure(f"comment {doubtful.id or 'without an id'} of the ticket may be it, or another like it")
 
 
-def likeness_of(comment: Comment, ours: Comment, moments: Moments) -> Likeness:
+def likeness_of(comment: Comment, ours: Comment, moments: Moments, text_may_differ: bool = False) -> Likeness:
     """Compare a comment with ours: as alike as the property in which they are least alike."""
-    return min(
+    others = min(
         _likeness_of_type(comment, ours),
         _likeness_of_author(comment, ours),
-        _likeness_of_text(comment, ours),
         _likeness_of_moment(comment, moments),
     )
+    text = _likeness_of_text(comment, ours)
+    if text_may_differ and others == Likeness.YES:
+        text = max(text, Likeness.PERHAPS)
+    return min(others, text)
 
 
 def _likeness_of_type(comment: Comment, ours: Comment) -> Likeness:
     if comment.type is None:
         return Likeness.PERHAPS
-    return Likeness.YES if comment.type == ours.type else Likeness.NO
+    return Likeness.YES if comment.type.casefold() == (ours.type or "").casefold() else Likeness.NO
 
 
 def _likeness_of_author(comment: Comment, ours: Comment) -> Likeness:
@@ -444,8 +454,9 @@ def _likeness_of_text(comment: Comment, ours: Comment) -> Likeness:
         return Likeness.PERHAPS
     if mine == other:
         return Likeness.YES
-    # Usedesk may add a signature or cut.
-    return Likeness.PERHAPS if other and _is_alike(mine, other) else Likeness.NO
+    # Usedesk may add a signature, before or after, or cut.
+    is_alike = other and (_is_alike(mine, other) or (len(mine) >= TELLING and mine in other))
+    return Likeness.PERHAPS if is_alike else Likeness.NO
 
 
 def _likeness_of_moment(comment: Comment, moments: Moments) -> Likeness:
@@ -482,6 +493,8 @@ BEFORE = timedelta(minutes=5)
 AFTER = timedelta(hours=1)
 # In which time zone Usedesk shows the moment of a comment is not documented.
 ANY_ZONE = timedelta(hours=14)
+# Letters of a text that hardly stand in another one by chance.
+TELLING = 10
 
 
 def _window(ask: Ask) -> dict[str, str]:

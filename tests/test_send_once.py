@@ -362,15 +362,30 @@ class TestSearch:
         self.make(client, 30, subject="Another matter ")
         alike = self.make(client, subject="Invoice, try 2", key=self.key)
         clock.now += 60
-        narrow = search(subject="Invoice, try 2", subject_may_differ=True)
+        narrow = search(subject="Invoice, try 2", fixed=frozenset())
         assert narrow(self.ask(clock, 60)) == Found(CreatedTicket(alike))
         assert usedesk.requests("ticket") == 1
-        changed = search(subject="Invoice, try 3", subject_may_differ=True)
+        changed = search(subject="Invoice, try 3", fixed=frozenset())
         assert isinstance(changed(self.ask(clock, 60)), Unsure)
         usedesk.reset()
         other = self.make(client, subject="Invoice, try 1", key=self.key)
         clock.now += 60
         assert changed(self.ask(clock, 60)) == Found(CreatedTicket(other))
+
+    @pytest.mark.parametrize(
+        ("fixed", "is_found"), [((), True), (("subject",), True), (("subject", "client_id"), False)]
+    )
+    def test_a_client_that_may_differ_is_only_looked_at_first(
+        self, client, search, clock, usedesk, fixed, is_found
+    ):
+        self.make(client, 10, client_id=27747628)
+        alike = self.make(client, key=self.key, client_id=27747627)
+        clock.now += 60
+        narrow = search(client_id=27747627, fixed=frozenset(fixed))
+        assert narrow(self.ask(clock, 60)) == Found(CreatedTicket(alike))
+        assert usedesk.requests("ticket") == 1
+        other = search(client_id=27747628, fixed=frozenset(fixed))(self.ask(clock, 60))
+        assert (other == Found(CreatedTicket(alike))) == is_found
 
     def test_too_many_that_could_be_it(self, client, search, clock, usedesk):
         self.make(client, 30)
@@ -415,7 +430,7 @@ class TestSearch:
 
 
 MOMENTS = Moments(NOW - timedelta(minutes=5), NOW + timedelta(hours=1))
-TYPES = {"public": "yes", None: "perhaps", "private": "no", "error": "no"}
+TYPES = {"public": "yes", "Public": "yes", None: "perhaps", "private": "no", "error": "no"}
 AUTHORS = {
     ("user", 2156): "yes",
     ("user", None): "yes",
@@ -431,6 +446,7 @@ TEXTS = {
     "<style>p > a {color: red}</style><!-- x --><div class='a'>Paid, thanks</div>": "yes",
     "Paid, thanks -- Your bank": "perhaps",
     "PAID thanks!": "perhaps",
+    "<div>Your bank</div><p>Paid, thanks</p>": "perhaps",
     "<p>Paid, th": "perhaps",
     None: "perhaps",
     "": "no",
@@ -497,6 +513,20 @@ class TestCommentAmong:
         assert decision([*others, row()]) == decision([row(), *others]) == 501
         assert decision(others) == "perhaps"
         assert decision(others[:1]) == decision([]) == "no"
+
+    def test_another_text_speaks_against_it_only_when_every_try_has_the_same(self):
+        other = row(message="Try 1")
+        assert comment_among([other], OURS, MOMENTS) == Absent()
+        assert isinstance(comment_among([other], OURS, MOMENTS, text_may_differ=True), Unsure)
+        assert comment_among([other, row()], OURS, MOMENTS, text_may_differ=True) == Found(
+            CreatedComment(501)
+        )
+        for part in ({"type": "private"}, {"author": "client"}, {"published_at": None}, {"user_id": 1}):
+            stranger = row(**{"message": "Try 1", **part})
+            assert comment_among([stranger], OURS, MOMENTS, text_may_differ=True) == Absent()
+
+    def test_a_short_text_is_not_looked_for_inside_of_others(self):
+        assert decision([row(message="It is ok now")], replace(OURS, message="ok")) == "no"
 
     def test_one_without_an_id_cannot_be_returned(self):
         assert decision([row(id=None)]) == "perhaps"

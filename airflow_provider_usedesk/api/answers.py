@@ -12,6 +12,9 @@ from typing import Any
 
 from airflow_provider_usedesk.api import errors
 
+# Characters of a text of the service that are looked through; what is quoted is shorter.
+MAX_QUOTED = 2000
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -320,7 +323,8 @@ def quotable(text: object, hide: Callable[[str], str] = str) -> str:
     """Make a text of the service fit for logs: short, one line, without personal data."""
     if not isinstance(text, str) or not text.strip():
         return "no reason given"
-    text = re.sub(r"\S+@\S+", "***", hide(text))
+    # Cut first: the patterns take long over a long text.
+    text = re.sub(r"\S+@\S+", "***", hide(text)[:MAX_QUOTED])
     text = re.sub(r"\+?\d[\d\s()-]{8,}\d", "***", text)
     text = " ".join(text.split()).rstrip(".")
     return text if len(text) <= 300 else text[:299] + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import random
+import re
 import ssl
 import threading
 import time
@@ -42,7 +43,7 @@ from airflow_provider_usedesk.api.records import (
     TicketRow,
     User,
 )
-from airflow_provider_usedesk.api.request import Method, Request
+from airflow_provider_usedesk.api.request import Method, Request, unknown_parameter
 from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
 from airflow_provider_usedesk.api.ticket import (
     CREATE_TICKET,
@@ -58,6 +59,21 @@ from airflow_provider_usedesk.api.ticket import (
 )
 
 log = logging.getLogger(__name__)
+
+# A filter that Usedesk does not know would be ignored without a word, and every row come.
+FILTERS: Mapping[str, frozenset[str]] = {
+    "tickets": frozenset(
+        {
+            *("fchannel", "fassigned", "fgroup", "fstatus", "ftype", "fpriority", "tag", "query"),
+            *("created_after", "created_before", "updated_after", "updated_before", "client_id"),
+            *("fields", "sort", "order", "accessible_for_agent_id", "properties"),
+        }
+    ),
+    "clients": frozenset({"query", "search_type", "created_after", "created_before"}),
+    "users": frozenset({"user_type", "group_id", "query", "user_id"}),
+    "tags": frozenset({"query"}),
+}
+MOMENT = r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?"
 
 
 class Identified(Protocol):
@@ -187,8 +203,12 @@ class UsedeskClient:
         self._send(UPDATE_TICKET, update_request(params), updated)
 
     def ticket(self, ticket_id: int) -> TicketDetails:
-        """Read one ticket with its comments (``ticket``, EN 51377)."""
-        return self._read("ticket", records.ticket_details, ticket_id=ticket_id)
+        """
+        Read one ticket with its comments (``ticket``, EN 51377).
+
+        :raises UsedeskInvalidRequest: when the id is none; nothing was asked
+        """
+        return self._read("ticket", records.ticket_details, **_id("ticket_id", ticket_id))
 
     def tickets(self, **filters: Any) -> Iterator[TicketRow]:
         """
@@ -229,7 +249,7 @@ class UsedeskClient:
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
             so that the others do not show), ``group_id``, ``query``, ``user_id``
         """
-        return self._read("users", records.users, **_filters(filters))
+        return self._read("users", records.users, **_filters("users", filters))
 
     def ticket_fields(self) -> list[TicketField]:
         """List the custom fields of tickets with their options (``ticket/fields``, EN 51411)."""
@@ -253,8 +273,12 @@ class UsedeskClient:
         return chain.from_iterable(self._pages("clients", records.client_rows, filters))
 
     def client(self, client_id: int) -> ClientDetails:
-        """Read one client (``client``, EN 51384)."""
-        return self._read("client", records.client_details, client_id=client_id)
+        """
+        Read one client (``client``, EN 51384).
+
+        :raises UsedeskInvalidRequest: when the id is none; nothing was asked
+        """
+        return self._read("client", records.client_details, **_id("client_id", client_id))
 
     def _send(self, method: Method, request: Request, parse: Callable[[Answer], T]) -> T:
         return self._repeat_safely(lambda: parse(self._call(method.path, request, sending=True)))
@@ -267,20 +291,22 @@ class UsedeskClient:
         self, method: str, parse: Callable[[Answer], list[Row]], filters: Mapping[str, Any]
     ) -> Iterator[list[Row]]:
         """Read the pages of a list one by one, without repeated rows."""
-        params = _filters(filters)
+        params = _filters(method, filters)
         seen: set[int] = set()
         page, counts_rows = 0, False
+        rows: list[Row] = []
         while True:
             offset = len(seen) if counts_rows else page
-            rows = self._read(method, parse, **params, offset=offset)
+            before, rows = rows, self._read(method, parse, **params, offset=offset)
             new = [row for row in rows if row.id not in seen]
             seen.update(row.id for row in new)
             if new:
                 yield new
-            if len(rows) < PAGE_SIZE or not new:
+            # Whether offset counts pages or rows is not certain; one that begins as the page before it tells.
+            is_shifted = page == 1 and bool(rows) and rows[0].id in [row.id for row in before[:2]]
+            if len(rows) < PAGE_SIZE or not (new or is_shifted):
                 return
-            # Whether offset counts pages or rows is not certain: a second page that repeats the first tells.
-            counts_rows = counts_rows or (page == 1 and len(new) < PAGE_SIZE // 2)
+            counts_rows = counts_rows or is_shifted
             page += 1
 
     def _repeat_safely(self, call: Callable[[], T]) -> T:
@@ -393,7 +419,14 @@ def _root(exc: BaseException) -> BaseException:
     return exc if inner is None else _root(inner)
 
 
-def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+def _id(name: str, value: Any) -> dict[str, Any]:
+    try:
+        return {name: values.identifier(value)}
+    except ValueError as fault:
+        raise errors.UsedeskInvalidRequest([f"{name}: {fault}"]) from None
+
+
+def _filters(method: str, filters: Mapping[str, Any]) -> dict[str, Any]:
     """
     Encode filters: several values with commas between them, moments to the minute in UTC.
 
@@ -402,7 +435,9 @@ def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     faults = ["offset: is not taken, as the pages are turned here"] if "offset" in filters else []
     encoded = {}
     for name, value in filters.items():
-        if value is not None and name != "offset":
+        if name != "offset" and name not in FILTERS[method]:
+            faults.append(f"{name}: {unknown_parameter(name, FILTERS[method], method)}")
+        elif value is not None and name != "offset":
             try:
                 encoded[name] = _filter(name, value)
             except ValueError as fault:
@@ -415,6 +450,8 @@ def _filters(filters: Mapping[str, Any]) -> dict[str, Any]:
 def _filter(name: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+    if name.endswith(("_after", "_before")) and not re.fullmatch(MOMENT, str(value)):
+        raise ValueError("must be a datetime, or a text such as 2026-03-01 05:00, in UTC")
     if name in ("fassigned", "fields", "properties"):
         return value
     items = sorted(value) if isinstance(value, (set, frozenset)) else values.as_list(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -173,7 +173,7 @@ class Draft:
     def _checked(self, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in given.items():
             if name not in self._method.arguments:
-                self.fault(name, self._unknown(name))
+                self.fault(name, unknown_parameter(name, self._method.arguments, self._method.path))
             elif name == "files" or not self._is_given(name, value):
                 continue
             else:
@@ -197,12 +197,6 @@ class Draft:
             raise ValueError(values.NONE_TEXT)
         return self._method.parameters[name](value)
 
-    def _unknown(self, name: str) -> str:
-        import difflib  # slow to load, and rarely needed
-
-        close = difflib.get_close_matches(name, sorted(self._method.arguments), n=1)
-        return f"is not a parameter of {self._method.path}" + (f"; is {close[0]} meant?" if close else "")
-
     def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:
         if values.is_nothing(given) or not self._method.takes_files:
             return ()
@@ -214,6 +208,14 @@ class Draft:
             except ValueError as fault:
                 self.fault("files" if sources is None else f"files, number {place}", str(fault))
         return tuple(found)
+
+
+def unknown_parameter(name: str, known: Collection[str], path: str) -> str:
+    """Say that a method has no such parameter, and which one may be meant."""
+    import difflib  # slow to load, and rarely needed
+
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"is not a parameter of {path}" + (f"; is {close[0]} meant?" if close else "")
 
 
 def _argument(name: str) -> str:

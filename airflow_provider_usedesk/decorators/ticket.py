@@ -22,9 +22,6 @@ from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
-    from airflow_provider_usedesk.api.answers import CreatedTicket
-    from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
-
 
 def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """
@@ -99,6 +96,8 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
 
     def execute(self, context: Context) -> int:
         self._returned = _parameters(self._call(context))
+        # The function may have returned others in the try that is looked for.
+        self._fixed = frozenset()
         # DecoratedOperator.execute would look into the arguments, which stay hidden.
         return CreateTicketOperator.execute(self, context)
 
@@ -115,11 +114,6 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
         if "from" in self._returned:
             given.pop("from_", None)
         return {**given, **self._returned}
-
-    def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Unsure:
-        # The function may have returned something else in the try that is looked for.
-        fixed = {name: None if name in self._returned else value for name, value in params.items()}
-        return super()._search(ask, {**fixed, "additional_id": params["additional_id"]})
 
     def _personal_fields(self) -> frozenset[str]:
         # Anything may be in the arguments of the function.

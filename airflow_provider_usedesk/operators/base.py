@@ -40,6 +40,8 @@ class UsedeskOperator(BaseOperator):
     ui_color = "#d7ecff"
 
     message: str | None = None
+    # Which arguments are the same in every try; noted when they are rendered.
+    _fixed: frozenset[str] = frozenset()
 
     def __init__(self, *, usedesk_conn_id: str = UsedeskHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -78,6 +80,11 @@ class UsedeskOperator(BaseOperator):
         if self.do_xcom_push:
             for key, value in {"ticket_id": ticket_id, **others}.items():
                 context["ti"].xcom_push(key=key, value=value)
+        self._push_button(context, ticket_id)
+
+    def _push_button(self, context: Context, ticket_id: int | None) -> None:
+        """Push where the button leads; before sending, where the ticket is known, for a send may fail."""
+        if self.do_xcom_push and ticket_id is not None:
             push_ticket_url(context, self.hook.ticket_url(ticket_id))
 
     def _do_render_template_fields(
@@ -93,10 +100,10 @@ class UsedeskOperator(BaseOperator):
         if parent is not self:
             return super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         given = [name for name in template_fields if getattr(self, name) is not None]
-        self._look_before_rendering()
         # What a mapped task got from upstream is text, never the name of a file.
         if id(self.message) not in seen_oids:
             self._read_message_file()
+        self._fixed = frozenset(name for name in template_fields if _is_fixed(getattr(self, name), seen_oids))
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         for name in given:
             value = getattr(self, name)
@@ -106,9 +113,6 @@ class UsedeskOperator(BaseOperator):
             elif name in self._personal_fields() and value:
                 setattr(self, name, Personal(revealed(value)))
         return None
-
-    def _look_before_rendering(self) -> None:
-        """Note what cannot be told any more when the arguments are rendered."""
 
     def _personal_fields(self) -> frozenset[str]:
         """Name the template fields that can hold what nobody should find in the UI."""
@@ -186,6 +190,11 @@ class SendingOperator(UsedeskOperator):
         # Clearing adds to max_tries what was used up: the tries of earlier turns.
         used_up = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
         return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
+
+
+def _is_fixed(value: Any, seen_oids: set[int]) -> bool:
+    """Tell whether an argument stands in the Dag itself: upstream may give another when it is cleared."""
+    return isinstance(value, (int, str)) and "{" not in str(value) and id(value) not in seen_oids
 
 
 def _began(dag_run: Any) -> datetime:

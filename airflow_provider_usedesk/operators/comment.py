@@ -101,17 +101,20 @@ class CreateCommentOperator(SendingOperator):
 
         :raises UsedeskError: of the class that says what else happened
         """
-        from airflow_provider_usedesk.api.answers import CreatedComment
+        from airflow_provider_usedesk.api.answers import CreatedComment, as_id
         from airflow_provider_usedesk.api.values import identifier
 
         params = self._params()
+        readable_id = as_id(params["ticket_id"])
+        with self._failing_for_good():
+            self._push_button(context, readable_id)
         created = self._send_unless_sent(
             context,
             CreatedComment,
             send=lambda: self.hook.create_comment(**params),
             look_up=lambda ask: self._search(ask, params),
             # The same words to another ticket are another comment.
-            name=f"/{params['ticket_id']}",
+            name=f"/{readable_id or ''}",
         )
         ticket_id = identifier(params["ticket_id"])
         self.log.info("Usedesk comment %s of ticket %s.", created.comment_id, ticket_id)
@@ -137,6 +140,7 @@ class CreateCommentOperator(SendingOperator):
                 type=sent["type"],
                 user_id=sent.get("user_id"),
             ),
+            text_may_differ="message" not in self._fixed,
         )
         return search(ask)
 

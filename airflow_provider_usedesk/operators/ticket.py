@@ -94,7 +94,6 @@ class BaseTicketOperator(SendingOperator):
     )
 
     subject: str | None = None
-    _subject_may_differ = True
 
     def __init__(
         self,
@@ -210,14 +209,10 @@ class BaseTicketOperator(SendingOperator):
             self.hook.get_conn(),
             key=params["additional_id"],
             subject=str(params["subject"]) if params.get("subject") else None,
-            subject_may_differ=self._subject_may_differ,
             client_id=as_id(params.get("client_id")),
+            fixed=self._fixed,
         )
         return search(ask)
-
-    def _look_before_rendering(self) -> None:
-        # It may name the number of the try or the time.
-        self._subject_may_differ = isinstance(self.subject, str) and "{" in self.subject
 
     def _method(self) -> Method:
         from airflow_provider_usedesk.api.ticket import CREATE_TICKET
@@ -386,10 +381,12 @@ class UpdateTicketOperator(UsedeskOperator):
 
         :raises UsedeskError: of the class that says what else happened
         """
+        from airflow_provider_usedesk.api.answers import as_id
         from airflow_provider_usedesk.api.values import identifier
 
         params = self._params()
         with self._failing_for_good():
+            self._push_button(context, as_id(params["ticket_id"]))
             self.hook.update_ticket(**params)
         ticket_id = identifier(params["ticket_id"])
         self.log.info("Changed Usedesk ticket %s.", ticket_id)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 from airflow.exceptions import AirflowException
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk import send_once
@@ -275,6 +276,39 @@ def test_a_lost_answer_leaves_one_comment_and_one_change(run_dag, sandbox, metho
     assert (ticket.status, ticket.tags, ticket.assignee_id) == (2, ("paid",), None)
     assert pushed(run, "write")["comment_id"] == comment.id
     assert pushed(run, "solve")["return_value"] == ticket.ticket_id
+
+
+def test_a_text_that_differs_in_each_try_is_not_sent_twice(run_dag, sandbox):
+    """The answer of the first try is lost; nobody but a person can tell whether its comment is there."""
+    sandbox.fail(faults.close("after"), method="create/comment")
+    body = """
+ticket = CreateTicketOperator(task_id="open", subject="Bill", message="Please pay")
+CreateCommentOperator(
+    task_id="write", ticket_id=ticket.output, message="Try {{ ti.try_number }}", type="public"
+)
+"""
+    run = run_dag(dag(body, "default_args={'retries': 1, 'retry_delay': 0.1}"))
+    assert run.states["write", -1] == "failed"
+    [ticket] = sandbox.tickets
+    assert [comment.message for comment in ticket.comments] == ["Please pay", "Try 1"]
+    assert "on_unknown_outcome='send'" in run.printed
+
+
+@pytest.mark.parametrize("operator", ["CreateCommentOperator", "UpdateTicketOperator"])
+def test_the_button_is_there_when_the_task_fails(run_dag, sandbox, operator):
+    sandbox.fail(faults.close("after"), times=9)
+    given = 'message="m", type="public"' if operator == "CreateCommentOperator" else 'status="solved"'
+    run = run_dag(dag(f"{operator}(task_id='t', ticket_id=77, {given})"))
+    assert run.state == "failed"
+    assert run.xcoms["t", -1]["ticket_url"].endswith("/tickets/77")
+
+
+def test_what_is_no_ticket_is_named_and_never_a_key_in_the_state_store(comments):
+    store = Store()
+    with pytest.raises(AirflowFailException, match="ticket_id: must be .*; type: "):
+        execute(store, 1, ticket_id="+7 951 123-45-67", type="open")
+    assert "951" not in str(store)
+    assert comments.sent() == []
 
 
 class Store(dict):

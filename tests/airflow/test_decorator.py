@@ -412,6 +412,24 @@ def test_a_later_try_adopts_the_ticket_although_the_text_has_changed(usedesk_san
     assert ticket.additional_id == "airflow/taskflow/manual/open"
 
 
+@pytest.mark.parametrize(("name", "value"), [("subject", "3 payments failed"), ("client_id", 27747628)])
+def test_a_later_try_adopts_the_ticket_although_the_function_returns_other_names(
+    run_dag, usedesk_sandbox, name, value
+):
+    usedesk_sandbox.fail(faults.close("after"), method="create/ticket")
+    body = f"""
+@task.usedesk_ticket(subject="Daily report", client_id=27747627)
+def open_ticket(ti=None):
+    return {{"message": "m", {name!r}: {value!r}}} if ti.try_number == 1 else "m"
+
+open_ticket()
+"""
+    run = run_dag(dag(body, "default_args={'retries': 1, 'retry_delay': 0.1}"))
+    assert run.state == "success"
+    [ticket] = usedesk_sandbox.tickets
+    assert run.xcoms["open_ticket", -1]["ticket_id"] == ticket.ticket_id
+
+
 def test_a_later_try_sends_when_the_first_one_failed_in_the_function(usedesk_sandbox):
     calls = []
 

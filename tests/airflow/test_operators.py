@@ -502,19 +502,31 @@ CreateTicketOperator(task_id="o", subject="s", message="m", retries=5, retry_pol
     assert "AirflowFailException" not in run.printed
 
 
-def test_a_subject_that_differs_in_each_try_makes_no_second_ticket(run_dag, usedesk_sandbox, monkeypatch):
-    """The answer of the first try is lost, and the second would have another subject."""
+@pytest.mark.parametrize(
+    ("arguments", "subject"),
+    [
+        ('subject="Failed in try {{ ti.try_number }}"', "Failed in try 1"),
+        ('subject="s", client_id="{{ 27747626 + ti.try_number }}"', "s"),
+        ("subject=Changing()", "try 1"),
+    ],
+)
+def test_what_differs_in_each_try_makes_no_second_ticket(
+    run_dag, usedesk_sandbox, monkeypatch, arguments, subject
+):
+    """The answer of the first try is lost, and the second would send something else."""
     from airflow_provider_usedesk import sandbox, send_once
 
     monkeypatch.setattr(send_once.TicketSearch, "settle", 0.0)
     usedesk_sandbox.fail(sandbox.close("after"), method="create/ticket")
-    run = run_dag(
-        dag(
-            'CreateTicketOperator(task_id="open", subject="Failed in try {{ ti.try_number }}", message="m")',
-            "default_args={'retries': 1, 'retry_delay': 0.1}",
-        )
-    )
+    body = f"""
+class Changing:
+    def resolve(self, context, *rest, **others):
+        return f"try {{context['ti'].try_number}}"
+
+CreateTicketOperator(task_id="open", message="m", {arguments})
+"""
+    run = run_dag(dag(body, "default_args={'retries': 1, 'retry_delay': 0.1}"))
     assert run.state == "success"
     [ticket] = usedesk_sandbox.tickets
-    assert ticket.subject == "Failed in try 1"
+    assert ticket.subject == subject
     assert run.xcoms["open", -1]["ticket_id"] == ticket.ticket_id

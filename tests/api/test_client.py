@@ -318,7 +318,7 @@ class TestPaging:
     def test_a_service_that_ignores_offset_is_not_asked_for_ever(self, client, usedesk, name, id_name):
         usedesk.post(f"{URL}/{name}", json=[{id_name: number} for number in range(1, 101)])
         assert len(list(getattr(client, name)())) == 100
-        assert usedesk.call_count == 2
+        assert usedesk.call_count == 3
 
     @pytest.mark.parametrize(("name", "id_name"), LISTS)
     def test_no_page_is_read_before_it_is_taken(self, client, usedesk, name, id_name):
@@ -327,6 +327,36 @@ class TestPaging:
         assert usedesk.call_count == 0
         assert next(iter(found)).id == 1
         assert usedesk.call_count == 1
+
+    def test_many_changes_between_two_pages_are_not_taken_for_another_way_to_count(self, client, usedesk):
+        """60 tickets move to the front of a list by last change, while its second page is asked for."""
+        rows = [{"id": number} for number in range(1, 401)]
+        pages = []
+
+        def answer(request, context):
+            pages.append(request.json()["offset"])
+            if len(pages) == 2:
+                moved = rows[300:360]
+                rows[:] = moved + [row for row in rows if row not in moved]
+            return rows[pages[-1] * 100 : pages[-1] * 100 + 100]
+
+        usedesk.post(f"{URL}/tickets", json=answer)
+        found = {row.id for row in client.tickets(sort="last_updated_at", order="desc")}
+        assert set(range(1, 401)) - found <= set(range(301, 361))
+        assert pages == [0, 1, 2, 3, 4]
+
+    def test_a_new_row_between_two_pages_does_not_hide_that_rows_are_counted(self, client, usedesk):
+        rows = [{"id": number} for number in range(1, 251)]
+
+        def answer(request, context):
+            if usedesk.call_count == 2:
+                rows.insert(0, {"id": 999})
+            start = request.json()["offset"]
+            return rows[start : start + 100]
+
+        usedesk.post(f"{URL}/tickets", json=answer)
+        assert {row.id for row in client.tickets(order="desc")} >= set(range(1, 251))
+        assert usedesk.call_count <= 5
 
     def test_filters_go_with_every_page(self, client, usedesk):
         usedesk.post(
@@ -621,6 +651,23 @@ def test_filters_that_cannot_be_sent_are_named(client, usedesk):
     with pytest.raises(errors.UsedeskInvalidRequest) as caught:
         list(client.tickets(offset=1, fstatus=object(), query="x"))
     assert [fault.split(":")[0] for fault in caught.value.faults] == ["offset", "fstatus"]
+    assert usedesk.call_count == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda client: client.ticket("abc"), "ticket_id: must be a 32-bit id"),
+        (lambda client: client.ticket(None), "ticket_id: must be a 32-bit id"),
+        (lambda client: client.client("x"), "client_id: must be a 32-bit id"),
+        (lambda client: list(client.tickets(fstats=2)), "fstats: is not a parameter of tickets; is fstatus"),
+        (lambda client: client.users(usr_type="admin"), "is user_type meant"),
+        (lambda client: list(client.clients(created_after="yesterday")), "created_after: must be a datetime"),
+    ],
+)
+def test_no_wrong_question_is_asked(client, usedesk, ask, told):
+    with pytest.raises(errors.UsedeskInvalidRequest, match=told):
+        ask(client)
     assert usedesk.call_count == 0
 
 
