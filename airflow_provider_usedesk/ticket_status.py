@@ -14,9 +14,12 @@ from airflow_provider_usedesk.api.values import STATUSES
 
 STATUS_NAMES = {number: name for name, number in STATUSES.items()}
 
+FAILED = ("deleted", "spam", "merged")
+"""Statuses after which nobody solves a ticket any more."""
+
 # Up to this many tickets, reading each costs no more than listing all that changed.
 FEW = 2
-# Listing further back than this could cost more than reading each ticket.
+# Listing further back than an interval and this could cost more than reading each ticket.
 REACH = timedelta(minutes=15)
 
 
@@ -49,7 +52,7 @@ def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
 
     :param ticket_id: the ticket
     :param target: names or numbers of statuses, as a list or as one text with commas
-    :param failed: the same
+    :param failed: the same; None for the default, an empty list for no status
     :raises UsedeskInvalidRequest: naming every faulty argument
     """
     faults: list[str] = []
@@ -62,7 +65,7 @@ def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
 
     number = checked("ticket_id", values.identifier, ticket_id)
     targets = checked("target_statuses", values.statuses, target)
-    failures = checked("failed_statuses", lambda value: values.statuses(value) if value else (), failed)
+    failures = checked("failed_statuses", values.statuses, FAILED if failed is None else failed)
     if targets == ():
         faults.append("target_statuses: name at least one status")
     for status in set(targets or ()) & set(failures or ()):
@@ -79,14 +82,16 @@ class Watch:
 
     :param ticket_id: the ticket
     :param statuses: statuses that matter
+    :param interval: how often to look
     :param known_until: moment up to which no change to these can have been missed, UTC
-    :param read_at: when the ticket itself was read last, UTC
+    :param tried_at: when it was last tried to read the ticket itself, UTC
     """
 
     ticket_id: int
     statuses: frozenset[int]
+    interval: timedelta
     known_until: datetime
-    read_at: datetime
+    tried_at: datetime
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Look:
 
     :param listed_since: list what changed since this moment; None for no list
     :param statuses: list only what has one of these statuses now
-    :param read: tickets to read one by one
+    :param read: tickets to read one by one, in this order
     """
 
     listed_since: datetime | None
@@ -109,19 +114,22 @@ def next_look(watches: Collection[Watch], now: datetime) -> Look:
     Decide how to look after all tickets with as few requests as is safe.
 
     One list of what changed serves all. Because nobody knows how complete that list is (it may leave deleted
-    tickets out, for example), each poll also reads the ticket that was not read itself for the longest time.
+    tickets out, for example), each poll also tries to read the ticket with which that is longest ago.
     """
     statuses = frozenset(status for watch in watches for status in watch.statuses)
-    due = {watch.ticket_id for watch in watches if len(watches) <= FEW or watch.known_until < now - REACH}
-    listed = [watch for watch in watches if watch.ticket_id not in due]
-    if listed and not due:
-        due.add(min(listed, key=lambda watch: watch.read_at).ticket_id)
+    in_turn = sorted(watches, key=lambda watch: (watch.tried_at, watch.ticket_id))
+    due = dict.fromkeys(watch.ticket_id for watch in in_turn if len(watches) <= FEW or _is_late(watch, now))
+    listed = [watch for watch in in_turn if watch.ticket_id not in due]
     since = min((watch.known_until for watch in listed), default=None)
-    return Look(since, statuses, tuple(sorted(due)))
+    return Look(since, statuses, tuple(due) or tuple(watch.ticket_id for watch in listed[:1]))
+
+
+def _is_late(watch: Watch, now: datetime) -> bool:
+    return now - watch.known_until > watch.interval + REACH
 
 
 def ticket_state(ticket_id: int, ticket: Ticket) -> dict[str, Any]:
-    """Describe a ticket for XCom: ids and words of Usedesk, nothing that a person wrote."""
+    """Describe a ticket for XCom: ids, words of Usedesk and tags, nothing else that a person wrote."""
     return {
         "ticket_id": ticket_id,
         "status": ticket.status,

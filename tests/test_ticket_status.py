@@ -20,8 +20,11 @@ from airflow_provider_usedesk.ticket_status import (
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def watch(ticket_id, *, known=timedelta(minutes=1), read=timedelta(minutes=1), statuses=(2, 3)):
-    return Watch(ticket_id, frozenset(statuses), known_until=NOW - known, read_at=NOW - read)
+MINUTE = timedelta(minutes=1)
+
+
+def watch(ticket_id, *, known=MINUTE, tried=MINUTE, interval=MINUTE, statuses=(2, 3)):
+    return Watch(ticket_id, frozenset(statuses), interval, known_until=NOW - known, tried_at=NOW - tried)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,8 @@ def watch(ticket_id, *, known=timedelta(minutes=1), read=timedelta(minutes=1), s
         (("solved", "closed"), ("deleted", "spam", "merged"), Goal(frozenset({2, 3}), frozenset({4, 7, 10}))),
         ("solved", [], Goal(frozenset({2}), frozenset())),
         ("solved, on hold", "spam", Goal(frozenset({2, 5}), frozenset({7}))),
-        ("['solved', 3]", None, Goal(frozenset({2, 3}), frozenset())),
+        ("['solved', 3]", "[]", Goal(frozenset({2, 3}), frozenset())),
+        ("solved", None, Goal(frozenset({2}), frozenset({4, 7, 10}))),
         (2, "4", Goal(frozenset({2}), frozenset({4}))),
         ({"Solved"}, {"Spam"}, Goal(frozenset({2}), frozenset({7}))),
     ],
@@ -54,6 +58,12 @@ def test_all_faults_are_named_at_once():
 def test_something_must_be_waited_for(nothing):
     with pytest.raises(UsedeskInvalidRequest, match="target_statuses"):
         checked_goal(1, nothing, ["spam"])
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "None", 0, {}, False])
+def test_a_template_that_finds_nothing_does_not_switch_failing_off(nothing):
+    with pytest.raises(UsedeskInvalidRequest, match="failed_statuses"):
+        checked_goal(1, "solved", nothing)
 
 
 def test_a_status_cannot_be_both():
@@ -83,7 +93,7 @@ def test_each_ticket_gets_its_turn_to_be_read():
         moment += timedelta(minutes=1)
         for one in watches:
             one.known_until = moment
-        watches[ticket_id].read_at = moment
+        watches[ticket_id].tried_at = moment
     assert sorted(read) == list(range(5))
 
 
@@ -94,12 +104,23 @@ def test_who_was_not_looked_after_for_long_is_read():
     assert look.listed_since == NOW - timedelta(minutes=1)
 
 
+def test_a_long_interval_is_no_reason_to_read_each():
+    watches = [watch(number, known=timedelta(hours=1), interval=timedelta(hours=1)) for number in range(100)]
+    look = next_look(watches, NOW)
+    assert (len(look.read), look.listed_since) == (1, NOW - timedelta(hours=1))
+
+
+def test_of_those_to_read_the_ones_not_tried_come_first():
+    watches = [watch(number, known=timedelta(days=1), tried=number * MINUTE) for number in range(5)]
+    assert next_look(watches, NOW).read == (4, 3, 2, 1, 0)
+
+
 def test_after_a_restart_all_are_read_and_nothing_is_listed():
     look = next_look([watch(number, known=timedelta(days=1)) for number in range(100)], NOW)
     assert (len(look.read), look.listed_since) == (100, None)
 
 
-def test_the_state_holds_nothing_that_a_person_wrote():
+def test_the_state_holds_nothing_that_a_person_wrote_but_the_tags():
     ticket = TicketDetails(
         id=None, subject="Secret", status=2, tags=("invoice",), custom_fields={1: "Secret"}
     )

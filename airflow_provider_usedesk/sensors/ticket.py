@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -27,13 +29,14 @@ if TYPE_CHECKING:
 
 # The trigger ends the waiting; the scheduler does only when no triggerer is running.
 GRACE = timedelta(minutes=1)
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class TicketStatusSensor(BaseSensorOperator):
     """
     Wait until a ticket has one of the wanted statuses (``ticket``, EN 51377).
 
-    Returns what the ticket is then, as a dict without anything that a person wrote: ``ticket_id``,
+    Returns what the ticket is then, as a dict with nothing that a person wrote but the tags: ``ticket_id``,
     ``status``, ``status_name``, ``type``, ``priority``, ``client_id``, ``assignee_id``, ``group_id``,
     ``channel_id``, ``tags``, ``last_updated_at``.
 
@@ -42,8 +45,8 @@ class TicketStatusSensor(BaseSensorOperator):
 
     :param ticket_id: the ticket, 32 bit (templated)
     :param target_statuses: names or numbers of the statuses to wait for; default: solved, closed (templated)
-    :param failed_statuses: names or numbers of the statuses that fail the task at once; default: deleted,
-        spam, merged (templated)
+    :param failed_statuses: names or numbers of the statuses that fail the task at once; an empty list
+        for none; default: deleted, spam, merged (templated)
     :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_failures: how many looks in a row may fail, where Usedesk cannot be reached, before the task
@@ -63,7 +66,7 @@ class TicketStatusSensor(BaseSensorOperator):
         *,
         ticket_id: int | str,
         target_statuses: Collection[int | str] | int | str = ("solved", "closed"),
-        failed_statuses: Collection[int | str] | int | str = ("deleted", "spam", "merged"),
+        failed_statuses: Collection[int | str] | int | str | None = None,
         usedesk_conn_id: str = UsedeskHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_failures: int = 10,
@@ -91,7 +94,7 @@ class TicketStatusSensor(BaseSensorOperator):
         began = datetime.now(UTC)
         looked = self._look()
         if not looked and self.deferrable:
-            self._defer(began)
+            self._defer(began if looked.xcom_value else LONG_AGO)
         return looked
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
@@ -103,9 +106,7 @@ class TicketStatusSensor(BaseSensorOperator):
         ticket_id, goal = self._checked()
         handed = event if isinstance(event, dict) and event.get("ticket_id") == ticket_id else {}
         if handed.get("outcome") == "timeout":
-            raise AirflowSensorTimeout(
-                f"Usedesk ticket {ticket_id} has none of the wanted statuses after {self.timeout:g} s."
-            )
+            return self._look_after_timeout(ticket_id)
         if handed.get("outcome") == "error":
             raise _error(handed)
         state = handed.get("state")
@@ -113,6 +114,17 @@ class TicketStatusSensor(BaseSensorOperator):
         if not looked:
             raise AirflowException(f"The trigger of ticket {ticket_id} fired something that it never should.")
         return looked.xcom_value
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the triggerer; with ``never_fail``, every error skips the task, as in a worker."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            if self.never_fail:
+                raise AirflowSkipException("Skipped, because never_fail is set.") from error
+            raise
 
     def _ticket_url(self) -> str | None:
         from airflow_provider_usedesk.api.errors import UsedeskBadConnection
@@ -164,6 +176,18 @@ class TicketStatusSensor(BaseSensorOperator):
             ),
             method_name="execute_complete",
             timeout=wait + GRACE,
+        )
+
+    def _look_after_timeout(self, ticket_id: int) -> Any:
+        """Look once more, as Airflow does in a worker: much may have happened since the last poll."""
+        from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnavailable
+
+        with suppress(UsedeskRateLimited, UsedeskUnavailable):
+            looked = self._look()
+            if looked:
+                return looked.xcom_value
+        raise AirflowSensorTimeout(
+            f"Usedesk ticket {ticket_id} has none of the wanted statuses after {self.timeout:g} s."
         )
 
     def _judged(self, state: dict[str, Any], goal: Goal) -> PokeReturnValue:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -75,16 +76,19 @@ class TicketStatusTrigger(BaseTrigger):
         yield TriggerEvent({"ticket_id": self.ticket_id, **event})  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_usedesk.api.errors import UsedeskError
+        # It loads requests, which takes so long that it would stop the loop.
+        await asyncio.to_thread(import_module, "airflow_provider_usedesk.triggers.ticket_poll")
+        from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskRejected
         from airflow_provider_usedesk.ticket_status import Goal, Watch, status_name, ticket_state
         from airflow_provider_usedesk.triggers.ticket_poll import watching
 
         goal = Goal(frozenset(self.target_statuses), frozenset(self.failed_statuses))
         since = datetime.fromisoformat(self.since)
-        watch = Watch(self.ticket_id, goal.statuses, known_until=since, read_at=since)
+        interval = timedelta(seconds=self.poll_interval)
+        watch = Watch(self.ticket_id, goal.statuses, interval, known_until=since, tried_at=since)
         hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
         failures = 0
-        async with watching(self.usedesk_conn_id, hook.asettings, watch, self.poll_interval) as sightings:
+        async with watching(self.usedesk_conn_id, hook.asettings, watch) as sightings:
             while True:
                 seen = await sightings.get()
                 if not isinstance(seen, UsedeskError):
@@ -95,5 +99,5 @@ class TicketStatusTrigger(BaseTrigger):
                     continue
                 failures += 1
                 self.log.warning("Poll failed, %d of %d in a row: %s", failures, self.max_failures, seen)
-                if failures >= self.max_failures:
+                if failures >= self.max_failures or isinstance(seen, UsedeskRejected):
                     return {"outcome": "error", "error": type(seen).__name__, "message": str(seen)}

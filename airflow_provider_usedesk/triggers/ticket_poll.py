@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from airflow_provider_usedesk.api.client import UsedeskClient
-from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskTicketNotFound, UsedeskUnavailable
+from airflow_provider_usedesk.api.errors import (
+    UsedeskError,
+    UsedeskInvalidToken,
+    UsedeskRateLimited,
+    UsedeskRejected,
+    UsedeskUnavailable,
+)
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.ticket_status import Look, Watch, next_look
 
@@ -29,23 +38,24 @@ Sighting = TicketRow | TicketDetails | UsedeskError | None
 # Clocks differ, and the filter knows whole minutes only.
 OVERLAP = timedelta(minutes=5)
 MAX_PAGES = 5
+# One ticket may be out of order by itself; when so many in a row are, no other can be read, either.
+MAX_FAILED_READS = 2
 
 
 @asynccontextmanager
 async def watching(
-    connection: str, read_settings: ReadSettings, watch: Watch, interval: float
+    connection: str, read_settings: ReadSettings, watch: Watch
 ) -> AsyncIterator[asyncio.Queue[Sighting]]:
     """
     Watch a ticket, in one poll with all others of the same connection, and give what each poll saw of it.
 
     :param connection: what tells connections apart
     :param read_settings: reads the connection; asked again for each poll, so that a new token counts at once
-    :param watch: the ticket
-    :param interval: seconds between two polls; the shortest of all that are watching counts
+    :param watch: the ticket; the shortest interval of all that are watching counts
     """
     polls = _polls.setdefault(asyncio.get_running_loop(), {})
     poll = polls.setdefault(connection, TicketPoll(read_settings))
-    watcher = poll.join(watch, interval)
+    watcher = poll.join(watch)
     try:
         yield watcher.sightings
     finally:
@@ -59,10 +69,16 @@ _polls: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, TicketPoll]] = We
 
 @dataclass(eq=False)
 class Watcher:
-    """Hold one who watches a ticket."""
+    """
+    Hold one who watches a ticket.
+
+    :param watch: the ticket
+    :param due: when to look at the latest, in the time of the loop
+    :param sightings: what each poll saw
+    """
 
     watch: Watch
-    interval: float
+    due: float
     sightings: asyncio.Queue[Sighting] = field(default_factory=asyncio.Queue)
 
 
@@ -81,64 +97,91 @@ class TicketPoll:
         self._now = now
         self._watchers: list[Watcher] = []
         self._joined = asyncio.Event()
+        self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
         self._client: UsedeskClient | None = None
+        # A thread of its own: a poll that waits for Usedesk takes none from the others in the triggerer.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="usedesk-ticket-poll")
+        self._ended = threading.Event()
 
     @property
     def is_idle(self) -> bool:
         return not self._watchers
 
-    def join(self, watch: Watch, interval: float) -> Watcher:
-        watcher = Watcher(watch, interval)
+    def join(self, watch: Watch) -> Watcher:
+        known_for = max(self._now() - watch.known_until, timedelta(0))
+        watcher = Watcher(watch, due=_clock() + (watch.interval - known_for).total_seconds())
         self._watchers.append(watcher)
         self._joined.set()
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="usedesk-ticket-poll")
+        if self._task is None or self._task.done():
+            # Not in the context of who came first: what is logged here belongs to no task.
+            self._task = asyncio.create_task(self._run(), name="usedesk-ticket-poll", context=Context())
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
         self._watchers.remove(watcher)
-        if self.is_idle and self._task is not None:
+        if self.is_idle:
+            self._end()
+
+    def _end(self) -> None:
+        self._ended.set()
+        if self._task is not None:
             self._task.cancel()
-            self._task = None
+        self._thread.shutdown(wait=False)
+        if self._client is not None:
+            self._client.close()
 
     async def _run(self) -> None:
-        clock = asyncio.get_running_loop().time
-        try:
-            while True:
-                began = clock()
-                await self._poll(list(self._watchers))
-                while (left := began + min(watcher.interval for watcher in self._watchers) - clock()) > 0:
-                    # Whoever joins meanwhile may be less patient.
-                    self._joined.clear()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._joined.wait(), left)
-        finally:
-            if self._client is not None:
-                self._client.close()
+        while True:
+            await self._until_due()
+            await self._poll(list(self._watchers))
+
+    async def _until_due(self) -> None:
+        while (left := max(self._not_before, min(w.due for w in self._watchers)) - _clock()) > 0:
+            # Whoever joins meanwhile may be less patient.
+            self._joined.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._joined.wait()
 
     async def _poll(self, watchers: list[Watcher]) -> None:
-        now = self._now()
-        look = next_look([watcher.watch for watcher in watchers], now)
-        try:
-            client = self._client_for(await self._read_settings())
-            # requests blocks: in a thread it stops nobody but this poll.
-            seen = await asyncio.to_thread(see, client, look)
-        except UsedeskError as error:
-            seen = Seen(error=error)
-        except Exception as error:  # whatever a secrets backend raises must not end the poll for all
-            log.debug("The poll failed.", exc_info=True)
-            seen = Seen(error=UsedeskUnavailable(f"The poll of Usedesk failed ({type(error).__name__})."))
+        began, now = _clock(), self._now()
+        seen = await self._see([watcher.watch for watcher in watchers], now)
+        if seen.error is not None and seen.error.retry_after is not None:
+            self._not_before = _clock() + seen.error.retry_after
         for watcher in watchers:
             seen.note(watcher.watch, now)
-            watcher.sightings.put_nowait(seen.of(watcher.watch.ticket_id))
+            watcher.due = began + watcher.watch.interval.total_seconds()
+            watcher.sightings.put_nowait(seen.of(watcher.watch))
+
+    async def _see(self, watches: Collection[Watch], now: datetime) -> Seen:
+        try:
+            look = next_look(watches, now)
+            client = self._client_for(await self._read_settings())
+            # requests blocks: in a thread it stops nobody but this poll.
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, see, client, look, self._ended.is_set)
+        except UsedeskError as error:
+            return Seen(error=error)
+        except Exception as error:  # whatever a secrets backend raises must not end the poll for all
+            log.debug("The poll failed.", exc_info=True)
+            return Seen(error=UsedeskUnavailable(f"The poll of Usedesk failed ({type(error).__name__})."))
 
     def _client_for(self, settings: Settings) -> UsedeskClient:
         if self._client is None or self._client.settings != settings:
             if self._client is not None:
                 self._client.close()
-            self._client = UsedeskClient(settings)
+            self._client = UsedeskClient(settings, sleep=self._sleep)
         return self._client
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait for the client, but no longer than somebody wants to know what it will see."""
+        if self._ended.wait(seconds):
+            raise CancelledError
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @dataclass
@@ -147,35 +190,46 @@ class Seen:
     Hold what one poll saw.
 
     :param tickets: the tickets that showed, or what went wrong with one of them
-    :param read: tickets that were read themselves
-    :param is_complete: whether no change can be missing in the list
+    :param tried: tickets that it was tried to read
+    :param complete_since: moment after which no change can be missing in the list; None without such a list
     :param error: what ended the poll early
     """
 
     tickets: dict[int, TicketRow | TicketDetails | UsedeskError] = field(default_factory=dict)
-    read: set[int] = field(default_factory=set)
-    is_complete: bool = False
+    tried: set[int] = field(default_factory=set)
+    complete_since: datetime | None = None
     error: UsedeskError | None = None
 
-    def of(self, ticket_id: int) -> Sighting:
-        return self.tickets.get(ticket_id, self.error)
+    def of(self, watch: Watch) -> Sighting:
+        return self.tickets.get(watch.ticket_id, None if self._covers(watch) else self.error)
 
     def note(self, watch: Watch, now: datetime) -> None:
         """Note in a watch what is known of its ticket after this poll, which began at ``now``."""
-        if watch.ticket_id in self.read:
-            watch.read_at = watch.known_until = now
-        elif self.is_complete:
+        if watch.ticket_id in self.tried:
+            watch.tried_at = now
+        if self._covers(watch) or not isinstance(self.tickets.get(watch.ticket_id), UsedeskError | None):
             watch.known_until = now
 
+    def _covers(self, watch: Watch) -> bool:
+        return self.complete_since is not None and watch.known_until >= self.complete_since
 
-def see(client: UsedeskClient, look: Look) -> Seen:
-    """Ask Usedesk what a look wants to know; what was seen before something went wrong counts."""
+
+def see(client: UsedeskClient, look: Look, is_over: Callable[[], bool] = lambda: False) -> Seen:
+    """
+    Ask Usedesk what a look wants to know; what was seen before something went wrong counts.
+
+    :param client: what to ask with
+    :param look: what to ask
+    :param is_over: tells that nobody wants to know any more
+    """
     seen = Seen()
     try:
         if look.listed_since is not None:
             _list(client, look, look.listed_since, seen)
-        for ticket_id in look.read:
-            _read(client, ticket_id, seen)
+        _read(client, takewhile(lambda _: not is_over(), look.read), seen)
+    except UsedeskRejected as error:
+        # Only a list ends this way, and it says nothing against any ticket.
+        seen.error = UsedeskUnavailable(str(error))
     except UsedeskError as error:
         seen.error = error
     return seen
@@ -191,12 +245,20 @@ def _list(client: UsedeskClient, look: Look, since: datetime, seen: Seen) -> Non
     )
     for page in islice(pages, MAX_PAGES):
         seen.tickets.update({row.id: row for row in page})
-    seen.is_complete = next(pages, None) is None
+    if next(pages, None) is None:
+        seen.complete_since = since
 
 
-def _read(client: UsedeskClient, ticket_id: int, seen: Seen) -> None:
-    try:
-        seen.tickets[ticket_id] = client.ticket(ticket_id)
-        seen.read.add(ticket_id)
-    except UsedeskTicketNotFound as error:
-        seen.tickets[ticket_id] = error
+def _read(client: UsedeskClient, ticket_ids: Iterable[int], seen: Seen) -> None:
+    failed = 0
+    for ticket_id in ticket_ids:
+        seen.tried.add(ticket_id)
+        try:
+            seen.tickets[ticket_id] = client.ticket(ticket_id)
+            failed = 0
+        except UsedeskError as error:
+            # What the list showed of it still holds.
+            seen.tickets.setdefault(ticket_id, error)
+            failed = 0 if isinstance(error, UsedeskRejected) else failed + 1
+            if failed == MAX_FAILED_READS or isinstance(error, (UsedeskInvalidToken, UsedeskRateLimited)):
+                raise

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
+import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,7 +23,10 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api.client import UsedeskClient
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
+from airflow_provider_usedesk.ticket_status import Watch
 from airflow_provider_usedesk.triggers import ticket_poll
 from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 from tests.airflow.conftest import TOKEN
@@ -39,7 +46,6 @@ with DAG("waits", start_date=datetime(2026, 1, 1), schedule=None) as dag:
 @pytest.fixture
 def make_ticket(usedesk_sandbox):
     """Open a ticket in the sandbox and return its id."""
-    from airflow_provider_usedesk.api.client import UsedeskClient
 
     def make(**changes):
         with UsedeskClient.connect(usedesk_sandbox.token, usedesk_sandbox.url) as client:
@@ -72,6 +78,9 @@ def trigger(usedesk_sandbox):
     return trigger
 
 
+LONG_AGO = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+
+
 async def until(is_so, *waiting):
     """Wait for something to come true, but no longer than those who wait for it do."""
     while not is_so() and not all(task.done() for task in waiting):
@@ -81,6 +90,25 @@ async def until(is_so, *waiting):
 async def fired(trigger):
     event = await anext(trigger.run())
     return event.payload
+
+
+async def stop(*waiting):
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def watching(ticket_id, read_settings):
+    """Watch a ticket that nobody has looked at for long."""
+    long_ago = datetime.fromisoformat(LONG_AGO)
+    watch = Watch(
+        ticket_id, frozenset({2, 3}), timedelta(seconds=0.05), known_until=long_ago, tried_at=long_ago
+    )
+    return ticket_poll.watching("usedesk_default", read_settings, watch)
+
+
+def poll_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("usedesk-ticket-poll")]
 
 
 class TestInTheWorker:
@@ -152,6 +180,15 @@ class TestInTheWorker:
 
 
 class TestDeferring:
+    def test_after_a_failed_first_look_nothing_is_known_of_the_ticket(
+        self, make_ticket, usedesk_sandbox, context, quick
+    ):
+        sensor = TicketStatusSensor(task_id="t", ticket_id=make_ticket(status=2), deferrable=True)
+        usedesk_sandbox.fail(faults.html(502), method="ticket")
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.execute(context)
+        assert datetime.fromisoformat(deferred.value.trigger.since).year == 1970
+
     def test_what_is_there_already_is_not_waited_for(self, make_ticket, context):
         sensor = TicketStatusSensor(task_id="t", ticket_id=make_ticket(status=2), deferrable=True)
         assert sensor.execute(context)["status_name"] == "solved"
@@ -183,8 +220,6 @@ class TestDeferring:
 
     def test_runs_from_end_to_end(self, run_dag, make_ticket, usedesk_sandbox):
         """The trigger runs in the process of ``dag.test()``; the ticket is solved after it asked once."""
-        import threading
-
         ticket_id = make_ticket()
 
         def solve():
@@ -220,6 +255,36 @@ class TestResuming:
     def test_timeout(self, sensor):
         with pytest.raises(AirflowSensorTimeout):
             self.resume(sensor, outcome="timeout")
+
+    def test_what_came_after_the_last_poll_counts(self, sensor, usedesk_sandbox):
+        usedesk_sandbox.update(sensor.ticket_id, status=2)
+        assert self.resume(sensor, outcome="timeout")["status_name"] == "solved"
+
+    def test_a_status_of_failure_after_the_last_poll_counts(self, sensor, usedesk_sandbox):
+        usedesk_sandbox.update(sensor.ticket_id, status=7)
+        with pytest.raises(AirflowFailException, match="is spam"):
+            self.resume(sensor, outcome="timeout")
+
+    @pytest.mark.parametrize("max_failures", [1, 10])
+    def test_an_outage_at_the_end_is_a_timeout(self, sensor, usedesk_sandbox, quick, max_failures):
+        sensor.max_failures = max_failures
+        usedesk_sandbox.fail(faults.html(502), method="ticket")
+        with pytest.raises(AirflowSensorTimeout):
+            self.resume(sensor, outcome="timeout")
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"outcome": "error", "error": "UsedeskUnavailable", "message": "out of order"},
+            {"outcome": "error", "error": "UsedeskInvalidToken", "message": "no"},
+            {"outcome": "timeout"},
+        ],
+    )
+    def test_never_fail_skips(self, make_ticket, event):
+        sensor = TicketStatusSensor(task_id="t", ticket_id=make_ticket(), deferrable=True, never_fail=True)
+        event = {"ticket_id": sensor.ticket_id, **event}
+        with pytest.raises(AirflowSkipException):
+            sensor.resume_execution("execute_complete", {"event": event}, {})
 
     def test_error_keeps_its_class(self, sensor):
         with pytest.raises(errors.UsedeskUnavailable, match="out of order"):
@@ -269,14 +334,13 @@ class TestTrigger:
         patient, impatient = make_ticket(), make_ticket()
 
         async def wait():
-            other = asyncio.create_task(fired(trigger(patient, poll_interval=3600)))
+            other = asyncio.create_task(fired(trigger(patient, poll_interval=3600, since=LONG_AGO)))
             await until(lambda: usedesk_sandbox.requests("ticket") >= 1, other)
             waiting = asyncio.create_task(fired(trigger(impatient)))
-            await asyncio.sleep(0)
+            await until(lambda: usedesk_sandbox.requests("ticket") >= 3, waiting)
             usedesk_sandbox.update(impatient, status=2)
             event = await waiting
-            other.cancel()
-            await asyncio.gather(other, return_exceptions=True)
+            await stop(other)
             return event
 
         assert asyncio.run(wait())["outcome"] == "seen"
@@ -311,6 +375,115 @@ class TestTrigger:
         assert (gone["outcome"], gone["error"]) == ("error", "UsedeskTicketNotFound")
         assert found["outcome"] == "seen"
 
+    def test_a_ticket_that_is_gone_ends_its_waiting_at_once(self, trigger, usedesk_sandbox):
+        event = asyncio.run(fired(trigger(17, max_failures=1000)))
+        assert (event["outcome"], event["error"]) == ("error", "UsedeskTicketNotFound")
+        assert usedesk_sandbox.requests("ticket") == 1
+
+    def test_the_wait_that_usedesk_asks_for_is_kept(self, trigger, make_ticket, usedesk_sandbox, quick):
+        """Whoever comes meanwhile keeps it, too."""
+        usedesk_sandbox.fail(faults.rate_limited(retry_after=1), method="ticket")
+
+        async def wait():
+            began = time.monotonic()
+            waiting = asyncio.create_task(fired(trigger(make_ticket(status=2))))
+            await until(lambda: usedesk_sandbox.requests("ticket") >= 1, waiting)
+            await asyncio.gather(waiting, fired(trigger(make_ticket(status=2), since=LONG_AGO)))
+            return time.monotonic() - began
+
+        assert asyncio.run(wait()) >= 1
+
+    def test_a_wait_that_nobody_waits_for_any_more_ends(self, trigger, make_ticket, usedesk_sandbox):
+        """The client of the sandbox's connection would wait for two minutes."""
+        usedesk_sandbox.fail(faults.rate_limited(retry_after=60), times=10, method="ticket")
+
+        async def leave():
+            waiting = asyncio.create_task(fired(trigger(make_ticket())))
+            await until(lambda: usedesk_sandbox.requests("ticket") >= 1, waiting)
+            await stop(waiting)
+
+        began = time.monotonic()
+        asyncio.run(leave())
+        for thread in poll_threads():
+            thread.join(30)
+        assert time.monotonic() - began < 30
+        assert poll_threads() == []
+
+    def test_other_blocking_work_in_the_triggerer_does_not_stop_the_poll(self, make_ticket, usedesk_sandbox):
+        ticket_id, settings = make_ticket(status=2), UsedeskHook().settings()
+        end = threading.Event()
+
+        async def read_settings():
+            return settings
+
+        async def look():
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(ThreadPoolExecutor(1))
+            loop.run_in_executor(None, end.wait)
+            try:
+                async with watching(ticket_id, read_settings) as sightings:
+                    return await asyncio.wait_for(sightings.get(), 20)
+            finally:
+                end.set()
+
+        assert asyncio.run(look()).status == 2
+
+    def test_the_poll_belongs_to_no_task(self):
+        """What the triggerer binds for the logs of one task must not show with the requests of others."""
+        task = contextvars.ContextVar("task", default="none")
+        belongs_to = []
+
+        async def read_settings():
+            belongs_to.append(task.get())
+            raise errors.UsedeskBadConnection("no")
+
+        async def look():
+            task.set("the first")
+            async with watching(17, read_settings) as sightings:
+                await asyncio.wait_for(sightings.get(), 20)
+
+        asyncio.run(look())
+        assert set(belongs_to) == {"none"}
+
+    def test_requests_is_not_loaded_in_the_thread_of_the_loop(self, trigger, make_ticket, monkeypatch):
+        name = "airflow_provider_usedesk.triggers.ticket_poll"
+        threads = []
+
+        class Importing:
+            def find_spec(self, wanted, *_):
+                if wanted == name:
+                    threads.append(threading.current_thread())
+
+        monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setattr(sys, "meta_path", [Importing(), *sys.meta_path])
+        asyncio.run(fired(trigger(make_ticket(status=2))))
+        assert len(threads) == 1
+        assert threading.main_thread() not in threads
+
+    def test_whatever_goes_wrong_in_a_poll_is_told(self, trigger, make_ticket, monkeypatch):
+        def broken(*_):
+            raise RuntimeError
+
+        monkeypatch.setattr(ticket_poll, "next_look", broken)
+        event = asyncio.run(fired(trigger(make_ticket())))
+        assert (event["outcome"], event["error"]) == ("error", "UsedeskUnavailable")
+
+    def test_a_poll_that_died_lives_again_when_another_joins(self, trigger, make_ticket, monkeypatch):
+        async def wait():
+            died = asyncio.Event()
+
+            async def die(*_):
+                died.set()
+                raise RuntimeError("for the test")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(ticket_poll.TicketPoll, "_poll", die)
+                first = asyncio.create_task(fired(trigger(make_ticket(status=2))))
+                await died.wait()
+            return await asyncio.gather(first, fired(trigger(make_ticket(status=2))))
+
+        assert {event["outcome"] for event in asyncio.run(wait())} == {"seen"}
+
     def test_a_connection_that_is_not_there_ends_the_waiting(self, trigger, make_ticket):
         event = asyncio.run(fired(trigger(make_ticket(), usedesk_conn_id="nowhere")))
         assert event["outcome"] == "error"
@@ -342,12 +515,15 @@ class TestTrigger:
 
         assert asyncio.run(beat()) > 10
 
-    def test_logs_no_token_and_no_text(self, trigger, make_ticket, usedesk_sandbox, caplog, quick):
+    def test_logs_no_token_and_no_text(self, trigger, make_ticket, usedesk_sandbox, caplog, capfd, quick):
+        """Airflow 3 prints what a trigger logs, Airflow 2 logs it."""
         caplog.set_level(logging.INFO)
         usedesk_sandbox.fail(faults.html(502), method="ticket")
         asyncio.run(fired(trigger(make_ticket(status=2, subject="Invoice of Anna"))))
-        assert usedesk_sandbox.token not in caplog.text
-        assert "Anna" not in caplog.text
+        logged = caplog.text + "".join(capfd.readouterr())
+        assert "Poll failed, 1 of 3 in a row" in logged
+        assert usedesk_sandbox.token not in logged
+        assert "Anna" not in logged
 
 
 class TestAHundredTickets:
@@ -381,9 +557,7 @@ class TestAHundredTickets:
                 usedesk_sandbox.update(tickets[place], status=status)
             ended = {place: (await waiting[place])["state"]["status"] for place in ends}
             others = [task for task in waiting if not task.done()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await stop(*others)
             return ended, len(others)
 
         assert asyncio.run(wait()) == (ends, 97)
@@ -398,20 +572,41 @@ class TestAHundredTickets:
             await until(lambda: usedesk_sandbox.requests("tickets") >= 2, *waiting)
             usedesk_sandbox.update(few[-1], status=4)
             event = await waiting[-1]
-            for task in waiting[:-1]:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await stop(*waiting)
             return event
 
         assert asyncio.run(wait())["state"]["status_name"] == "deleted"
 
-    def test_after_a_restart_changes_of_the_meantime_are_found(self, trigger, tickets, usedesk_sandbox):
-        for ticket_id in tickets:
-            usedesk_sandbox.update(ticket_id, status=2)
-        long_ago = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    def test_one_that_cannot_be_read_stops_no_other(
+        self, trigger, tickets, usedesk_sandbox, quick, monkeypatch
+    ):
+        few, read = tickets[:5], UsedeskClient.ticket
+
+        def ticket(client, ticket_id):
+            if ticket_id == few[0]:
+                raise errors.UsedeskUnavailable("out of order")
+            return read(client, ticket_id)
+
+        monkeypatch.setattr(UsedeskClient, "ticket", ticket)
 
         async def wait():
-            return await asyncio.gather(*[fired(trigger(ticket_id, since=long_ago)) for ticket_id in tickets])
+            waiting = [asyncio.create_task(fired(trigger(ticket_id))) for ticket_id in few]
+            await until(lambda: usedesk_sandbox.requests("ticket") >= 12, *waiting)
+            for ticket_id in few:
+                usedesk_sandbox.update(ticket_id, status=2)
+            return await asyncio.gather(*waiting)
+
+        assert {event["outcome"] for event in asyncio.run(wait())} == {"seen"}
+
+    def test_after_a_restart_changes_of_the_meantime_are_found_at_once(
+        self, trigger, tickets, usedesk_sandbox
+    ):
+        for ticket_id in tickets:
+            usedesk_sandbox.update(ticket_id, status=2)
+
+        async def wait():
+            waiting = [trigger(ticket_id, since=LONG_AGO, poll_interval=3600) for ticket_id in tickets]
+            return await asyncio.gather(*[fired(one) for one in waiting])
 
         assert {event["outcome"] for event in asyncio.run(wait())} == {"seen"}
         assert usedesk_sandbox.requests("ticket") <= 101
@@ -430,9 +625,7 @@ class TestAHundredTickets:
             began = time.monotonic()
             await until(lambda: usedesk_sandbox.requests() >= 6, *waiting)
             passed = time.monotonic() - began
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await stop(*waiting)
             return passed
 
         assert asyncio.run(wait()) >= 0.45
@@ -441,9 +634,7 @@ class TestAHundredTickets:
         async def wait():
             waiting = [asyncio.create_task(fired(trigger(ticket_id))) for ticket_id in tickets]
             await asyncio.sleep(0.1)
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await stop(*waiting)
             await asyncio.sleep(0)
             return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()], [
                 dict(polls) for polls in ticket_poll._polls.values()
