@@ -519,8 +519,11 @@ def test_what_differs_in_each_try_makes_no_second_ticket(
     monkeypatch.setattr(send_once.TicketSearch, "settle", 0.0)
     usedesk_sandbox.fail(sandbox.close("after"), method="create/ticket")
     body = f"""
-class Changing:
-    def resolve(self, context, *rest, **others):
+class Changing(XComArg):
+    def iter_references(self):
+        return ()
+
+    def resolve(self, context, **options):
         return f"try {{context['ti'].try_number}}"
 
 CreateTicketOperator(task_id="open", message="m", {arguments})
