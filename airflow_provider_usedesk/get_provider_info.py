@@ -53,6 +53,7 @@ def get_provider_info() -> dict[str, Any]:
                 "class-name": "airflow_provider_usedesk.decorators.ticket.usedesk_ticket_task",
             }
         ],
+        "asset-uris": [{"schemes": ["usedesk"], "handler": "airflow_provider_usedesk.assets.checked_uri"}],
         "extra-links": ["airflow_provider_usedesk.links.ticket.UsedeskTicketLink"],
         "connection-types": [
             {
@@ -108,7 +109,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "webhook_secret": {
                         "label": "Webhook secret",
-                        "description": "Last part of the address at which webhooks of Usedesk are received.",
+                        "description": "Last part of the address at which webhooks of Usedesk are received; "
+                        "while you change it, both with a comma between them.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                 },
