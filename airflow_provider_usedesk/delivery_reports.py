@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_KEPT = 20
+OF_TICKETS = "ticket/"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class DeliveryReport:
 
 def state_key(ticket_id: int) -> str:
     """Name the place of a ticket's reports in the state store of the asset of delivery reports."""
-    return f"ticket/{ticket_id}"
+    return f"{OF_TICKETS}{ticket_id}"
 
 
 def reports_in(state: Any) -> tuple[DeliveryReport, ...]:

@@ -113,6 +113,12 @@ def get_provider_info() -> dict[str, Any]:
                         "while you change it, both with a comma between them.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
+                    "application_id": {
+                        "label": "Application id",
+                        "description": "Id of the API channel; when given, a webhook that names a `secret` "
+                        "must name this id or the API token.",
+                        "schema": {"type": ["string", "null"]},
+                    },
                 },
             }
         ],

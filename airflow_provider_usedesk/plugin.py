@@ -1,11 +1,23 @@
-"""What Airflow loads at the start of its components: listeners and the receiver of webhooks."""
+"""What Airflow loads at the start of its components: the receiver of webhooks."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.providers.common.compat.sdk import AirflowPlugin
+
+
+async def receive_webhooks(scope: Any, receive: Any, send: Any) -> None:
+    """Hand a request to the receiver; it is loaded with the first one, for all of Airflow loads this."""
+    from airflow_provider_usedesk.webhook.plugin_app import receiver
+
+    await receiver(scope, receive, send)
 
 
 class UsedeskPlugin(AirflowPlugin):
     """Hold what this package adds to Airflow's own processes."""
 
     name = "usedesk"
+    fastapi_apps = [  # noqa: RUF012 (Airflow declares it for instances)
+        {"app": receive_webhooks, "url_prefix": "/usedesk", "name": "Usedesk webhooks"}
+    ]

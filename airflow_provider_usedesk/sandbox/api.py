@@ -13,10 +13,10 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from airflow_provider_usedesk.api.php import nested
 from airflow_provider_usedesk.sandbox.call import Upload
 from airflow_provider_usedesk.sandbox.faults import Fault
 from airflow_provider_usedesk.sandbox.methods import METHODS, ONLY_VERB
-from airflow_provider_usedesk.sandbox.php import nested
 from airflow_provider_usedesk.sandbox.state import State
 
 NO_FAULT = Fault("delay")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 MAX_DEPTH = 16
+INDEX = r"[0-9]{1,18}"
 
 
 def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def _keys(name: str) -> list[str]:
 def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
     key, *deeper = keys
     if key == "":
-        key = str(max((int(used) + 1 for used in tree if used.isdecimal()), default=0))
+        key = str(max((int(used) + 1 for used in tree if re.fullmatch(INDEX, used)), default=0))
     if not deeper:
         tree[key] = value
         return

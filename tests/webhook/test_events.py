@@ -1,0 +1,198 @@
+"""What is taken from a webhook, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, extra_of, read_event
+
+PERSON = {
+    "id": 5,
+    "name": "Ivan Petrov",
+    "emails": [{"email": "ivan@example.org"}],
+    "phones": [{"phone": "79250000001"}],
+}
+DELIVERY = {
+    "message_status": {
+        "delivery_status": "DELIVERED",
+        "comment_id": 3551632,
+        "extras": {"ticket_id": 1231234},
+    }
+}
+TICKET = {
+    "secret": "x",
+    "ticket": {
+        "id": "30745888",
+        "status_id": "8",
+        "subject": "Ivan Petrov cannot pay",
+        "client_id": 5,
+        "assignee_id": None,
+        "group": 11,
+        "channel_id": 683,
+        "email": "ivan@example.org",
+        "additional_id": "airflow/dag/run/task",
+        "message": "call 79250000001",
+    },
+    "client": PERSON,
+}
+COMMENT = {
+    "comment": {
+        "id": 7,
+        "message": "call 79250000001",
+        "from": "client",
+        "type": "public",
+        "user_id": None,
+        "client_id": 5,
+        "ticket_id": 30745888,
+        "is_first": "1",
+    },
+    "client": PERSON,
+}
+CHANGE = {
+    "trigger": {
+        "id": 3,
+        "trigger_id": None,
+        "user_id": 2156,
+        "ticket_id": 30745888,
+        "data": [
+            {"target": "status_id", "value": "2", "old_value": "1"},
+            {"target": "subject", "value": "s"},
+        ],
+        "old_status": 1,
+        "new_status": 2,
+    },
+    "client": PERSON,
+}
+RATING = {
+    "csi": {"id": 4, "user_id": 2156, "client_id": 5, "ticket_id": 30745888, "rating": 5, "comment": "ok"}
+}
+CHAT = {
+    "chat_id": 9,
+    "text": "call 79250000001",
+    "client_id": 5,
+    "client": PERSON,
+    "from": "client",
+    "platform": "pact_whatsapp",
+    "ticket": {"id": 30745888, "message": "call me"},
+    "state": "new",
+}
+ALL = {
+    "delivery": DELIVERY,
+    "ticket": TICKET,
+    "comment": COMMENT,
+    "change": CHANGE,
+    "rating": RATING,
+    "chat": CHAT,
+}
+
+
+def facts(content):
+    event = read_event(content)
+    assert isinstance(event, WebhookEvent)
+    return event.facts
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_each_documented_shape_is_known(kind):
+    event = read_event(ALL[kind])
+    assert event.kind == kind
+    assert 30745888 in event.facts.values() or kind == "delivery"
+
+
+def test_a_delivery_report_says_which_message_of_which_ticket_got_where():
+    assert facts(DELIVERY) == {"ticket_id": 1231234, "comment_id": 3551632, "delivery_status": "DELIVERED"}
+
+
+def test_a_change_says_what_changed_and_not_to_what():
+    assert facts(CHANGE)["targets"] == ["status_id", "subject"]
+    assert facts(CHANGE)["new_status"] == 2
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_nothing_that_a_person_wrote_or_is_reached_by_is_handed_on(kind):
+    told = json.dumps(extra_of(read_event(ALL[kind]), "usedesk_default", "2026-11-24T00:00:00+00:00"))
+    for personal in ("Ivan", "ivan@", "7925", "call", "cannot pay"):
+        assert personal not in told
+
+
+def test_only_our_own_mark_is_taken_from_additional_id():
+    assert facts(TICKET)["additional_id"] == "airflow/dag/run/task"
+    other = {"ticket": {**TICKET["ticket"], "additional_id": "ivan@example.org"}}
+    assert facts(other)["additional_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        ("Не доставлено", "Не доставлено"),
+        ("failed: +7 925 000-00-01", "failed: ***"),
+        ("<script>alert(1)</script>", "script alert 1 script"),
+        ("{{ 7*7 }}", "7 7"),
+        ("../../x", "x"),
+        ("a\x00b\ud800", "a b"),
+        ("x" * 1000, "x" * 64),
+    ],
+)
+def test_the_word_of_a_provider_is_made_harmless(status, kept):
+    report = {"message_status": {"delivery_status": status, "extras": {"ticket_id": 1}}}
+    assert facts(report)["delivery_status"] == kept
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"message_status": "DELIVERED"},
+        {"message_status": {"delivery_status": "DELIVERED"}},
+        {"message_status": {"delivery_status": ["DELIVERED"], "extras": {"ticket_id": 1}}},
+        {"message_status": {"delivery_status": " ", "extras": {"ticket_id": 1}}},
+        {"message_status": {"delivery_status": "DELIVERED", "extras": {"ticket_id": 10**30}}},
+        {"ticket": []},
+        {"ticket": {"id": True}},
+        {"ticket": {"id": -1}},
+        {"comment": {"id": "x"}},
+        {"trigger": {"data": []}},
+        {"csi": {"id": 1}},
+        {"chat_id": None},
+        {"something": {"else": 1}},
+    ],
+)
+def test_what_is_not_known_is_unknown_and_no_error(content):
+    assert read_event(content) == "unknown"
+
+
+def test_a_ping_is_a_ping_whatever_it_holds():
+    assert read_event({"ping": None}) == "ping"
+    assert read_event({"ping": {"ticket": 1}, "ticket": {"id": 1}}) == "ping"
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_same_webhook_has_the_same_id_as_json_and_as_form(kind):
+    def as_form(value):
+        if isinstance(value, dict):
+            return {key: as_form(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [as_form(item) for item in value]
+        return "" if value is None else str(value)
+
+    assert read_event(as_form(ALL[kind])).event_id == read_event(ALL[kind]).event_id
+
+
+def test_another_status_and_another_comment_are_other_events():
+    def event_id(status, comment_id):
+        part = {"delivery_status": status, "comment_id": comment_id, "extras": {"ticket_id": 1}}
+        return read_event({"message_status": part}).event_id
+
+    assert len({event_id("SENT", 1), event_id("DELIVERED", 1), event_id("DELIVERED", 2)}) == 3
+
+
+def test_two_changes_of_a_ticket_are_two_events():
+    other = {"trigger": {**CHANGE["trigger"], "new_status": 3}}
+    assert read_event(other).event_id != read_event(CHANGE).event_id
+
+
+def test_the_claimed_secret_is_the_field_of_that_name():
+    assert claimed_secret({"secret": 12}) == "12"
+    assert claimed_secret(DELIVERY) is None
