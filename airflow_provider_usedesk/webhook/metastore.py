@@ -171,7 +171,9 @@ def clean(session: Session, before: datetime) -> None:
 def _not_yet_written(
     session: Session, asset_id: int, waiting: Sequence[Waiting], now: datetime
 ) -> list[Waiting]:
-    first = {one.event.event_id: one for one in reversed(waiting)}
+    first: dict[str, Waiting] = {}
+    for one in waiting:
+        first.setdefault(one.event.event_id, one)
     if AssetStateStoreModel is None:
         known = _ids_of_events(session, asset_id, list(first), now - SEEN_BEFORE_3_3)
     else:
@@ -180,7 +182,7 @@ def _not_yet_written(
     fresh = [one for event_id, one in first.items() if event_id not in known]
     if AssetStateStoreModel is not None:
         session.add_all(_state(asset_id, EVENTS + one.event.event_id, one.conn_id, now) for one in fresh)
-    return sorted(fresh, key=lambda one: one.at)
+    return fresh
 
 
 def _ids_of_events(session: Session, asset_id: int, event_ids: Sequence[str], since: datetime) -> set[str]:
