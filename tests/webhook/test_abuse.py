@@ -1,0 +1,232 @@
+"""What strangers and broken senders can do to the receiver over real sockets: nothing."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import psutil
+import pytest
+
+from airflow_provider_usedesk.assets import KINDS
+from tests.webhook.conftest import SECRET, post
+
+PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
+CONNECTION = json.dumps({"conn_type": "usedesk", "password": "token", "extra": {"webhook_secret": SECRET}})
+RANDOM_BODIES = 10_000
+SERVER = f"""
+from airflow.utils.db import initdb
+initdb()
+from airflow.models.asset import AssetActive, AssetModel
+from airflow.utils.session import create_session
+with create_session() as session:
+    for kind in {KINDS!r}:
+        uri = f"usedesk://usedesk_default/{{kind}}"
+        session.add_all([AssetModel(name=uri, uri=uri, group="asset"), AssetActive(name=uri, uri=uri)])
+import socket, uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from airflow_provider_usedesk.plugin import receive_webhooks
+listener = socket.create_server(("127.0.0.1", 0))
+print("PORT", listener.getsockname()[1], flush=True)
+app = Starlette(routes=[Mount("/usedesk", receive_webhooks)])
+uvicorn.Server(uvicorn.Config(app, log_level="info")).run([listener])
+"""
+EVIL = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }}",
+    "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
+    "${jndi:ldap://127.0.0.1/a}",
+    "'; DROP TABLE asset_event; --",
+    "../../../../etc/passwd",
+    "\x00\x1b[31m\r\nX-Injected: 1",
+    "\u202e\ud83d\ude00",
+    "9" * 400,
+]
+
+
+class Server:
+    """The receiver, with Airflow's database on SQLite."""
+
+    def __init__(self, home):
+        self.home = home
+        self.log = home / "server.log"
+        env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        env |= {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW_CONN_USEDESK_DEFAULT": CONNECTION,
+        }
+        with self.log.open("wb") as log:
+            command = [sys.executable, "-c", SERVER]
+            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+        self.port = self._port()
+
+    def _port(self):
+        deadline = time.monotonic() + 120
+        while not (found := re.search(r"PORT (\d+)", self.printed())):
+            assert self.process.poll() is None, self.printed()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return int(found[1])
+
+    def printed(self):
+        return self.log.read_text(errors="replace")
+
+    def events(self):
+        with closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as database:
+            return [json.loads(extra) for (extra,) in database.execute("SELECT extra FROM asset_event")]
+
+    def megabytes(self):
+        return psutil.Process(self.process.pid).memory_info().rss / 2**20
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("abuse"))
+    yield running
+    running.process.terminate()
+    running.process.wait(20)
+
+
+@pytest.fixture(autouse=True)
+def nothing_broke(server):
+    """Whatever was tried: no trace, no secret in the log, no effect, and a true report is taken."""
+    before = len(server.events())
+    yield
+    assert len(server.events()) == before
+    number = random.randrange(10**9, 10**12)
+    report = {"delivery_status": "DELIVERED", "comment_id": 1, "extras": {"ticket_id": number}}
+    assert post(server.port, PATH, {"message_status": report}) == (200, "ok\n")
+    assert server.events()[-1]["ticket_id"] == number
+    log = server.printed()
+    assert "Traceback" not in log
+    assert 'HTTP/1.1" 5' not in log
+    assert SECRET not in log
+
+
+CASES = {
+    "no secret": ("/usedesk/webhook/usedesk_default", b"{}", 404),
+    "empty secret": ("/usedesk/webhook/usedesk_default/", b"{}", 404),
+    "wrong secret": ("/usedesk/webhook/usedesk_default/wrong-wrong-wrong-wrong", b"{}", 404),
+    "part of the secret": (PATH[:-1], b"{}", 404),
+    "wrong connection": (f"/usedesk/webhook/other/{SECRET}", b"{}", 404),
+    "connection with a quote": (f"/usedesk/webhook/%27%20or%201=1/{SECRET}", b"{}", 404),
+    "path upwards": (f"/usedesk/webhook/../../usedesk_default/{SECRET}", b"{}", 404),
+    "wrong secret and 10 MB": ("/usedesk/webhook/usedesk_default/wrong-wrong-wrong-wrong", b" " * 10**7, 404),
+    "10 MB": (PATH, b" " * 10**7, 413),
+    "no body": (PATH, b"", 400),
+    "deep JSON": (PATH, b'{"ticket":' * 50_000 + b"1" + b"}" * 50_000, 400),
+    "deep lists": (PATH, b"[" * 500_000 + b"]" * 500_000, 400),
+    "bad UTF-8": (PATH, b'{"ticket": {"id": 1, "subject": "\xff\xfe"}}', 400),
+    "half of a JSON": (PATH, b'{"ticket": {"id": 1', 400),
+    "huge number": (PATH, b'{"ticket": {"id": ' + b"9" * 100_000 + b"}}", 400),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_request_that_must_not_be_taken_is_not(server, case):
+    path, body, status = CASES[case]
+    try:
+        assert post(server.port, path, body)[0] == status
+    except (BrokenPipeError, ConnectionResetError):
+        # The server answered and closed before all of it was sent.
+        assert len(body) > 10**6
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/xml",
+        "text/html",
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+    ],
+)
+def test_a_wrong_content_type_is_refused_in_one_line(server, content_type):
+    status, body = post(server.port, PATH, b'<?xml version="1.0"?><ticket id="1"/>', content_type)
+    assert status in (200, 400)
+    assert body.count("\n") == 1
+
+
+def test_a_body_that_trickles_in_is_not_waited_for(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as sender:
+        sender.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode())
+        began = time.monotonic()
+        sender.settimeout(0.5)
+        while True:
+            try:
+                answer = sender.recv(100)
+                break
+            except TimeoutError:
+                sender.sendall(b" ")
+                assert time.monotonic() - began < 30
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
+def fields(evil):
+    """Every field of every kind, with something in it that must not be believed."""
+    person = {"id": evil, "name": evil, "emails": [evil], "phones": [{"phone": evil}]}
+    rest = {"client": person, "custom_fields": [{"id": evil, "name": evil, "value": evil}], evil: evil}
+    names = ("id", "ticket_id", "subject", "message", "from", "type", "status_id", "additional_id", "rating")
+    part = dict.fromkeys(names, evil)
+    for kind in ("ticket", "comment", "trigger", "csi"):
+        yield {kind: part, **rest}
+    yield {"message_status": {"delivery_status": evil, "comment_id": evil, "extras": {"ticket_id": evil}}}
+    yield {"chat_id": evil, "text": evil, "from": evil, "platform": evil, "ticket": part, **rest}
+    yield {"secret": evil, "ping": evil}
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_what_is_written_into_fields_has_no_effect(server, evil):
+    for body in fields(evil):
+        assert post(server.port, PATH, body) == (200, "ok\n")
+        form = json.dumps({"ticket[id]": evil}).encode()
+        assert post(server.port, PATH, form, "application/x-www-form-urlencoded")[0] in (200, 400)
+
+
+def test_ten_thousand_random_bodies_do_nothing_and_memory_stays_flat(server):
+    chance = random.Random(20261124)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    statuses, sizes = set(), []
+    for number in range(RANDOM_BODIES):
+        content_type = chance.choice(
+            ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", ""]
+        )
+        connection.request("POST", PATH, random_body(chance), {"Content-Type": content_type})
+        answer = connection.getresponse()
+        assert answer.read().count(b"\n") == 1
+        statuses.add(answer.status)
+        if number % 1000 == 999:
+            sizes.append(server.megabytes())
+    connection.close()
+    assert statuses <= {200, 400}
+    print(f"MB after each thousand: {[round(size) for size in sizes]}")
+    assert sizes[-1] - sizes[1] < 16
+
+
+def random_body(chance):
+    """Noise, or a webhook that was cut, mixed or changed; none that has the id that it is about."""
+    choice = chance.random()
+    if choice < 0.3:
+        return chance.randbytes(chance.randrange(1, 400))
+    if choice < 0.5:
+        text = "".join(chance.choices('{}[]",:0123456789ab\\u%&=\x00é ', k=chance.randrange(1, 200)))
+        return text.encode()
+    body = json.dumps(chance.choice(list(fields(chance.choice(EVIL))))).encode()
+    if choice < 0.8:
+        place = chance.randrange(len(body))
+        return body[:place] + chance.randbytes(chance.randrange(3)) + body[place + chance.randrange(5) :]
+    return body
