@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from airflow_provider_usedesk.api.errors import (
 )
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.ticket_status import Look, Watch, next_look
+from airflow_provider_usedesk.triggers.client_thread import ClientThread
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
@@ -99,10 +98,7 @@ class TicketPoll:
         self._joined = asyncio.Event()
         self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._client: UsedeskClient | None = None
-        # A thread of its own: a poll that waits for Usedesk takes none from the others in the triggerer.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="usedesk-ticket-poll")
-        self._ended = threading.Event()
+        self._thread = ClientThread("usedesk-ticket-poll")
 
     @property
     def is_idle(self) -> bool:
@@ -124,12 +120,9 @@ class TicketPoll:
             self._end()
 
     def _end(self) -> None:
-        self._ended.set()
         if self._task is not None:
             self._task.cancel()
-        self._thread.shutdown(wait=False)
-        if self._client is not None:
-            self._client.close()
+        self._thread.close()
 
     async def _run(self) -> None:
         while True:
@@ -157,27 +150,13 @@ class TicketPoll:
     async def _see(self, watches: Collection[Watch], now: datetime) -> Seen:
         try:
             look = next_look(watches, now)
-            client = self._client_for(await self._read_settings())
-            # requests blocks: in a thread it stops nobody but this poll.
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, see, client, look, self._ended.is_set)
+            settings = await self._read_settings()
+            return await self._thread.call(settings, see, look, lambda: self._thread.is_closed)
         except UsedeskError as error:
             return Seen(error=error)
         except Exception as error:  # whatever a secrets backend raises must not end the poll for all
             log.debug("The poll failed.", exc_info=True)
             return Seen(error=UsedeskUnavailable(f"The poll of Usedesk failed ({type(error).__name__})."))
-
-    def _client_for(self, settings: Settings) -> UsedeskClient:
-        if self._client is None or self._client.settings != settings:
-            if self._client is not None:
-                self._client.close()
-            self._client = UsedeskClient(settings, sleep=self._sleep)
-        return self._client
-
-    def _sleep(self, seconds: float) -> None:
-        """Wait for the client, but no longer than somebody wants to know what it will see."""
-        if self._ended.wait(seconds):
-            raise CancelledError
 
 
 def _clock() -> float:
