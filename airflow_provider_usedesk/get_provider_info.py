@@ -37,7 +37,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "Usedesk",
-                "python-modules": ["airflow_provider_usedesk.triggers.ticket"],
+                "python-modules": [
+                    "airflow_provider_usedesk.triggers.ticket",
+                    "airflow_provider_usedesk.triggers.ticket_events",
+                ],
             }
         ],
         "hooks": [

@@ -8,9 +8,11 @@ import pytest
 
 pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow 3 only")
 
+from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.sandbox import Sandbox
 from dev import EXAMPLE_DAGS
 from dev.local_airflow import LocalAirflow
+from tests.end_to_end.test_waiting import until
 
 pytestmark = pytest.mark.airflow
 
@@ -61,6 +63,20 @@ def test_example(airflow, sandbox, dag_id, tickets):
     assert sent <= {
         entry.value for entry in xcoms if entry.key == "return_value" and type(entry.value) is int
     }
+
+
+def test_a_dag_starts_with_each_new_ticket_that_has_a_tag(airflow, sandbox):
+    airflow.wait_for_dag("usedesk_new_ticket")
+    airflow.unpause("usedesk_new_ticket")
+    with UsedeskClient.connect(TOKEN, sandbox.url) as client:
+
+        def priority_of_a_new_one():
+            made.append(client.create_ticket(subject="s", message="m", tag="refund").ticket_id)
+            return [sandbox.ticket(ticket_id).priority for ticket_id in made]
+
+        made = []
+        # The first ones may be older than the watcher.
+        until(lambda: "urgent" in priority_of_a_new_one(), 120)
 
 
 def test_the_form_and_the_button_of_the_connection(airflow):

@@ -1,4 +1,4 @@
-"""Webhooks on a whole Airflow, whose API server dies meanwhile."""
+"""What happens in Usedesk, on a whole Airflow whose API server and triggerer die meanwhile."""
 
 from __future__ import annotations
 
@@ -13,27 +13,42 @@ pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow
 
 import requests
 
+from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.delivery_reports import state_key
+from airflow_provider_usedesk.sandbox import Sandbox
 from airflow_provider_usedesk.webhook.__main__ import standalone_app
 from airflow_provider_usedesk.webhook.rest import AirflowApi
 from dev.local_airflow import LocalAirflow
 from tests.end_to_end.test_send_once import DAGS
-from tests.end_to_end.test_waiting import until
+from tests.end_to_end.test_waiting import QUICK_TO_NOTICE, until
 from tests.webhook.conftest import SECRET, post, serving
 
 pytestmark = pytest.mark.airflow
 
-DAG = "usedesk_reports"
+DAG, WATCHING = "usedesk_reports", "usedesk_watches"
 PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
-CONNECTION = json.dumps({"conn_type": "usedesk", "password": "token", "extra": {"webhook_secret": SECRET}})
 BEFORE, AFTER = range(1000, 1200), range(2000, 2050)
 
 
 @pytest.fixture(scope="module")
-def airflow():
-    with LocalAirflow(DAGS, env={"AIRFLOW_CONN_USEDESK_DEFAULT": CONNECTION}) as running:
-        running.wait_for_dag(DAG)
-        running.unpause(DAG)
+def sandbox():
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def connection(sandbox):
+    extra = {**sandbox.connection["extra"], "webhook_secret": SECRET}
+    return json.dumps({**sandbox.connection, "extra": extra})
+
+
+@pytest.fixture(scope="module")
+def airflow(connection):
+    env = {"AIRFLOW_CONN_USEDESK_DEFAULT": connection, **QUICK_TO_NOTICE}
+    with LocalAirflow(DAGS, env=env) as running:
+        for dag in (DAG, WATCHING):
+            running.wait_for_dag(dag)
+            running.unpause(dag)
         yield running
 
 
@@ -48,16 +63,25 @@ def rows(airflow, query):
 
 
 def reported(airflow):
-    """The tickets of all events, each as often as it has one."""
-    return [json.loads(extra)["ticket_id"] for (extra,) in rows(airflow, "SELECT extra FROM asset_event")]
+    """The tickets of all reports, each as often as it has one."""
+    return [extra["ticket_id"] for extra in extras(airflow) if "payload" not in extra]
+
+
+def watched(airflow):
+    """The tickets of all events of watchers, each as often as it has one."""
+    return [extra["payload"]["ticket_id"] for extra in extras(airflow) if "payload" in extra]
+
+
+def extras(airflow):
+    return [json.loads(extra) for (extra,) in rows(airflow, "SELECT extra FROM asset_event")]
 
 
 def remembered(airflow):
     return {key for (key,) in rows(airflow, "SELECT key FROM asset_state_store WHERE key LIKE 'ticket/%'")}
 
 
-def runs(airflow):
-    found = airflow.call("GET", f"/dags/{DAG}/dagRuns", params={"limit": 100})["dag_runs"]
+def runs(airflow, dag=DAG):
+    found = airflow.call("GET", f"/dags/{dag}/dagRuns", params={"limit": 100})["dag_runs"]
     return [run["dag_run_id"] for run in found if run["state"] == "success"]
 
 
@@ -73,8 +97,8 @@ def test_a_dag_runs_with_the_report_and_the_log_does_not_have_the_secret(airflow
     assert SECRET not in log
 
 
-def test_the_receiver_that_stands_alone_hands_reports_on(airflow, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", CONNECTION)
+def test_the_receiver_that_stands_alone_hands_reports_on(airflow, connection, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", connection)
     token = requests.get(f"{airflow.url}/auth/token", timeout=30).json()["access_token"]
     api = AirflowApi(airflow.url, token=token)
     assert api.check().startswith("3.")
@@ -115,3 +139,27 @@ def test_every_report_that_was_answered_is_there_after_the_api_server_was_killed
         (*answered, *AFTER), 1
     )
     assert {state_key(ticket) for ticket in (*answered, *AFTER)} <= remembered(airflow)
+
+
+def test_each_new_ticket_is_one_event_although_the_triggerer_was_killed(airflow, sandbox):
+    until(lambda: rows(airflow, "SELECT 1 FROM asset_state_store WHERE key LIKE 'watcher/%'"), 120)
+    with UsedeskClient.connect(sandbox.token, sandbox.url) as client:
+
+        def make(tag):
+            return client.create_ticket(subject="s", message="m", tag=tag).ticket_id
+
+        made = [make("refund"), make("vip")]
+        make("other")
+        until(lambda: set(made) <= set(watched(airflow)), 60)
+        lists = sandbox.requests("tickets")
+        made += [make("refund") for _ in range(20)]
+        # The list shows them after two seconds: some are fired by now, and some are not.
+        until(lambda: len(watched(airflow)) > 2, 60)
+        airflow.kill("triggerer")
+        made += [make("refund") for _ in range(20)]
+        airflow.revive("triggerer")
+        until(lambda: set(made) <= set(watched(airflow)), 120)
+        until(lambda: sandbox.requests("tickets") >= lists + 6, 60)
+    assert sorted(watched(airflow)) == sorted(made)
+    until(lambda: runs(airflow, WATCHING), 60)
+    assert made[0] in airflow.xcom(WATCHING, runs(airflow, WATCHING)[0], "note")

@@ -1,0 +1,235 @@
+"""Turn new and changed tickets into asset events, for the watchers of assets in Airflow 3."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Collection, Hashable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.ticket_events import (
+    FILTERS,
+    Poll,
+    Progress,
+    checked_watch,
+    event_id_of,
+    payload_of,
+)
+
+try:
+    from airflow.triggers.base import BaseEventTrigger
+except ImportError:  # before Airflow 3, which has no watchers
+    from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.records import TicketRow
+    from airflow_provider_usedesk.ticket_events import Events
+    from airflow_provider_usedesk.triggers.ticket_feed import TicketFeed
+
+Several = int | str | Collection[int | str] | None
+
+# An event that the triggerer fired is stored within seconds, or not at all.
+STORED_WITHIN = timedelta(minutes=10)
+
+
+class TicketEventsTrigger(BaseEventTrigger):
+    """
+    Fire for each new or changed ticket that has what is asked for (``tickets``, EN 51376).
+
+    For an ``AssetWatcher``: ``Asset("new_tickets", watchers=[AssetWatcher(name="usedesk",
+    trigger=TicketEventsTrigger(tag="urgent"))])``. It begins with what happens after it was started. All
+    watchers of one connection with the same ``events`` and ``poll_interval`` share one list of tickets.
+
+    The payload holds ``event`` (``new`` or ``updated``), ``event_id`` (the same for the same event),
+    ``usedesk_conn_id``, ``ticket_id``, ``status``, ``status_name``, ``type``, ``priority``, ``client_id``,
+    ``assignee_id``, ``group_id``, ``channel_id``, ``tags``, ``created_at`` and ``last_updated_at``.
+
+    Each filter takes one value or several, of which a ticket must have one.
+
+    :param events: ``new`` for new tickets, ``updated`` for each change of a ticket, its making included;
+        default: new
+    :param channel_id: channels, 32 bit
+    :param tag: tags
+    :param status: numbers or names of statuses
+    :param group_id: groups of agents, 32 bit
+    :param assignee_id: agents, 32 bit
+    :param client_id: clients, 32 bit
+    :param type: ``question``, ``task``, ``problem`` or ``incident``
+    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``
+    :param usedesk_conn_id: Airflow Connection of type usedesk
+    :param poll_interval: seconds between two lists, 1 to 86400; default: 60
+    :raises ValueError: naming every faulty argument
+    """
+
+    def __init__(
+        self,
+        *,
+        events: Events = "new",
+        channel_id: Several = None,
+        tag: str | Collection[str] | None = None,
+        status: Several = None,
+        group_id: Several = None,
+        assignee_id: Several = None,
+        client_id: Several = None,
+        type: str | Collection[str] | None = None,
+        priority: str | Collection[str] | None = None,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        poll_interval: float = 60,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.events = events
+        self.channel_id = channel_id
+        self.tag = tag
+        self.status = status
+        self.group_id = group_id
+        self.assignee_id = assignee_id
+        self.client_id = client_id
+        self.type = type
+        self.priority = priority
+        self.usedesk_conn_id = usedesk_conn_id
+        self.poll_interval = poll_interval
+        given = {name: getattr(self, name) for name in FILTERS}
+        self._interval, self._filter = checked_watch(events, poll_interval, given)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        given = {
+            "events": self.events,
+            **{name: _in_order(getattr(self, name)) for name in FILTERS},
+            "usedesk_conn_id": self.usedesk_conn_id,
+            "poll_interval": self.poll_interval,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", given
+
+    def shared_stream_key(self) -> Hashable:
+        """Share one list of tickets with the other watchers of the connection (Airflow 3.3)."""
+        return ("usedesk", self.usedesk_conn_id, self.events, self._interval)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Poll]:
+        """List what happened, over and over."""
+        trigger = cls(**kwargs)
+        feed = await trigger._feed()
+        try:
+            async for poll in feed.polls(trigger._interval):
+                yield poll
+        finally:
+            feed.close()
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """List and fire alone: before Airflow 3.3 no list is shared."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Poll]) -> AsyncIterator[TriggerEvent]:
+        """
+        Fire for what matters to this watcher, once.
+
+        An event is stored by another process, at some later moment. Beside it, in the same transaction, its
+        id is noted in the state store of the asset; only over noted events the position moves on.
+        """
+        states = _states(self)
+        progress = Progress.from_state(await states.get(self._place), _now())
+        async for shared in shared_stream:
+            poll = await self._complete(shared, progress)
+            if poll is None:
+                continue
+            async for row in self._to_fire(poll, progress, states):
+                progress.fired(event_id_of(self.events, row), poll.at)
+                yield TriggerEvent(payload_of(self.events, self.usedesk_conn_id, row))  # type: ignore[no-untyped-call]
+            await self._move_on(poll, progress, states)
+
+    async def _to_fire(self, poll: Poll, progress: Progress, states: _States) -> AsyncIterator[TicketRow]:
+        rows = {event_id_of(self.events, row): row for row in poll.rows if self._filter.takes(row)}
+        if progress.seen_until is None:
+            progress.begin(poll, rows)
+        for event_id, row in rows.items():
+            if event_id not in progress.known and not await states.is_noted(event_id):
+                yield row
+
+    async def _move_on(self, poll: Poll, progress: Progress, states: _States) -> None:
+        for event_id, fired_at in list(progress.unconfirmed.items()):
+            if await states.is_noted(event_id):
+                del progress.unconfirmed[event_id]
+            elif poll.at - fired_at > STORED_WITHIN:
+                del progress.unconfirmed[event_id]
+                if states.are_there:
+                    self.log.warning("It is not known whether event %s was stored.", event_id)
+        progress.move_to(poll.at)
+        await states.set(self._place, progress.as_state())
+
+    async def _complete(self, poll: Poll, progress: Progress) -> Poll | None:
+        """List again what the shared list does not reach back to, after a longer break."""
+        since = progress.needed_since
+        if since is None or poll.since <= since:
+            return poll
+        feed = await self._feed()
+        try:
+            return await feed.poll(since)
+        finally:
+            feed.close()
+
+    async def _feed(self) -> TicketFeed:
+        # It loads requests, which takes so long that it would stop the loop.
+        module = await asyncio.to_thread(import_module, "airflow_provider_usedesk.triggers.ticket_feed")
+        hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
+        feed: TicketFeed = module.TicketFeed(self.events, hook.asettings)
+        return feed
+
+    @property
+    def _place(self) -> str:
+        """Name the place of this watcher's position: an asset can have several watchers."""
+        given = json.dumps(self.serialize(), sort_keys=True, default=str)
+        return f"watcher/{hashlib.sha256(given.encode()).hexdigest()[:16]}"
+
+
+class _States:
+    """
+    Read and write the state stores of all assets that a trigger serves.
+
+    :param stores: one for each asset; none before Airflow 3.3
+    """
+
+    def __init__(self, stores: list[Any]) -> None:
+        self._stores = stores
+
+    @property
+    def are_there(self) -> bool:
+        return bool(self._stores)
+
+    async def get(self, key: str) -> Any:
+        for store in self._stores:
+            if (value := await store.aget(key)) is not None:
+                return value
+        return None
+
+    async def set(self, key: str, value: Any) -> None:
+        for store in self._stores:
+            await store.aset(key, value)
+
+    async def is_noted(self, event_id: str) -> bool:
+        """Tell whether an event is stored."""
+        from airflow_provider_usedesk.listeners.asset_events import note_key
+
+        return await self.get(note_key(event_id)) is not None
+
+
+def _states(trigger: Any) -> _States:
+    accessors = getattr(trigger, "asset_state_store", None)
+    if accessors is None:
+        return _States([])
+    # A trigger is not told which assets it serves; with several of them only these two know.
+    return _States([*accessors._by_name.values(), *accessors._by_uri.values()])
+
+
+def _in_order(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, (list, tuple, set, frozenset)) else value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

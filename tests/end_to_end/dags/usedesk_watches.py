@@ -1,0 +1,37 @@
+"""A Dag that starts with each new ticket that has a tag."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import airflow.providers.common.compat.sdk as compat
+
+try:
+    from airflow.sdk import Asset, AssetWatcher
+except ImportError:  # Airflow 2 watches nothing
+    Asset = AssetWatcher = None
+
+from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
+
+POLL_SECONDS = 2
+NAME = "usedesk_watched"
+
+
+def watched(name, tag):
+    trigger = TicketEventsTrigger(tag=tag, poll_interval=POLL_SECONDS)
+    return Asset(name, watchers=[AssetWatcher(name=name, trigger=trigger)])
+
+
+if Asset:
+    assets = [watched(NAME, "refund"), watched("usedesk_watched_too", "vip")]
+
+    @compat.dag(schedule=compat.AssetAny(*assets), start_date=datetime(2026, 1, 1))
+    def usedesk_watches():
+        @compat.task
+        def note(triggering_asset_events=None) -> list[int]:
+            events = [event for events in triggering_asset_events.values() for event in events]
+            return [event.extra["payload"]["ticket_id"] for event in events]
+
+        note()
+
+    usedesk_watches()
