@@ -10,5 +10,6 @@ from airflow_provider_usedesk.sandbox.faults import (
     rate_limited,
 )
 from airflow_provider_usedesk.sandbox.server import Sandbox
+from airflow_provider_usedesk.sandbox.webhooks import Webhooks
 
-__all__ = ["Fault", "Sandbox", "answer", "close", "delay", "half_answer", "html", "rate_limited"]
+__all__ = ["Fault", "Sandbox", "Webhooks", "answer", "close", "delay", "half_answer", "html", "rate_limited"]

@@ -9,6 +9,7 @@ import sys
 import threading
 
 from airflow_provider_usedesk.sandbox.server import Sandbox
+from airflow_provider_usedesk.sandbox.webhooks import Webhooks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,16 +18,27 @@ def main(arguments: list[str] | None = None) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     try:
-        with Sandbox(**vars(options)) as sandbox:
+        webhooks = _webhooks(options)
+        with Sandbox(**vars(options), webhooks=webhooks) as sandbox:
             _say(f"API     {sandbox.url}")
             _say(f"Inbox   {sandbox.inbox_url}")
             _say(f"export AIRFLOW_CONN_USEDESK_DEFAULT={shlex.quote(sandbox.connection_json)}")
             _say("Ctrl-C ends it.")
             stopped.wait()
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _webhooks(options: argparse.Namespace) -> Webhooks:
+    """Take what concerns webhooks out of the options."""
+    given = vars(options)
+    return Webhooks(
+        delivery_status=given.pop("delivery_status"),
+        delay=given.pop("webhook_delay"),
+        encoding="form" if given.pop("webhook_form") else "json",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--listing-lag", type=float, default=2.0, help="seconds until tickets are listed")
     parser.add_argument("--offset-is", choices=("page", "row"), default="page", help="what offset counts")
+    parser.add_argument("--redirect-url", help="where webhooks are sent (default: nowhere)")
+    parser.add_argument("--delivery-status", default="DELIVERED", help="what delivery reports say")
+    parser.add_argument("--webhook-delay", type=float, default=0.0, help="seconds until a report is sent")
+    parser.add_argument("--webhook-form", action="store_true", help="send forms instead of JSON")
     return parser
 
 

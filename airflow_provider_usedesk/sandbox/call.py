@@ -46,6 +46,7 @@ class Call:
     :param listing_lag: how long a new ticket is missing in ``tickets``
     :param offset_is: whether ``offset`` counts pages or rows
     :param files_path: path below which files can be downloaded
+    :param delivered_at: when a message that is sent now is delivered; None for never
     """
 
     world: World
@@ -54,6 +55,7 @@ class Call:
     listing_lag: timedelta
     offset_is: str
     files_path: str
+    delivered_at: datetime | None
 
     def text(self, name: str) -> str:
         value = self.given.get(name)

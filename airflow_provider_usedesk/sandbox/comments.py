@@ -28,6 +28,7 @@ def _comment(call: Call, ticket: Ticket) -> Comment:
     is_private = (call.choice("type", ("public", "private")) or "private") == "private"
     template, uploads = parameters.template(call), parameters.uploads(call)
     channel, client = call.world.channels[ticket.channel_id], call.world.clients[ticket.client_id]
+    is_taken = channel.tells_delivery and channel.reaches(client) and not is_private
     return Comment(
         id=call.world.next_id(),
         message=str(call.given.get("message") or ""),
@@ -39,5 +40,6 @@ def _comment(call: Call, ticket: Ticket) -> Comment:
         cc=tuple(call.several("cc")),
         bcc=tuple(call.several("bcc")),
         template=template,
-        is_delivered=channel.tells_delivery and channel.reaches(client) and not is_private,
+        is_taken=is_taken,
+        delivered_at=call.delivered_at if is_taken else None,
     )

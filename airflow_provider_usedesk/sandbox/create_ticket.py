@@ -60,7 +60,8 @@ def create_ticket(call: Call) -> dict[str, Any]:
         files=files,
         published_at=call.now,
         template=template,
-        is_delivered=message_status == "delivered",
+        is_taken=message_status == "delivered",
+        delivered_at=call.delivered_at if message_status == "delivered" else None,
     )
     ticket = Ticket(
         ticket_id=world.next_id(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader
 
 from airflow_provider_usedesk.sandbox.state import State
+from airflow_provider_usedesk.sandbox.webhooks import Encoding, ping, shown_redirect_url
 from airflow_provider_usedesk.sandbox.world import STATUS_NAMES
 
 # The style of a message is its own; nothing in it may run, load or leave its frame.
@@ -53,8 +55,7 @@ def inbox_routes(state: State) -> APIRouter:
 
     @router.post("/tickets/{ticket_id}/status")
     def set_status(request: Request, ticket_id: int, status: Annotated[str, Form()] = "") -> Response:
-        if _is_from_elsewhere(request):
-            raise HTTPException(403, "Only a page of this inbox sets a status.")
+        _refuse_from_elsewhere(request)
         if status not in map(str, STATUSES_BY_HAND):
             raise HTTPException(400, "There is no such status to set.")
         try:
@@ -62,6 +63,68 @@ def inbox_routes(state: State) -> APIRouter:
         except KeyError:
             raise HTTPException(404, "There is no such ticket.") from None
         return RedirectResponse(f"{prefix}/tickets/{ticket_id}", 303, headers=HEADERS)
+
+    @router.post("/tickets/{ticket_id}/report")
+    def send_report(request: Request, ticket_id: int, status: Annotated[str, Form()] = "") -> Response:
+        _refuse_from_elsewhere(request)
+        if not status.strip() or len(status) > 64:
+            raise HTTPException(400, "A report needs a status, of at most 64 characters.")
+        try:
+            state.report(ticket_id, status.strip(), None)
+        except KeyError:
+            raise HTTPException(404, "There is no such ticket.") from None
+        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
+
+    @router.get("/webhooks")
+    def webhooks() -> HTMLResponse:
+        url = state.redirect_url
+        return page(
+            "webhooks.html",
+            here="webhooks",
+            url=shown_redirect_url(url) if url else None,
+            settings=state.webhooks,
+            sent=list(reversed(state.sent_webhooks())),
+        )
+
+    @router.post("/webhooks/url")
+    def set_redirect_url(request: Request, url: Annotated[str, Form()] = "") -> Response:
+        _refuse_from_elsewhere(request)
+        try:
+            state.redirect_to(url)
+        except ValueError as fault:
+            raise HTTPException(400, f"{fault}.") from None
+        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
+
+    @router.post("/webhooks/settings")
+    def set_webhooks(
+        request: Request,
+        delay: Annotated[float, Form()],
+        encoding: Annotated[Encoding, Form()],
+        repeats: Annotated[int, Form()],
+        tries: Annotated[int, Form()],
+        delivery_status: Annotated[str, Form(max_length=64)] = "",
+        reorder: Annotated[bool, Form()] = False,
+    ) -> Response:
+        _refuse_from_elsewhere(request)
+        try:
+            state.webhooks = replace(
+                state.webhooks,
+                delivery_status=delivery_status.strip() or None,
+                delay=delay,
+                encoding=encoding,
+                repeats=repeats,
+                reorder=reorder,
+                tries=tries,
+            )
+        except ValueError as fault:
+            raise HTTPException(400, f"{fault}.") from None
+        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
+
+    @router.post("/webhooks/ping")
+    def send_ping(request: Request) -> Response:
+        _refuse_from_elsewhere(request)
+        state.send(ping())
+        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
 
     @router.get("/clients")
     def clients() -> HTMLResponse:
@@ -81,6 +144,11 @@ def inbox_routes(state: State) -> APIRouter:
         return Response(found.content, media_type="application/octet-stream", headers=headers)
 
     return router
+
+
+def _refuse_from_elsewhere(request: Request) -> None:
+    if _is_from_elsewhere(request):
+        raise HTTPException(403, "Only a page of this inbox does this.")
 
 
 def _is_from_elsewhere(request: Request) -> bool:

@@ -95,7 +95,7 @@ def _comment(call: Call, one: Ticket, comment: Comment) -> dict[str, Any]:
         "client_id": one.client_id,
         "ticket_id": one.ticket_id,
         "is_first": int(comment is one.comments[0]),
-        "delivered": int(comment.is_delivered),
+        "delivered": int(comment.delivered_at is not None and comment.delivered_at <= call.now),
         "readed": 0,
         "published_at": moment(comment.published_at),
         "files": [{"name": file.name, "file": f"{call.files_path}/{file.id}"} for file in comment.files],

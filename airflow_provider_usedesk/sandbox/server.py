@@ -15,6 +15,8 @@ from airflow_provider_usedesk.sandbox.faults import Fault
 if TYPE_CHECKING:
     import uvicorn
 
+    from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook
+    from airflow_provider_usedesk.sandbox.webhooks import Webhooks
     from airflow_provider_usedesk.sandbox.world import Ticket
 
 INSTALL = "The sandbox needs its extra: pip install 'airflow-provider-usedesk[sandbox]'"
@@ -30,7 +32,10 @@ class Sandbox:
     :param errors_status: HTTP status of refusals
     :param listing_lag: seconds until a new ticket appears in ``tickets``
     :param offset_is: whether ``offset`` counts ``page`` or ``row``, wherever there is one
+    :param redirect_url: where webhooks are sent; None for nowhere
+    :param webhooks: how they are sent
     :param clock: tells the time in seconds since 1970
+    :raises ValueError: when the Redirect URL is none
     """
 
     def __init__(
@@ -42,6 +47,8 @@ class Sandbox:
         errors_status: int = 200,
         listing_lag: float = 2.0,
         offset_is: str = "page",
+        redirect_url: str | None = None,
+        webhooks: Webhooks | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         from airflow_provider_usedesk.sandbox.state import Options, State
@@ -50,6 +57,9 @@ class Sandbox:
         options = Options(token, path, errors_status, listing_lag, offset_is)
         self._port = port
         self._state = State(options, clock)
+        if webhooks is not None:
+            self._state.webhooks = webhooks
+        self._state.redirect_to(redirect_url)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -96,6 +106,7 @@ class Sandbox:
             self._server.should_exit = True
             self._thread.join()
             self._server = self._thread = None
+        self._state.stop()
 
     @property
     def url(self) -> str:
@@ -165,6 +176,51 @@ class Sandbox:
         """
         self._state.fail(fault, times, method)
 
+    @property
+    def redirect_url(self) -> str | None:
+        """Where webhooks are sent; a ping goes there when it is set, as when Usedesk saves a channel."""
+        return self._state.redirect_url
+
+    @redirect_url.setter
+    def redirect_url(self, url: str | None) -> None:
+        self._state.redirect_to(url)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """How webhooks are sent from now on."""
+        return self._state.webhooks
+
+    @webhooks.setter
+    def webhooks(self, webhooks: Webhooks) -> None:
+        self._state.webhooks = webhooks
+
+    @property
+    def webhooks_sent(self) -> tuple[SentWebhook, ...]:
+        """The last thousand webhooks that were sent, and what was answered."""
+        return self._state.sent_webhooks()
+
+    def wait_for_webhooks(self, timeout: float = 10) -> None:
+        """
+        Wait until no webhook waits to be sent, or to be sent again.
+
+        :raises TimeoutError: when that takes longer
+        """
+        self._state.wait_for_webhooks(timeout)
+
+    def send_report(self, ticket_id: int, status: str = "DELIVERED", comment_id: int | None = None) -> None:
+        """
+        Send a delivery report.
+
+        :param status: what it says
+        :param comment_id: the message; the last one of the ticket when it is left out
+        :raises KeyError: when there is no such ticket
+        """
+        self._state.report(ticket_id, status, comment_id)
+
+    def send_webhook(self, body: dict[str, Any]) -> None:
+        """Send anything, such as a rating."""
+        self._state.send_by_hand(body)
+
     def reset(self) -> None:
-        """Forget all tickets, clients, faults and counts."""
+        """Forget all tickets, clients, faults, counts and webhooks."""
         self._state.reset()

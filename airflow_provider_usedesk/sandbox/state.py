@@ -12,7 +12,17 @@ from typing import Any
 from airflow_provider_usedesk.sandbox.call import Call, Refusal
 from airflow_provider_usedesk.sandbox.faults import Fault, FaultQueue
 from airflow_provider_usedesk.sandbox.methods import METHODS
-from airflow_provider_usedesk.sandbox.update_ticket import checked, touched
+from airflow_provider_usedesk.sandbox.update_ticket import checked, delivered, touched
+from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook, WebhookSender
+from airflow_provider_usedesk.sandbox.webhooks import (
+    DELIVERED,
+    Webhook,
+    Webhooks,
+    checked_redirect_url,
+    ping,
+    report,
+    webhooks_of,
+)
 from airflow_provider_usedesk.sandbox.world import Ticket, World
 
 
@@ -55,6 +65,9 @@ class State:
         self._world = World()
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._sender = WebhookSender()
+        self._redirect_url: str | None = None
+        self.webhooks = Webhooks()
 
     def count(self, method: str) -> None:
         with self._lock:
@@ -78,9 +91,12 @@ class State:
             return self.options.errors_status, Refusal("invalid token", 112).as_json()
         with self._lock:
             try:
-                return 200, METHODS[method](self._call(params))
+                answer = METHODS[method](self._call(params))
             except Refusal as refusal:
+                self._world.kept.clear()
                 return self.options.errors_status, refusal.as_json()
+            self._tell()
+            return 200, answer
 
     def tickets(self) -> tuple[Ticket, ...]:
         with self._lock:
@@ -96,15 +112,51 @@ class State:
             ticket = self._world.tickets[ticket_id]
             changed = touched(ticket, self._now(), checked(self._world, ticket, changes))
             self._world.keep(changed)
+            self._tell()
             return changed
+
+    @property
+    def redirect_url(self) -> str | None:
+        return self._redirect_url
+
+    def redirect_to(self, url: str | None) -> None:
+        """Send webhooks there from now on; Usedesk sends a first one when this is saved."""
+        self._redirect_url = checked_redirect_url(url)
+        self.send(ping())
+
+    def send(self, webhook: Webhook) -> None:
+        if self._redirect_url is not None:
+            self._sender.send(self._redirect_url, webhook, self.webhooks)
+
+    def report(self, ticket_id: int, status: str, comment_id: int | None) -> None:
+        """Send a delivery report of a comment, or of the last one."""
+        with self._lock:
+            ticket = self._world.tickets[ticket_id]
+            told = comment_id or ticket.comments[-1].id
+            if status == DELIVERED:
+                self._world.tickets[ticket_id] = delivered(ticket, told, self._now())
+        self.send(report(ticket, told, status))
+
+    def send_by_hand(self, body: dict[str, Any]) -> None:
+        self.send(Webhook("by hand", None, body))
+
+    def sent_webhooks(self) -> tuple[SentWebhook, ...]:
+        return self._sender.sent()
+
+    def wait_for_webhooks(self, timeout: float) -> None:
+        self._sender.wait(timeout)
+
+    def stop(self) -> None:
+        self._sender.stop()
 
     def look(self) -> World:
         """Return the company to be shown; what it holds is never changed in place."""
         return self._world
 
     def reset(self) -> None:
-        """Forget all tickets, clients, faults and counts."""
+        """Forget all tickets, clients, faults, counts and webhooks."""
         self.faults.clear()
+        self._sender.forget()
         with self._lock:
             self._world = World()
             self._counts.clear()
@@ -112,7 +164,17 @@ class State:
     def _call(self, params: Mapping[str, Any]) -> Call:
         lag = timedelta(seconds=self.options.listing_lag)
         files_path = f"{self.options.inbox_path}/files"
-        return Call(self._world, params, self._now(), lag, self.options.offset_is, files_path)
+        now, webhooks = self._now(), self.webhooks
+        is_delivered = webhooks.delivery_status == DELIVERED
+        delivered_at = now + timedelta(seconds=webhooks.delay) if is_delivered else None
+        return Call(self._world, params, now, lag, self.options.offset_is, files_path, delivered_at)
+
+    def _tell(self) -> None:
+        """Send what became of the tickets that were kept since."""
+        kept, self._world.kept = self._world.kept, []
+        for before, after in kept:
+            for webhook in webhooks_of(self._world, before, after, self.webhooks):
+                self.send(webhook)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -35,6 +35,15 @@ def touched(ticket: Ticket, now: datetime, changes: Mapping[str, Any], *, is_sil
     return replace(ticket, **{**opened, **changes, "last_updated_at": now})
 
 
+def delivered(ticket: Ticket, comment_id: int, now: datetime) -> Ticket:
+    """Note that a message was delivered."""
+    comments = (
+        replace(comment, delivered_at=now) if comment.id == comment_id else comment
+        for comment in ticket.comments
+    )
+    return replace(ticket, comments=tuple(comments))
+
+
 def checked(world: World, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     Check changes that come from Python.

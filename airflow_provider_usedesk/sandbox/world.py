@@ -125,7 +125,8 @@ class Comment:
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
     template: Template | None = None
-    is_delivered: bool = False
+    delivered_at: datetime | None = None
+    is_taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,7 @@ class World:
         self.tickets: dict[int, Ticket] = {}
         self.files: dict[int, File] = {}
         self.tag_ids: dict[str, int] = {}
+        self.kept: list[tuple[Ticket | None, Ticket]] = []
         self._last_id = 30_745_887
 
     def next_id(self) -> int:
@@ -225,6 +227,7 @@ class World:
 
     def keep(self, ticket: Ticket) -> None:
         """Keep a ticket, a new one or a changed one."""
+        self.kept.append((self.tickets.get(ticket.ticket_id), ticket))
         self.tickets[ticket.ticket_id] = ticket
         self.files.update({file.id: file for file in ticket.files})
         for tag in ticket.tags:

@@ -30,7 +30,7 @@ def approver(usedesk_sandbox):
 
 
 WITH_EVENTS = {"usedesk_new_ticket"}
-"""They start with an event, which dag.test() has not; tests/end_to_end runs them."""
+"""What dag.test() has not; tests/end_to_end runs them."""
 
 
 @pytest.mark.parametrize(
