@@ -5,34 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
     PokeReturnValue,
-    conf,
 )
 
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
+from airflow_provider_usedesk.links.ticket import push_ticket_url
+from airflow_provider_usedesk.sensors.base import UsedeskSensor
+from airflow_provider_usedesk.waiting import GRACE, error_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_usedesk.api.errors import UsedeskError
     from airflow_provider_usedesk.ticket_status import Goal
 
-# The trigger ends the waiting; the scheduler does only when no triggerer is running.
-GRACE = timedelta(minutes=1)
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
-class TicketStatusSensor(BaseSensorOperator):
+class TicketStatusSensor(UsedeskSensor):
     """
     Wait until a ticket has one of the wanted statuses (``ticket``, EN 51377).
 
@@ -57,9 +51,12 @@ class TicketStatusSensor(BaseSensorOperator):
     :raises UsedeskError: of the class that says what else happened
     """
 
-    template_fields: Sequence[str] = ("ticket_id", "target_statuses", "failed_statuses", "usedesk_conn_id")
-    operator_extra_links = (UsedeskTicketLink(),)
-    ui_color = "#d7ecff"
+    template_fields: Sequence[str] = (
+        "ticket_id",
+        "target_statuses",
+        "failed_statuses",
+        *UsedeskSensor.template_fields,
+    )
 
     def __init__(
         self,
@@ -67,26 +64,17 @@ class TicketStatusSensor(BaseSensorOperator):
         ticket_id: int | str,
         target_statuses: Collection[int | str] | int | str = ("solved", "closed"),
         failed_statuses: Collection[int | str] | int | str | None = None,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        max_failures: int = 10,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.ticket_id = ticket_id
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
-        self.usedesk_conn_id = usedesk_conn_id
-        self.deferrable = deferrable
-        self.max_failures = max_failures
         self._failures = 0
 
-    @cached_property
-    def hook(self) -> UsedeskHook:
-        return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
-
     def execute(self, context: Context) -> Any:
-        push_ticket_url(context, self._ticket_url())
+        ticket_id, _ = self._checked()
+        push_ticket_url(context, self._ticket_url(ticket_id))
         return super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -108,46 +96,22 @@ class TicketStatusSensor(BaseSensorOperator):
         if handed.get("outcome") == "timeout":
             return self._look_after_timeout(ticket_id)
         if handed.get("outcome") == "error":
-            raise _error(handed)
+            with self._failing_for_good():
+                raise error_of(handed)
         state = handed.get("state")
         looked = self._judged(state, goal) if isinstance(state, dict) else None
         if not looked:
             raise AirflowException(f"The trigger of ticket {ticket_id} fired something that it never should.")
         return looked.xcom_value
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the triggerer; with ``never_fail``, every error skips the task, as in a worker."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowSkipException:
-            raise
-        except Exception as error:
-            if self.never_fail:
-                raise AirflowSkipException("Skipped, because never_fail is set.") from error
-            raise
-
-    def _ticket_url(self) -> str | None:
-        from airflow_provider_usedesk.api.errors import UsedeskBadConnection
-
-        ticket_id, _ = self._checked()
-        try:
-            return self.hook.ticket_url(ticket_id)
-        except UsedeskBadConnection as error:
-            raise _without_retry(error) from error
-
     def _look(self) -> PokeReturnValue:
-        from airflow_provider_usedesk.api.errors import (
-            UsedeskBadConnection,
-            UsedeskRateLimited,
-            UsedeskUnavailable,
-        )
+        from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnavailable
         from airflow_provider_usedesk.ticket_status import status_name, ticket_state
 
         ticket_id, goal = self._checked()
         try:
-            ticket = self.hook.ticket(ticket_id)
-        except UsedeskBadConnection as error:
-            raise _without_retry(error) from error
+            with self._failing_for_good():
+                ticket = self.hook.ticket(ticket_id)
         except (UsedeskUnavailable, UsedeskRateLimited) as error:
             self._failures += 1
             if self._failures >= self.max_failures:
@@ -199,25 +163,7 @@ class TicketStatusSensor(BaseSensorOperator):
         return PokeReturnValue(is_done=goal.is_reached(status), xcom_value=state)
 
     def _checked(self) -> tuple[int, Goal]:
-        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
         from airflow_provider_usedesk.ticket_status import checked_goal
 
-        try:
+        with self._failing_for_good():
             return checked_goal(self.ticket_id, self.target_statuses, self.failed_statuses)
-        except UsedeskInvalidRequest as error:
-            raise _without_retry(error) from error
-
-
-def _error(event: dict[str, Any]) -> Exception:
-    """Make an error again of what the trigger could only name."""
-    from airflow_provider_usedesk.api import errors
-
-    kind = getattr(errors, str(event.get("error")), None)
-    if not isinstance(kind, type) or not issubclass(kind, errors.UsedeskError):
-        kind = errors.UsedeskError
-    error = kind(str(event.get("message")))
-    return _without_retry(error) if isinstance(error, errors.UsedeskBadConnection) else error
-
-
-def _without_retry(error: UsedeskError) -> AirflowFailException:
-    return AirflowFailException(f"{type(error).__name__}: {error}")
