@@ -31,13 +31,17 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": "Usedesk",
-                "python-modules": ["airflow_provider_usedesk.sensors.ticket"],
+                "python-modules": [
+                    "airflow_provider_usedesk.sensors.message",
+                    "airflow_provider_usedesk.sensors.ticket",
+                ],
             }
         ],
         "triggers": [
             {
                 "integration-name": "Usedesk",
                 "python-modules": [
+                    "airflow_provider_usedesk.triggers.message",
                     "airflow_provider_usedesk.triggers.ticket",
                     "airflow_provider_usedesk.triggers.ticket_events",
                 ],

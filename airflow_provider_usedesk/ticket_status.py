@@ -85,6 +85,7 @@ class Watch:
     :param interval: how often to look
     :param known_until: moment up to which no change to these can have been missed, UTC
     :param tried_at: when it was last tried to read the ticket itself, UTC
+    :param in_full: whether a list is of no use, because its comments matter
     """
 
     ticket_id: int
@@ -92,6 +93,7 @@ class Watch:
     interval: timedelta
     known_until: datetime
     tried_at: datetime
+    in_full: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,19 @@ def next_look(watches: Collection[Watch], now: datetime) -> Look:
     """
     Decide how to look after all tickets with as few requests as is safe.
 
-    One list of what changed serves all. Because nobody knows how complete that list is (it may leave deleted
+    One list of what changed serves all whose comments do not matter. Because nobody knows how complete that list is (it may leave deleted
     tickets out, for example), each poll also tries to read the ticket with which that is longest ago.
     """
     statuses = frozenset(status for watch in watches for status in watch.statuses)
     in_turn = sorted(watches, key=lambda watch: (watch.tried_at, watch.ticket_id))
-    due = dict.fromkeys(watch.ticket_id for watch in in_turn if len(watches) <= FEW or _is_late(watch, now))
-    listed = [watch for watch in in_turn if watch.ticket_id not in due]
+    are_few = sum(not watch.in_full for watch in watches) <= FEW
+    due = [watch for watch in in_turn if watch.in_full or are_few or _is_late(watch, now)]
+    read = dict.fromkeys(watch.ticket_id for watch in due)
+    listed = [watch for watch in in_turn if watch.ticket_id not in read]
     since = min((watch.known_until for watch in listed), default=None)
-    return Look(since, statuses, tuple(due) or tuple(watch.ticket_id for watch in listed[:1]))
+    if all(watch.in_full for watch in due):
+        read.update(dict.fromkeys(watch.ticket_id for watch in listed[:1]))
+    return Look(since, statuses, tuple(read))
 
 
 def _is_late(watch: Watch, now: datetime) -> bool:

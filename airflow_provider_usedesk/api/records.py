@@ -58,6 +58,8 @@ class Comment:
     :param type: ``public`` or ``private``; ``error`` tells of a message that could not be sent
     :param published_at: when it was written, as Usedesk writes it
     :param file_names: names of its files
+    :param delivered: whether its flag says that it reached the client
+    :param readed: whether its flag says that it was read
     """
 
     id: int | None
@@ -68,6 +70,8 @@ class Comment:
     client_id: int | None = None
     published_at: str | None = None
     file_names: tuple[str, ...] = field(default=(), repr=False)
+    delivered: bool = False
+    readed: bool = False
 
 
 @dataclass(frozen=True)
@@ -314,6 +318,8 @@ def _comment(row: Mapping[str, Any]) -> Comment:
         client_id=as_id(row.get("client_id")),
         published_at=text_or_none(row.get("published_at")),
         file_names=tuple(name for name in files if name),
+        delivered=_is_set(row.get("delivered")),
+        readed=_is_set(row.get("readed")),
     )
 
 
@@ -333,7 +339,7 @@ def _ticket_field(row: Mapping[str, Any]) -> TicketField | None:
         id=number,
         name=text_or_none(declared.get("name")),
         type=FIELD_TYPES.get(as_id(declared.get("ticket_field_type_id")) or 0),
-        required=str(declared.get("required")).lower() in ("1", "true"),
+        required=_is_set(declared.get("required")),
         options=tuple(options),
     )
 
@@ -345,6 +351,10 @@ def _objects(content: object) -> Iterator[dict[str, Any]]:
 def _status(value: object) -> int | None:
     number = as_id(value)
     return number if number is not None else STATUSES.get(str(value).strip().lower())
+
+
+def _is_set(flag: object) -> bool:
+    return str(flag).lower() in ("1", "true")
 
 
 def _names(content: object) -> tuple[str, ...]:

@@ -139,10 +139,15 @@ def status(value: Any) -> int:
 
 def statuses(value: Any) -> tuple[int, ...]:
     """Take ticket statuses as one, as a collection, or as one text with commas between them."""
+    return tuple(_part(f"status {place}", status, item) for place, item in enumerate(several(value), 1))
+
+
+def several(value: Any) -> list[Any]:
+    """Take things whose order does not matter as one, as a collection, or as one text with commas."""
     items = list(value) if isinstance(value, (set, frozenset)) else as_list(value)
-    if items is None:
-        items = value.split(",") if isinstance(value, str) else [value]
-    return tuple(_part(f"status {place}", status, item) for place, item in enumerate(items, 1))
+    if items is not None:
+        return items
+    return value.split(",") if isinstance(value, str) else [value]
 
 
 def flag(value: Any) -> bool:

@@ -81,6 +81,10 @@ class UsedeskHook(BaseHook):
         # Masking asks Airflow's supervisor, which must not happen in the thread of the loop.
         return await sync_to_async(_settings)(connection, extra)
 
+    def takes_webhooks(self) -> bool:
+        """Tell whether the connection has a secret for webhooks, without which none is received."""
+        return bool(self.get_connection(self.usedesk_conn_id).extra_dejson.get("webhook_secret"))
+
     def create_ticket(self, **params: Any) -> CreatedTicket:
         """
         Create a ticket (``create/ticket``, EN 51378).

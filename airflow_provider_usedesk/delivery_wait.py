@@ -1,0 +1,199 @@
+"""Wait for the delivery of a message: what the sensor and the operators do alike."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_usedesk.assets import usedesk_asset
+from airflow_provider_usedesk.waiting import error_of
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.delivery_reports import DeliveryReport
+    from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+    from airflow_provider_usedesk.message_delivery import Awaited, Source, Verdict
+    from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
+
+log = logging.getLogger(__name__)
+
+
+def delivery_inlets(usedesk_conn_id: Any) -> list[Any]:
+    """
+    Name the asset whose memory has the reports, so that Airflow knows it.
+
+    None where the connection is a template, and before Airflow 3, where there is no such memory.
+    """
+    is_known = isinstance(usedesk_conn_id, str) and "{" not in usedesk_conn_id
+    return [usedesk_asset(usedesk_conn_id, "delivery")] if AIRFLOW_V_3_0_PLUS and is_known else []
+
+
+@dataclass
+class DeliveryWait:
+    """
+    Look after a message until its delivery is known.
+
+    :param hook: reads the ticket
+    :param awaited: the message
+    :param source: where to look
+    :param deferrable: whether it goes on in the triggerer
+    :param interval: seconds between two looks
+    :param timeout: seconds after which to give up
+    :param max_failures: how many looks in a row may fail
+    """
+
+    hook: UsedeskHook
+    awaited: Awaited
+    source: Source
+    deferrable: bool
+    interval: float
+    timeout: float
+    max_failures: int = 10
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _failures: int = 0
+    _logged: set[str] = field(default_factory=set)
+
+    def look(self) -> dict[str, Any] | None:
+        """
+        Look once.
+
+        :return: what to push to XCom when the message was delivered; None while nobody knows
+        :raises AirflowFailException: when it failed
+        :raises UsedeskError: when too many looks in a row failed
+        """
+        from airflow_provider_usedesk.message_delivery import PASSING
+
+        try:
+            verdict = self._verdict()
+        except PASSING as error:
+            self._failures += 1
+            if self._failures >= self.max_failures:
+                raise
+            log.warning("Look failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
+            return None
+        self._failures = 0
+        return None if verdict is None else self._outcome(verdict)
+
+    def in_worker(self) -> dict[str, Any]:
+        """
+        Look until it is known.
+
+        :raises AirflowSensorTimeout: when the time is over
+        """
+        end = self.clock() + self.timeout
+        while (seen := self.look()) is None:
+            left = end - self.clock()
+            if left <= 0:
+                raise self._too_late()
+            self.sleep(min(self.interval, left))
+        return seen
+
+    def trigger(self, began: datetime) -> MessageDeliveryTrigger:
+        """
+        Make the trigger that goes on.
+
+        :param began: when the message was looked at, UTC
+        """
+        from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
+
+        return MessageDeliveryTrigger(
+            usedesk_conn_id=self.hook.usedesk_conn_id,
+            ticket_id=self.awaited.ticket_id,
+            comment_id=self.awaited.comment_id,
+            delivered_statuses=self.awaited.delivered,
+            failed_statuses=self.awaited.failed,
+            source="webhook" if self._hears else "poll",
+            poll_interval=self.interval,
+            since=began.isoformat(),
+            deadline=(began + timedelta(seconds=self.timeout)).isoformat(),
+            max_failures=self.max_failures,
+        )
+
+    def resume(self, event: Any) -> dict[str, Any]:
+        """
+        Go on with what the trigger fired.
+
+        :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
+        :return: what to push to XCom
+        """
+        from airflow_provider_usedesk.delivery_reports import DeliveryReport
+        from airflow_provider_usedesk.message_delivery import judged
+
+        is_ours = isinstance(event, dict) and event.get("ticket_id") == self.awaited.ticket_id
+        handed = event if is_ours else {}
+        if handed.get("outcome") == "timeout":
+            return self._look_after_timeout()
+        if handed.get("outcome") == "error":
+            raise error_of(handed)
+        status, comment_id = handed.get("status"), handed.get("comment_id")
+        if handed.get("outcome") == "seen" and isinstance(status, str):
+            verdict = judged([DeliveryReport(status, comment_id, "")], self.awaited)
+            if verdict is not None:
+                return self._outcome(verdict)
+        raise AirflowException(f"The trigger of {self.awaited.name} fired something that it never should.")
+
+    @cached_property
+    def _hears(self) -> bool:
+        """Tell whether reports are looked for that came by webhook."""
+        from airflow_provider_usedesk.delivery_memory import why_not
+
+        if self.source == "auto":
+            return why_not(self.deferrable) is None and self.hook.takes_webhooks()
+        return self.source == "webhook"
+
+    def _verdict(self) -> Verdict | None:
+        from airflow_provider_usedesk.delivery_memory import remembered
+        from airflow_provider_usedesk.message_delivery import shown_reports
+
+        verdict = None
+        if self._hears:
+            verdict = self._judged(remembered(self.hook.usedesk_conn_id, self.awaited.ticket_id))
+        if verdict is None and self.source != "webhook":
+            verdict = self._judged(shown_reports(self.hook.ticket(self.awaited.ticket_id).comments))
+        return verdict
+
+    def _judged(self, reports: tuple[DeliveryReport, ...]) -> Verdict | None:
+        from airflow_provider_usedesk.message_delivery import judged, unknown_words
+
+        for word in sorted(unknown_words(reports, self.awaited) - self._logged):
+            log.info("A report on %s says %r, which ends no waiting.", self.awaited.name, word)
+            self._logged.add(word)
+        return judged(reports, self.awaited)
+
+    def _outcome(self, verdict: Verdict) -> dict[str, Any]:
+        report = verdict.report
+        if not verdict.is_delivered:
+            raise AirflowFailException(
+                f"The {self.awaited.name} was not delivered: {report.status}. Look into the ticket for the "
+                "reason that the messenger gives."
+            )
+        log.info("The %s is %s.", self.awaited.name, report.status)
+        return {
+            "ticket_id": self.awaited.ticket_id,
+            "comment_id": report.comment_id or self.awaited.comment_id,
+            "status": report.status,
+        }
+
+    def _look_after_timeout(self) -> dict[str, Any]:
+        """Look once more: much may have happened since the last look."""
+        from airflow_provider_usedesk.api.errors import UsedeskError
+
+        with suppress(UsedeskError):
+            seen = self.look()
+            if seen is not None:
+                return seen
+        raise self._too_late()
+
+    def _too_late(self) -> AirflowSensorTimeout:
+        return AirflowSensorTimeout(
+            f"No report after {self.timeout:g} s on whether the {self.awaited.name} was delivered."
+        )
