@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+YEAR = timedelta(days=366).total_seconds()
+
 
 def delivery_inlets(usedesk_conn_id: Any) -> list[Any]:
     """
@@ -34,6 +36,18 @@ def delivery_inlets(usedesk_conn_id: Any) -> list[Any]:
     """
     is_known = isinstance(usedesk_conn_id, str) and "{" not in usedesk_conn_id
     return [usedesk_asset(usedesk_conn_id, "delivery")] if AIRFLOW_V_3_0_PLUS and is_known else []
+
+
+def seconds(name: str, value: timedelta | float) -> float:
+    """
+    Take a time as timedelta or in seconds.
+
+    :raises ValueError: when it is no time, none at all, or more than a year
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= YEAR:
+        raise ValueError(f"{name} must be a timedelta or a number of seconds, more than 0, at most a year")
+    return float(number)
 
 
 @dataclass

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    BaseOperator,
+    conf,
+)
 
+from airflow_provider_usedesk.delivery_wait import DeliveryWait, delivery_inlets, seconds
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
 from airflow_provider_usedesk.operators.personal import Personal, revealed
+from airflow_provider_usedesk.waiting import GRACE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -140,19 +147,93 @@ class UsedeskOperator(BaseOperator):
 
 class SendingOperator(UsedeskOperator):
     """
-    Hold what the operators share that reach a customer: what a later try does about an earlier one.
+    Hold what the operators share that reach a customer: sending once, and waiting for the delivery.
 
     :param on_unknown_outcome: what to do when an earlier try may have reached Usedesk: ``verify`` (ask
         Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
     :param send_again_on_clear: whether clearing the task sends again; default: false
+    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
+        :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``; a
+        failed message or the end of the time fails the task; default: false
+    :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
+    :param delivery_timeout: how long to wait, as timedelta or in seconds, at most a year; default: 10 minutes
+    :param delivery_poke_interval: time between two looks, as timedelta or in seconds; default: 30 seconds
     """
 
     def __init__(
-        self, *, on_unknown_outcome: OnUnknown = "verify", send_again_on_clear: bool = False, **kwargs: Any
+        self,
+        *,
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
+        wait_for_delivery: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        delivery_timeout: timedelta | float = timedelta(minutes=10),
+        delivery_poke_interval: timedelta | float = timedelta(seconds=30),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.on_unknown_outcome = on_unknown_outcome
         self.send_again_on_clear = send_again_on_clear
+        self.wait_for_delivery = wait_for_delivery
+        self.deferrable = deferrable
+        self.delivery_timeout = seconds("delivery_timeout", delivery_timeout)
+        self.delivery_poke_interval = seconds("delivery_poke_interval", delivery_poke_interval)
+        if wait_for_delivery:
+            self.add_inlets(delivery_inlets(self.usedesk_conn_id))
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: Any = None,
+        ticket_id: int | None = None,
+        comment_id: int | None = None,
+    ) -> int:
+        """
+        Go on after waiting for the delivery, and return the id of the ticket.
+
+        :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
+        :param ticket_id: the ticket that was waited for
+        :param comment_id: the message
+        """
+        if not isinstance(ticket_id, int):
+            raise AirflowException("The task was resumed without the ticket that it waited for.")
+        with self._failing_for_good():
+            self._delivery_wait(ticket_id, comment_id).resume(event)
+        return ticket_id
+
+    def _wait_for_delivery(self, ticket_id: int, comment_id: int | None) -> None:
+        wait, began = self._delivery_wait(ticket_id, comment_id), datetime.now(UTC)
+        with self._failing_for_good():
+            if not self.deferrable:
+                wait.in_worker()
+            elif wait.look() is None:
+                self.defer(
+                    trigger=wait.trigger(began),
+                    method_name="execute_complete",
+                    kwargs={"ticket_id": ticket_id, "comment_id": comment_id},
+                    timeout=timedelta(seconds=wait.timeout) + GRACE,
+                )
+
+    def _delivery_wait(self, ticket_id: int, comment_id: int | None) -> DeliveryWait:
+        from airflow_provider_usedesk.message_delivery import default_message
+
+        return DeliveryWait(
+            self.hook,
+            default_message(ticket_id, comment_id),
+            "auto",
+            deferrable=self.deferrable,
+            interval=self.delivery_poke_interval,
+            timeout=self.delivery_timeout,
+        )
+
+    def _check_delivery_can_be_awaited(self, is_private: bool) -> None:
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+
+        if self.wait_for_delivery and is_private:
+            with self._failing_for_good():
+                raise UsedeskInvalidRequest(
+                    ["wait_for_delivery: what is private is for agents only, and is never delivered"]
+                )
 
     def _send_unless_sent(
         self,

@@ -25,7 +25,7 @@ class CreateCommentOperator(SendingOperator):
     write the same text to the same ticket at the same time cannot be told apart.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.SendingOperator` for
-        ``on_unknown_outcome`` and ``send_again_on_clear``, and
+        ``on_unknown_outcome``, ``send_again_on_clear`` and ``wait_for_delivery``, and
         :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection.
 
     :param ticket_id: id of the ticket, 32 bit (templated)
@@ -99,12 +99,15 @@ class CreateCommentOperator(SendingOperator):
         """
         Write the comment, push the ids to XCom, and return the id of the ticket.
 
+        :raises AirflowFailException: when it was not delivered, where that is waited for
+        :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
         :raises UsedeskError: of the class that says what else happened
         """
         from airflow_provider_usedesk.api.answers import CreatedComment, as_id
         from airflow_provider_usedesk.api.values import identifier
 
         params = self._params()
+        self._check_delivery_can_be_awaited(is_private=str(params["type"]).strip().lower() == "private")
         readable_id = as_id(params["ticket_id"])
         with self._failing_for_good():
             self._push_button(context, readable_id)
@@ -119,6 +122,8 @@ class CreateCommentOperator(SendingOperator):
         ticket_id = identifier(params["ticket_id"])
         self.log.info("Usedesk comment %s of ticket %s.", created.comment_id, ticket_id)
         self._push(context, ticket_id, {"comment_id": created.comment_id})
+        if self.wait_for_delivery:
+            self._wait_for_delivery(ticket_id, created.comment_id)
         return ticket_id
 
     def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedComment] | Absent | Unsure:

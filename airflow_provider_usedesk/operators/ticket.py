@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -62,6 +63,8 @@ class BaseTicketOperator(SendingOperator):
     :param on_unknown_outcome: what to do when an earlier try may have reached Usedesk: ``verify`` (ask
         Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
     :param send_again_on_clear: whether clearing the task sends again; default: false
+
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.SendingOperator` for ``wait_for_delivery``.
     """
 
     template_fields: Sequence[str] = (
@@ -158,11 +161,13 @@ class BaseTicketOperator(SendingOperator):
         """
         Send, push the ids to XCom, and return the id of the ticket.
 
-        :raises AirflowFailException: when the messenger did not take the message; the ticket exists, and
-            its id is in XCom
+        :raises AirflowFailException: when the messenger did not take the message, or did not deliver it where
+            that is waited for; the ticket exists, and its id is in XCom
+        :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
         :raises UsedeskError: of the class that says what else happened
         """
         params = self._params()
+        self._check_delivery_can_be_awaited(is_private=_is_private(params))
         created = self._send_once(context, params)
         self.log.info("Usedesk ticket %s%s.", created.ticket_id, _delivery(created))
         if created.not_delivered and self.on_not_delivered == "resend":
@@ -175,6 +180,8 @@ class BaseTicketOperator(SendingOperator):
                 f"Usedesk made ticket {created.ticket_id}, but its message was not delivered. "
                 "Check that the channel is switched on and that the client can be reached there."
             )
+        if self.wait_for_delivery and not created.not_delivered:
+            self._wait_for_delivery(created.ticket_id, created.comment_id)
         return created.ticket_id
 
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
@@ -397,6 +404,15 @@ class UpdateTicketOperator(UsedeskOperator):
         from airflow_provider_usedesk.api.ticket import UPDATE_TICKET
 
         return UPDATE_TICKET
+
+
+def _is_private(params: Mapping[str, Any]) -> bool:
+    from airflow_provider_usedesk.api.values import flag
+
+    # What is no flag at all is refused with the other faults, before anything is sent.
+    with suppress(ValueError):
+        return flag(params.get("private_comment"))
+    return False
 
 
 def _delivery(created: CreatedTicket) -> str:
