@@ -116,8 +116,8 @@ def next_look(watches: Collection[Watch], now: datetime) -> Look:
     Decide how to look after all tickets with as few requests as is safe.
 
     One list of what changed serves all whose comments do not matter. Because nobody knows how complete it is
-    (it may leave deleted tickets out, for example), each poll also tries to read the ticket with which that is
-    longest ago.
+    (it may leave deleted tickets out, for example), each poll also tries to read the ticket with which that
+    is longest ago.
     """
     statuses = frozenset(status for watch in watches for status in watch.statuses)
     in_turn = sorted(watches, key=lambda watch: (watch.tried_at, watch.ticket_id))

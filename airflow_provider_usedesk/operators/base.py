@@ -153,8 +153,8 @@ class SendingOperator(UsedeskOperator):
         Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
     :param send_again_on_clear: whether clearing the task sends again; default: false
     :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``; a
-        failed message or the end of the time fails the task; default: false
+        :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``;
+        a failed message or the end of the time fails the task; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, as timedelta or in seconds, at most a year; default: 10 minutes
     :param delivery_poke_interval: time between two looks, as timedelta or in seconds; default: 30 seconds
