@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,7 +16,7 @@ import requests
 
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.delivery_reports import state_key
-from airflow_provider_usedesk.sandbox import Sandbox
+from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from airflow_provider_usedesk.webhook.__main__ import standalone_app
 from airflow_provider_usedesk.webhook.rest import AirflowApi
 from dev.local_airflow import LocalAirflow
@@ -25,28 +26,36 @@ from tests.webhook.conftest import SECRET, post, serving
 
 pytestmark = pytest.mark.airflow
 
-DAG, WATCHING = "usedesk_reports", "usedesk_watches"
+DAG, WATCHING, SENDING = "usedesk_reports", "usedesk_watches", "usedesk_delivery"
 PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
 BEFORE, AFTER = range(1000, 1200), range(2000, 2050)
 
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox() as running:
+    with Sandbox(webhooks=Webhooks(delay=3)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def connection(sandbox):
+def other_sandbox():
+    with Sandbox(webhooks=Webhooks(delay=3, encoding="form", repeats=2)) as running:
+        yield running
+
+
+def connection_to(sandbox):
     extra = {**sandbox.connection["extra"], "webhook_secret": SECRET}
     return json.dumps({**sandbox.connection, "extra": extra})
 
 
 @pytest.fixture(scope="module")
-def airflow(connection):
-    env = {"AIRFLOW_CONN_USEDESK_DEFAULT": connection, **QUICK_TO_NOTICE}
-    with LocalAirflow(DAGS, env=env) as running:
-        for dag in (DAG, WATCHING):
+def airflow(sandbox, other_sandbox):
+    env = {
+        "AIRFLOW_CONN_USEDESK_DEFAULT": connection_to(sandbox),
+        "AIRFLOW_CONN_USEDESK_OTHER": connection_to(other_sandbox),
+    }
+    with LocalAirflow(DAGS, env={**env, **QUICK_TO_NOTICE}) as running:
+        for dag in (DAG, WATCHING, SENDING):
             running.wait_for_dag(dag)
             running.unpause(dag)
         yield running
@@ -97,8 +106,50 @@ def test_a_dag_runs_with_the_report_and_the_log_does_not_have_the_secret(airflow
     assert SECRET not in log
 
 
-def test_the_receiver_that_stands_alone_hands_reports_on(airflow, connection, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", connection)
+def test_a_message_is_sent_reported_and_both_dags_go_on(airflow, sandbox, other_sandbox):
+    sandbox.redirect_url = f"{airflow.url}{PATH}"
+    other_sandbox.redirect_url = f"{airflow.url}/usedesk/webhook/usedesk_other/{SECRET}"
+    before = set(runs(airflow))
+    run = airflow.trigger(SENDING).run_id
+    until(lambda: set(runs(airflow)) - before, 120)
+    assert airflow.wait_for_run(SENDING, run).state == "success"
+    for connection, place in (("usedesk_default", sandbox), ("usedesk_other", other_sandbox)):
+        [ticket] = place.tickets
+        task = airflow.task_instance(SENDING, run, f"send_{connection}")
+        log = airflow.task_log(SENDING, run, f"send_{connection}")
+        assert airflow.xcom(SENDING, run, f"send_{connection}") == ticket.ticket_id
+        assert (task.try_number, place.requests("create/ticket")) == (1, 1)
+        assert "is DELIVERED" in log
+        events = [extra for extra in extras(airflow) if extra.get("usedesk_conn_id") == connection]
+        assert [extra["ticket_id"] for extra in events].count(ticket.ticket_id) == 1
+    [ticket] = sandbox.tickets
+    [following] = set(runs(airflow)) - before
+    assert [ticket.ticket_id, "DELIVERED"] in airflow.xcom(DAG, following, "note")
+    tell_times(airflow, sandbox, ticket, run, following)
+    sandbox.redirect_url = None
+
+
+def tell_times(airflow, sandbox, ticket, run, following):
+    """Print what came when, for whoever wants to know."""
+    [sent] = [one for one in sandbox.webhooks_sent if one.kind == "delivery"]
+    uri = "usedesk://usedesk_default/delivery"
+    of_asset = f"SELECT id FROM asset WHERE uri = '{uri}'"
+    ((stored,),) = rows(airflow, f"SELECT max(timestamp) FROM asset_event WHERE asset_id = ({of_asset})")
+    began = airflow.call("GET", f"/dags/{DAG}/dagRuns/{following}")["start_date"]
+    path = f"/dags/{SENDING}/dagRuns/{run}/taskInstances/send_usedesk_default"
+    ended = airflow.call("GET", path)["end_date"]
+    moments = {
+        "webhook sent": sent.at,
+        "event stored": datetime.fromisoformat(stored).replace(tzinfo=UTC),
+        "run of the second Dag began": datetime.fromisoformat(began),
+        "deferred task done": datetime.fromisoformat(ended),
+    }
+    for what, moment in moments.items():
+        print(f"{what}: {(moment - ticket.created_at).total_seconds():.2f} s after the ticket was made")
+
+
+def test_the_receiver_that_stands_alone_hands_reports_on(airflow, sandbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", connection_to(sandbox))
     token = requests.get(f"{airflow.url}/auth/token", timeout=30).json()["access_token"]
     api = AirflowApi(airflow.url, token=token)
     assert api.check().startswith("3.")
