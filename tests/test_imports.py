@@ -20,7 +20,12 @@ SLOW = {"requests", "urllib3", "httpx", "aiohttp", "fastapi", "uvicorn", "airflo
         "operators.message",
         "operators.comment",
         "sensors.ticket",
+        "sensors.message",
         "triggers.ticket",
+        "triggers.message",
+        "triggers.ticket_events",
+        "assets",
+        "plugin",
         "notifications.usedesk",
         "decorators.ticket",
         "links.ticket",
@@ -67,6 +72,10 @@ def imports(path: Path) -> set[str]:
         ),
         (
             "notifications",
+            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
+        ),
+        (
+            "webhook",
             ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
         ),
         ("links", ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.hooks", "airflow.sdk")),
