@@ -23,8 +23,15 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def watch(ticket_id, *, known=MINUTE, tried=MINUTE, interval=MINUTE, statuses=(2, 3)):
-    return Watch(ticket_id, frozenset(statuses), interval, known_until=NOW - known, tried_at=NOW - tried)
+def watch(ticket_id, *, known=MINUTE, tried=MINUTE, interval=MINUTE, statuses=(2, 3), in_full=False):
+    return Watch(
+        ticket_id,
+        frozenset(statuses),
+        interval,
+        known_until=NOW - known,
+        tried_at=NOW - tried,
+        in_full=in_full,
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,6 +89,19 @@ def test_many_are_listed_and_one_of_them_is_read():
     assert look.listed_since == NOW - timedelta(minutes=1)
     assert look.statuses == frozenset(range(1, 101))
     assert len(look.read) == 1
+
+
+def test_tickets_whose_comments_matter_are_read_each_time_and_take_no_turn_from_others():
+    messages = [watch(number, statuses=(), in_full=True) for number in (101, 102, 103)]
+    look = next_look([*messages, *(watch(number) for number in range(5))], NOW)
+    assert sorted(look.read) == [0, 101, 102, 103]
+    assert look.listed_since == NOW - MINUTE
+    assert next_look(messages, NOW).listed_since is None
+
+
+def test_one_that_is_read_anyway_is_not_listed():
+    look = next_look([watch(1, statuses=(), in_full=True), *(watch(number) for number in range(1, 5))], NOW)
+    assert sorted(look.read) == [1, 2]
 
 
 def test_each_ticket_gets_its_turn_to_be_read():
