@@ -17,6 +17,10 @@ FILTERS = ("channel_id", "tag", "status", "group_id", "assignee_id", "client_id"
 
 SOURCE = "usedesk"
 """Marks the payload of our events."""
+POSITIONS = "watcher/"
+"""Begins the places of positions in the state store of an asset."""
+NOTES = "fired/"
+"""Begins the places of notes in it, one for each stored event."""
 
 # Clocks differ, a list lags behind, and its filter knows whole minutes only.
 OVERLAP = timedelta(minutes=5)
@@ -24,6 +28,9 @@ OVERLAP = timedelta(minutes=5)
 OUT_OF_SIGHT = 3 * OVERLAP
 # Longer than this, what was stored is not known any more.
 LONGEST = timedelta(days=30)
+KEPT_FOR = LONGEST + timedelta(days=1)
+# Events are stored in the order in which they were fired, within seconds of each other, or not at all.
+STORED_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,12 @@ def checked_watch(events: Any, poll_interval: Any, filters: Mapping[str, Any]) -
 
 def event_id_of(events: Events, row: TicketRow) -> str:
     """Name an event: the same each time the ticket is listed, another after each change."""
-    return f"new/{row.id}" if events == "new" else f"updated/{row.id}/{row.last_updated_at}"
+    return f"new/{row.id}" if events == "new" else f"updated/{row.id}/{row.last_updated_at or row.created_at}"
+
+
+def note_key(usedesk_conn_id: str, event_id: str) -> str:
+    """Name the place of the note that an event is stored; two accounts can have tickets of the same id."""
+    return f"{NOTES}{usedesk_conn_id}/{event_id}"
 
 
 def payload_of(events: Events, usedesk_conn_id: str, row: TicketRow) -> dict[str, Any]:
@@ -99,23 +111,36 @@ class Poll:
     rows: tuple[TicketRow, ...]
 
 
+@dataclass(frozen=True)
+class Fired:
+    """
+    Hold when an event was fired.
+
+    :param at: when
+    :param seen_until: up to when all events had been seen before
+    """
+
+    at: datetime
+    seen_until: datetime
+
+
 @dataclass
 class Progress:
     """
     Hold how far a watcher has come.
 
-    :param stored_until: all events up to this moment are stored in Airflow; None before the first list
-    :param seen_until: all events up to this moment were seen
+    :param seen_until: all events up to this moment were seen; None before the first list
     :param left_out: events from before the watcher was there
     :param known: events that are not to be fired any more, and when that became known
-    :param unconfirmed: events that were fired, and are not yet known to be stored
+    :param unconfirmed: events that were fired, and are not yet known to be stored, oldest first
+    :param confirmed_at: when one was last known to be stored
     """
 
-    stored_until: datetime | None = None
     seen_until: datetime | None = None
     left_out: frozenset[str] = frozenset()
     known: dict[str, datetime] = field(default_factory=dict)
-    unconfirmed: dict[str, datetime] = field(default_factory=dict)
+    unconfirmed: dict[str, Fired] = field(default_factory=dict)
+    confirmed_at: datetime | None = None
 
     @classmethod
     def from_state(cls, state: Any, now: datetime) -> Progress:
@@ -124,35 +149,65 @@ class Progress:
             return cls()
         at = max(datetime.fromisoformat(state["at"]), now - LONGEST)
         left_out = frozenset(state.get("left_out") or ())
-        return cls(at, at, left_out, dict.fromkeys(left_out, at))
+        return cls(at, left_out, dict.fromkeys(left_out, at))
 
     def as_state(self) -> dict[str, Any] | None:
-        """Write down from where to go on; None while there is nothing to write."""
-        if self.stored_until is None:
+        """Write down from where to go on: all before is stored. None while there is nothing to write."""
+        first = next(iter(self.unconfirmed.values()), None)
+        stored_until = self.seen_until if first is None else first.seen_until
+        if stored_until is None:
             return None
-        return {"at": self.stored_until.isoformat(), "left_out": sorted(self.left_out)}
+        return {"at": stored_until.isoformat(), "left_out": sorted(self.left_out)}
 
-    @property
-    def needed_since(self) -> datetime | None:
-        """From when on the next list must show what happened; None where any list will do."""
-        return None if self.seen_until is None else self.seen_until - OVERLAP
+    def list_needed(self, shared: Poll) -> datetime | None:
+        """
+        Tell from when on a list of its own is needed; None where the shared one will do.
+
+        One that reaches back too far could show events whose notes are gone.
+        """
+        if self.seen_until is None:
+            return None
+        since = self.seen_until - OVERLAP
+        return None if since - 2 * OVERLAP <= shared.since <= since else since
 
     def begin(self, poll: Poll, event_ids: Iterable[str]) -> None:
         """Leave out what happened before the watcher was there."""
-        self.seen_until = self.stored_until = poll.at
+        self.seen_until = poll.at
         self.left_out = frozenset(event_ids)
         self.known = dict.fromkeys(self.left_out, poll.at)
 
     def fired(self, event_id: str, at: datetime) -> None:
-        self.known[event_id] = self.unconfirmed[event_id] = at
+        self.known[event_id] = at
+        self.unconfirmed[event_id] = Fired(at, self.seen_until or at)
+
+    def stored(self, event_id: str, at: datetime) -> None:
+        del self.unconfirmed[event_id]
+        self.confirmed_at = at
+
+    def is_overdue(self, event_id: str, at: datetime) -> bool:
+        """Tell whether an event should have been stored long ago, as others were."""
+        fired_at = self.unconfirmed[event_id].at
+        return at - max(fired_at, self.confirmed_at or fired_at) > STORED_WITHIN
 
     def move_to(self, moment: datetime) -> None:
         """Note that all up to a moment was seen, and forget what no list shows any more."""
-        self.seen_until = moment
-        if not self.unconfirmed:
-            self.stored_until = moment
+        self.seen_until = max(moment, self.seen_until or moment)
         self.known = {one: at for one, at in self.known.items() if at > moment - OUT_OF_SIGHT}
         self.left_out &= self.known.keys()
+
+
+def notes_needed_since(states: Iterable[Any], now: datetime) -> datetime:
+    """
+    Tell which notes of stored events no watcher will ask for any more: those from before this moment.
+
+    :param states: what the watchers of an asset wrote down
+    """
+    longest = now - KEPT_FOR
+    try:
+        oldest = min(datetime.fromisoformat(state["at"]) for state in states)
+    except (TypeError, KeyError, ValueError):  # of none, or of one, it cannot be told
+        return longest
+    return max(longest, oldest - 2 * OUT_OF_SIGHT)
 
 
 def _values(row: TicketRow, name: str) -> frozenset[Any]:

@@ -13,8 +13,19 @@ pytest.importorskip("airflow.sdk", reason="assets are watched on Airflow 3 only"
 
 from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnavailable
 from airflow_provider_usedesk.api.records import TicketRow
-from airflow_provider_usedesk.listeners.asset_events import note_key
-from airflow_provider_usedesk.ticket_events import LONGEST, OVERLAP, Poll, Progress, payload_of
+from airflow_provider_usedesk.ticket_events import (
+    KEPT_FOR,
+    LONGEST,
+    NOTES,
+    OVERLAP,
+    POSITIONS,
+    Poll,
+    Progress,
+    event_id_of,
+    note_key,
+    notes_needed_since,
+    payload_of,
+)
 from airflow_provider_usedesk.triggers import ticket_events, ticket_feed
 from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
 
@@ -41,8 +52,15 @@ class World:
         """What the triggerer's other process does: the events and their notes, in one transaction."""
         for payload in self.outbox:
             self.stored.append(payload["ticket_id"])
-            self.state[note_key(payload["event_id"])] = True
+            self.state[note_key(payload["usedesk_conn_id"], payload["event_id"])] = self.now.isoformat()
         self.outbox.clear()
+        needed_since = notes_needed_since([self.state[key] for key in self.keys(POSITIONS)], self.now)
+        for key in self.keys(NOTES):
+            if datetime.fromisoformat(self.state[key]) < needed_since:
+                del self.state[key]
+
+    def keys(self, beginning):
+        return [key for key in self.state if key.startswith(beginning)]
 
     def rows(self, since):
         # Whole minutes only, as the filter of the real list.
@@ -193,7 +211,64 @@ def test_two_watchers_of_an_asset_have_positions_of_their_own(monkeypatch):
     one, other = (trigger_in(world, monkeypatch, tag=tag) for tag in ("a", "b"))
     lives(world, one, 1)
     lives(world, other, 1)
-    assert len({key for key in world.state if key.startswith("watcher/")}) == 2
+    assert len(world.keys(POSITIONS)) == 2
+
+
+def test_tickets_of_two_accounts_with_the_same_id_are_two_events(monkeypatch):
+    world = World()
+    one, other = (trigger_in(world, monkeypatch, usedesk_conn_id=name) for name in ("one", "other"))
+    lives(world, one, 1)
+    lives(world, other, 1)
+    world.make(1)
+    lives(world, one, 5)
+    lives(world, other, 5)
+    assert world.stored == [1, 1]
+
+
+def test_another_interval_goes_on_from_the_same_position(monkeypatch):
+    world = World()
+    lives(world, trigger_in(world, monkeypatch, poll_interval=60), 1)
+    world.make(1)
+    world.now += timedelta(hours=1)
+    lives(world, trigger_in(world, monkeypatch, poll_interval=30), 1)
+    assert world.stored == [1]
+
+
+def test_the_position_and_the_notes_keep_up_where_each_poll_has_an_event(monkeypatch):
+    world = World()
+    ids = iter(range(1, 10_000))
+    lives(world, trigger_in(world, monkeypatch), 120, lambda: world.make(next(ids)))
+    [place] = world.keys(POSITIONS)
+    assert datetime.fromisoformat(world.state[place]["at"]) > world.now - 5 * MINUTE
+    assert len(world.stored) > 100
+    assert len(world.keys(NOTES)) < 40
+
+
+def test_a_shared_list_that_reaches_back_to_forgotten_events_fires_none_again(monkeypatch):
+    world = World()
+    ids = iter(range(1, 10_000))
+    trigger = trigger_in(world, monkeypatch)
+    lives(world, trigger, 120, lambda: world.make(next(ids)))
+    before = list(world.stored)
+
+    async def polls():
+        yield await world.poll(START)
+
+    async def fired():
+        return [event async for event in trigger.filter_shared_stream(polls())]
+
+    assert {event.payload["ticket_id"] for event in asyncio.run(fired())}.isdisjoint(before)
+
+
+def test_notes_are_needed_as_far_back_as_the_watcher_that_is_last():
+    def since(*states):
+        return START - notes_needed_since(states, START)
+
+    def position(age):
+        return {"at": (START - age).isoformat()}
+
+    assert timedelta(hours=1) < since(position(MINUTE), position(timedelta(hours=1))) < timedelta(hours=2)
+    assert since(position(2 * KEPT_FOR)) == since() == since(position(MINUTE), "unreadable") == KEPT_FOR
 
 
 def test_memory_and_state_do_not_grow(monkeypatch):
@@ -205,7 +280,7 @@ def test_memory_and_state_do_not_grow(monkeypatch):
     world.now = START
     trigger = trigger_in(world, monkeypatch)
     lives(world, trigger, 1)
-    [place] = [key for key in world.state if key.startswith("watcher/")]
+    [place] = world.keys(POSITIONS)
     assert len(world.state[place]["left_out"]) > 100
     lives(world, trigger, 30, lambda: world.make(next(ids)))
     assert world.state[place]["left_out"] == []
@@ -221,7 +296,7 @@ def test_an_event_that_is_not_known_to_be_stored_holds_the_position_for_a_while(
     world.store_all = lambda: None
     trigger = trigger_in(world, monkeypatch)
     lives(world, trigger, 1)
-    [place] = [key for key in world.state if key.startswith("watcher/")]
+    [place] = world.keys(POSITIONS)
     world.make(1)
     lives(world, trigger, 6)
     held = world.state[place]["at"]
@@ -229,6 +304,20 @@ def test_an_event_that_is_not_known_to_be_stored_holds_the_position_for_a_while(
     assert datetime.fromisoformat(held) < world.now - 2 * MINUTE
     lives(world, trigger, 20)
     assert datetime.fromisoformat(world.state[place]["at"]) > datetime.fromisoformat(held)
+
+
+def test_a_long_row_of_events_is_waited_for_as_long_as_it_is_being_stored():
+    progress = Progress(START)
+    for event_id in ("new/1", "new/2"):
+        progress.fired(event_id, START)
+    progress.stored("new/1", START + 9 * MINUTE)
+    assert not progress.is_overdue("new/2", START + 18 * MINUTE)
+    assert progress.is_overdue("new/2", START + 20 * MINUTE)
+
+
+def test_a_ticket_that_was_never_changed_has_an_event_of_its_making():
+    row = TicketRow(id=1, created_at="2026-11-24 12:00:00")
+    assert event_id_of("updated", row) == "updated/1/2026-11-24 12:00:00"
 
 
 def test_before_3_3_it_begins_anew_with_each_start(monkeypatch):
@@ -314,7 +403,8 @@ def test_a_list_reads_all_pages_newest_first_and_gives_the_oldest_first():
     client = Client()
     assert [row.id for row in ticket_feed.listed(client, "new", START)] == [1, 2, 3]
     assert [row.id for row in ticket_feed.listed(client, "updated", START)] == [1, 2, 3]
-    assert client.asked == [
+    assert ticket_feed.listed(client, "new", START, lambda: True) == ()
+    assert client.asked[:2] == [
         {"created_after": START, "sort": "id", "order": "desc"},
         {"updated_after": START, "sort": "last_updated_at", "order": "desc"},
     ]
@@ -325,7 +415,7 @@ def test_a_feed_goes_on_after_errors_from_where_the_last_list_ended(caplog):
     asked, slept, now = [], [], [START]
 
     class Thread:
-        async def call(self, settings, ask, events, since):
+        async def call(self, settings, ask, events, since, is_over):
             asked.append(since)
             now[0] += MINUTE
             answer = answers[len(asked) - 1]

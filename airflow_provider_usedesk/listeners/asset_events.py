@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from airflow.listeners import hookimpl
 
 log = logging.getLogger(__name__)
-
-# Longer than a watcher looks back.
-KEPT_FOR = timedelta(days=31)
-
-
-def note_key(event_id: str) -> str:
-    """Name the place of the note in the state store of the asset."""
-    return f"fired/{event_id}"
 
 
 @hookimpl
@@ -41,39 +33,53 @@ def install() -> None:
 
 def note(mapper: Any, connection: Any, asset_event: Any) -> None:
     """Note one of our events beside it, in the same transaction; leave all others alone."""
-    event_id = _event_id(asset_event.extra)
-    if event_id is None:
+    key = _key(asset_event.extra)
+    if key is None:
         return
     try:
         with connection.begin_nested():
-            _write_note(connection, asset_event.asset_id, note_key(event_id), datetime.now(UTC))
+            _write_note(connection, asset_event.asset_id, key, datetime.now(UTC))
     except Exception:
         # The event itself must not be lost for want of a note; it may be fired again after a restart.
-        log.warning("Event %s could not be noted.", event_id, exc_info=True)
+        log.warning("The event of %s could not be noted.", key, exc_info=True)
 
 
-def _event_id(extra: Any) -> str | None:
-    from airflow_provider_usedesk.ticket_events import SOURCE
+def _key(extra: Any) -> str | None:
+    from airflow_provider_usedesk.ticket_events import SOURCE, note_key
 
     payload = extra.get("payload") if isinstance(extra, dict) and extra.get("from_trigger") else None
     if not isinstance(payload, dict) or payload.get("source") != SOURCE:
         return None
-    event_id = payload.get("event_id")
-    return event_id if isinstance(event_id, str) else None
+    connection, event_id = payload.get("usedesk_conn_id"), payload.get("event_id")
+    if not isinstance(connection, str) or not isinstance(event_id, str):
+        return None
+    return note_key(connection, event_id)
 
 
 def _write_note(connection: Any, asset_id: int, key: str, now: datetime) -> None:
     from airflow.models.asset_state_store import AssetStateStoreModel as Notes
-    from sqlalchemy import delete, insert, select
+    from sqlalchemy import insert, select
 
     if connection.execute(select(Notes.key).where(Notes.asset_id == asset_id, Notes.key == key)).first():
         return
     if _is_new_day(asset_id, now):
-        is_note = Notes.key.startswith(note_key(""))
-        old = delete(Notes).where(Notes.asset_id == asset_id, is_note, Notes.updated_at < now - KEPT_FOR)
-        connection.execute(old)
+        _drop_old_notes(connection, asset_id, now)
     values = {"asset_id": asset_id, "key": key, "value": json.dumps(now.isoformat()), "updated_at": now}
     connection.execute(insert(Notes).values(**values))
+
+
+def _drop_old_notes(connection: Any, asset_id: int, now: datetime) -> None:
+    """Drop the notes that all watchers of the asset have left behind."""
+    from airflow.models.asset_state_store import AssetStateStoreModel as Notes
+    from sqlalchemy import delete, select
+
+    from airflow_provider_usedesk.ticket_events import NOTES, POSITIONS, notes_needed_since
+
+    are_positions = (Notes.asset_id == asset_id) & Notes.key.startswith(POSITIONS)
+    positions = connection.execute(select(Notes.value).where(are_positions)).scalars()
+    needed_since = notes_needed_since([json.loads(position) for position in positions], now)
+    are_notes = (Notes.asset_id == asset_id) & Notes.key.startswith(NOTES)
+    connection.execute(delete(Notes).where(are_notes, Notes.updated_at < needed_since))
 
 
 _days: dict[int, date] = {}

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Collection, Hashable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from airflow.triggers.base import TriggerEvent
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.ticket_events import (
     FILTERS,
+    POSITIONS,
     Poll,
     Progress,
     checked_watch,
     event_id_of,
+    note_key,
     payload_of,
 )
 
@@ -33,9 +35,6 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.triggers.ticket_feed import TicketFeed
 
 Several = int | str | Collection[int | str] | None
-
-# An event that the triggerer fired is stored within seconds, or not at all.
-STORED_WITHIN = timedelta(minutes=10)
 
 
 class TicketEventsTrigger(BaseEventTrigger):
@@ -149,24 +148,30 @@ class TicketEventsTrigger(BaseEventTrigger):
         if progress.seen_until is None:
             progress.begin(poll, rows)
         for event_id, row in rows.items():
-            if event_id not in progress.known and not await states.is_noted(event_id):
+            if event_id in progress.known:
+                continue
+            if await states.is_noted(self._note_key(event_id)):
+                progress.known[event_id] = poll.at
+            else:
                 yield row
 
     async def _move_on(self, poll: Poll, progress: Progress, states: _States) -> None:
-        for event_id, fired_at in list(progress.unconfirmed.items()):
-            if await states.is_noted(event_id):
-                del progress.unconfirmed[event_id]
-            elif poll.at - fired_at > STORED_WITHIN:
+        for event_id in list(progress.unconfirmed):
+            if await states.is_noted(self._note_key(event_id)):
+                progress.stored(event_id, poll.at)
+            elif progress.is_overdue(event_id, poll.at):
                 del progress.unconfirmed[event_id]
                 if states.are_there:
                     self.log.warning("It is not known whether event %s was stored.", event_id)
+            else:
+                break  # those after it are stored later
         progress.move_to(poll.at)
         await states.set(self._place, progress.as_state())
 
     async def _complete(self, poll: Poll, progress: Progress) -> Poll | None:
-        """List again what the shared list does not reach back to, after a longer break."""
-        since = progress.needed_since
-        if since is None or poll.since <= since:
+        """List alone where the shared list reaches back too little, after a longer break, or too far."""
+        since = progress.list_needed(poll)
+        if since is None:
             return poll
         feed = await self._feed()
         try:
@@ -183,9 +188,13 @@ class TicketEventsTrigger(BaseEventTrigger):
 
     @property
     def _place(self) -> str:
-        """Name the place of this watcher's position: an asset can have several watchers."""
-        given = json.dumps(self.serialize(), sort_keys=True, default=str)
-        return f"watcher/{hashlib.sha256(given.encode()).hexdigest()[:16]}"
+        """Name the place of this watcher's position: the same for the same watch, however often it looks."""
+        wanted = {name: sorted(values, key=str) for name, values in self._filter.wanted.items()}
+        watch = json.dumps([self.usedesk_conn_id, self.events, wanted], sort_keys=True)
+        return f"{POSITIONS}{hashlib.sha256(watch.encode()).hexdigest()[:16]}"
+
+    def _note_key(self, event_id: str) -> str:
+        return note_key(self.usedesk_conn_id, event_id)
 
 
 class _States:
@@ -212,11 +221,8 @@ class _States:
         for store in self._stores:
             await store.aset(key, value)
 
-    async def is_noted(self, event_id: str) -> bool:
-        """Tell whether an event is stored."""
-        from airflow_provider_usedesk.listeners.asset_events import note_key
-
-        return await self.get(note_key(event_id)) is not None
+    async def is_noted(self, key: str) -> bool:
+        return await self.get(key) is not None
 
 
 def _states(trigger: Any) -> _States:

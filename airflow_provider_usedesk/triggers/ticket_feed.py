@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from airflow_provider_usedesk.api.errors import UsedeskError
@@ -60,7 +61,9 @@ class TicketFeed:
         at, self._wait = self._now(), 0.0
         try:
             settings = await self._read_settings()
-            rows = await self._thread.call(settings, listed, self._events, since)
+            rows = await self._thread.call(
+                settings, listed, self._events, since, lambda: self._thread.is_closed
+            )
         except UsedeskError as error:
             self._wait = error.retry_after or 0.0
             log.warning("Tickets could not be listed: %s: %s", type(error).__name__, error)
@@ -75,12 +78,18 @@ class TicketFeed:
         self._thread.close()
 
 
-def listed(client: UsedeskClient, events: Events, since: datetime) -> tuple[TicketRow, ...]:
-    """List the tickets that were made or changed since a moment, in the order in which that happened."""
+def listed(
+    client: UsedeskClient, events: Events, since: datetime, is_over: Callable[[], bool] = lambda: False
+) -> tuple[TicketRow, ...]:
+    """
+    List the tickets that were made or changed since a moment, in the order in which that happened.
+
+    :param is_over: tells that nobody wants to know any more
+    """
     if events == "new":
         pages = client.ticket_pages(created_after=since, sort="id", order="desc")
     else:
         pages = client.ticket_pages(updated_after=since, sort="last_updated_at", order="desc")
     # Newest first: what happens meanwhile moves the others down the pages, where they still show.
-    rows = [row for page in pages for row in page]
+    rows = [row for page in takewhile(lambda _: not is_over(), pages) for row in page]
     return tuple(reversed(rows))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 pytest.importorskip("airflow.models.asset_state_store", reason="there is a place for notes from 3.3 on")
@@ -9,12 +12,15 @@ pytest.importorskip("airflow.models.asset_state_store", reason="there is a place
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.utils.session import create_session
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, event, select, update
 
 from airflow_provider_usedesk.listeners import asset_events
 from airflow_provider_usedesk.plugin import UsedeskPlugin
 
-OURS = {"from_trigger": True, "payload": {"source": "usedesk", "event_id": "new/5"}}
+OURS = {
+    "from_trigger": True,
+    "payload": {"source": "usedesk", "usedesk_conn_id": "main", "event_id": "new/5"},
+}
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def stored(asset_id):
 
 def test_our_event_is_noted_beside_it(asset_id):
     store(asset_id, OURS)
-    assert stored(asset_id) == (1, ["fired/new/5"])
+    assert stored(asset_id) == (1, ["fired/main/new/5"])
 
 
 def test_the_note_goes_with_the_event_that_was_not_stored(asset_id):
@@ -66,8 +72,9 @@ def test_the_note_goes_with_the_event_that_was_not_stored(asset_id):
         {},
         {"payload": OURS["payload"]},
         {"from_trigger": True, "payload": "text"},
-        {"from_trigger": True, "payload": {"source": "other", "event_id": "new/5"}},
-        {"from_trigger": True, "payload": {"source": "usedesk"}},
+        {"from_trigger": True, "payload": {**OURS["payload"], "source": "other"}},
+        {"from_trigger": True, "payload": {**OURS["payload"], "usedesk_conn_id": None}},
+        {"from_trigger": True, "payload": {**OURS["payload"], "event_id": None}},
     ],
 )
 def test_events_of_others_are_left_alone(asset_id, extra):
@@ -78,7 +85,7 @@ def test_events_of_others_are_left_alone(asset_id, extra):
 def test_an_event_that_is_there_twice_is_noted_once(asset_id):
     store(asset_id, OURS)
     store(asset_id, OURS)
-    assert stored(asset_id) == (2, ["fired/new/5"])
+    assert stored(asset_id) == (2, ["fired/main/new/5"])
 
 
 def test_an_event_is_stored_also_where_it_cannot_be_noted(asset_id, monkeypatch, caplog):
@@ -88,15 +95,21 @@ def test_an_event_is_stored_also_where_it_cannot_be_noted(asset_id, monkeypatch,
     monkeypatch.setattr(asset_events, "_write_note", broken)
     store(asset_id, OURS)
     assert stored(asset_id) == (1, [])
-    assert "Event new/5 could not be noted." in caplog.text
+    assert "The event of fired/main/new/5 could not be noted." in caplog.text
 
 
-def test_old_notes_go(asset_id, monkeypatch):
+@pytest.mark.parametrize(("position", "remain"), [(timedelta(days=1), ["5"]), (timedelta(hours=1), [])])
+def test_notes_go_once_the_position_is_far_past_them(asset_id, monkeypatch, position, remain):
     store(asset_id, OURS)
-    monkeypatch.setattr(asset_events, "KEPT_FOR", -asset_events.KEPT_FOR)
+    now = datetime.now(UTC)
+    with create_session() as session:
+        session.execute(update(AssetStateStoreModel).values(updated_at=now - timedelta(hours=5)))
+        at = {"at": (now - position).isoformat(), "left_out": []}
+        session.add(AssetStateStoreModel(asset_id=asset_id, key="watcher/x", value=json.dumps(at)))
     monkeypatch.setattr(asset_events, "_days", {})
-    store(asset_id, {"from_trigger": True, "payload": {"source": "usedesk", "event_id": "new/6"}})
-    assert stored(asset_id) == (2, ["fired/new/6"])
+    store(asset_id, {**OURS, "payload": {**OURS["payload"], "event_id": "new/6"}})
+    events, keys = stored(asset_id)
+    assert (events, sorted(keys)) == (2, [*(f"fired/main/new/{one}" for one in [*remain, "6"]), "watcher/x"])
 
 
 def test_the_plugin_brings_the_listener(airflow_db):
