@@ -306,6 +306,36 @@ def test_an_event_that_is_not_known_to_be_stored_holds_the_position_for_a_while(
     assert datetime.fromisoformat(world.state[place]["at"]) > datetime.fromisoformat(held)
 
 
+def test_the_state_store_is_asked_no_more_than_it_must_be(monkeypatch):
+    world = World()
+    store_all, world.store_all = world.store_all, lambda: None
+    asked = []
+
+    async def aget(key):
+        asked.append(key)
+        return world.state.get(key)
+
+    trigger = trigger_in(world, monkeypatch)
+    lives(world, trigger, 1)
+    for ticket_id in range(50):
+        world.make(ticket_id)
+    world.now += 3 * MINUTE
+    world.aget = aget
+    lives(world, trigger, 3)
+    # The position, each event before it is fired, and at each poll the one that is stored next.
+    assert len(asked) == 1 + 50 + 3
+    store_all()
+    asked.clear()
+    lives(world, trigger, 3)
+    assert len(asked) == 1 + 50
+
+
+def test_a_list_that_was_asked_for_earlier_does_not_move_the_position_back():
+    progress = Progress(START)
+    progress.move_to(START - MINUTE)
+    assert progress.seen_until == START
+
+
 def test_a_long_row_of_events_is_waited_for_as_long_as_it_is_being_stored():
     progress = Progress(START)
     for event_id in ("new/1", "new/2"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from contextlib import aclosing, suppress
+from itertools import count
 
 import pytest
 
@@ -37,10 +39,11 @@ class Stores:
 class Watcher:
     """A trigger in a triggerer, which stores what it fires."""
 
-    def __init__(self, store, **given):
+    def __init__(self, store, fire=TicketEventsTrigger.run, **given):
         self.trigger = TicketEventsTrigger(poll_interval=1, **given)
         self.trigger.asset_state_store = Stores(store)
         self.store = store
+        self.fire = fire
         self.payloads = []
 
     async def __aenter__(self):
@@ -53,7 +56,7 @@ class Watcher:
             await self.task
 
     async def _run(self):
-        async with aclosing(self.trigger.run()) as events:
+        async with aclosing(self.fire(self.trigger)) as events:
             async for event in events:
                 self.payloads.append(event.payload)
                 key = note_key(event.payload["usedesk_conn_id"], event.payload["event_id"])
@@ -142,6 +145,39 @@ def test_it_goes_on_once_the_connection_is_mended(usedesk_sandbox, make, monkeyp
             monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", usedesk_sandbox.connection_json)
             await watcher.until(lambda: watcher.payloads)
         assert [one["ticket_id"] for one in watcher.payloads] == [ticket_id]
+
+    asyncio.run(scenario())
+
+
+def test_watchers_share_one_list_and_each_takes_what_it_wants(usedesk_sandbox, make):
+    shared_stream = pytest.importorskip(
+        "airflow.triggers.shared_stream", reason="nothing is shared before 3.3"
+    )
+
+    async def scenario():
+        manager, numbers = shared_stream.SharedStreamManager(), count(1)
+        lists = defaultdict(set)
+
+        def fire(trigger):
+            key = trigger.shared_stream_key()
+            stream = manager.subscribe(trigger_id=next(numbers), trigger=trigger, key=key)
+            return trigger.filter_shared_stream(noting(stream, lists[trigger.tag]))
+
+        async def noting(stream, moments):
+            async for poll in stream:
+                moments.add(poll.at)
+                yield poll
+
+        async with Watcher(Store(), fire, tag="a") as one, Watcher(Store(), fire, tag="b") as other:
+            await one.until_it_has_begun()
+            await other.until_it_has_begun()
+            made = [make(tag="a"), make(tag="b")]
+            await one.until(lambda: one.payloads)
+            await other.until(lambda: other.payloads)
+            await manager.stop_all()
+        assert lists["a"] & lists["b"]
+        assert [watcher.payloads[0]["ticket_id"] for watcher in (one, other)] == made
+        assert [len(watcher.payloads) for watcher in (one, other)] == [1, 1]
 
     asyncio.run(scenario())
 
