@@ -11,8 +11,6 @@ from contextlib import contextmanager
 
 import pytest
 
-pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
-
 from airflow_provider_usedesk.webhook.gate import Gate, read_account
 
 SECRET = "s3cret-s3cret-s3cret-s3cret"

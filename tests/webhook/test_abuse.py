@@ -17,6 +17,8 @@ from contextlib import closing
 import psutil
 import pytest
 
+pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
+
 from airflow_provider_usedesk.assets import KINDS
 from tests.webhook.conftest import SECRET, post
 

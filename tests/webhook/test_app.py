@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
+
 from airflow_provider_usedesk.webhook.app import build_app
 from airflow_provider_usedesk.webhook.body import Limits
 from airflow_provider_usedesk.webhook.gate import Gate, read_account
