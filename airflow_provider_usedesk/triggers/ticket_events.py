@@ -42,7 +42,7 @@ class TicketEventsTrigger(BaseEventTrigger):
     Fire for each new or changed ticket that has what is asked for (``tickets``, EN 51376).
 
     For an ``AssetWatcher``: ``Asset("new_tickets", watchers=[AssetWatcher(name="usedesk",
-    trigger=TicketEventsTrigger(tag="urgent"))])``. It begins with what happens after it was started. All
+    trigger=TicketEventsTrigger(tag="urgent"))])``. It begins with what happens after its first list. All
     watchers of one connection with the same ``events`` and ``poll_interval`` share one list of tickets.
 
     The payload holds ``event`` (``new`` or ``updated``), ``event_id`` (the same for the same event),
@@ -51,8 +51,8 @@ class TicketEventsTrigger(BaseEventTrigger):
 
     Each filter takes one value or several, of which a ticket must have one.
 
-    :param events: ``new`` for new tickets, ``updated`` for each change of a ticket, its making included;
-        default: new
+    :param events: ``new`` for new tickets, ``updated`` for tickets that changed since the last list, new ones
+        included; default: new
     :param channel_id: channels, 32 bit
     :param tag: tags
     :param status: numbers or names of statuses
