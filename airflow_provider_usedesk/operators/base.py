@@ -192,14 +192,19 @@ class SendingOperator(UsedeskOperator):
         Go on after waiting for the delivery, and return the id of the ticket.
 
         :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
-        :param ticket_id: the ticket that was waited for
-        :param comment_id: the message
+        :param ticket_id: the ticket that was waited for; default: that of the event
+        :param comment_id: the message; default: any of the ticket
         """
-        if not isinstance(ticket_id, int):
+        from airflow_provider_usedesk.api.answers import as_id
+
+        # dag.test() hands on the event only.
+        told = as_id(event.get("ticket_id")) if isinstance(event, dict) else None
+        awaited = told if ticket_id is None else ticket_id
+        if awaited is None:
             raise AirflowException("The task was resumed without the ticket that it waited for.")
         with self._failing_for_good():
-            self._delivery_wait(ticket_id, comment_id).resume(event)
-        return ticket_id
+            self._delivery_wait(awaited, comment_id).resume(event)
+        return awaited
 
     def _wait_for_delivery(self, ticket_id: int, comment_id: int | None) -> None:
         wait, began = self._delivery_wait(ticket_id, comment_id), datetime.now(UTC)

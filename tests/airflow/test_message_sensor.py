@@ -28,6 +28,9 @@ from airflow_provider_usedesk.sensors.message import MessageDeliverySensor
 from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 from tests.airflow.conftest import TOKEN, URL
 
+# Airflow masks it from then on, so it must be part of nothing else.
+WEBHOOK_SECRET = "webhook-secret-of-this-test"
+
 TICKET, MESSAGE = 77, 501
 NOT_FOUND = {"code": 113, "error": "no such ticket"}
 
@@ -82,7 +85,12 @@ def ticket(usedesk):
 @pytest.fixture
 def with_secret(monkeypatch, connection):
     """A connection for which webhooks are received."""
-    value = {"conn_type": "usedesk", "host": URL, "password": TOKEN, "extra": {"webhook_secret": "s" * 20}}
+    value = {
+        "conn_type": "usedesk",
+        "host": URL,
+        "password": TOKEN,
+        "extra": {"webhook_secret": WEBHOOK_SECRET},
+    }
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(value))
 
 
@@ -185,6 +193,7 @@ class TestByTheTicket:
         assert sensor(delivered_statuses="read, seen").execute(context)["status"] == "read"
         assert requests() == 2
 
+    @pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 needs a database for that")
     def test_in_reschedule_mode_each_look_is_a_run_of_its_own(self, ticket, context):
         ticket(shown(), DELIVERED)
         context["ti"].get_first_reschedule_date = lambda _: None

@@ -174,7 +174,7 @@ class TestNotTaken:
 @pytest.mark.parametrize(
     "body",
     [
-        WRITE.replace('"public"', "\"{{ 'private' }}\"").format(""),
+        WRITE.replace('"public"', "\"{{{{ 'private' }}}}\"").format(""),
         "CreateTicketOperator(task_id='send', subject='s', message='m', wait_for_delivery=True, "
         "private_comment='{{ true }}')",
     ],
@@ -247,7 +247,8 @@ class TestDeferring:
         [
             (None, {}),
             ({"ticket_id": 1002, "outcome": "seen", "status": "READ"}, {}),
-            ({"ticket_id": 1001, "outcome": "seen", "status": "READ"}, {"ticket_id": None}),
+            ({"outcome": "seen", "status": "READ"}, {"ticket_id": None}),
+            ("READ", {"ticket_id": None}),
             ({"ticket_id": 1001, "outcome": "seen", "status": "READ", "comment_id": 7}, {}),
         ],
     )
