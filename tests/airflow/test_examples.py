@@ -29,6 +29,8 @@ def approver(usedesk_sandbox):
     person.join()
 
 
+LEFT_OUT = {"usedesk_delivery_fallback": {"viber"}}
+"""Tasks for which there is no need when all goes well."""
 WITH_EVENTS = {"usedesk_new_ticket"}
 """What dag.test() has not; tests/end_to_end runs them."""
 
@@ -41,7 +43,9 @@ def test_example(path, run_dag, usedesk_sandbox, approver):
         pytest.skip("dag.test() of Airflow 3.3.2 fails on deadlines; tests/end_to_end runs it")
     run = run_dag(path)
     assert run.state == "success"
-    assert set(run.states.values()) == {"success"}
+    left_out = LEFT_OUT.get(path.stem, set())
+    assert {task for (task, _), state in run.states.items() if state == "skipped"} == left_out
+    assert {state for (task, _), state in run.states.items() if task not in left_out} == {"success"}
     pushed = {xcoms["ticket_id"] for xcoms in run.xcoms.values() if "ticket_id" in xcoms}
     assert pushed == {ticket.ticket_id for ticket in usedesk_sandbox.tickets}
     assert usedesk_sandbox.requests("create/ticket") == len(pushed)

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow 3 only")
 
 from airflow_provider_usedesk.api.client import UsedeskClient
-from airflow_provider_usedesk.sandbox import Sandbox
+from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from dev import EXAMPLE_DAGS
 from dev.local_airflow import LocalAirflow
 from tests.end_to_end.test_waiting import until
@@ -17,6 +17,7 @@ from tests.end_to_end.test_waiting import until
 pytestmark = pytest.mark.airflow
 
 TOKEN = "0123456789abcdef-token"
+SECRET = "webhook-secret-of-the-examples"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def airflow(sandbox):
         running.create_connection(
             "usedesk_default",
             connection["conn_type"],
-            extra=connection["extra"],
+            extra={**connection["extra"], "webhook_secret": SECRET},
             host=connection["host"],
             password=connection["password"],
         )
@@ -65,6 +66,21 @@ def test_example(airflow, sandbox, dag_id, tickets):
     }
 
 
+def test_another_channel_is_taken_when_the_report_says_undelivered(airflow, sandbox):
+    dag = "usedesk_delivery_fallback"
+    sandbox.reset()
+    sandbox.webhooks = Webhooks(delivery_status="UNDELIVERED", delay=2)
+    sandbox.redirect_url = f"{airflow.url}/usedesk/webhook/usedesk_default/{SECRET}"
+    run = airflow.run(dag)
+    sandbox.redirect_url, sandbox.webhooks = None, Webhooks()
+    states = {task.task_id: (task.state, task.try_number) for task in airflow.task_instances(dag, run.run_id)}
+    assert states == {"find_client": ("success", 1), "whatsapp": ("failed", 1), "viber": ("success", 1)}
+    template, message = sandbox.tickets
+    assert airflow.xcom(dag, run.run_id, "whatsapp", "ticket_id") == template.ticket_id
+    assert airflow.xcom(dag, run.run_id, "viber") == message.ticket_id
+    assert "was not delivered: UNDELIVERED" in airflow.task_log(dag, run.run_id, "whatsapp")
+
+
 def test_a_dag_starts_with_each_new_ticket_that_has_a_tag(airflow, sandbox):
     airflow.wait_for_dag("usedesk_new_ticket")
     airflow.unpause("usedesk_new_ticket")
@@ -86,13 +102,15 @@ def test_the_form_and_the_button_of_the_connection(airflow):
     assert answer == {"status": True, "message": "connected, 3 groups visible"}
 
 
-def test_the_token_is_nowhere_in_what_airflow_stored_but_in_its_connection(airflow):
-    """The password of the connection is encrypted, so it must not be found in the database either."""
+def test_token_and_secret_are_nowhere_in_what_airflow_stored_but_in_its_connection(airflow):
+    """There they are encrypted, so that they must not be found in the database either."""
     home = Path(airflow.home)
     left_behind = [path for path in home.rglob("*") if path.is_file()]
     assert len(left_behind) > 10
     for path in left_behind:
-        assert TOKEN.encode() not in path.read_bytes(), path
+        content = path.read_bytes()
+        assert TOKEN.encode() not in content, path
+        assert SECRET.encode() not in content, path
 
 
 def _finished_runs(airflow, dag_id):

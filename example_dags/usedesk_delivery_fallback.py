@@ -1,0 +1,44 @@
+"""Send a WhatsApp template, wait until it is delivered, and write through Viber when it is not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_usedesk.operators.message import SendViberMessageOperator, SendWhatsAppTemplateOperator
+
+
+@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["usedesk", "example"])
+def usedesk_delivery_fallback():
+    @task
+    def find_client() -> dict[str, str]:
+        return {"name": "John", "phone": "+7 951 123-45-67"}
+
+    client = find_client()
+
+    whatsapp = SendWhatsAppTemplateOperator(
+        task_id="whatsapp",
+        channel_id=123,
+        client_phone=client["phone"],
+        template_id=8094,
+        template_variables=[client["name"], "18:00", "London"],
+        user_id=2156,
+        wait_for_delivery=True,
+        deferrable=True,
+        delivery_timeout=timedelta(hours=1),
+    )
+
+    viber = SendViberMessageOperator(
+        task_id="viber",
+        channel_id=20060,
+        client_phone=client["phone"],
+        subject="Your appointment",
+        message="We are waiting for you at 18:00 in London.",
+        trigger_rule="one_failed",
+    )
+
+    whatsapp >> viber
+
+
+usedesk_delivery_fallback()
