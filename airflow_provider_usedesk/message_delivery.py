@@ -115,27 +115,26 @@ def checked_message(
     :param no_webhooks: why this Airflow cannot use the source ``webhook``; None where it can
     :raises UsedeskInvalidRequest: naming every faulty argument
     """
-    faults: list[str] = []
-
-    def checked(name: str, check: values.Check, value: Any) -> Any:
-        try:
-            return check(value)
-        except ValueError as fault:
-            faults.append(f"{name}: {fault}")
-
-    ticket = checked("ticket_id", values.identifier, ticket_id)
-    comment = None if comment_id is None else checked("comment_id", values.identifier, comment_id)
-    if checked("source", values.choice(*SOURCES), source) == "webhook" and no_webhooks:
+    checks = {
+        "ticket_id": values.identifier,
+        "comment_id": lambda value: None if value is None else values.identifier(value),
+        "source": values.choice(*SOURCES),
+        "delivered_statuses": plain_words,
+        "failed_statuses": plain_words,
+    }
+    given = (ticket_id, comment_id, source, delivered, failed)
+    right, faults = values.all_checked(checks, dict(zip(checks, given, strict=True)))
+    if right.get("source") == "webhook" and no_webhooks:
         faults.append(f"source: webhook {no_webhooks}")
-    good = checked("delivered_statuses", plain_words, delivered) or frozenset()
-    bad = checked("failed_statuses", plain_words, failed) or frozenset()
+    good = right.get("delivered_statuses", frozenset())
+    bad = right.get("failed_statuses", frozenset())
     if good & bad:
         faults.append(f"failed_statuses: {', '.join(sorted(good & bad))} stand in delivered_statuses, too")
     if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < 1:
         faults.append("max_failures: must be a whole number from 1")
     if faults:
         raise UsedeskInvalidRequest(faults)
-    return Awaited(ticket, comment, good, bad)
+    return Awaited(right["ticket_id"], right["comment_id"], good, bad)
 
 
 def default_message(ticket_id: int, comment_id: int | None) -> Awaited:

@@ -59,19 +59,11 @@ def checked_watch(events: Any, poll_interval: Any, filters: Mapping[str, Any]) -
         "poll_interval": _seconds,
         **{name: _several(_CHECKS.get(name, values.identifier)) for name in FILTERS},
     }
-    given = {"events": events, "poll_interval": poll_interval, **filters}
-    known: dict[str, Any] = {}
-    faults: list[str] = []
-    for name, value in given.items():
-        if value is None and name in FILTERS:
-            continue
-        try:
-            known[name] = checks[name](value)
-        except ValueError as fault:
-            faults.append(f"{name}: {fault}")
+    asked = {name: value for name, value in filters.items() if value is not None}
+    right, faults = values.all_checked(checks, {"events": events, "poll_interval": poll_interval, **asked})
     if faults:
         raise ValueError("; ".join(faults))
-    return known["poll_interval"], Filter({name: known[name] for name in FILTERS if name in known})
+    return right["poll_interval"], Filter({name: right[name] for name in asked})
 
 
 def event_id_of(events: Events, row: TicketRow) -> str:

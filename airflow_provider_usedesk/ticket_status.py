@@ -55,24 +55,21 @@ def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
     :param failed: the same; None for the default, an empty list for no status
     :raises UsedeskInvalidRequest: naming every faulty argument
     """
-    faults: list[str] = []
-
-    def checked(name: str, check: values.Check, value: Any) -> Any:
-        try:
-            return check(value)
-        except ValueError as fault:
-            faults.append(f"{name}: {fault}")
-
-    number = checked("ticket_id", values.identifier, ticket_id)
-    targets = checked("target_statuses", values.statuses, target)
-    failures = checked("failed_statuses", values.statuses, FAILED if failed is None else failed)
+    checks = {
+        "ticket_id": values.identifier,
+        "target_statuses": values.statuses,
+        "failed_statuses": values.statuses,
+    }
+    given = (ticket_id, target, FAILED if failed is None else failed)
+    right, faults = values.all_checked(checks, dict(zip(checks, given, strict=True)))
+    targets, failures = right.get("target_statuses"), right.get("failed_statuses")
     if targets == ():
         faults.append("target_statuses: name at least one status")
     for status in set(targets or ()) & set(failures or ()):
         faults.append(f"failed_statuses: {status_name(status)} is one of target_statuses, too")
     if faults:
         raise UsedeskInvalidRequest(faults)
-    return number, Goal(frozenset(targets), frozenset(failures))
+    return right["ticket_id"], Goal(frozenset(targets or ()), frozenset(failures or ()))
 
 
 @dataclass

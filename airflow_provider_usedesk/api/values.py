@@ -38,6 +38,18 @@ NONE_TEXT = (
 )
 
 
+def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Check values by their names; return those that are right, and the faults of the others."""
+    right: dict[str, Any] = {}
+    faults: list[str] = []
+    for name, value in given.items():
+        try:
+            right[name] = checks[name](value)
+        except ValueError as fault:
+            faults.append(f"{name}: {fault}")
+    return right, faults
+
+
 def is_nothing(value: object) -> bool:
     """Tell whether a value holds nothing: None, a blank text, or an empty collection."""
     if isinstance(value, str):
