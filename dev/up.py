@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 import time
 
-from airflow_provider_usedesk.sandbox import Sandbox
+from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import AirflowClientError
 from dev.local_airflow import LocalAirflow, free_port
@@ -15,6 +16,7 @@ from dev.text import BOLD, RED, colored, say
 CONNECTION_ID = "usedesk_default"
 AIRFLOW_PORT = 8080
 INBOX_PORT = 8765
+REPORT_DELAY = 5
 
 
 def main() -> int:
@@ -34,14 +36,27 @@ def up() -> None:
     with Sandbox(port=free_port(INBOX_PORT)) as sandbox:
         say("Starting Airflow, about 20 s ...")
         with LocalAirflow(EXAMPLE_DAGS, port=free_port(AIRFLOW_PORT)) as airflow:
-            airflow.create_connection(CONNECTION_ID, **sandbox.connection)
+            connect(sandbox, airflow)
             airflow.wait_for_dag(DEMO_DAG)
             say(f"\n  Airflow  {colored(airflow.url, BOLD)}  (no password)")
             say(f"  Inbox    {colored(sandbox.inbox_url, BOLD)}")
-            say(f"\nTrigger {DEMO_DAG} in Airflow and watch the inbox. Ctrl-C ends both.")
+            say(
+                f"\nTrigger {DEMO_DAG} in Airflow and watch the inbox, which reports each delivery back to Airflow"
+            )
+            say(f"after {REPORT_DELAY} s. Ctrl-C ends both.")
             while True:
                 airflow.check_alive()
                 time.sleep(1)
+
+
+def connect(sandbox: Sandbox, airflow: LocalAirflow) -> None:
+    """Make a connection over which each reaches the other."""
+    secret = secrets.token_urlsafe(32)
+    connection = sandbox.connection
+    extra = {**connection.pop("extra"), "webhook_secret": secret}
+    airflow.create_connection(CONNECTION_ID, **connection, extra=extra)
+    sandbox.webhooks = Webhooks(delay=REPORT_DELAY)
+    sandbox.redirect_url = f"{airflow.url}/usedesk/webhook/{CONNECTION_ID}/{secret}"
 
 
 if __name__ == "__main__":

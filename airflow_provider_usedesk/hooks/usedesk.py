@@ -252,9 +252,9 @@ class UsedeskHook(BaseHook):
 def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
     from airflow_provider_usedesk.api.settings import read_settings
 
-    for secret in (connection.password, extra.get("webhook_secret")):
-        if secret:
-            mask_secret(secret)
+    for secret in (connection.password, *str(extra.get("webhook_secret") or "").split(",")):
+        if secret and secret.strip():
+            mask_secret(secret.strip())
     return read_settings(
         token=connection.password,
         host=connection.host,

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -61,7 +62,8 @@ class RestStore:
             return
         report = DeliveryReport(event.facts["delivery_status"], event.facts["comment_id"], at)
         known = reports_in(self._airflow.state(asset_id, state_key(ticket_id)))
-        if report not in known:
+        # It is there already when an earlier request died after this.
+        if not any(replace(one, at=at) == report for one in known):
             self._airflow.set_state(asset_id, state_key(ticket_id), as_state([*known, report]))
 
 
@@ -125,8 +127,13 @@ class AirflowApi:
     def _send(self, verb: str, path: str, **kwargs: Any) -> requests.Response:
         if self._token is None and self._login:
             self._token = self._new_token()
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        return self._session.request(verb, self._url + path, headers=headers, timeout=TIMEOUT, **kwargs)
+        return self._session.request(verb, self._url + path, auth=self._authorized, timeout=TIMEOUT, **kwargs)
+
+    def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As auth, not as a header: that would give way to a .netrc.
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
     def _new_token(self) -> str:
         answer = self._session.post(f"{self._url}/auth/token", json=self._login, timeout=TIMEOUT)

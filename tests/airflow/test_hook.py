@@ -63,11 +63,13 @@ def test_a_connection_without_token_says_so(monkeypatch):
         UsedeskHook().create_ticket(subject="s", message="m")
 
 
-def test_token_and_webhook_secret_are_masked(monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", as_json(extra={"webhook_secret": "hidden-word"}))
+def test_token_and_webhook_secrets_are_masked(monkeypatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_USEDESK_DEFAULT", as_json(extra={"webhook_secret": "hidden-word, other-word"})
+    )
     with mock.patch.object(hook_module, "mask_secret") as mask:
         UsedeskHook().get_conn()
-    assert [call.args[0] for call in mask.call_args_list] == [TOKEN, "hidden-word"]
+    assert [call.args[0] for call in mask.call_args_list] == [TOKEN, "hidden-word", "other-word"]
 
 
 def test_files_of_object_storage(usedesk, tmp_path):
