@@ -64,9 +64,8 @@ def test_a_connection_without_token_says_so(monkeypatch):
 
 
 def test_token_and_webhook_secrets_are_masked(monkeypatch):
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_USEDESK_DEFAULT", as_json(extra={"webhook_secret": "hidden-word, other-word"})
-    )
+    value = as_json(extra={"webhook_secret": "hidden-word, other-word"})
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
     with mock.patch.object(hook_module, "mask_secret") as mask:
         UsedeskHook().get_conn()
     assert [call.args[0] for call in mask.call_args_list] == [TOKEN, "hidden-word", "other-word"]
