@@ -99,7 +99,6 @@ def _form(body: bytes) -> dict[str, Any]:
         pairs = parse_qsl(
             body.decode("utf-8"),
             keep_blank_values=True,
-            strict_parsing=True,
             errors="strict",
             max_num_fields=MAX_FIELDS,
         )

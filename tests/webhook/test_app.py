@@ -46,6 +46,7 @@ def port(gate, store):
         (REPORT, None),
         (REPORT, "text/plain"),
         (urlencode(REPORT_FORM).encode(), FORM),
+        (f"&{urlencode(REPORT_FORM)}&x&".encode(), FORM),
         (MULTIPART, "multipart/form-data; boundary=b"),
     ],
 )
