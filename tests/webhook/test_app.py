@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 
-from airflow_provider_usedesk.webhook.app import build_app
+from airflow_provider_usedesk.webhook.app import build_app, hiding_secrets
 from airflow_provider_usedesk.webhook.body import Limits
 from airflow_provider_usedesk.webhook.gate import Gate, read_account
 from tests.webhook.conftest import ADDRESS, REPORT, SECRET, Notes, post, serving
@@ -188,3 +188,13 @@ def test_an_access_log_does_not_see_the_secret(gate, store, path):
     for line in seen:
         assert SECRET not in line
         assert line.startswith("/webhook/")
+
+
+def test_a_request_that_is_never_answered_leaves_no_secret_behind():
+    async def broken(scope, receive, send):
+        raise RuntimeError
+
+    scope = {"type": "http", "path": ADDRESS, "raw_path": ADDRESS.encode()}
+    with pytest.raises(RuntimeError):
+        asyncio.run(hiding_secrets(broken)(scope, None, None))
+    assert SECRET not in str(scope)
