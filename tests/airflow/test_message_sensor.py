@@ -62,9 +62,8 @@ FAILED = shown({}, {"id": 502, "from": "trigger", "type": "error"})
 
 
 def sensor(**options):
-    return MessageDeliverySensor(
-        **{"task_id": "t", "ticket_id": TICKET, "poke_interval": 0, "source": "poll", **options}
-    )
+    usual = {"task_id": "t", "ticket_id": TICKET, "poke_interval": 0, "timeout": 20, "source": "poll"}
+    return MessageDeliverySensor(**{**usual, **options})
 
 
 @pytest.fixture
