@@ -19,6 +19,8 @@ MODULES = {
     "usedesk (tickets)": "airflow_provider_usedesk.operators.ticket",
     "usedesk (messages)": "airflow_provider_usedesk.operators.message",
     "usedesk (sensor)": "airflow_provider_usedesk.sensors.ticket",
+    "usedesk (message sensor)": "airflow_provider_usedesk.sensors.message",
+    "usedesk (watcher)": "airflow_provider_usedesk.triggers.ticket_events",
     "usedesk (notifier)": "airflow_provider_usedesk.notifications.usedesk",
     "standard (bash)": "airflow.providers.standard.operators.bash",
     "smtp": "airflow.providers.smtp.operators.smtp",
