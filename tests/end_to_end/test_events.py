@@ -28,7 +28,7 @@ pytestmark = pytest.mark.airflow
 
 DAG, WATCHING, SENDING = "usedesk_reports", "usedesk_watches", "usedesk_delivery"
 PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
-BEFORE, AFTER = range(1000, 1200), range(2000, 2050)
+BEFORE, AFTER = range(1000, 5000), range(5000, 5050)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import requests
 
 from airflow_provider_usedesk.api.php import nested
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
+from tests.sandbox.conftest import Clock
 
 SECRET = "address-secret"
 WHATSAPP = {"channel_id": 20054, "client_phone": "79000000001", "from": "user", "user_id": 2156}
@@ -24,6 +25,8 @@ class Receiver:
 
     def __init__(self):
         self.bodies, self.statuses, self.encodings = [], [], []
+        self.is_open = threading.Event()
+        self.is_open.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,6 +36,7 @@ class Receiver:
                 receiver.encodings.append("json" if is_json else "form")
                 content = json.loads(body) if is_json else nested(parse_qsl(body.decode()))
                 receiver.bodies.append(content)
+                receiver.is_open.wait(20)
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -71,6 +75,13 @@ def call(sandbox):
         return answer
 
     return call
+
+
+def created(sandbox, count=1):
+    """Make tickets, and do not wait for their webhooks."""
+    body = {"api_token": sandbox.token, "subject": "s", "message": "m", **WHATSAPP}
+    answers = [requests.post(f"{sandbox.url}/create/ticket", json=body, timeout=5) for _ in range(count)]
+    return [answer.json()["ticket_id"] for answer in answers]
 
 
 def delivered(sandbox, ticket_id):
@@ -139,14 +150,15 @@ def test_reports_say_what_they_are_told_to_or_are_not_sent(call, sandbox, receiv
     assert len(receiver.of("message_status")) == 1
 
 
-def test_a_report_comes_later_and_so_does_the_flag_of_the_comment(sandbox, receiver):
-    sandbox.webhooks = replace(sandbox.webhooks, delay=0.3)
-    body = {"api_token": sandbox.token, "subject": "s", "message": "m", **WHATSAPP}
-    ticket_id = requests.post(f"{sandbox.url}/create/ticket", json=body, timeout=5).json()["ticket_id"]
-    assert delivered(sandbox, ticket_id) == [0]
-    sandbox.wait_for_webhooks()
-    assert len(receiver.of("message_status")) == 1
-    assert delivered(sandbox, ticket_id) == [1]
+def test_a_report_comes_later_and_so_does_the_flag_of_the_comment(receiver):
+    clock = Clock()
+    with Sandbox(redirect_url=receiver.url, webhooks=Webhooks(delay=0.3), clock=clock) as sandbox:
+        [ticket_id] = created(sandbox)
+        assert delivered(sandbox, ticket_id) == [0]
+        sandbox.wait_for_webhooks()
+        assert len(receiver.of("message_status")) == 1
+        clock.now += 0.3
+        assert delivered(sandbox, ticket_id) == [1]
 
 
 def test_a_form_has_the_same_content(call, sandbox, receiver):
@@ -165,12 +177,11 @@ def test_each_can_be_sent_more_than_once(call, sandbox, receiver):
 
 
 def test_what_waits_can_be_sent_newest_first(sandbox, receiver):
-    sandbox.webhooks = replace(sandbox.webhooks, reorder=True, delay=0.4)
-    made = []
-    for _ in range(3):
-        body = {"api_token": sandbox.token, "subject": "s", "message": "m", **WHATSAPP}
-        answer = requests.post(f"{sandbox.url}/create/ticket", json=body, timeout=5).json()
-        made.append(answer["ticket_id"])
+    sandbox.webhooks = replace(sandbox.webhooks, reorder=True)
+    sandbox.wait_for_webhooks()
+    receiver.is_open.clear()
+    made = created(sandbox, 3)
+    receiver.is_open.set()
     sandbox.wait_for_webhooks()
     reported = [one["extras"]["ticket_id"] for one in receiver.of("message_status")]
     assert reported == list(reversed(made))

@@ -34,7 +34,7 @@ NOT_FOUND = (404, "not found\n")
 
 @pytest.fixture
 def port(gate, store):
-    with serving(build_app(gate, store, Limits(seconds=0.5), store_seconds=0.5)) as port:
+    with serving(build_app(gate, store, Limits(seconds=3), store_seconds=3)) as port:
         yield port
 
 
