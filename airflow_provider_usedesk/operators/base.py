@@ -145,13 +145,39 @@ class UsedeskOperator(BaseOperator):
             ) from None
 
 
-class SendingOperator(UsedeskOperator):
+class SendOnceOperator(UsedeskOperator):
     """
-    Hold what the operators share that reach a customer: sending once, and waiting for the delivery.
+    Hold what the operators share that reach customers: what a later try may send.
 
     :param on_unknown_outcome: what to do when an earlier try may have reached Usedesk: ``verify`` (ask
         Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
     :param send_again_on_clear: whether clearing the task sends again; default: false
+    """
+
+    def __init__(
+        self,
+        *,
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.on_unknown_outcome = on_unknown_outcome
+        self.send_again_on_clear = send_again_on_clear
+
+    def _trial(self, context: Context) -> Trial:
+        from airflow_provider_usedesk.send_once import Trial
+
+        ti = context["ti"]
+        # Clearing adds to max_tries what was used up: the tries of earlier turns.
+        used_up = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
+        return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
+
+
+class SendingOperator(SendOnceOperator):
+    """
+    Hold what the operators share that send one message: sending it once, and waiting for its delivery.
+
     :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
         :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``;
         a failed message or the end of the time fails the task; default: false
@@ -163,8 +189,6 @@ class SendingOperator(UsedeskOperator):
     def __init__(
         self,
         *,
-        on_unknown_outcome: OnUnknown = "verify",
-        send_again_on_clear: bool = False,
         wait_for_delivery: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         delivery_timeout: timedelta | float = timedelta(minutes=10),
@@ -172,8 +196,6 @@ class SendingOperator(UsedeskOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.on_unknown_outcome = on_unknown_outcome
-        self.send_again_on_clear = send_again_on_clear
         self.wait_for_delivery = wait_for_delivery
         self.deferrable = deferrable
         self.delivery_timeout = seconds("delivery_timeout", delivery_timeout)
@@ -268,14 +290,6 @@ class SendingOperator(UsedeskOperator):
                 trial=self._trial(context),
                 on_unknown=self.on_unknown_outcome,
             )
-
-    def _trial(self, context: Context) -> Trial:
-        from airflow_provider_usedesk.send_once import Trial
-
-        ti = context["ti"]
-        # Clearing adds to max_tries what was used up: the tries of earlier turns.
-        used_up = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
-        return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
 
 
 def _is_fixed(value: Any, seen_oids: set[int]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_usedesk.operators.base import SendingOperator, UsedeskOperator
+from airflow_provider_usedesk.operators.base import SendingOperator, SendOnceOperator, UsedeskOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
 
 
-class BaseTicketOperator(SendingOperator):
+class TicketParameters(SendOnceOperator):
     """
-    Hold what all operators share that create a ticket: the general parameters of ``create/ticket``.
+    Hold what all operators share that create tickets: the general parameters of ``create/ticket``.
 
     After rendering, values that can identify a person show as ``***`` in the UI. An optional text that
     renders to nothing is left out; any other argument that renders to nothing is a fault.
@@ -58,17 +58,13 @@ class BaseTicketOperator(SendingOperator):
     :param client_address: address of the client, at most 255 characters (templated)
     :param new_address: true to add an address to those the client has (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
-    :param on_not_delivered: what to do when the messenger did not take the message: ``fail`` without a
-        retry (default), ``ignore``, or ``resend`` once, which makes a second ticket
-    :param on_unknown_outcome: what to do when an earlier try may have reached Usedesk: ``verify`` (ask
-        Usedesk; default), ``fail``, or ``send`` (which can reach a customer twice)
-    :param send_again_on_clear: whether clearing the task sends again; default: false
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.SendingOperator` for ``wait_for_delivery``.
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.SendOnceOperator` for
+        ``on_unknown_outcome`` and ``send_again_on_clear``.
     """
 
     template_fields: Sequence[str] = (
-        *SendingOperator.template_fields,
+        *SendOnceOperator.template_fields,
         "client_name",
         "client_email",
         "client_id",
@@ -126,7 +122,6 @@ class BaseTicketOperator(SendingOperator):
         client_address: str | None = None,
         new_address: bool | str | None = None,
         phone_type: str | None = None,
-        on_not_delivered: Literal["fail", "ignore", "resend"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -155,6 +150,35 @@ class BaseTicketOperator(SendingOperator):
         self.client_address = client_address
         self.new_address = new_address
         self.phone_type = phone_type
+
+    def _key(self, context: Context, again: str = "") -> str:
+        from airflow_provider_usedesk.send_once import task_key
+
+        ti = context["ti"]
+        map_index = -1 if ti.map_index is None else ti.map_index
+        return task_key(ti.dag_id, ti.run_id, ti.task_id, map_index, self._trial(context).turn, again)
+
+    def _method(self) -> Method:
+        from airflow_provider_usedesk.api.ticket import CREATE_TICKET
+
+        return CREATE_TICKET
+
+
+class BaseTicketOperator(TicketParameters, SendingOperator):
+    """
+    Hold what all operators share that create one ticket.
+
+    .. seealso:: :class:`TicketParameters` for the general parameters, and
+        :class:`~airflow_provider_usedesk.operators.base.SendingOperator` for ``wait_for_delivery``.
+
+    :param on_not_delivered: what to do when the messenger did not take the message: ``fail`` without a
+        retry (default), ``ignore``, or ``resend`` once, which makes a second ticket
+    """
+
+    def __init__(
+        self, *, on_not_delivered: Literal["fail", "ignore", "resend"] = "fail", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
         self.on_not_delivered = on_not_delivered
 
     def execute(self, context: Context) -> int:
@@ -201,13 +225,6 @@ class BaseTicketOperator(SendingOperator):
             name=again,
         )
 
-    def _key(self, context: Context, again: str) -> str:
-        from airflow_provider_usedesk.send_once import task_key
-
-        ti = context["ti"]
-        map_index = -1 if ti.map_index is None else ti.map_index
-        return task_key(ti.dag_id, ti.run_id, ti.task_id, map_index, self._trial(context).turn, again)
-
     def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Unsure:
         from airflow_provider_usedesk.api.answers import as_id
         from airflow_provider_usedesk.send_once import TicketSearch
@@ -220,11 +237,6 @@ class BaseTicketOperator(SendingOperator):
             fixed=self._fixed,
         )
         return search(ask)
-
-    def _method(self) -> Method:
-        from airflow_provider_usedesk.api.ticket import CREATE_TICKET
-
-        return CREATE_TICKET
 
 
 class CreateTicketOperator(BaseTicketOperator):
