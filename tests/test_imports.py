@@ -59,6 +59,10 @@ def imports(path: Path) -> set[str]:
         ("sandbox", ("airflow.", "airflow_provider_usedesk.hooks", "airflow_provider_usedesk.operators")),
         ("hooks", ("airflow_provider_usedesk.operators", "airflow_provider_usedesk.sandbox", "airflow.sdk")),
         (
+            "batch",
+            ("airflow.", "airflow_provider_usedesk.hooks", "airflow_provider_usedesk.operators", "requests"),
+        ),
+        (
             "operators",
             ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.api.client", "airflow.sdk"),
         ),
@@ -87,5 +91,16 @@ def test_arrows_run_one_way(room, forbidden):
     assert files
     for path in files:
         known = imports(path)
-        assert not [name for name in known if name == "airflow" and room in ("api", "sandbox")], path
+        assert not [name for name in known if name == "airflow" and room in ("api", "batch", "sandbox")], path
         assert not [name for name in known if name.startswith(forbidden)], path
+
+
+@pytest.mark.parametrize("module", ["recipients"])
+def test_rows_need_no_airflow_and_no_http_library(module):
+    code = (
+        "import sys\n"
+        f"import airflow_provider_usedesk.batch.{module}\n"
+        f"print(sorted(set(sys.modules) & {SLOW | {'airflow'}!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

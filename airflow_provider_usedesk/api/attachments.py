@@ -57,10 +57,28 @@ def attachment(source: object, open_url: OpenUrl | None = None) -> Attachment:
     if isinstance(source, (tuple, list)):
         return _in_memory(source)
     if isinstance(source, str):
-        source = _path(source, open_url)
+        source = stored_file(source, open_url)
     if not isinstance(source, StoredFile):
         raise ValueError("must be a path, a URL or (name, bytes)")
     return _stored(source)
+
+
+def stored_file(path: str, open_url: OpenUrl | None = None) -> StoredFile:
+    """
+    Make a path object of a local path or a URL.
+
+    :param path: local path or URL
+    :param open_url: makes a path object of a URL; Airflow's ``ObjectStoragePath`` for example
+    :raises ValueError: when it is a URL that cannot be opened, with the reason
+    """
+    if "://" not in path:
+        return Path(path)
+    if open_url is None:
+        raise ValueError("is a URL: use UsedeskHook, which opens it with Airflow's object storage")
+    try:
+        return open_url(path)
+    except Exception as exc:
+        raise ValueError(f"cannot be opened as {urlsplit(path).scheme}:// ({type(exc).__name__})") from None
 
 
 def is_named_bytes(value: object) -> bool:
@@ -110,17 +128,6 @@ def _in_memory(source: tuple[Any, ...] | list[Any]) -> Attachment:
         raise ValueError("must be a path, a URL or (name, bytes)")
     content = bytes(source[1])
     return Attachment(_safe(source[0]), len(content), lambda: io.BytesIO(content))
-
-
-def _path(source: str, open_url: OpenUrl | None) -> StoredFile:
-    if "://" not in source:
-        return Path(source)
-    if open_url is None:
-        raise ValueError("is a URL: use UsedeskHook, which opens it with Airflow's object storage")
-    try:
-        return open_url(source)
-    except Exception as exc:
-        raise ValueError(f"cannot be opened as {urlsplit(source).scheme}:// ({type(exc).__name__})") from None
 
 
 def _stored(path: StoredFile) -> Attachment:

@@ -1,0 +1,43 @@
+"""The rows and the results of a batch on Airflow's object storage."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from fsspec.implementations.memory import MemoryFileSystem
+
+try:
+    from airflow.sdk.io.store import attach
+except ImportError:
+    from airflow.io.store import attach
+
+from airflow_provider_usedesk.batch.recipients import Row, read_rows
+
+
+@pytest.fixture(params=["file", "memory"])
+def storage(request, tmp_path):
+    """The URL of an empty folder."""
+    if request.param == "file":
+        return f"file://{tmp_path}"
+    attach("memory", fs=MemoryFileSystem())
+    return f"memory://bucket{tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.csv", 'name;note\nАнна;"two\nlines"\n'.encode()),
+        ("list.csv.gz", gzip.compress('name;note\nАнна;"two\nlines"\n'.encode())),
+        ("list.jsonl", '{"name": "Анна", "note": "two\\nlines"}'.encode()),
+    ],
+)
+def test_rows_of_object_storage(storage, name, content):
+    url = f"{storage}/{name}"
+    with ObjectStoragePath(url).open("wb") as file:
+        file.write(content)
+    assert list(read_rows(url, ObjectStoragePath)) == [Row(1, {"name": "Анна", "note": "two\nlines"})]
+    assert list(read_rows(ObjectStoragePath(url))) == [Row(1, {"name": "Анна", "note": "two\nlines"})]
+    with pytest.raises(ValueError, match="there is no such file"):
+        read_rows(f"{storage}/no-{name}", ObjectStoragePath)
