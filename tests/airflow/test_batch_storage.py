@@ -14,6 +14,7 @@ except ImportError:
     from airflow.io.store import attach
 
 from airflow_provider_usedesk.batch.recipients import Row, read_rows
+from airflow_provider_usedesk.batch.results import ResultFile
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -41,3 +42,20 @@ def test_rows_of_object_storage(storage, name, content):
     assert list(read_rows(ObjectStoragePath(url))) == [Row(1, {"name": "Анна", "note": "two\nlines"})]
     with pytest.raises(ValueError, match="there is no such file"):
         read_rows(f"{storage}/no-{name}", ObjectStoragePath)
+
+
+@pytest.mark.parametrize(("name", "beginning"), [("out.csv", "row,key"), ("out.jsonl", '{"row": 1')])
+def test_results_on_object_storage(storage, name, beginning):
+    url = f"{storage}/{name}"
+    path = ObjectStoragePath(url)
+    with path.open("wb") as file:
+        file.write(b"of before" * 1000)
+    with ResultFile(url, ObjectStoragePath, sync_seconds=0) as results:
+        assert path.read_text().startswith("of before")
+        results.write(1, "Анна", "sent", 1001, "")
+        assert path.read_bytes().decode().startswith(beginning)
+        results.write(2, "Eve", "rejected", None, "no phone")
+    assert [row.columns["key"] for row in read_rows(url, ObjectStoragePath)] == ["Анна", "Eve"]
+    with ResultFile(ObjectStoragePath(url)):
+        pass
+    assert list(read_rows(url, ObjectStoragePath)) == []
