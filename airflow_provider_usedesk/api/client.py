@@ -57,6 +57,7 @@ from airflow_provider_usedesk.api.ticket import (
     ticket_request,
     update_request,
 )
+from airflow_provider_usedesk.api.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ FILTERS: Mapping[str, frozenset[str]] = {
     "users": frozenset({"user_type", "group_id", "query", "user_id"}),
     "tags": frozenset({"query"}),
 }
+SAFE_TO_REPEAT = (errors.UsedeskUnavailable, errors.UsedeskRateLimited)
 MOMENT = r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?"
 
 
@@ -97,6 +99,8 @@ class UsedeskClient:
     says so. Repeated, within ``settings.max_wait`` seconds, is only what certainly had no effect:
     the connection was never made, or Usedesk refused for too many requests.
 
+    One client serves any number of threads at once; up to 64 of them keep a connection each.
+
     :param settings: how to reach Usedesk
     :param open_url: makes a path object of the URL of a file
     :param sleep: waits for some seconds
@@ -119,9 +123,13 @@ class UsedeskClient:
         self._clock = clock
         self._jitter = jitter
         self._pace = _Pace(settings.requests_per_minute, sleep, clock)
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = _user_agent(settings.user_agent)
-        self._session.headers["Accept"] = "application/json"
+        self._transport = Transport(
+            settings.base_url,
+            headers={"User-Agent": _user_agent(settings.user_agent), "Accept": "application/json"},
+            verify=settings.verify,
+            proxy=settings.proxy,
+            timeout=(settings.connect_timeout, settings.timeout),
+        )
 
     @classmethod
     def connect(cls, token: str, base_url: str = DEFAULT_BASE_URL, **options: Any) -> UsedeskClient:
@@ -149,7 +157,7 @@ class UsedeskClient:
 
     def close(self) -> None:
         """Close the connections to Usedesk."""
-        self._session.close()
+        self._transport.close()
 
     def create_ticket(self, **params: Any) -> CreatedTicket:
         """
@@ -311,6 +319,10 @@ class UsedeskClient:
 
     def _repeat_safely(self, call: Callable[[], T]) -> T:
         deadline = self._clock() + self.settings.max_wait
+        try:
+            return call()
+        except SAFE_TO_REPEAT as error:
+            repeated = _failed_once(error, call)  # what repeats costs time, and is rarely needed
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(safe_to_repeat),
             wait=lambda state: wait_before_repeating(state.attempt_number, _error(state), self._jitter()),
@@ -319,7 +331,7 @@ class UsedeskClient:
             before_sleep=_log_repeat,
             reraise=True,
         )
-        return retrying(call)
+        return retrying(repeated)
 
     def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Answer:
         outcome = self._ask(verb, method, request, sending)
@@ -329,20 +341,10 @@ class UsedeskClient:
         return outcome
 
     def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Answer | errors.UsedeskError:
-        settings = self.settings
         self._pace.wait()
-        with _Body(request, settings.token) as body:
+        with _Body(request, self.settings.token) as body:
             try:
-                response = self._session.request(
-                    verb,
-                    f"{settings.base_url}/{method}",
-                    data=body.content,
-                    headers={"Content-Type": body.content_type},
-                    timeout=(settings.connect_timeout, settings.timeout),
-                    verify=settings.verify,
-                    proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
-                    allow_redirects=False,  # a redirected POST becomes a GET
-                )
+                response = self._transport.send(verb, method, body.content, body.content_type)
             except (requests.RequestException, OSError) as exc:
                 return no_answer(exc, sending)
         return Answer(response.status_code, response.headers, response.content, self._hider(request), sending)
@@ -353,7 +355,7 @@ class UsedeskClient:
 
 def safe_to_repeat(error: BaseException) -> bool:
     """Tell whether a request certainly changed nothing, so that it can be repeated."""
-    return isinstance(error, (errors.UsedeskUnavailable, errors.UsedeskRateLimited))
+    return isinstance(error, SAFE_TO_REPEAT)
 
 
 def wait_before_repeating(attempt: int, error: BaseException | None, jitter: float) -> float:
@@ -456,6 +458,18 @@ def _filter(name: str, value: Any) -> Any:
         return value
     items = sorted(value) if isinstance(value, (set, frozenset)) else values.as_list(value)
     return values.as_text(value) if items is None else ",".join(map(values.as_text, items))
+
+
+def _failed_once(error: Exception, call: Callable[[], T]) -> Callable[[], T]:
+    """Make of a call that has failed one that fails with that error first, and then calls again."""
+    failures = iter([error])
+
+    def again() -> T:
+        for failure in failures:
+            raise failure
+        return call()
+
+    return again
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:

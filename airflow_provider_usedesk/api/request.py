@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -59,7 +60,7 @@ class Method:
     only_true: frozenset[str] = frozenset()
     takes_files: bool = False
 
-    @property
+    @cached_property
     def arguments(self) -> frozenset[str]:
         """All that a caller may give; ``custom_fields`` is our shape of field_id and field_value."""
         files = {"files"} if self.takes_files else set()

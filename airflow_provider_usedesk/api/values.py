@@ -99,8 +99,10 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         if value.strip() == "None":
             raise ValueError(NONE_TEXT)
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("holds half of a surrogate pair, which cannot be sent")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds half of a surrogate pair, which cannot be sent") from None
         return value
     if isinstance(value, int) and type(value) is not bool:
         return str(value)
