@@ -100,9 +100,15 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "requests_per_minute": {
                         "label": "Requests per minute",
-                        "description": "Pace of each task; an old page of Usedesk names 150. "
-                        "No limit of our own when empty.",
+                        "description": "Pace of all requests with this token; an old page of Usedesk names "
+                        "150. No limit of our own when empty, until Usedesk refuses.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "redis_conn_id": {
+                        "label": "Redis connection id",
+                        "description": "Airflow Connection of type redis, through which the workers of all "
+                        "machines keep one pace; those of each machine alone when empty.",
+                        "schema": {"type": ["string", "null"]},
                     },
                     "verify": {
                         "label": "Verify TLS",

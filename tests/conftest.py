@@ -6,7 +6,10 @@ import atexit
 import os
 import shutil
 import tempfile
+from itertools import count
 from pathlib import Path
+
+import pytest
 
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="usedesk-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
@@ -20,3 +23,18 @@ os.environ.update(
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
 )
 (AIRFLOW_HOME / "dags").mkdir()
+
+_folders = count(1)
+
+
+@pytest.fixture(autouse=True)
+def paces(monkeypatch):
+    """The place of the paces of this test alone: no refusal of another one holds it, and none is left behind."""
+    from airflow_provider_usedesk.api import pace, pace_stores
+
+    folder = AIRFLOW_HOME / f"paces-{next(_folders)}"
+    monkeypatch.setattr(pace_stores, "folder", lambda: folder)
+    pace_stores.machine_store.cache_clear()
+    pace.IN_MEMORY.clear()
+    yield folder
+    pace_stores.machine_store.cache_clear()

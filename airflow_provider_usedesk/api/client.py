@@ -7,7 +7,6 @@ import platform
 import random
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -32,6 +31,14 @@ from airflow_provider_usedesk.api.answers import (
 )
 from airflow_provider_usedesk.api.attachments import OpenUrl, Upload
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
+from airflow_provider_usedesk.api.pace import (
+    IN_MEMORY,
+    MemoryStore,
+    Pace,
+    Patience,
+    account_name,
+    growing_wait,
+)
 from airflow_provider_usedesk.api.records import (
     Channel,
     ClientDetails,
@@ -97,14 +104,15 @@ class UsedeskClient:
 
     A request that may have reached Usedesk is never repeated: :class:`~.errors.UsedeskOutcomeUnknown`
     says so. Repeated, within ``settings.max_wait`` seconds, is only what certainly had no effect:
-    the connection was never made, or Usedesk refused for too many requests.
+    the connection was never made, or Usedesk refused for too many requests. All clients of an account
+    that have one ``settings.pace_store`` keep one pace; without one, all of the process do.
 
     One client serves any number of threads at once; up to 64 of them keep a connection each.
 
     :param settings: how to reach Usedesk
     :param open_url: makes a path object of the URL of a file
     :param sleep: waits for some seconds
-    :param clock: tells the seconds passed
+    :param clock: tells the seconds passed; a client with a clock of its own shares no pace without a store
     :param jitter: gives a random number from 0 to 1
     """
 
@@ -122,7 +130,13 @@ class UsedeskClient:
         self._sleep = sleep
         self._clock = clock
         self._jitter = jitter
-        self._pace = _Pace(settings.requests_per_minute, sleep, clock)
+        self._pace = Pace(
+            account_name(settings.base_url, settings.token),
+            60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
+            settings.pace_store or (IN_MEMORY if clock is time.monotonic else MemoryStore(clock)),
+            sleep,
+            jitter,
+        )
         self._transport = Transport(
             settings.base_url,
             headers={"User-Agent": _user_agent(settings.user_agent), "Accept": "application/json"},
@@ -318,15 +332,20 @@ class UsedeskClient:
             page += 1
 
     def _repeat_safely(self, call: Callable[[], T]) -> T:
-        deadline = self._clock() + self.settings.max_wait
+        patience = Patience(self.settings.max_wait, self._clock)
+
+        def in_turn() -> T:
+            with self._pace.turn(patience):
+                return call()
+
         try:
-            return call()
+            return in_turn()
         except SAFE_TO_REPEAT as error:
-            repeated = _failed_once(error, call)  # what repeats costs time, and is rarely needed
+            repeated = _failed_once(error, in_turn)  # what repeats costs time, and is rarely needed
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(safe_to_repeat),
             wait=lambda state: wait_before_repeating(state.attempt_number, _error(state), self._jitter()),
-            stop=lambda state: self._clock() + state.upcoming_sleep > deadline,
+            stop=lambda state: state.upcoming_sleep > patience.left,
             sleep=self._sleep,
             before_sleep=_log_repeat,
             reraise=True,
@@ -341,7 +360,6 @@ class UsedeskClient:
         return outcome
 
     def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Answer | errors.UsedeskError:
-        self._pace.wait()
         with _Body(request, self.settings.token) as body:
             try:
                 response = self._transport.send(verb, method, body.content, body.content_type)
@@ -368,7 +386,7 @@ def wait_before_repeating(attempt: int, error: BaseException | None, jitter: flo
     """
     if isinstance(error, errors.UsedeskError) and error.retry_after is not None:
         return error.retry_after + jitter
-    return min(2.0 ** (attempt - 1), 30.0) * (0.5 + jitter / 2)
+    return growing_wait(attempt, jitter)
 
 
 def no_answer(exc: Exception, sending: bool) -> errors.UsedeskError:
@@ -511,26 +529,3 @@ class _Body:
     def __exit__(self, *error: object) -> None:
         for _, upload in self._uploads:
             upload.close()
-
-
-class _Pace:
-    """Keep the requests of one client apart, whatever thread they come from."""
-
-    def __init__(
-        self, per_minute: float | None, sleep: Callable[[float], None], clock: Callable[[], float]
-    ) -> None:
-        self._interval = 60.0 / per_minute if per_minute else 0.0
-        self._sleep = sleep
-        self._clock = clock
-        self._next = clock()
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        if not self._interval:
-            return
-        with self._lock:
-            now = self._clock()
-            start = max(now, self._next)
-            self._next = start + self._interval
-        if start > now:
-            self._sleep(start - now)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
+from airflow_provider_usedesk.api.pace import PaceStore
 from airflow_provider_usedesk.api.values import flag
 
 DEFAULT_BASE_URL = "https://secure.usedesk.com/uapi"
@@ -27,11 +28,13 @@ class Settings:
     :param timeout: seconds to wait for an answer
     :param connect_timeout: seconds to wait for a connection
     :param max_wait: seconds that one call may wait in all before it repeats what is safe to repeat
-    :param requests_per_minute: pace of this client; None for no limit of its own
+    :param requests_per_minute: pace of all requests with this token; None for no limit of our own
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder
     :param proxy: URL of a proxy; None for what the environment says
     :param web_url: where people open tickets; None where it is not known
     :param user_agent: names the program that uses the client
+    :param redis_conn_id: Airflow Connection of the Redis through which all workers keep one pace
+    :param pace_store: where the pace is remembered; None for the memory of the process
     """
 
     token: str = field(repr=False)
@@ -44,6 +47,8 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)
     web_url: str | None = None
     user_agent: str = ""
+    redis_conn_id: str | None = None
+    pace_store: PaceStore | None = field(default=None, repr=False)
 
     def ticket_url(self, ticket_id: int) -> str | None:
         """Return where people open a ticket, if that is known."""
@@ -85,6 +90,7 @@ def read_settings(
         proxy=reader.option("proxy", _proxy, None),
         web_url=reader.option("web_url", _web_url, web_url(address)),
         user_agent=user_agent,
+        redis_conn_id=reader.option("redis_conn_id", _conn_id, None),
     )
     reader.raise_any()
     return settings
@@ -214,3 +220,9 @@ def _web_url(value: Any) -> str:
             "web_url must be the address where people open tickets, such as https://secure.usedesk.com"
         )
     return address
+
+
+def _conn_id(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\w#!().:/\\-]+", value.strip()):
+        raise ValueError("redis_conn_id must be the id of an Airflow Connection of type redis")
+    return value.strip()

@@ -251,11 +251,12 @@ class UsedeskHook(BaseHook):
 
 def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
     from airflow_provider_usedesk.api.settings import read_settings
+    from airflow_provider_usedesk.hooks.pace_store import pace_store
 
     for secret in (connection.password, *str(extra.get("webhook_secret") or "").split(",")):
         if secret and secret.strip():
             mask_secret(secret.strip())
-    return read_settings(
+    settings = read_settings(
         token=connection.password,
         host=connection.host,
         schema=connection.schema,
@@ -263,6 +264,7 @@ def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
         extra=extra,
         user_agent=f"apache-airflow/{airflow_version}",
     )
+    return replace(settings, pace_store=pace_store(settings.redis_conn_id))
 
 
 def _declared() -> dict[str, Any]:
