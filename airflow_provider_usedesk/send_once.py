@@ -7,16 +7,15 @@ import html
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from itertools import islice
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from airflow_provider_usedesk.api.answers import CreatedComment, CreatedTicket
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown
-from airflow_provider_usedesk.api.records import Comment, TicketDetails, TicketRow
+from airflow_provider_usedesk.api.records import Comment, TicketDetails
 
 log = logging.getLogger(__name__)
 
@@ -265,86 +264,10 @@ class NoMemory:
         """Do nothing."""
 
 
-class Reader(Protocol):
-    """What the searches need of the client."""
+class TicketReader(Protocol):
+    """What reads a ticket: all that the search for a comment needs of the client."""
 
     def ticket(self, ticket_id: int) -> TicketDetails: ...
-    def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]: ...
-
-
-@dataclass(frozen=True)
-class TicketSearch:
-    """
-    Ask Usedesk for the ticket of a task, with a small and bounded number of reads.
-
-    ``tickets`` shows no ``additional_id`` and cannot filter by it: the tickets of the time are listed, those
-    that cannot be it are left out, and ``ticket`` is asked for each of the others.
-
-    :param client: reads from Usedesk
-    :param key: the ``additional_id`` of the ticket
-    :param subject: its subject, where the request has one
-    :param client_id: its client, where the request names one
-    :param fixed: which of the two were the same in every try; where they may not have been, tickets that have
-        them are only read first
-    :param settle: seconds after which a request that was under way and a listing that lags are done
-    :param max_pages: how many pages of a hundred to list
-    :param max_tickets: how many tickets to read
-    """
-
-    client: Reader
-    key: str
-    subject: str | None = None
-    client_id: int | None = None
-    fixed: frozenset[str] = frozenset({"subject", "client_id"})
-    settle: float = 30.0
-    max_pages: int = 3
-    max_tickets: int = 20
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-    def __call__(self, ask: Ask) -> Found[CreatedTicket] | Absent | Unsure:
-        """Look; when nothing is found, look again after all that was under way has settled."""
-        read: set[int] = set()
-        pages: list[int] = []
-        found = _look_until_settled(
-            lambda: self._look(ask, read, pages), ask, self.settle, self.sleep, self.now
-        )
-        log.info(
-            "Asked Usedesk for the ticket of an earlier try: %s, after %d pages and %d tickets.",
-            type(found).__name__.lower(),
-            len(pages),
-            len(read),
-        )
-        return found
-
-    def _look(self, ask: Ask, read: set[int], listed: list[int]) -> Found[CreatedTicket] | Absent | Unsure:
-        pages = self.client.ticket_pages(sort="id", order="asc", **_window(ask))
-        rows: list[TicketRow] = []
-        for page in islice(pages, self.max_pages):
-            listed.append(len(page))
-            rows.extend(row for row in page if self._may_be(row))
-        for row in sorted(rows, key=lambda row: len(self._differs_in(row))):
-            if row.id in read:
-                continue
-            if len(read) == self.max_tickets:
-                return Unsure(f"more than {self.max_tickets} tickets could be it")
-            read.add(row.id)
-            if self.client.ticket(row.id).additional_id == self.key:
-                return Found(CreatedTicket(row.id))
-        if next(pages, None):
-            return Unsure(f"more than {self.max_pages} pages of tickets were made since")
-        return Absent()
-
-    def _may_be(self, row: TicketRow) -> bool:
-        return not self._differs_in(row) & self.fixed
-
-    def _differs_in(self, row: TicketRow) -> set[str]:
-        differs = set()
-        if None not in (self.subject, row.subject) and not _is_alike(str(self.subject), str(row.subject)):
-            differs.add("subject")
-        if None not in (self.client_id, row.client_id) and self.client_id != row.client_id:
-            differs.add("client_id")
-        return differs
 
 
 @dataclass(frozen=True)
@@ -361,7 +284,7 @@ class CommentSearch:
     :param settle: seconds after which a request that was under way and a listing that lags are done
     """
 
-    client: Reader
+    client: TicketReader
     ticket_id: int
     ours: Comment
     text_may_differ: bool = False
@@ -455,12 +378,14 @@ def _likeness_of_text(comment: Comment, ours: Comment) -> Likeness:
     if mine == other:
         return Likeness.YES
     # Usedesk may add a signature, before or after, or cut.
-    is_alike = other and (_is_alike(mine, other) or (len(mine) >= TELLING and mine in other))
+    is_alike = other and (
+        _begin_alike(letters_of(mine), letters_of(other)) or (len(mine) >= TELLING and mine in other)
+    )
     return Likeness.PERHAPS if is_alike else Likeness.NO
 
 
 def _likeness_of_moment(comment: Comment, moments: Moments) -> Likeness:
-    moment = _as_utc(comment.published_at)
+    moment = as_utc(comment.published_at)
     if moment is None:
         return Likeness.PERHAPS
     if moments.earliest <= moment <= moments.latest:
@@ -497,18 +422,12 @@ ANY_ZONE = timedelta(hours=14)
 TELLING = 10
 
 
-def _window(ask: Ask) -> dict[str, str]:
-    window = {"created_after": f"{ask.since - BEFORE:%Y-%m-%d %H:%M}"}
-    if ask.is_exact:
-        window["created_before"] = f"{ask.since + AFTER:%Y-%m-%d %H:%M}"
-    return window
-
-
 def _moments(ask: Ask, now: datetime) -> Moments:
     return Moments(ask.since - BEFORE, ask.since + AFTER if ask.is_exact else now + BEFORE)
 
 
-def _as_utc(written: str | None) -> datetime | None:
+def as_utc(written: str | None) -> datetime | None:
+    """Read a moment as Usedesk writes it; None where it is none."""
     try:
         moment = datetime.fromisoformat(written or "")
     except ValueError:
@@ -525,10 +444,11 @@ def _plain(text: str) -> str:
     return "".join(_MARKUP.sub("", html.unescape(text)).split())
 
 
-def _is_alike(one: str, other: str) -> bool:
-    """Compare letters and digits only: the rest may come back escaped, trimmed or shortened."""
-    left, right = (
-        "".join(character for character in html.unescape(text).casefold() if character.isalnum())
-        for text in (one, other)
-    )
-    return left.startswith(right) or right.startswith(left)
+def letters_of(text: str) -> str:
+    """Leave letters and digits only: the rest may come back escaped, trimmed or shortened."""
+    return "".join(character for character in html.unescape(text).casefold() if character.isalnum())
+
+
+def _begin_alike(one: str, other: str) -> bool:
+    """Tell whether one begins with the other: what comes back may be shortened."""
+    return one.startswith(other) or other.startswith(one)

@@ -27,7 +27,6 @@ from airflow_provider_usedesk.send_once import (
     Send,
     StateStore,
     Stop,
-    TicketSearch,
     Trial,
     Unsure,
     comment_among,
@@ -36,6 +35,7 @@ from airflow_provider_usedesk.send_once import (
     step_after_asking,
     task_key,
 )
+from airflow_provider_usedesk.ticket_search import TicketSearch
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ANSWER = CreatedTicket(77)

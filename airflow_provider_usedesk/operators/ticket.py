@@ -227,7 +227,7 @@ class BaseTicketOperator(TicketParameters, SendingOperator):
 
     def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Unsure:
         from airflow_provider_usedesk.api.answers import as_id
-        from airflow_provider_usedesk.send_once import TicketSearch
+        from airflow_provider_usedesk.ticket_search import TicketSearch
 
         search = TicketSearch(
             self.hook.get_conn(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 HEAD = """
@@ -514,9 +516,10 @@ def test_what_differs_in_each_try_makes_no_second_ticket(
     run_dag, usedesk_sandbox, monkeypatch, arguments, subject
 ):
     """The answer of the first try is lost, and the second would send something else."""
-    from airflow_provider_usedesk import sandbox, send_once
+    from airflow_provider_usedesk import sandbox, ticket_search
 
-    monkeypatch.setattr(send_once.TicketSearch, "settle", 0.0)
+    without_wait = partial(ticket_search.TicketSearch, settle=0.0)
+    monkeypatch.setattr(ticket_search, "TicketSearch", without_wait)
     usedesk_sandbox.fail(sandbox.close("after"), method="create/ticket")
     body = f"""
 class Changing(XComArg):
