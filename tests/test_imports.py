@@ -95,7 +95,7 @@ def test_arrows_run_one_way(room, forbidden):
         assert not [name for name in known if name.startswith(forbidden)], path
 
 
-@pytest.mark.parametrize("module", ["recipients", "results"])
+@pytest.mark.parametrize("module", ["recipients", "results", "quiet_hours"])
 def test_rows_need_no_airflow_and_no_http_library(module):
     code = (
         "import sys\n"

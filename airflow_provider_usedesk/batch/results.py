@@ -28,8 +28,8 @@ class ResultFile:
     """
     Write a whole new file of what became of each row; a file of before stays until there is a new one.
 
-    A file on disk has each row at once. Object storage cannot append: rows are kept in a private file, and the
-    whole of it is uploaded now and then, and at the end.
+    A file on disk has each row at once. Object storage cannot append: rows are kept in a private file, which
+    is uploaded as a whole now and then, and at the end.
 
     Keys are written as they are, so that they can be looked up; a spreadsheet may take one that begins with
     ``=``, ``+``, ``-`` or ``@`` for a formula, if it is not told that the column is text.
@@ -117,7 +117,11 @@ class _Disk:
     """A file that is written in its place."""
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir():
+        try:
+            is_folder = path.is_dir()
+        except OSError as exc:
+            raise ValueError(f"cannot be written ({type(exc).__name__})") from None
+        if is_folder:
             raise ValueError(f"{TAKEN}, not a folder")
         self._path = path
 

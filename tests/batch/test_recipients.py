@@ -314,23 +314,38 @@ def test_what_a_csv_writer_wrote_is_read_back(rows_of, seed):
     assert columns(rows_of(file.getvalue())) == [row for row in rows if row]
 
 
+def peak(path: Path) -> int:
+    """The most memory, in bytes, that it took to read the rows of a file."""
+    tracemalloc.start()
+    try:
+        deque(read_rows(str(path)), maxlen=1)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("name", ["list.csv", "list.jsonl", "list.csv.gz"])
 def test_memory_does_not_grow_with_the_file(tmp_path, name):
-    def peak(count: int) -> int:
+    def written(count: int) -> Path:
         path = tmp_path / f"{count}.{name}"
         with (gzip.open if name.endswith(".gz") else open)(path, "wt") as file:
             file.write("" if "jsonl" in name else "name,phone\n")
             line = '{"name": "Anna"}\n' if "jsonl" in name else "Anna,79120000001\n"
             file.writelines(itertools.repeat(line, count))
-        tracemalloc.start()
-        try:
-            deque(read_rows(str(path)), maxlen=1)
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+        return path
 
-    peak(10)
-    assert peak(3_000) < peak(300) + (64 << 10)
+    peak(written(10))
+    assert peak(written(3_000)) < peak(written(300)) + (64 << 10)
+
+
+def test_memory_does_not_grow_with_a_row(tmp_path):
+    def written(rows: int) -> Path:
+        path = tmp_path / f"{rows}.csv.gz"
+        path.write_bytes(gzip.compress(b"a,b\n" + b"x" * (rows * LONGEST_ROW) + b"\n"))
+        return path
+
+    peak(written(2))
+    assert peak(written(16)) < peak(written(2)) + (8 << 20)
 
 
 def test_the_file_is_closed_when_nobody_reads_on(tmp_path):

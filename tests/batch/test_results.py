@@ -134,6 +134,8 @@ def test_what_cannot_be_opened_is_refused(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ValueError, match="not a folder"):
         ResultFile(str(tmp_path / "folder.csv"))
+    with pytest.raises(ValueError, match=r"cannot be written \(OSError\)"):
+        ResultFile("x" * 300 + ".csv")
     with pytest.raises(ValueError, match="is a URL"):
         ResultFile("s3://bucket/out.csv")
 
@@ -175,9 +177,10 @@ def test_a_run_without_rows_leaves_an_empty_file(tmp_path, bucket, results):
     assert bucket.uploads == [[]]
 
 
-@pytest.mark.parametrize("name", ["file/out.csv", "x" * 300 + ".csv"])
+@pytest.mark.parametrize("name", ["file/out.csv", "link.csv"])
 def test_a_file_that_cannot_be_made_fails_before_the_first_row(tmp_path, name):
     (tmp_path / "file").touch()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "nowhere" / "out.csv")
     with pytest.raises(OSError), ResultFile(str(tmp_path / name)):  # noqa: PT011
         pytest.fail("the run began")
 

@@ -1,0 +1,172 @@
+"""Quiet hours by the clock on the wall, on ordinary days and on those when it is put forward or back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from airflow_provider_usedesk.batch.quiet_hours import QuietHours
+
+MINUTE = timedelta(minutes=1)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def same(found: datetime | None, expected: str) -> bool:
+    return found == at(expected) and found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "written", [("22:00", "08:00"), ["22:00", "8:00"], "22:00-08:00", " 22:00 - 08:00 ", ("22:00 ", " 08:00")]
+)
+def test_ways_to_write_them(written):
+    expected = QuietHours(time(22), time(8), ZoneInfo("Europe/Berlin"))
+    assert QuietHours.read(written, "Europe/Berlin") == expected
+    assert QuietHours.read(written, ZoneInfo("Europe/Berlin")) == expected
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(None, "", "22:00", "22-08", "22:00-24:00", "22:60-08:00", "22:00–", "22:00-08:00-09:00"),
+        *("२२:००-०८:००", "22:00:00-08:00", 22, (22, 8), ("22:00", None), ("22:00",), {"22:00": "08:00"}),
+        ("22:00", "08:00", "09:00"),
+    ],
+)
+def test_what_are_no_hours(written):
+    with pytest.raises(ValueError, match=r'^quiet_hours: must be two times of day .*"22:00-08:00"$'):
+        QuietHours.read(written, "Europe/Berlin")
+
+
+def test_equal_times_are_a_fault():
+    with pytest.raises(ValueError, match="quiet_hours: must be two times that differ"):
+        QuietHours.read(("08:00", "8:00"), "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    "name", [None, "", "Mars/Base", "Europe", "../etc", "/etc/passwd", 3, "+03:00", "x" * 999]
+)
+def test_what_is_no_time_zone(name):
+    with pytest.raises(ValueError, match="^timezone: must be the IANA name of a time zone"):
+        QuietHours.read("22:00-08:00", name)
+
+
+def test_every_fault_is_named():
+    with pytest.raises(ValueError, match=r"quiet_hours: .*; timezone: "):
+        QuietHours.read("late", "here")
+
+
+def test_a_time_without_zone_is_refused():
+    quiet = QuietHours.read("22:00-08:00", "Europe/Berlin")
+    for ask in (quiet.end, quiet.begin):
+        with pytest.raises(ValueError, match="time zone"):
+            ask(at("2026-01-15T12:00"))
+
+
+@pytest.mark.parametrize(
+    ("now", "end", "begin"),
+    [
+        ("2026-01-15T21:59:59.999999+01:00", None, "2026-01-15T22:00+01:00"),
+        ("2026-01-15T22:00+01:00", "2026-01-16T08:00+01:00", "2026-01-16T22:00+01:00"),
+        ("2026-01-16T00:00+01:00", "2026-01-16T08:00+01:00", "2026-01-16T22:00+01:00"),
+        ("2026-01-16T07:59:59.999999+01:00", "2026-01-16T08:00+01:00", "2026-01-16T22:00+01:00"),
+        ("2026-01-16T08:00+01:00", None, "2026-01-16T22:00+01:00"),
+        ("2026-01-16T02:00+09:00", None, "2026-01-15T22:00+01:00"),
+    ],
+)
+def test_over_midnight(now, end, begin):
+    quiet = QuietHours.read("22:00-08:00", "Europe/Berlin")
+    assert quiet.end(at(now)) is None if end is None else same(quiet.end(at(now)), end)
+    assert same(quiet.begin(at(now)), begin)
+
+
+def test_within_a_day():
+    quiet = QuietHours.read("12:30-14:00", "Europe/Moscow")
+    assert quiet.end(at("2026-01-15T12:29+03:00")) is None
+    assert same(quiet.end(at("2026-01-15T12:30+03:00")), "2026-01-15T14:00+03:00")
+    assert quiet.end(at("2026-01-15T14:00+03:00")) is None
+    assert same(quiet.begin(at("2026-01-15T14:00+03:00")), "2026-01-16T12:30+03:00")
+
+
+def test_zones_of_half_hours_and_fixed_offsets():
+    for zone in ("Asia/Kolkata", timezone(timedelta(hours=5, minutes=30))):
+        quiet = QuietHours.read("22:00-08:00", zone)
+        assert quiet.end(at("2026-01-15T16:29Z")) is None
+        assert same(quiet.end(at("2026-01-15T16:30Z")), "2026-01-16T02:30Z")
+        assert same(quiet.begin(at("2026-01-15T12:00Z")), "2026-01-15T16:30Z")
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "end"),
+    [
+        # The clock goes from 02:00+01 to 03:00+02: the night is an hour shorter.
+        ("22:00-08:00", "2026-03-28T23:00+01:00", "2026-03-29T08:00+02:00"),
+        ("22:00-02:30", "2026-03-28T23:00+01:00", "2026-03-29T03:00+02:00"),
+        ("22:00-02:00", "2026-03-28T23:00+01:00", "2026-03-29T03:00+02:00"),
+        ("22:00-03:00", "2026-03-28T23:00+01:00", "2026-03-29T03:00+02:00"),
+        ("02:30-04:00", "2026-03-29T01:59+01:00", None),
+        ("02:30-04:00", "2026-03-29T03:00+02:00", "2026-03-29T04:00+02:00"),
+        # It goes from 03:00+02 to 02:00+01: the night is an hour longer.
+        ("22:00-08:00", "2026-10-24T23:00+02:00", "2026-10-25T08:00+01:00"),
+        ("22:00-02:00", "2026-10-24T23:00+02:00", "2026-10-25T02:00+02:00"),
+        ("22:00-02:30", "2026-10-24T23:00+02:00", "2026-10-25T02:30+02:00"),
+        ("22:00-02:30", "2026-10-25T02:45+02:00", None),
+        ("22:00-02:30", "2026-10-25T02:15+01:00", "2026-10-25T02:30+01:00"),
+        ("22:00-03:00", "2026-10-25T02:45+02:00", "2026-10-25T03:00+01:00"),
+    ],
+)
+def test_nights_when_the_clock_is_changed(hours, now, end):
+    found = QuietHours.read(hours, "Europe/Berlin").end(at(now))
+    assert found is None if end is None else same(found, end)
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "begin"),
+    [
+        ("02:30-04:00", "2026-03-29T00:00+01:00", "2026-03-29T03:00+02:00"),
+        ("02:15-02:45", "2026-03-29T00:00+01:00", "2026-03-30T02:15+02:00"),
+        ("02:15-02:45", "2026-10-25T00:00+02:00", "2026-10-25T02:15+02:00"),
+        ("02:15-02:45", "2026-10-25T02:20+02:00", "2026-10-25T02:15+01:00"),
+    ],
+)
+def test_beginnings_in_nights_when_the_clock_is_changed(hours, now, begin):
+    assert same(QuietHours.read(hours, "Europe/Berlin").begin(at(now)), begin)
+
+
+def test_a_clock_that_is_changed_at_midnight():
+    quiet = QuietHours.read("21:00-00:30", "America/Sao_Paulo")
+    assert same(quiet.end(at("2018-11-03T23:00-03:00")), "2018-11-04T01:00-02:00")
+    assert same(quiet.begin(at("2018-02-17T20:00-02:00")), "2018-02-17T21:00-02:00")
+    # 23:00 comes twice, and is quiet both times.
+    assert same(quiet.end(at("2018-02-17T23:30-02:00")), "2018-02-18T00:30-03:00")
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Europe/Berlin", "2026-03-28T06:07Z"),
+        ("Europe/Berlin", "2026-10-24T06:07Z"),
+        ("America/Sao_Paulo", "2018-11-03T06:07Z"),
+        ("America/Sao_Paulo", "2018-02-17T06:07Z"),
+        ("Australia/Lord_Howe", "2026-04-04T06:07Z"),
+        ("Asia/Kolkata", "2026-03-28T06:07Z"),
+        ("Europe/Moscow", "2026-03-28T06:07Z"),
+        ("Pacific/Apia", "2011-12-29T06:07Z"),
+    ],
+)
+@pytest.mark.parametrize("hours", ["22:00-08:00", "23:45-00:15", "02:15-02:45", "01:30-02:30", "00:00-23:59"])
+def test_all_moments_up_to_the_end_are_quiet_and_the_end_is_not(zone, day, hours):
+    quiet = QuietHours.read(hours, zone)
+    for step in range(0, 36 * 60, 97):
+        now = at(day) + step * MINUTE
+        end, begin = quiet.end(now), quiet.begin(now)
+        last = now if end is None else end - MINUTE
+        assert end is None or quiet.end(end) is None
+        assert end is None or quiet.end(last) == end
+        assert quiet.end(begin) is not None
+        assert quiet.end(begin - MINUTE) is None
+        assert begin > (end or now)
