@@ -7,6 +7,7 @@ import platform
 import random
 import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -130,6 +131,9 @@ class UsedeskClient:
         self._sleep = sleep
         self._clock = clock
         self._jitter = jitter
+        self._counting = threading.Lock()
+        self.requests = 0
+        """How many requests were made; those that were held back are not counted."""
         self._pace = Pace(
             account_name(settings.base_url, settings.token),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
@@ -201,7 +205,10 @@ class UsedeskClient:
 
     def send(self, params: dict[str, Any], rules: Rules) -> CreatedTicket:
         """Check the parameters against the rules of one way of sending, and send them."""
-        request = ticket_request(params, rules, self._open_url)
+        return self.send_checked(ticket_request(params, rules, self._open_url))
+
+    def send_checked(self, request: Request) -> CreatedTicket:
+        """Send a request for a new ticket whose parameters were checked before."""
         return self._send(CREATE_TICKET, request, created_ticket)
 
     def create_comment(self, **params: Any) -> CreatedComment:
@@ -360,6 +367,8 @@ class UsedeskClient:
         return outcome
 
     def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Answer | errors.UsedeskError:
+        with self._counting:
+            self.requests += 1
         with _Body(request, self.settings.token) as body:
             try:
                 response = self._transport.send(verb, method, body.content, body.content_type)

@@ -199,16 +199,39 @@ class Draft:
         return self._method.parameters[name](value)
 
     def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:
-        if values.is_nothing(given) or not self._method.takes_files:
+        if not self._method.takes_files:
             return ()
-        sources = [given] if is_named_bytes(given) else values.as_list(given)
-        found = []
-        for place, source in enumerate([given] if sources is None else sources, 1):
-            try:
-                found.append(attachment(source, open_url))
-            except ValueError as fault:
-                self.fault("files" if sources is None else f"files, number {place}", str(fault))
-        return tuple(found)
+        found, faults = _attachments(given, open_url)
+        for name, reason in faults.items():
+            self.fault(name, reason)
+        return found
+
+
+def attachments(given: Any, open_url: OpenUrl | None = None) -> tuple[Attachment, ...]:
+    """
+    Find files and measure them, without reading them.
+
+    :param given: one or several of local path, URL, path object and (name, bytes); or nothing
+    :param open_url: makes a path object of the URL of a file
+    :raises UsedeskInvalidRequest: naming every file that is not there
+    """
+    found, faults = _attachments(given, open_url)
+    if faults:
+        raise UsedeskInvalidRequest([f"{name}: {reason}" for name, reason in faults.items()])
+    return found
+
+
+def _attachments(given: Any, open_url: OpenUrl | None) -> tuple[tuple[Attachment, ...], dict[str, str]]:
+    if values.is_nothing(given):
+        return (), {}
+    sources = [given] if is_named_bytes(given) else values.as_list(given)
+    found, faults = [], {}
+    for place, source in enumerate([given] if sources is None else sources, 1):
+        try:
+            found.append(attachment(source, open_url))
+        except ValueError as fault:
+            faults["files" if sources is None else f"files, number {place}"] = str(fault)
+    return tuple(found), faults
 
 
 def unknown_parameter(name: str, known: Collection[str], path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,16 @@ class UsedeskHook(BaseHook):
     def get_conn(self) -> UsedeskClient:
         """Return the client, for methods that the hook itself does not offer."""
         return self.client
+
+    def patient_client(self, max_wait: float, sleep: Callable[[float], None]) -> UsedeskClient:
+        """
+        Make another client, for someone who sends much and can be told to stop.
+
+        :param max_wait: seconds that a call may wait in all, where the connection does not allow more
+        :param sleep: waits for some seconds; what it raises ends the call, and nothing was sent
+        """
+        settings = self.settings()
+        return self._client(replace(settings, max_wait=max(settings.max_wait, max_wait)), sleep=sleep)
 
     def settings(self) -> Settings:
         """
@@ -243,10 +253,10 @@ class UsedeskHook(BaseHook):
 
         return {name: widget(declared) for name, declared in _declared()["conn-fields"].items()}
 
-    def _client(self, settings: Settings) -> UsedeskClient:
+    def _client(self, settings: Settings, **options: Any) -> UsedeskClient:
         from airflow_provider_usedesk.api.client import UsedeskClient
 
-        return UsedeskClient(settings, open_url=ObjectStoragePath)
+        return UsedeskClient(settings, open_url=ObjectStoragePath, **options)
 
 
 def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
