@@ -109,7 +109,7 @@ class UsedeskOperator(BaseOperator):
         given = [name for name in template_fields if getattr(self, name) is not None]
         # What a mapped task got from upstream is text, never the name of a file.
         if id(self.message) not in seen_oids:
-            self._read_message_file()
+            self.message = self._text_of_message(self.message)
         self._fixed = frozenset(name for name in template_fields if _is_fixed(getattr(self, name), seen_oids))
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         for name in given:
@@ -127,15 +127,15 @@ class UsedeskOperator(BaseOperator):
 
         return frozenset(PERSONAL)
 
-    def _read_message_file(self) -> None:
-        message = self.message
+    def _text_of_message(self, message: Any) -> Any:
+        """Return what the template file holds that a message names, or the message."""
         if not isinstance(message, str) or not message.endswith(MESSAGE_FILES) or "\n" in message:
-            return
+            return message
         from jinja2 import DictLoader, TemplateNotFound
 
         environment = self.get_template_env()
         try:
-            self.message = (environment.loader or DictLoader({})).get_source(environment, message)[0]
+            return (environment.loader or DictLoader({})).get_source(environment, message)[0]
         except TemplateNotFound:
             # Without the name: it may be a text for a customer that happens to end like a file.
             raise ValueError(
