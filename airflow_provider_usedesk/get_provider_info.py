@@ -22,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Usedesk",
                 "python-modules": [
+                    "airflow_provider_usedesk.operators.batch",
                     "airflow_provider_usedesk.operators.comment",
                     "airflow_provider_usedesk.operators.message",
                     "airflow_provider_usedesk.operators.ticket",
@@ -42,6 +43,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Usedesk",
                 "python-modules": [
                     "airflow_provider_usedesk.triggers.message",
+                    "airflow_provider_usedesk.triggers.quiet_hours",
                     "airflow_provider_usedesk.triggers.ticket",
                     "airflow_provider_usedesk.triggers.ticket_events",
                 ],

@@ -1,0 +1,101 @@
+"""How a batch is sent, as a person wrote it: checked before anything is read or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import tzinfo
+from typing import Any
+
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.request import unknown_parameter
+from airflow_provider_usedesk.batch.quiet_hours import QuietHours
+from airflow_provider_usedesk.batch.run import Rules
+
+MOST_IN_FLIGHT = 64
+CHOICES = {
+    "validate": ("first", "row"),
+    "fail_on": ("any", "all", "none"),
+    "on_not_delivered": ("fail", "ignore"),
+    "on_unknown": ("verify", "fail", "send"),
+    "in_quiet_hours": ("wait", "leave"),
+}
+
+
+def read_rules(
+    *,
+    max_in_flight: int,
+    max_bad_rows: float,
+    max_failures: float | None,
+    quiet_hours: Any,
+    timezone: str | tzinfo | None,
+    pauses: bool,
+    row_template: Mapping[str, Any] | None,
+    arguments: Collection[str],
+    **choices: Any,
+) -> Rules:
+    """
+    Read how a batch is sent.
+
+    :param row_template: arguments that are templates
+    :param arguments: what the method takes
+    :param choices: ``validate``, ``fail_on``, ``on_not_delivered``, ``on_unknown`` and ``in_quiet_hours``
+    :raises UsedeskInvalidRequest: naming every faulty argument
+    """
+    faults = [
+        *_faults_of_choices(choices),
+        *_faults_of_numbers(max_in_flight, max_bad_rows, max_failures, choices["validate"]),
+        *(
+            f"row_template: {name} {unknown_parameter(name, arguments, 'create/ticket')}"
+            for name in row_template or ()
+            if name not in arguments
+        ),
+    ]
+    quiet = None
+    if quiet_hours is not None or timezone is not None:
+        try:
+            quiet = QuietHours.read(quiet_hours, timezone)
+        except ValueError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise UsedeskInvalidRequest(faults)
+    return Rules(
+        max_in_flight=max_in_flight,
+        validate=choices["validate"],
+        max_bad_rows=max_bad_rows,
+        max_failures=max_failures,
+        fail_on=choices["fail_on"],
+        ignore_not_delivered=choices["on_not_delivered"] == "ignore",
+        on_unknown=choices["on_unknown"],
+        quiet_hours=quiet,
+        in_quiet_hours=choices["in_quiet_hours"],
+        pauses=pauses,
+    )
+
+
+def _faults_of_choices(choices: Mapping[str, Any]) -> list[str]:
+    names = {"on_unknown": "on_unknown_outcome"}
+    return [
+        f"{names.get(name, name)}: must be one of {', '.join(known)}"
+        for name, known in CHOICES.items()
+        if choices[name] not in known
+    ]
+
+
+def _faults_of_numbers(max_in_flight: Any, max_bad_rows: Any, max_failures: Any, validate: Any) -> list[str]:
+    faults = []
+    if type(max_in_flight) is not int or not 1 <= max_in_flight <= MOST_IN_FLIGHT:
+        faults.append(f"max_in_flight: must be a whole number from 1 to {MOST_IN_FLIGHT}")
+    for name, limit in (("max_bad_rows", max_bad_rows), ("max_failures", max_failures)):
+        if limit is None and name == "max_failures":
+            continue
+        if not _is_limit(limit):
+            faults.append(f"{name}: must be a whole number from 0, or a share between 0 and 1")
+        elif 0 < limit < 1 and validate == "row":
+            faults.append(f"{name}: a share needs validate='first', which counts the rows beforehand")
+    return faults
+
+
+def _is_limit(limit: Any) -> bool:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+        return False
+    return limit >= 0 and (limit < 1 or limit == int(limit))

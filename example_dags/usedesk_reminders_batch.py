@@ -1,0 +1,54 @@
+"""
+Remind everyone with an appointment tomorrow, thousands of them, in one task.
+
+The requests keep the pace that the connection says (``requests_per_minute``). A retry goes on where the try before
+it ended, and nobody is reminded twice. Nobody is reminded at night either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_usedesk.operators.batch import SendWhatsAppTemplateBatchOperator
+
+
+def appointments(data_interval_end: Any = None) -> Iterator[dict[str, Any]]:
+    """Read row by row whom to remind, as a query to a database would."""
+    for number in range(int(os.environ.get("USEDESK_APPOINTMENTS", "20"))):
+        yield {
+            "appointment": f"{data_interval_end:%Y-%m-%d}/{number}" if data_interval_end else str(number),
+            "client_phone": f"+7 900 {number:07d}",
+            "name": f"Client {number}",
+            "time": f"{9 + number % 9}:30",
+        }
+
+
+with DAG(
+    "usedesk_reminders_batch",
+    description="Remind everyone of their appointments",
+    start_date=datetime(2026, 1, 1),
+    schedule="0 12 * * *",
+    catchup=False,
+    tags=["usedesk", "example"],
+):
+    SendWhatsAppTemplateBatchOperator(
+        task_id="remind",
+        recipients=appointments,
+        row_key="appointment",
+        channel_id=123,
+        template_id=8094,
+        row_template={"template_variables": ["{{ row.name }}", "{{ row.time }}", "London"]},
+        max_bad_rows=0.01,
+        quiet_hours=("22:00", "08:00"),
+        timezone=os.environ.get("USEDESK_TIMEZONE", "Europe/London"),
+        deferrable=True,
+        # Before Airflow 3.3 what was sent is remembered in a folder that all workers share.
+        ledger_path=os.environ.get("USEDESK_LEDGER_PATH"),
+        retries=3,
+        retry_delay=timedelta(minutes=5),
+    )

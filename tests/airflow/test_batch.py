@@ -1,0 +1,325 @@
+"""Batches in Dags that really run: rows in, tickets in Usedesk, a summary in XCom."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_usedesk import sandbox as faults
+from tests.airflow.test_operators import dag
+
+IMPORTS = """
+from airflow_provider_usedesk.operators.batch import (
+    CreateTicketBatchOperator,
+    SendWhatsAppTemplateBatchOperator,
+)
+"""
+
+
+@pytest.fixture
+def run_batch(run_dag, tmp_path):
+    """Run a Dag whose batch remembers in a folder, as all Airflow versions can."""
+
+    def run(body: str, options: str = ""):
+        ledger = f"ledger_path={str(tmp_path / 'ledger')!r}"
+        return run_dag(IMPORTS + dag(body.replace("LEDGER", ledger), options))
+
+    return run
+
+
+def summary_of(run, task="send"):
+    return run.xcoms[task, -1]["summary"]
+
+
+TEMPLATE = """
+@task
+def clients():
+    return [
+        {"id": 1, "client_phone": "+7 912 345-67-89", "name": "Anna {{ 1 + 1 }}"},
+        {"id": 2, "client_phone": "79123456790", "name": "Boris", "template_lang": "en"},
+        {"id": 1, "client_phone": "79123456791", "name": "Anna again"},
+    ]
+
+SendWhatsAppTemplateBatchOperator(
+    task_id="send",
+    recipients=clients(),
+    row_key="id",
+    channel_id=123,
+    template_id=8094,
+    template_lang="{{ 'ru' }}",
+    row_template={"template_variables": ["{{ row.name }}", "{{ ds_nodash or '' }}"[:0] + "18:00"]},
+    LEDGER,
+)
+"""
+
+
+def test_rows_from_xcom_override_what_they_share_and_fill_templates(run_batch, usedesk_sandbox):
+    run = run_batch(TEMPLATE)
+    assert run.state == "success", run.printed
+    sent = {
+        ticket.template_variables: (ticket.fields["client_phone"], ticket.fields["template_lang"])
+        for ticket in usedesk_sandbox.tickets
+    }
+    assert sent == {
+        ("Anna {{ 1 + 1 }}", "18:00"): ("79123456789", "ru"),
+        ("Boris", "18:00"): ("79123456790", "en"),
+    }
+    told = summary_of(run)
+    assert (told["rows"], told["sent"], told["duplicate"], told["requests"]) == (3, 2, 1, 2)
+    assert run.xcoms["send", -1]["return_value"] == told
+
+
+def test_nothing_of_a_row_is_shown_or_logged(run_batch, usedesk_sandbox, left_behind):
+    run = run_batch(TEMPLATE)
+    [rendered] = [fields for (task, _), fields in run.rendered.items() if task == "send"]
+    assert rendered["recipients"] == "***"
+    assert "Boris" not in run.printed
+    assert "79123456790" not in run.printed
+
+
+def test_a_file_is_read_and_results_are_written(run_batch, usedesk_sandbox, tmp_path):
+    (tmp_path / "day-1.csv").write_text("invoice;client_email;due\n7;a@b.example;May\n8;c@d.example;June\n")
+    run = run_batch(f"""
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients="{tmp_path}/day-{{{{ 1 }}}}.csv",
+    row_key="invoice-{{{{ row.invoice }}}}",
+    subject="Invoice is overdue",
+    row_template={{"message": "Invoice {{{{ row.invoice }}}} was due in {{{{ row.due }}}}"}},
+    results_path="{tmp_path}/results/day.jsonl",
+    LEDGER,
+)
+""")
+    assert run.state == "success"
+    assert {ticket.message for ticket in usedesk_sandbox.tickets} == {
+        "Invoice 7 was due in May",
+        "Invoice 8 was due in June",
+    }
+    results = [json.loads(line) for line in (tmp_path / "results" / "day.jsonl").read_text().splitlines()]
+    assert {row["key"]: row["ticket_id"] for row in results} == {
+        f"invoice-{ticket.message[8]}": ticket.ticket_id for ticket in usedesk_sandbox.tickets
+    }
+    assert [ticket.additional_id.count("/") for ticket in usedesk_sandbox.tickets] == [4, 4]
+
+
+def test_a_function_yields_rows_and_takes_parts_of_the_context(run_batch, usedesk_sandbox):
+    run = run_batch("""
+def rows(run_id, ti):
+    yield {"id": 1, "subject": f"{ti.task_id} of {run_id}"}
+
+CreateTicketBatchOperator(task_id="send", recipients=rows, row_key="id", message="m", LEDGER)
+""")
+    assert run.state == "success"
+    [ticket] = usedesk_sandbox.tickets
+    assert ticket.subject == f"send of {run.run_id}"
+
+
+FAULTY = """
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients=[{"id": 1, "priority": "high"}, {"subject": "s" * 300}],
+    row_key="id",
+    message="m",
+    retries=3,
+    LEDGER,
+)
+"""
+
+
+def test_faults_of_rows_are_named_before_anything_is_sent(run_batch, usedesk_sandbox):
+    run = run_batch(FAULTY)
+    assert run.state == "failed"
+    assert usedesk_sandbox.requests() == 0
+    assert "2 of 2 rows have faults" in run.printed
+    assert "row 1: priority: must be one of low, medium, urgent, extreme; subject: is required" in run.printed
+    assert "row 2: row_key: the row has nothing in 'id'" in run.printed
+
+
+def test_every_faulty_argument_is_named_before_anything_is_read(run_batch, usedesk_sandbox):
+    run = run_batch("""
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients="no-such-file.csv",
+    row_key="id",
+    row_template={"mesage": "m"},
+    max_in_flight=0,
+    max_bad_rows=1.5,
+    max_failures=-1,
+    validate="never",
+    fail_on="some",
+    on_not_delivered="resend",
+    quiet_hours="22-8",
+    in_quiet_hours="sleep",
+    on_unknown_outcome="guess",
+    LEDGER,
+)
+""")
+    assert run.state == "failed"
+    for name in (
+        "row_template: mesage is not a parameter of create/ticket; is message meant?",
+        "max_in_flight: must be a whole number from 1 to 64",
+        "max_bad_rows: must be",
+        "max_failures: must be",
+        "validate: must be one of first, row",
+        "fail_on: must be one of any, all, none",
+        "on_not_delivered: must be one of fail, ignore",
+        "quiet_hours: must be two times of day",
+        "timezone: ",
+        "in_quiet_hours: must be one of wait, leave",
+        "on_unknown_outcome: must be one of verify, fail, send",
+    ):
+        assert name in run.printed
+
+
+def test_a_file_that_is_not_there_is_named(run_batch, usedesk_sandbox):
+    run = run_batch(
+        'CreateTicketBatchOperator(task_id="send", recipients="no-such.csv", row_key="id", message="m", LEDGER)'
+    )
+    assert run.state == "failed"
+    assert "no-such.csv" in run.printed
+    assert usedesk_sandbox.requests() == 0
+
+
+MANY = """
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients=[{{"id": number, "subject": f"Number {{number}}"}} for number in range(40)],
+    row_key="id",
+    message="m",
+    max_in_flight=4,
+    {options}
+    LEDGER,
+)
+"""
+RETRIED = "default_args={'retries': 2, 'retry_delay': 0.1}"
+
+
+@pytest.mark.parametrize("fault", [faults.close(), faults.close("after"), faults.html(502, "after")])
+def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usedesk_sandbox, fault, no_settle):
+    usedesk_sandbox.fail(fault, method="create/ticket", times=3)
+    run = run_batch(MANY.format(options=""))
+    assert run.state == "success"
+    assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
+        f"Number {number}" for number in range(40)
+    )
+    assert summary_of(run)["sent"] == 40
+
+
+def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, monkeypatch, no_settle):
+    from airflow_provider_usedesk.batch.ledger import Ledger
+
+    write, writes = Ledger.write, []
+
+    def killed(self, *args):
+        writes.append(1)
+        if len(writes) in (5, 6, 11, 12):
+            raise RuntimeError("killed, for the test")
+        return write(self, *args)
+
+    monkeypatch.setattr(Ledger, "write", killed)
+    run = run_batch(MANY.format(options=""), RETRIED)
+    assert run.state == "success"
+    assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
+        f"Number {number}" for number in range(40)
+    )
+    told = summary_of(run)
+    assert told["sent"] + told["skipped"] == 40
+
+
+def test_clearing_sends_again_only_where_that_is_wanted(run_batch, usedesk_sandbox):
+    """Rejected rows were not sent: they are, once they can be."""
+    usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
+    run = run_batch(MANY.format(options=""), RETRIED)
+    # Failed for good: a retry at once would be refused again.
+    assert run.state == "failed"
+    assert summary_of(run)["rejected"] == 2
+    assert len(usedesk_sandbox.tickets) == 38
+
+
+def test_fail_on_none_lets_the_task_succeed(run_batch, usedesk_sandbox):
+    usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
+    run = run_batch(MANY.format(options="fail_on='none',"))
+    assert run.state == "success"
+    assert "UsedeskClientNotFound" in run.printed
+
+
+def test_a_wrong_token_ends_the_run_for_good(run_batch, usedesk_sandbox, monkeypatch):
+    connection = {**usedesk_sandbox.connection, "password": "another-token-0123456789"}
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(connection))
+    run = run_batch(MANY.format(options=""), RETRIED)
+    assert run.state == "failed"
+    assert "UsedeskInvalidToken" in run.printed
+    assert usedesk_sandbox.requests("create/ticket") <= 4
+
+
+def test_the_end_of_quiet_hours_is_waited_for_in_the_triggerer(usedesk_sandbox, tmp_path):
+    from types import SimpleNamespace
+
+    from airflow.providers.common.compat.sdk import TaskDeferred
+
+    from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+
+    now = datetime.now(UTC)
+    quiet = (f"{now - timedelta(hours=1):%H:%M}", f"{now + timedelta(hours=2):%H:%M}")
+    operator = CreateTicketBatchOperator(
+        task_id="send",
+        recipients=[{"id": 1, "subject": "s"}],
+        row_key="id",
+        message="m",
+        quiet_hours=quiet,
+        timezone="UTC",
+        deferrable=True,
+        ledger_path=str(tmp_path),
+    )
+    ti = SimpleNamespace(
+        dag_id="d", run_id="r", task_id="send", map_index=-1, try_number=1, max_tries=0, xcom_push=print
+    )
+    context = {"ti": ti, "dag_run": SimpleNamespace(run_after=now)}
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute(context)
+    until = datetime.fromisoformat(caught.value.trigger.serialize()[1]["until"])
+    assert timedelta(hours=1, minutes=58) < until - now <= timedelta(hours=2)
+    assert caught.value.method_name == "execute_complete"
+    assert usedesk_sandbox.requests() == 0
+    operator.quiet_hours = (quiet[1], quiet[0])
+    assert operator.execute_complete(context, {"until": until.isoformat()})["sent"] == 1
+
+
+@pytest.mark.skipif(
+    not pytest.importorskip("airflow").__version__.startswith("2"), reason="3.3 remembers itself"
+)
+def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
+    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", "")))
+    assert run.state == "failed"
+    assert "ledger_path: is required before Airflow 3.3" in run.printed
+    assert usedesk_sandbox.requests() == 0
+
+
+@pytest.mark.skipif(
+    pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
+)
+def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, monkeypatch, no_settle):
+    from airflow_provider_usedesk.batch.ledger import Ledger
+
+    write, writes = Ledger.write, []
+
+    def killed(self, *args):
+        writes.append(1)
+        if len(writes) in (5, 6):
+            raise RuntimeError("killed, for the test")
+        return write(self, *args)
+
+    monkeypatch.setattr(Ledger, "write", killed)
+    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", ""), RETRIED))
+    assert run.state == "success"
+    assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
+
+
+@pytest.fixture
+def no_settle(monkeypatch):
+    """What is under way is done at once here: nothing has to settle."""
+    from airflow_provider_usedesk.batch import messages
+
+    monkeypatch.setattr(messages, "SETTLE", 0.0)
