@@ -41,7 +41,10 @@ def build_app(gate: Gate, store: Store, limits: Limits = USUAL, store_seconds: f
     :param limits: how much of a webhook is taken
     :param store_seconds: how long to wait for the store before the sender is told to come again
     """
-    app = FastAPI(title="Usedesk webhooks", docs_url=None, redoc_url=None, openapi_url=None)
+    # No redirect to the path without a slash at its end: its answer would repeat the secret.
+    app = FastAPI(
+        title="Usedesk webhooks", redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None
+    )
     receiver = _Receiver(gate, store, limits, store_seconds)
     app.add_api_route(PLACE + "{conn_id}/{secret}", receiver.answer, methods=["POST"], response_model=None)
     for status in (404, 405):

@@ -76,6 +76,8 @@ def test_a_ping_and_an_unknown_kind_are_accepted_and_told_without_their_content(
         "/webhook/usedesk_default",
         "/webhook/usedesk_default/",
         "/webhook/usedesk_default/wrong-wrong-wrong-wrong",
+        "/webhook/usedesk_default/wrong-wrong-wrong-wrong/",
+        f"{ADDRESS}/",
         f"/webhook/other/{SECRET}",
         f"{ADDRESS}/more",
         "/docs",
