@@ -11,10 +11,9 @@ from typing import Protocol
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_usedesk.webhook.body import Limits, Malformed, TooLarge, read_body
+from airflow_provider_usedesk.webhook.body import Limits, Malformed, NotArrived, TooLarge, read_body
 from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, read_event
 from airflow_provider_usedesk.webhook.gate import Account, Gate
 
@@ -91,7 +90,7 @@ class _Receiver:
             if account is None:
                 return await _not_found()
             return await self._take(request, conn_id, account)
-        except (TimeoutError, ClientDisconnect):
+        except NotArrived:
             return Answer("the body did not arrive in time\n", 408)
         except TooLarge:
             return Answer("the body is too large\n", 413, headers={"connection": "close"})

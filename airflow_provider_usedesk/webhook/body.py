@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from airflow_provider_usedesk.api.php import nested
@@ -26,6 +26,10 @@ class Malformed(ValueError):
 
 class TooLarge(ValueError):
     """Report that a body is larger than is taken."""
+
+
+class NotArrived(ValueError):
+    """Report that a body did not come in time, or not to its end."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,14 @@ async def read_body(request: Request, limits: Limits) -> dict[str, Any]:
     Read the body of a webhook.
 
     :raises TooLarge: when it is larger than the limit
-    :raises TimeoutError: when it does not arrive in time
+    :raises NotArrived: when it does not arrive in time
     :raises Malformed: when it cannot be read
     """
-    async with asyncio.timeout(limits.seconds):
-        body = await _bytes(request, limits.bytes)
+    try:
+        async with asyncio.timeout(limits.seconds):
+            body = await _bytes(request, limits.bytes)
+    except (TimeoutError, ClientDisconnect):
+        raise NotArrived from None
     if not body:
         raise Malformed("the body is empty")
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

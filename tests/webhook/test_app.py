@@ -163,9 +163,10 @@ def test_a_store_that_takes_too_long_did_not_store(gate):
         assert post(port, ADDRESS, REPORT) == (503, "not stored, try again\n")
 
 
-def test_a_fault_of_the_gate_is_no_trace_for_the_sender(store):
+@pytest.mark.parametrize("fault", [RuntimeError, TimeoutError])
+def test_a_fault_of_the_gate_is_no_trace_for_the_sender(store, fault):
     def broken(conn_id):
-        raise RuntimeError(SECRET)
+        raise fault(SECRET)
 
     with serving(build_app(Gate(broken), store)) as port:
         assert post(port, ADDRESS, REPORT) == (503, "not stored, try again\n")
