@@ -9,6 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_usedesk.webhook.gate import Account
 
+# As long as the id of a connection can be in Airflow.
+MAX_CONN_ID = 250
+
 
 async def receiver(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer webhooks; an ASGI application."""
@@ -26,14 +29,22 @@ def _app() -> ASGIApp:
 
 
 def account_in_airflow(conn_id: str) -> Account | None:
-    """Read a connection where Airflow's own components read it."""
+    """
+    Read a connection where Airflow's own components read it.
+
+    :raises Exception: when none is found, and a place where it could be does not answer
+    """
+    from airflow.configuration import ensure_secrets_loaded
     from airflow.models.connection import Connection
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     from airflow_provider_usedesk.webhook.gate import account_of
 
-    try:
-        connection = Connection.get_connection_from_secrets(conn_id)
-    except AirflowNotFoundException:
+    if len(conn_id) > MAX_CONN_ID or not conn_id.isprintable():
         return None
-    return account_of(connection)
+    try:
+        return account_of(Connection.get_connection_from_secrets(conn_id))
+    except AirflowNotFoundException:
+        # Airflow says so of a database that is down, too: asked once more, it raises.
+        asked = (backend.get_connection(conn_id) for backend in ensure_secrets_loaded())
+        return account_of(next(filter(None, asked), None))
