@@ -20,6 +20,7 @@ MAX_WORD = 64
 MAX_TARGETS = 50
 # How our own operators mark their tickets; any other additional_id can be about a person.
 OUR_MARK = "airflow/"
+MAX_MARK = 255
 
 Content = Mapping[str, Any]
 Facts = dict[str, Any]
@@ -87,7 +88,6 @@ def _ticket(content: Content) -> WebhookEvent | None:
     ticket_id = _id(ticket.get("id"))
     if ticket_id is None:
         return None
-    own = ticket.get("additional_id")
     facts = {
         "ticket_id": ticket_id,
         "status": _id(ticket.get("status_id")),
@@ -95,7 +95,7 @@ def _ticket(content: Content) -> WebhookEvent | None:
         "assignee_id": _id(ticket.get("assignee_id")),
         "group_id": _id(ticket.get("group")),
         "channel_id": _id(ticket.get("channel_id")),
-        "additional_id": own if isinstance(own, str) and own.startswith(OUR_MARK) else None,
+        "additional_id": _our_mark(ticket.get("additional_id")),
     }
     return WebhookEvent("ticket", _event_id("ticket", ticket_id), facts)
 
@@ -195,11 +195,17 @@ def _id(value: Any) -> int | None:
     return found if found is not None and 0 <= found <= MAX_ID else None
 
 
+def _our_mark(value: Any) -> str | None:
+    is_ours = isinstance(value, str) and value.startswith(OUR_MARK)
+    return value if is_ours and len(value) <= MAX_MARK and value.isprintable() else None
+
+
 def _word(value: Any) -> str | None:
     """Take a word that is meant for machines; what else a sender puts there does not get through."""
     if not isinstance(value, str):
         return None
-    text = re.sub(r"[^\w :-]", " ", value[: 2 * MAX_WORD])
+    # Addresses as a whole: without their punctuation nothing would know them for what they are.
+    text = re.sub(r"\S*@\S*|[^\w :-]", " ", value[: 2 * MAX_WORD])
     return quotable(text)[:MAX_WORD] if text.strip() else None
 
 

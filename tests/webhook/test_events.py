@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airflow_provider_usedesk.send_once import task_key
 from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, extra_of, read_event
 
 PERSON = {
@@ -117,10 +118,17 @@ def test_nothing_that_a_person_wrote_or_is_reached_by_is_handed_on(kind):
         assert personal not in told
 
 
-def test_only_our_own_mark_is_taken_from_additional_id():
+@pytest.mark.parametrize(
+    "other", ["ivan@example.org", 12, None, "airflow/dag\x00", "airflow/a\nb", "airflow/" + "x" * 10_000]
+)
+def test_only_our_own_mark_is_taken_from_additional_id(other):
     assert facts(TICKET)["additional_id"] == "airflow/dag/run/task"
-    other = {"ticket": {**TICKET["ticket"], "additional_id": "ivan@example.org"}}
-    assert facts(other)["additional_id"] is None
+    assert facts({"ticket": {**TICKET["ticket"], "additional_id": other}})["additional_id"] is None
+
+
+def test_the_longest_mark_that_our_operators_make_is_taken():
+    mark = task_key("d" * 200, "r" * 200, "t" * 200)
+    assert facts({"ticket": {"id": 1, "additional_id": mark}})["additional_id"] == mark
 
 
 @pytest.mark.parametrize(
@@ -128,6 +136,7 @@ def test_only_our_own_mark_is_taken_from_additional_id():
     [
         ("Не доставлено", "Не доставлено"),
         ("failed: +7 925 000-00-01", "failed: ***"),
+        ("failed: ivan@example.org", "failed:"),
         ("<script>alert(1)</script>", "script alert 1 script"),
         ("{{ 7*7 }}", "7 7"),
         ("../../x", "x"),
