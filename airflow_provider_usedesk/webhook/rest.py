@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +19,13 @@ from airflow_provider_usedesk.assets import asset_uri
 from airflow_provider_usedesk.delivery_reports import DeliveryReport, as_state, reports_in, state_key
 from airflow_provider_usedesk.webhook.events import EVENTS, WebhookEvent, extra_of
 
+log = logging.getLogger(__name__)
+
 TIMEOUT = (5, 10)
 # Seconds for which the number of an asset is remembered, and that there is none.
 REMEMBERED = 30
+# How many events are known without asking Airflow, which before 3.3 could not tell.
+MAX_REGISTERED = 10_000
 
 
 class AirflowRefused(RuntimeError):
@@ -40,21 +45,33 @@ class RestStore:
         self._now = now
         self._one_at_a_time = threading.Lock()
         self._asset_id = lru_cache(256)(lambda uri, _: airflow.asset_id(uri))
+        self._registered: dict[tuple[int, str], None] = {}
 
     async def keep(self, conn_id: str, event: WebhookEvent) -> None:
         await asyncio.to_thread(self._keep, conn_id, event)
 
     def _keep(self, conn_id: str, event: WebhookEvent) -> None:
         with self._one_at_a_time:
-            asset_id = self._asset_id(asset_uri(conn_id, event.kind), int(time.monotonic() / REMEMBERED))
-            mark = EVENTS + event.event_id
-            if asset_id is None or self._airflow.state(asset_id, mark) is not None:
+            uri = asset_uri(conn_id, event.kind)
+            asset_id = self._asset_id(uri, int(time.monotonic() / REMEMBERED))
+            if asset_id is None:
+                log.info("A webhook, but no Dag and no task names the asset %s.", uri)
                 return
-            at = self._now().isoformat()
-            self._remember_report(asset_id, event, at)
-            self._airflow.register_event(asset_id, extra_of(event, conn_id, at))
+            mark = EVENTS + event.event_id
+            if (asset_id, mark) not in self._registered:
+                if self._airflow.state(asset_id, mark) is not None:
+                    return
+                self._register(asset_id, mark, event, conn_id)
             # Last: who dies before this has not answered either, and the sender comes again.
             self._airflow.set_state(asset_id, mark, conn_id)
+
+    def _register(self, asset_id: int, mark: str, event: WebhookEvent, conn_id: str) -> None:
+        at = self._now().isoformat()
+        self._remember_report(asset_id, event, at)
+        self._airflow.register_event(asset_id, extra_of(event, conn_id, at))
+        self._registered[asset_id, mark] = None
+        if len(self._registered) > MAX_REGISTERED:
+            del self._registered[next(iter(self._registered))]
 
     def _remember_report(self, asset_id: int, event: WebhookEvent, at: str) -> None:
         ticket_id = event.facts.get("ticket_id")
@@ -92,6 +109,8 @@ class AirflowApi:
         self._login = {"username": username, "password": password} if username else None
         self._session = requests.Session()
         self._session.verify = verify
+        # What is posted to an address that redirects comes to the other one as a GET, and is lost.
+        self._session.max_redirects = 0
 
     def check(self) -> str:
         """Return the version of this Airflow, after a call that needs a valid token."""

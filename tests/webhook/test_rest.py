@@ -6,10 +6,12 @@ import asyncio
 import json
 
 import pytest
+import requests
 import requests_mock as mocked
 
 from airflow_provider_usedesk.assets import asset_uri
 from airflow_provider_usedesk.delivery_reports import reports_in
+from airflow_provider_usedesk.webhook import rest
 from airflow_provider_usedesk.webhook.events import read_event
 from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRefused, RestStore
 
@@ -88,16 +90,49 @@ def test_what_died_before_it_was_answered_is_done_again_but_remembered_once(mock
     assert len(airflow.reports()) == 1
 
 
-def test_an_airflow_without_a_state_store_gets_the_events(mocker, keep):
+def test_an_event_that_could_not_be_noted_is_not_registered_again(mocker, keep):
+    airflow = Airflow(mocker)
+    comment = read_event({"comment": {"id": 1}})
+    mocker.get(ASSETS, json={"assets": [{"id": 6, "uri": asset_uri("usedesk_default", "comment")}]})
+    mocker.put(mocked.ANY, status_code=500)
+    with pytest.raises(AirflowRefused, match="HTTP 500 to PUT"):
+        keep(comment)
+    mocker.put(mocked.ANY, json=airflow.put)
+    keep(comment)
+    assert len(airflow.events) == 1
+    assert airflow.states == {"/api/v2/assets/6/state-store/event/comment/1": "usedesk_default"}
+
+
+def test_an_airflow_without_a_state_store_gets_each_event_once(mocker, keep):
     airflow = Airflow(mocker, states=False)
+    keep(report())
     keep(report())
     assert len(airflow.events) == 1
     assert airflow.states == {}
 
 
-def test_what_no_dag_names_is_accepted(mocker, keep):
+def test_the_events_that_are_known_are_not_more_and_more(mocker, keep, monkeypatch):
+    monkeypatch.setattr(rest, "MAX_REGISTERED", 2)
+    airflow = Airflow(mocker, states=False)
+    for comment_id in (1, 2, 3, 2, 3, 1):
+        keep(report(comment_id=comment_id))
+    assert [event["extra"]["comment_id"] for event in airflow.events] == [1, 2, 3, 1]
+
+
+def test_what_no_dag_names_is_accepted_and_told(mocker, keep, caplog):
     airflow = Airflow(mocker)
-    keep(read_event({"ticket": {"id": 1}}))
+    with caplog.at_level("INFO"):
+        keep(read_event({"ticket": {"id": 1}}))
+    assert airflow.events == []
+    assert "no Dag and no task names the asset usedesk://usedesk_default/ticket" in caplog.text
+
+
+def test_an_address_that_redirects_does_not_pass_for_one_that_stored(mocker, keep):
+    airflow = Airflow(mocker)
+    mocker.post(f"{ASSETS}/events", status_code=302, headers={"Location": f"{ASSETS}/other"})
+    mocker.get(f"{ASSETS}/other", json={"asset_events": []})
+    with pytest.raises(requests.TooManyRedirects):
+        keep(report())
     assert airflow.events == []
 
 
