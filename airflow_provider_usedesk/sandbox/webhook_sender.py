@@ -129,8 +129,10 @@ class WebhookSender:
         due = [job for job in self._waiting if job.due <= time.monotonic()]
         if not due:
             return None
-        of_kind = [job for job in self._waiting if job.sent.kind == due[0].sent.kind]
-        return of_kind[-1] if due[0].settings.reorder else due[0]
+        if not due[0].settings.reorder:
+            return due[0]
+        new = [job for job in self._waiting if job in due or not job.sent.tries]
+        return max((job for job in new if job.sent.kind == due[0].sent.kind), key=lambda job: job.sent.number)
 
     def _seconds_left(self) -> float | None:
         dues = [job.due for job in self._waiting]
@@ -155,8 +157,8 @@ def _sent(session: requests.Session, job: _Job) -> SentWebhook:
             answer = session.post(job.url, data=pairs, timeout=TIMEOUT, allow_redirects=False)
         else:
             answer = session.post(job.url, json=job.sent.body, timeout=TIMEOUT, allow_redirects=False)
-    except requests.RequestException as error:
-        # Not its text, which holds the address.
+    except Exception as error:
+        # Of any kind: the thread that ends here sends no other. Not its text, which holds the address.
         return replace(tried, error=type(error).__name__)
     return replace(tried, status=answer.status_code)
 

@@ -103,7 +103,7 @@ def checked_redirect_url(url: str | None) -> str | None:
 
 def shown_redirect_url(url: str) -> str:
     """Show an address without its end, which is a secret."""
-    head, slash, _ = url.rpartition("/")
+    head, slash, _ = url.rstrip("/").rpartition("/")
     return f"{head}{slash}***"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
@@ -13,6 +14,7 @@ import requests
 
 from airflow_provider_usedesk.api.php import nested
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
+from airflow_provider_usedesk.sandbox.webhooks import shown_redirect_url
 from tests.sandbox.conftest import Clock
 
 SECRET = "address-secret"
@@ -50,6 +52,11 @@ class Receiver:
 
     def of(self, mark):
         return [body[mark] for body in self.bodies if mark in body]
+
+    def wait_for(self, mark, count):
+        deadline = time.monotonic() + 20
+        while len(self.of(mark)) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -187,6 +194,20 @@ def test_what_waits_can_be_sent_newest_first(sandbox, receiver):
     assert reported == list(reversed(made))
 
 
+def test_what_is_to_be_sent_again_later_is_not_the_newest(sandbox, receiver):
+    sandbox.wait_for_webhooks()
+    sandbox.webhooks = Webhooks(reorder=True, retry_seconds=3600)
+    receiver.is_open.clear()
+    sandbox.send_webhook({"number": 0})
+    receiver.wait_for("number", 1)
+    receiver.statuses = [500, 500]
+    for number in (1, 2, 3):
+        sandbox.send_webhook({"number": number})
+    receiver.is_open.set()
+    receiver.wait_for("number", 4)
+    assert receiver.of("number") == [0, 3, 2, 1]
+
+
 def test_what_is_not_answered_is_sent_again_up_to_a_limit(call, sandbox, receiver):
     sandbox.wait_for_webhooks()
     receiver.statuses = [503, 200, 500, 500, 500]
@@ -206,6 +227,15 @@ def test_an_address_where_nobody_is_shows_as_an_error(sandbox, receiver):
     sent = sandbox.webhooks_sent[-1]
     assert (sent.tries, sent.status, sent.error) == (3, None, "ConnectionError")
     assert not sent.is_answered
+
+
+def test_what_cannot_be_sent_shows_as_an_error_and_the_next_is_sent(sandbox, receiver):
+    sandbox.webhooks = Webhooks(encoding="form", tries=1)
+    sandbox.send_webhook({"text": "\ud800"})
+    sandbox.send_webhook({"text": "a"})
+    sandbox.wait_for_webhooks()
+    assert [one.error for one in sandbox.webhooks_sent[-2:]] == ["UnicodeEncodeError", None]
+    assert receiver.of("text") == ["a"]
 
 
 def test_a_report_and_anything_else_can_be_sent_by_hand(call, sandbox, receiver):
@@ -241,6 +271,17 @@ def test_without_an_address_nothing_is_sent():
 def test_all_faults_of_the_settings_are_named():
     with pytest.raises(ValueError, match="encoding .*; delay .*; repeats .*; tries "):
         Webhooks(encoding="xml", delay=-1, repeats=0, tries=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"http://127.0.0.1/usedesk/{SECRET}", "http://127.0.0.1/usedesk/***"),
+        (f"http://127.0.0.1/usedesk/{SECRET}/", "http://127.0.0.1/usedesk/***"),
+    ],
+)
+def test_an_address_is_shown_without_its_secret(url, shown):
+    assert shown_redirect_url(url) == shown
 
 
 class TestInbox:
