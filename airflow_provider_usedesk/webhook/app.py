@@ -70,7 +70,9 @@ def hiding_secrets(app: ASGIApp) -> ASGIApp:
 def _hide_secret(scope: Scope) -> None:
     head, place, rest = scope.get("path", "").partition(PLACE)
     if place:
-        scope["path"] = f"{head}{place}{rest.partition('/')[0]}/***"
+        conn_id, slash, _ = rest.partition("/")
+        # Without a slash it can be the secret that is there, where the connection was left out.
+        scope["path"] = head + place + (f"{conn_id}/***" if slash else "***")
         scope["raw_path"] = scope["path"].encode()
 
 

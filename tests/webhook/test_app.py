@@ -172,7 +172,9 @@ def test_a_fault_of_the_gate_is_no_trace_for_the_sender(store, fault):
         assert post(port, ADDRESS, REPORT) == (503, "not stored, try again\n")
 
 
-@pytest.mark.parametrize("path", [ADDRESS, f"{ADDRESS}/more", f"/webhook/other/{SECRET}"])
+@pytest.mark.parametrize(
+    "path", [ADDRESS, f"{ADDRESS}/more", f"/webhook/other/{SECRET}", f"/webhook/{SECRET}"]
+)
 def test_an_access_log_does_not_see_the_secret(gate, store, path):
     seen = []
     app = build_app(gate, store)
