@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_usedesk.assets import usedesk_asset
 from airflow_provider_usedesk.waiting import error_of
@@ -32,10 +32,11 @@ def delivery_inlets(usedesk_conn_id: Any) -> list[Any]:
     """
     Name the asset whose memory has the reports, so that Airflow knows it.
 
-    None where the connection is a template, and before Airflow 3, where there is no such memory.
+    None where the connection is a template, and before Airflow 3.1: in 3.0 the scheduler takes an asset that is
+    an inlet only for unused, and then fails every task that has it.
     """
     is_known = isinstance(usedesk_conn_id, str) and "{" not in usedesk_conn_id
-    return [usedesk_asset(usedesk_conn_id, "delivery")] if AIRFLOW_V_3_0_PLUS and is_known else []
+    return [usedesk_asset(usedesk_conn_id, "delivery")] if AIRFLOW_V_3_1_PLUS and is_known else []
 
 
 def seconds(name: str, value: timedelta | float) -> float:

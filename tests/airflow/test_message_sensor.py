@@ -16,9 +16,13 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
+from airflow.providers.common.compat.version_compat import (
+    AIRFLOW_V_3_0_PLUS,
+    AIRFLOW_V_3_1_PLUS,
+    AIRFLOW_V_3_3_PLUS,
+)
 
-from airflow_provider_usedesk import delivery_memory
+from airflow_provider_usedesk import delivery_memory, delivery_wait
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.delivery_reports import DeliveryReport
 from airflow_provider_usedesk.delivery_wait import DeliveryWait
@@ -281,8 +285,8 @@ class TestSource:
     @pytest.mark.parametrize(
         ("options", "named"),
         [
-            ({"source": "auto"}, AIRFLOW_V_3_0_PLUS),
-            ({"source": "webhook", "usedesk_conn_id": "other one"}, AIRFLOW_V_3_0_PLUS),
+            ({"source": "auto"}, AIRFLOW_V_3_1_PLUS),
+            ({"source": "webhook", "usedesk_conn_id": "other one"}, AIRFLOW_V_3_1_PLUS),
             ({"source": "poll"}, False),
             ({"source": "webhook", "usedesk_conn_id": "{{ params.account }}"}, False),
         ],
@@ -291,6 +295,10 @@ class TestSource:
         conn_id = "other%20one" if "usedesk_conn_id" in options else "usedesk_default"
         inlets = [asset.uri for asset in sensor(**options).inlets]
         assert inlets == ([f"usedesk://{conn_id}/delivery"] if named else [])
+
+    def test_airflow_3_0_gets_no_inlet_of_which_its_scheduler_thinks_that_nobody_uses_it(self, monkeypatch):
+        monkeypatch.setattr(delivery_wait, "AIRFLOW_V_3_1_PLUS", False)
+        assert sensor(source="webhook").inlets == []
 
 
 @with_memory
