@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,15 +28,39 @@ log = logging.getLogger(__name__)
 YEAR = timedelta(days=366).total_seconds()
 
 
-def delivery_inlets(usedesk_conn_id: Any) -> list[Any]:
-    """
-    Name the asset whose memory has the reports, so that Airflow knows it.
+def add_delivery_inlets(task: Any) -> None:
+    """Name the asset whose memory has the reports, so that Airflow knows it."""
+    task.add_inlets(_delivery_inlets(task.usedesk_conn_id, task.inlets))
 
-    None where the connection is a template, and before Airflow 3.1: in 3.0 the scheduler takes an asset that is
-    an inlet only for unused, and then fails every task that has it.
+
+def with_delivery_inlets(partial: Any, is_wanted: Callable[[Mapping[str, Any]], bool]) -> Any:
     """
-    is_known = isinstance(usedesk_conn_id, str) and "{" not in usedesk_conn_id
-    return [usedesk_asset(usedesk_conn_id, "delivery")] if AIRFLOW_V_3_1_PLUS and is_known else []
+    Name that asset for a mapped task, too, whose operator is made in the worker only.
+
+    :param partial: what ``partial()`` returned
+    :param is_wanted: tells from the arguments whether to name it
+    """
+    given = partial.kwargs
+    for scope in (given.get("task_group"), given.get("dag")):
+        given = {**(getattr(scope, "default_args", None) or {}), **given}
+    if is_wanted(given):
+        conn_id, known = given.get("usedesk_conn_id", "usedesk_default"), given.get("inlets") or []
+        known = known if isinstance(known, (list, tuple)) else [known]
+        partial.kwargs["inlets"] = [*known, *_delivery_inlets(conn_id, known)]
+    return partial
+
+
+def _delivery_inlets(usedesk_conn_id: Any, known: Collection[Any]) -> list[Any]:
+    """
+    Return the asset, unless it is known.
+
+    None where the connection is a template, and before Airflow 3.1: in 3.0 the scheduler takes an asset that
+    is an inlet only for unused, and then fails every task that has it.
+    """
+    if not AIRFLOW_V_3_1_PLUS or not isinstance(usedesk_conn_id, str) or "{" in usedesk_conn_id:
+        return []
+    asset = usedesk_asset(usedesk_conn_id, "delivery")
+    return [] if asset in known else [asset]
 
 
 def seconds(name: str, value: timedelta | float) -> float:

@@ -15,7 +15,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_usedesk.delivery_wait import DeliveryWait, delivery_inlets, seconds
+from airflow_provider_usedesk.delivery_wait import (
+    DeliveryWait,
+    add_delivery_inlets,
+    seconds,
+    with_delivery_inlets,
+)
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
 from airflow_provider_usedesk.operators.personal import Personal, revealed
@@ -201,7 +206,13 @@ class SendingOperator(SendOnceOperator):
         self.delivery_timeout = seconds("delivery_timeout", delivery_timeout)
         self.delivery_poke_interval = seconds("delivery_poke_interval", delivery_poke_interval)
         if wait_for_delivery:
-            self.add_inlets(delivery_inlets(self.usedesk_conn_id))
+            add_delivery_inlets(self)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        return with_delivery_inlets(
+            super().partial(**kwargs), lambda given: bool(given.get("wait_for_delivery"))
+        )
 
     def execute_complete(
         self,

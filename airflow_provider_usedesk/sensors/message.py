@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import PokeReturnValue
 
-from airflow_provider_usedesk.delivery_wait import DeliveryWait, delivery_inlets
+from airflow_provider_usedesk.delivery_wait import DeliveryWait, add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.links.ticket import push_ticket_url
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 from airflow_provider_usedesk.waiting import GRACE
@@ -73,7 +73,11 @@ class MessageDeliverySensor(UsedeskSensor):
         self.delivered_statuses = delivered_statuses
         self.failed_statuses = failed_statuses
         if source != "poll":
-            self.add_inlets(delivery_inlets(self.usedesk_conn_id))
+            add_delivery_inlets(self)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        return with_delivery_inlets(super().partial(**kwargs), lambda given: given.get("source") != "poll")
 
     def execute(self, context: Context) -> Any:
         push_ticket_url(context, self._ticket_url(self._wait.awaited.ticket_id))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat import sdk
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -21,9 +23,11 @@ from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_1_PLUS,
     AIRFLOW_V_3_3_PLUS,
 )
+from sqlalchemy import select
 
 from airflow_provider_usedesk import delivery_memory, delivery_wait
 from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.assets import usedesk_asset
 from airflow_provider_usedesk.delivery_reports import DeliveryReport
 from airflow_provider_usedesk.delivery_wait import DeliveryWait
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
@@ -50,6 +54,12 @@ from airflow_provider_usedesk.sensors.message import MessageDeliverySensor
 with DAG("waits", start_date=datetime(2026, 1, 1), schedule=None) as dag:
     MessageDeliverySensor(task_id="wait", ticket_id="{{{{ 77 }}}}", {options})
 """
+
+
+MAPPED_DAG = DAG.replace(
+    'Sensor(task_id="wait", ticket_id="{{{{ 77 }}}}", {options})',
+    'Sensor.partial(task_id="wait", {options}).expand(ticket_id=[77, 78])',
+)
 
 
 def shown(*comments):
@@ -296,6 +306,29 @@ class TestSource:
         inlets = [asset.uri for asset in sensor(**options).inlets]
         assert inlets == ([f"usedesk://{conn_id}/delivery"] if named else [])
 
+    @pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before, there are no such inlets")
+    @pytest.mark.parametrize(
+        ("options", "uris"),
+        [
+            ({}, ["usedesk://usedesk_default/delivery"]),
+            ({"usedesk_conn_id": "other"}, ["usedesk://other/delivery"]),
+            ({"default_args": {"usedesk_conn_id": "other"}}, ["usedesk://other/delivery"]),
+            ({"source": "poll"}, []),
+            ({"usedesk_conn_id": "{{ params.account }}"}, []),
+            (
+                {"inlets": usedesk_asset("o", "chat")},
+                ["usedesk://o/chat", "usedesk://usedesk_default/delivery"],
+            ),
+        ],
+    )
+    def test_it_is_one_of_a_mapped_task_too(self, options, uris):
+        options = dict(options)
+        with sdk.DAG("mapped", schedule=None, default_args=options.pop("default_args", {})):
+            mapped = MessageDeliverySensor.partial(task_id="wait", **options).expand(ticket_id=[TICKET])
+        assert [asset.uri for asset in mapped.inlets] == uris
+        unmapped = mapped.unmap({"ticket_id": TICKET})
+        assert [asset.uri for asset in unmapped.inlets] == uris
+
     def test_airflow_3_0_gets_no_inlet_of_which_its_scheduler_thinks_that_nobody_uses_it(self, monkeypatch):
         monkeypatch.setattr(delivery_wait, "AIRFLOW_V_3_1_PLUS", False)
         assert sensor(source="webhook").inlets == []
@@ -311,6 +344,18 @@ class TestTheMemoryOfAirflow:
     def known(self, run_dag, usedesk):
         """Airflow learns of the asset from a Dag that was parsed."""
         run_dag(DAG.format(options="source='webhook', timeout=0, soft_fail=True"))
+
+    def test_a_mapped_task_makes_it_known(self, run_dag, usedesk, monkeypatch):
+        from airflow.models.asset import AssetModel
+        from airflow.utils.session import create_session
+
+        monkeypatch.setenv("AIRFLOW_CONN_MAPPED", os.environ["AIRFLOW_CONN_USEDESK_DEFAULT"])
+        options = "usedesk_conn_id='mapped', source='webhook', timeout=0, soft_fail=True"
+        run = run_dag(MAPPED_DAG.format(options=options))
+        assert set(run.states.values()) == {"skipped"}
+        with create_session() as session:
+            uris = session.scalars(select(AssetModel.uri).where(AssetModel.active.has())).all()
+        assert "usedesk://mapped/delivery" in uris
 
     @pytest.mark.parametrize("deferrable", [False, True])
     def test_a_report_that_came_before_counts(self, run_dag, usedesk, receive, deferrable):

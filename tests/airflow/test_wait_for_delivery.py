@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     TaskDeferred,
 )
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_usedesk.operators.base import SendingOperator
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
@@ -150,6 +151,14 @@ def test_after_an_outage_while_waiting_a_retry_waits_again(run_dag, usedesk_sand
     body = SEND.format(f"deferrable={deferrable}, retries=8, retry_delay=0.1")
     assert run_dag(dag(body)).state == "success"
     assert usedesk_sandbox.requests("create/ticket") == 1
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="before, there are no such inlets")
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_mapped_operator_names_the_memory_of_reports_when_it_waits(waits):
+    given = {"task_id": "send", "subject": "s", "wait_for_delivery": waits}
+    mapped = CreateTicketOperator.partial(**given).expand(message=["a", "b"])
+    assert [asset.uri for asset in mapped.inlets] == ["usedesk://usedesk_default/delivery"] * waits
 
 
 class TestNotTaken:
