@@ -99,7 +99,7 @@ class DeliveryWait:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _failures: int = 0
-    _logged: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
 
     def look(self) -> dict[str, Any] | None:
         """
@@ -201,12 +201,9 @@ class DeliveryWait:
         return verdict
 
     def _judged(self, reports: tuple[DeliveryReport, ...]) -> Verdict | None:
-        from airflow_provider_usedesk.message_delivery import judged, unknown_words
+        from airflow_provider_usedesk.message_delivery import judged_aloud
 
-        for word in sorted(unknown_words(reports, self.awaited) - self._logged):
-            log.info("A report on %s says %r, which ends no waiting.", self.awaited.name, word)
-            self._logged.add(word)
-        return judged(reports, self.awaited)
+        return judged_aloud(reports, self.awaited, log.info, self._told)
 
     def _outcome(self, verdict: Verdict) -> dict[str, Any]:
         report = verdict.report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -165,6 +165,21 @@ def unknown_words(reports: Iterable[DeliveryReport], awaited: Awaited) -> set[st
         for report in reports
         if _concerns(report, awaited) and plain(report.status) not in known
     }
+
+
+def judged_aloud(
+    reports: Collection[DeliveryReport], awaited: Awaited, tell: Callable[..., None], told: set[str]
+) -> Verdict | None:
+    """
+    Decide like :func:`judged`, and log each word that says nothing, once.
+
+    :param tell: logs
+    :param told: the words that were logged before; new ones are added
+    """
+    for word in sorted(unknown_words(reports, awaited) - told):
+        tell("A report on %s says %r, which ends no waiting.", awaited.name, word)
+        told.add(word)
+    return judged(reports, awaited)
 
 
 def shown_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:

@@ -53,12 +53,13 @@ class MessageDeliveryTrigger(WaitingTrigger):
         self.delivered_statuses = delivered_statuses
         self.failed_statuses = failed_statuses
         self.source = source
+        self._told: set[str] = set()
 
     def _looks(self) -> Looks:
         return self._heard() if self.source == "webhook" else self._shown()
 
     def _event_of(self, seen: tuple[DeliveryReport, ...]) -> dict[str, Any] | None:
-        from airflow_provider_usedesk.message_delivery import Awaited, judged
+        from airflow_provider_usedesk.message_delivery import Awaited, judged_aloud
 
         awaited = Awaited(
             self.ticket_id,
@@ -66,7 +67,7 @@ class MessageDeliveryTrigger(WaitingTrigger):
             frozenset(self.delivered_statuses),
             frozenset(self.failed_statuses),
         )
-        verdict = judged(seen, awaited)
+        verdict = judged_aloud(seen, awaited, self.log.info, self._told)
         if verdict is None:
             return None
         report = verdict.report

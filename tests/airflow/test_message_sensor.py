@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
@@ -551,6 +552,17 @@ class TestTrigger:
         remembered([], ["SENT"], ["SENT", "Delivered"])
         event = self.fired(source="webhook")
         assert (event["outcome"], event["status"], event["comment_id"]) == ("seen", "Delivered", MESSAGE)
+
+    def test_a_word_that_nobody_knows_is_logged_once(self, remembered, monkeypatch):
+        logged = []
+        log = SimpleNamespace(info=lambda text, *values: logged.append(text % values))
+        monkeypatch.setattr(MessageDeliveryTrigger, "log", log)
+        remembered(["HANDED OVER"], ["HANDED OVER"], ["HANDED OVER", "Delivered"])
+        self.fired(source="webhook")
+        assert logged == [
+            "A report on message of ticket 77 says 'HANDED OVER', which ends no waiting.",
+            "The message of ticket 77 is Delivered.",
+        ]
 
     @pytest.mark.parametrize("source", ["webhook", "poll"])
     def test_other_messages_do_not_count(self, ticket, remembered, source):
