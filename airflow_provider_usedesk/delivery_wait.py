@@ -190,15 +190,24 @@ class DeliveryWait:
         return self.source == "webhook"
 
     def _verdict(self) -> Verdict | None:
-        from airflow_provider_usedesk.delivery_memory import remembered
         from airflow_provider_usedesk.message_delivery import shown_reports
 
-        verdict = None
-        if self._hears:
-            verdict = self._judged(remembered(self.hook.usedesk_conn_id, self.awaited.ticket_id))
+        verdict = self._judged(self._heard()) if self._hears else None
         if verdict is None and self.source != "webhook":
             verdict = self._judged(shown_reports(self.hook.ticket(self.awaited.ticket_id).comments))
         return verdict
+
+    def _heard(self) -> tuple[DeliveryReport, ...]:
+        from airflow_provider_usedesk.api.errors import UsedeskUnavailable
+        from airflow_provider_usedesk.delivery_memory import remembered
+
+        try:
+            return remembered(self.hook.usedesk_conn_id, self.awaited.ticket_id)
+        except UsedeskUnavailable as error:
+            if self.source == "webhook":
+                raise
+            log.warning("%s The ticket is read all the same.", error)
+            return ()
 
     def _judged(self, reports: tuple[DeliveryReport, ...]) -> Verdict | None:
         from airflow_provider_usedesk.message_delivery import judged_aloud

@@ -283,6 +283,13 @@ class TestSource:
         remembered(errors.UsedeskUnavailable("out of order"), ["DELIVERED"])
         assert sensor(source="webhook").execute(context)["status"] == "DELIVERED"
 
+    def test_auto_reads_the_ticket_where_the_memory_cannot_be_asked(
+        self, context, ticket, remembered, with_secret
+    ):
+        ticket(DELIVERED)
+        remembered(errors.UsedeskUnavailable("out of order"))
+        assert sensor(source="auto", max_failures=1).execute(context)["status"] == "delivered"
+
     @pytest.mark.skipif(AIRFLOW_V_3_0_PLUS, reason="Airflow 3 can")
     def test_webhook_is_refused_before_airflow_3(self, context, usedesk):
         with pytest.raises(AirflowFailException, match="source: webhook needs Airflow 3.0 or newer"):
