@@ -1,8 +1,8 @@
 """
 Remind everyone with an appointment tomorrow, thousands of them, in one task.
 
-The requests keep the pace that the connection says (``requests_per_minute``). A retry goes on where the try before
-it ended, and nobody is reminded twice. Nobody is reminded at night either.
+The requests keep the pace that the connection says (``requests_per_minute``). A retry goes on where the try
+before it ended, and nobody is reminded twice. Nobody is reminded at night either.
 """
 
 from __future__ import annotations

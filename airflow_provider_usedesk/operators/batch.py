@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, tzinfo
 from functools import partial
@@ -186,6 +186,18 @@ class BaseTicketBatchOperator(TicketParameters):
     def _way(self) -> WayOfSending:
         """Say what this way of sending needs."""
         raise NotImplementedError
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        # Airflow would call a function that it finds in a template field, in a way of its own.
+        if parent is self and callable(self.recipients):
+            template_fields = [name for name in template_fields if name != "recipients"]
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+
+    def _personal_fields(self) -> frozenset[str]:
+        is_place = isinstance(revealed(self.recipients), str)
+        return super()._personal_fields() | (set() if is_place else {"recipients"})
 
     def _rules(self) -> Rules:
         """
