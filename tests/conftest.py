@@ -29,7 +29,7 @@ _folders = count(1)
 
 @pytest.fixture(autouse=True)
 def paces(monkeypatch):
-    """The place of the paces of this test alone: no refusal of another one holds it, and none is left behind."""
+    """The paces of this test alone: no refusal of another one holds it, and no file is left behind."""
     from airflow_provider_usedesk.api import pace, pace_stores
 
     folder = AIRFLOW_HOME / f"paces-{next(_folders)}"

@@ -21,7 +21,7 @@ PUBLISHED_INTERVAL = 0.4
 SLOWDOWN = 1.25
 SLOWEST = 10
 # What an accepted request takes off again, as a part of the interval.
-RECOVERY = 0.001
+RECOVERY = 0.0005
 LONGEST_HOLD = 3600.0
 # Seconds without a request after which nothing is remembered.
 REMEMBERED = 3600.0

@@ -141,7 +141,7 @@ class RedisStore:
     def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
         key = f"usedesk:pace:{name}"
 
-        def transaction(pipe: Any) -> T:
+        def in_transaction(pipe: Any) -> T:
             state = read(pipe.get(key))
             seconds, microseconds = pipe.time()
             now = seconds + microseconds / 1_000_000
@@ -151,8 +151,10 @@ class RedisStore:
                 pipe.set(key, written(changed), ex=int(REMEMBERED + max(changed.next - now, 0)))
             return result
 
+        # Typed as if it could not give back what the function does.
+        transaction: Any = self._client.transaction
         try:
-            result: T = self._client.transaction(transaction, key, value_from_callable=True)
+            result: T = transaction(in_transaction, key, value_from_callable=True)
         except self._errors as error:
             raise PaceStoreUnavailable(f"Redis ({type(error).__name__})") from None
         return result
@@ -181,6 +183,11 @@ class FallbackStore:
         self._clock = clock
         self._away_until: float | None = None
 
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the first place could not be used of late."""
+        return self._away_until is not None
+
     def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
         if self._away_until is None or self._clock() >= self._away_until:
             try:
@@ -193,11 +200,11 @@ class FallbackStore:
         return self._second.change(name, decide)
 
     def _note_away(self, error: PaceStoreUnavailable) -> None:
-        was_away, self._away_until = self._away_until is not None, self._clock() + AWAY
+        was_away, self._away_until = self.is_away, self._clock() + AWAY
         if not was_away:
             log.warning("%s, as this cannot be used: %s.", self._meaning, error)
 
     def _note_there(self) -> None:
-        if self._away_until is not None:
+        if self.is_away:
             self._away_until = None
             log.info("The pace of requests is shared again.")

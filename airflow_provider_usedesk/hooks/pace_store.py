@@ -51,9 +51,9 @@ def _redis_store(redis_conn_id: str) -> PaceStore:
     # One for all clients of the process: they share its connections, and what is known of an outage.
     key = redis_conn_id, _fingerprint(connection)
     if key not in _redis_stores:
-        client: Any = RedisHook(redis_conn_id).get_conn()
+        hook: Any = RedisHook(redis_conn_id)
         meaning = f"Each machine keeps the pace of requests alone, without {redis_conn_id}"
-        _redis_stores[key] = FallbackStore(RedisStore(client), machine_store(), meaning)
+        _redis_stores[key] = FallbackStore(RedisStore(hook.get_conn()), machine_store(), meaning)
     return _redis_stores[key]
 
 

@@ -226,7 +226,10 @@ class UsedeskHook(BaseHook):
                 count = len(client.groups())
         except Exception as exc:
             return False, str(exc)
-        return True, f"connected, {count} group{'' if count == 1 else 's'} visible"
+        told = f"connected, {count} group{'' if count == 1 else 's'} visible"
+        if settings.redis_conn_id and getattr(settings.pace_store, "is_away", False):
+            return False, f"{told}, but the Redis of {settings.redis_conn_id} cannot be reached"
+        return True, told
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

@@ -53,8 +53,11 @@ def test_one_request_and_an_unknown_outcome(sandbox, client, name, files):
     "refusal", [faults.rate_limited(), faults.rate_limited(0), faults.rate_limited(code_121=True)]
 )
 def test_a_rate_refusal_is_repeated_and_makes_one_ticket(sandbox, refusal):
+    passed = [0.0]
     client = UsedeskClient(
-        UsedeskClient.connect(sandbox.token, sandbox.url).settings, sleep=lambda seconds: None
+        UsedeskClient.connect(sandbox.token, sandbox.url).settings,
+        sleep=passed.append,
+        clock=lambda: sum(passed),
     )
     sandbox.fail(refusal, times=2)
     created = client.create_ticket(**TICKET, files=[("a.txt", b"x")])
