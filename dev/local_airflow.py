@@ -79,6 +79,7 @@ class LocalAirflow(AirflowClient):
         self._home = (self._given_home or Path(tempfile.mkdtemp(prefix="local-airflow-"))).resolve()
         log_dir = self._home / "components"
         log_dir.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(exist_ok=True)
         self._processes = Processes(log_dir, remove_when_done=None if self._given_home else self._home)
         try:
             self._start_components(self._processes)
@@ -149,6 +150,8 @@ class LocalAirflow(AirflowClient):
     def _settings(self) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),
+            # Whatever the tasks leave behind goes with this Airflow.
+            "TMPDIR": str(self._temporary),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -186,6 +189,10 @@ class LocalAirflow(AirflowClient):
             "AIRFLOW__API__SECRET_KEY": signing,
             "AIRFLOW__CORE__FERNET_KEY": fernet,
         }
+
+    @property
+    def _temporary(self) -> Path:
+        return self.home / "tmp"
 
     @property
     def _database(self) -> Path:

@@ -8,6 +8,7 @@ import ssl
 import threading
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -16,6 +17,7 @@ import requests_mock as mocked
 
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient, wait_before_repeating
+from airflow_provider_usedesk.api.pace import MemoryStore
 from airflow_provider_usedesk.api.settings import read_settings
 
 URL = "https://help.example/uapi"
@@ -488,6 +490,62 @@ def test_pace(make_client, usedesk, time):
     time.now += 10
     client.groups()
     assert time.slept == [1.0, 1.0]
+
+
+class TestPace:
+    """What clients of one account know of each other; the decisions are in test_pace.py."""
+
+    @pytest.fixture
+    def shared(self, time):
+        """Make clients that share what they remember."""
+        store = MemoryStore(lambda: time.now)
+
+        def make(token=TOKEN, **extra):
+            settings = replace(read_settings(token=token, host=URL, extra=extra), pace_store=store)
+            return UsedeskClient(settings, sleep=time.sleep, clock=lambda: time.now, jitter=lambda: 0.5)
+
+        return make
+
+    def test_clients_of_one_account_keep_one_pace(self, shared, usedesk, time):
+        usedesk.post(f"{URL}/groups", json=[])
+        for _ in range(3):
+            shared(requests_per_minute=60).groups()
+        shared("other", requests_per_minute=60).groups()
+        assert time.slept == [1.0, 1.0]
+
+    @pytest.mark.parametrize("refusal", [{"status_code": 429}, {"json": {"code": 121, "error": "limit"}}])
+    def test_a_refusal_holds_everyone_of_the_account_before_it_is_repeated(
+        self, shared, usedesk, time, refusal
+    ):
+        usedesk.post(f"{URL}/groups", [{**refusal, "headers": {"Retry-After": "20"}}, {"json": []}])
+        with pytest.raises(errors.UsedeskRateLimited):
+            shared(max_wait=0).groups()
+        assert time.slept == []
+        shared().groups()
+        assert time.slept == [20.0]
+
+    def test_a_hold_that_is_longer_than_max_wait_fails_and_sends_nothing(self, shared, usedesk, time):
+        usedesk.post(f"{URL}/groups", status_code=429, headers={"Retry-After": "20"})
+        for _ in range(2):
+            with pytest.raises(errors.UsedeskRateLimited) as raised:
+                shared(max_wait=10).groups()
+        assert usedesk.call_count == 1
+        assert raised.value.retry_after == 20
+        assert time.slept == []
+        assert TOKEN not in str(raised.value) + repr(vars(raised.value))
+
+    def test_max_wait_does_not_bound_what_only_keeps_requests_apart(self, shared, usedesk, time):
+        usedesk.post(f"{URL}/groups", json=[])
+        for _ in range(3):
+            shared(requests_per_minute=2, max_wait=0).groups()
+        assert time.slept == [30.0, 30.0]
+
+    def test_without_a_store_all_clients_of_the_process_share_one(self, usedesk):
+        usedesk.post(f"{URL}/groups", status_code=429, headers={"Retry-After": "3600"})
+        for _ in range(2):
+            with pytest.raises(errors.UsedeskRateLimited):
+                UsedeskClient.connect(TOKEN, URL).groups()
+        assert usedesk.call_count == 1
 
 
 # Apart from the calls, whose lines a traceback shows.

@@ -98,8 +98,10 @@ def test_options_as_a_form_or_json_gives_them(tmp_path):
             "verify": str(ca_file),
             "proxy": "http://proxy.example:3128",
             "web_url": "https://help.example",
+            "redis_conn_id": " redis_default ",
         },
     )
+    assert settings.redis_conn_id == "redis_default"
     assert (settings.token, settings.timeout, settings.connect_timeout, settings.max_wait) == ("t", 5, 2.5, 0)
     assert (settings.requests_per_minute, settings.verify) == (150, str(ca_file))
     assert settings.proxy == "http://proxy.example:3128"
@@ -115,6 +117,7 @@ def test_everything_wrong_is_named_at_once():
         "requests_per_minute": True,
         "verify": "/no/such/file",
         "proxy": "proxy:pa55",
+        "redis_conn_id": "redis default",
     }
     with pytest.raises(UsedeskBadConnection) as raised:
         read_settings(token=" ", host="ftp://x", extra=extra)
