@@ -221,7 +221,7 @@ class _SoFar:
         self.read: set[int] = set()
         self.pages = 0
         self.unreadable: Unsure | None = None
-        self._letters = {one: None if one.subject is None else letters_of(one.subject) for one in wanted}
+        self._letters = {one: letters_of(one.subject or "") for one in wanted}
         self._keys = {one.key for one in wanted}
         self.missing = _outlines(self._letters)
 
@@ -242,39 +242,38 @@ class _Outline:
     """
     Hold what a list shows of wanted tickets of the same client.
 
-    :param subjects: letters of their subjects, sorted; None where they are not known
+    :param subjects: letters of their subjects, sorted; none of one that is not known: every text begins so
     """
 
-    subjects: tuple[str, ...] | None
+    subjects: tuple[str, ...]
     client_id: int | None
     fixed: frozenset[str]
 
-    def differences(self, letters: str | None, client_id: int | None) -> int | None:
+    def differences(self, letters: str, client_id: int | None) -> int | None:
         """Count in how much a ticket differs; None where it differs in what is the same in every try."""
         count = 0
         if self.client_id != client_id and self.client_id is not None and client_id is not None:
             if "client_id" in self.fixed:
                 return None
             count += 1
-        if self.subjects is not None and letters is not None and not _begins_like_one(letters, self.subjects):
+        if not _begin_alike(letters, self.subjects):
             if "subject" in self.fixed:
                 return None
             count += 1
         return count
 
 
-def _outlines(letters: Mapping[Wanted, str | None]) -> list[_Outline]:
+def _outlines(letters: Mapping[Wanted, str]) -> list[_Outline]:
     """Put those together that differ in their subjects only: these can be compared with all at once."""
-    subjects: dict[tuple[int | None, frozenset[str], bool], set[str]] = {}
+    subjects: dict[tuple[int | None, frozenset[str]], set[str]] = {}
     for one, its in letters.items():
-        subjects.setdefault((one.client_id, one.fixed, its is not None), set()).add(its or "")
+        subjects.setdefault((one.client_id, one.fixed), set()).add(its)
     return [
-        _Outline(tuple(sorted(those)) if are_known else None, client_id, fixed)
-        for (client_id, fixed, are_known), those in subjects.items()
+        _Outline(tuple(sorted(those)), client_id, fixed) for (client_id, fixed), those in subjects.items()
     ]
 
 
-def _begins_like_one(letters: str, subjects: tuple[str, ...]) -> bool:
+def _begin_alike(letters: str, subjects: tuple[str, ...]) -> bool:
     """Tell whether a text begins with one of the sorted others, or one of them with it: any may be cut."""
     at = bisect_left(subjects, letters)
     return letters.startswith(subjects) or any(one.startswith(letters) for one in subjects[at : at + 1])
@@ -282,7 +281,7 @@ def _begins_like_one(letters: str, subjects: tuple[str, ...]) -> bool:
 
 def _differences(row: TicketRow, outlines: Iterable[_Outline]) -> int | None:
     """Count in how much a row differs from what it is most alike; None where it can be none of them."""
-    letters = None if row.subject is None else letters_of(row.subject)
+    letters = letters_of(row.subject or "")
     counts = (outline.differences(letters, row.client_id) for outline in outlines)
     return min((count for count in counts if count is not None), default=None)
 

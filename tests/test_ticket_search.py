@@ -46,7 +46,8 @@ class Usedesk:
 
     def ticket_pages(self, **filters):
         self.filters.append(filters)
-        rows = [row for row in self.rows if self.hidden.get(row.id, self.now) <= self.now]
+        listed = [row for row in self.rows if self.hidden.get(row.id, self.now) <= self.now]
+        rows = listed if (filters["sort"], filters["order"]) == ("id", "asc") else listed[::-1]
         for start in range(0, len(rows), 100):
             self.pages += 1
             if fault := self.faults.get(f"page {self.pages}"):
@@ -87,9 +88,10 @@ def found(ticket_id):
 
 
 class TestWhatIsFound:
-    def test_each_ticket_is_found_for_its_key_and_the_rest_is_certainly_not_there(self, usedesk):
-        one, _, two = usedesk.make("r/1"), usedesk.make(), usedesk.make("r/2")
+    def test_each_ticket_is_found_for_its_key_and_the_rest_is_certainly_not_there(self, usedesk, caplog):
+        one, _, _, two = usedesk.make("r/1"), usedesk.make(), usedesk.make(), usedesk.make("r/2")
         assert usedesk.search("r/0", "r/1", "r/2") == {"r/0": Absent(), "r/1": found(one), "r/2": found(two)}
+        assert not caplog.records
 
     def test_nothing_wanted_costs_nothing(self, usedesk):
         usedesk.make()
@@ -174,6 +176,17 @@ class TestWhatIsRead:
     def test_without_a_subject_any_may_be_it(self, usedesk, subject):
         one, two = usedesk.make("r/1", "Anything"), usedesk.make("r/2", subject)
         assert usedesk.search(Wanted("r/1"), Wanted("r/2", "Bill")) == {"r/1": found(one), "r/2": found(two)}
+
+    def test_subjects_may_come_back_shortened_or_with_more(self, usedesk):
+        wanted = [Wanted(f"r/{number}", f"Bill {number} of May") for number in range(10, 60)]
+        made = [
+            usedesk.make(f"r/{number}", f"Bill {number} of" if number % 2 else f"bill {number} of May 2026")
+            for number in range(10, 60)
+        ]
+        usedesk.make(subject="Bill 9")
+        usedesk.make(subject="Bill 60 of May")
+        assert list(usedesk.search(*wanted, Wanted("r/60", "A")).values()) == [*map(found, made), Absent()]
+        assert usedesk.reads == made
 
     def test_texts_are_prepared_once_however_many_are_wanted(self, usedesk, monkeypatch):
         prepared = []
