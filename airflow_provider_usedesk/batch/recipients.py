@@ -8,6 +8,7 @@ import io
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, TextIO
@@ -232,10 +233,10 @@ def _header(records: Iterator[_Record]) -> tuple[str, list[str]]:
     names = [cell.strip() for cell in cells]
     if not all(names):
         raise _FaultyFile(f"the header has no name for column {names.index('') + 1}")
-    places = {name: [place for place, other in enumerate(names, 1) if other == name] for name in names}
-    repeated = next((name for name in names if len(places[name]) > 1), None)
+    counts = Counter(names)
+    repeated = next((name for name in names if counts[name] > 1), None)
     if repeated is not None:
-        columns = " and ".join(map(str, places[repeated]))
+        columns = " and ".join(str(place) for place, name in enumerate(names, 1) if name == repeated)
         # Without a header the first row stands here, with what nobody else shall read.
         named = f" ({repeated})" if re.fullmatch(r"[^\W\d][\w .-]{,39}", repeated) else ""
         raise _FaultyFile(f"the header has one name for columns {columns}{named}")
