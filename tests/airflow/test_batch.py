@@ -241,7 +241,7 @@ def test_fail_on_none_lets_the_task_succeed(run_batch, usedesk_sandbox, caplog):
     usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
     run = run_batch(MANY.format(options="fail_on='none',"))
     assert run.state == "success"
-    assert "row 1: UsedeskClientNotFound" in run.printed + caplog.text
+    assert ": UsedeskClientNotFound: " in run.printed + caplog.text
 
 
 def test_a_wrong_token_ends_the_run_for_good(run_batch, usedesk_sandbox, monkeypatch):
