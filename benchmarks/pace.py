@@ -240,7 +240,7 @@ def table(outcomes: Iterable[Outcome]) -> Iterator[str]:
 
 
 def cost(store: PaceStore, rounds: int = 2000, calls: int = 20) -> float:
-    """Measure what asking for a turn costs, in microseconds: the median of short rounds."""
+    """Measure what asking for a turn costs, in microseconds: the median of many short rounds."""
 
     def measured() -> float:
         began = time.perf_counter()

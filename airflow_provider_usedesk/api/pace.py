@@ -86,7 +86,7 @@ def take(state: PaceState, now: float, usual: float) -> tuple[PaceState, Turn | 
     :param usual: seconds between two requests, as the connection wants them; 0 for none
     """
     known = _current(state, now)
-    if known.next - known.changed > LONGEST_HOLD + SLOWEST * usual:
+    if known.next - known.changed > LONGEST_HOLD + SLOWEST * usual + CLOCK_TOLERANCE:
         known = PaceState()
     if (left := known.next - now) > 0:
         return state, Wait(min(left, PROBE_LOOK) if known.is_probing else left, known.refusals > 0)

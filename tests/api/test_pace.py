@@ -154,7 +154,7 @@ class TestRate:
         state = after_refusal(usual=0.4)
         assert state.interval == 0.5
         now, intervals = state.next, []
-        while state.interval:
+        while state.interval and len(intervals) < 1000:
             state, turn = taken(state, now, usual=0.4)
             assert turn.is_watched
             state = accepted(state, now, turn, usual=0.4)
@@ -162,6 +162,7 @@ class TestRate:
             intervals.append(state.interval)
         assert intervals[:-1] == sorted(intervals[:-1], reverse=True)
         assert 300 < len(intervals) < 600
+        assert state.interval == 0
         assert taken(state, now, usual=0.4)[1] == Turn(now, is_watched=False)
 
     def test_where_no_pace_is_given_the_published_one_is_the_first(self):
@@ -198,7 +199,12 @@ class TestRate:
 
 class TestForgetting:
     def test_an_absurd_wait_that_was_told_holds_for_an_hour(self):
-        assert after_refusal(told=1e9).next == NOW + 0.5 + LONGEST_HOLD
+        for tenths in range(100):
+            now = NOW + tenths / 10
+            state, turn = taken(NOTHING, now, usual=0.0)
+            state = refused(state, now, turn, 0.0, told=1e9, jitter=1.0)
+            assert state.next == now + LONGEST_HOLD
+            assert isinstance(take(state, now, usual=0.0)[1], Wait)
 
     def test_a_clock_that_was_set_back_blocks_nobody(self):
         state = after_refusal(told=3600)
