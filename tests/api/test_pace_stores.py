@@ -325,9 +325,9 @@ class TestRedis:
         with (
             socket.create_server(("127.0.0.1", 0)) as silent,
             redis.Redis(port=silent.getsockname()[1]) as client,
-            pytest.raises(PaceStoreUnavailable, match="TimeoutError"),
         ):
             store = RedisStore(client)
             used = client.get_connection_kwargs()
             assert (used["socket_timeout"], used["socket_connect_timeout"]) == (0.05, 0.05)
-            state_of(store)
+            with pytest.raises(PaceStoreUnavailable, match="TimeoutError"):
+                state_of(store)
