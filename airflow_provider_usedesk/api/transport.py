@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -11,7 +11,7 @@ from requests.cookies import get_cookie_header
 from requests_toolbelt import MultipartEncoder
 
 if TYPE_CHECKING:
-    from urllib3.connectionpool import ConnectionPool
+    from urllib3.connectionpool import HTTPConnectionPool
 
 # Threads that can send at once without connections being made and thrown away.
 CONNECTIONS = 64
@@ -43,7 +43,7 @@ class Transport:
         self._base_url = base_url
         self._session = requests.Session()
         self._session.headers.update(headers)
-        self._session.mount(base_url.partition("://")[0] + "://", _OneAddress(pool_maxsize=CONNECTIONS))
+        self._session.mount(base_url.partition("://")[0] + "://", _OneAddress())
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._options: dict[str, Any] = {
             **self._session.merge_environment_settings(base_url, proxies, None, verify, None),
@@ -89,12 +89,11 @@ class Transport:
 
 
 class _OneAddress(HTTPAdapter):
-    """Look up once which connections lead to the only address that is used, and by what TLS."""
+    """Look up once which connections lead to the only address that is used."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._pool: ConnectionPool | None = None
-        self._with_tls: ConnectionPool | None = None
+    def __init__(self) -> None:
+        super().__init__(pool_maxsize=1)
+        self._pool: HTTPConnectionPool | None = None
 
     def get_connection_with_tls_context(
         self,
@@ -102,18 +101,17 @@ class _OneAddress(HTTPAdapter):
         verify: bool | str | None,
         proxies: Mapping[str, str] | None = None,
         cert: Any = None,
-    ) -> ConnectionPool:
+    ) -> HTTPConnectionPool:
         pool = self._pool
         if pool is None:
-            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            found = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            pool = cast("HTTPConnectionPool", found)
+            if pool.pool is not None:
+                # A pool that is made this large is filled at once, which takes long.
+                pool.pool.maxsize = CONNECTIONS
             self._pool = pool
         return pool
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        if conn is not self._with_tls:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-            self._with_tls = conn
-
     def close(self) -> None:
-        self._pool = self._with_tls = None
+        self._pool = None
         super().close()
