@@ -12,8 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import pwd
-import shutil
 import statistics
 import subprocess
 import sys
@@ -25,6 +23,7 @@ from itertools import count
 from pathlib import Path
 from urllib.request import urlopen
 
+from benchmarks._postgres import is_there, postgres
 from dev.local_airflow import free_port
 
 SECRET = "benchmark-benchmark-benchmark"
@@ -72,25 +71,6 @@ app = FastAPI()
 async def take(request: Request):
     await run_in_threadpool(write, json.dumps(await request.json()))
 """
-
-
-@contextmanager
-def postgres(binaries: Path, folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL that this folder holds; give its address for SQLAlchemy."""
-    data, port = folder / "data", free_port()
-    # PostgreSQL does not run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    run = {"check": True, "user": user, "cwd": folder, "stdout": subprocess.DEVNULL}
-    subprocess.run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "airflow"], **run)  # type: ignore[call-overload]
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
-    control = [binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    subprocess.run([*control, "-o", options, "start"], **run)  # type: ignore[call-overload]
-    try:
-        yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*control, "-m", "fast", "stop"], **run)  # type: ignore[call-overload]
 
 
 @contextmanager
@@ -195,21 +175,15 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
-    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-    if binaries is None:
+    if not is_there():
         print("Left out: PostgreSQL is needed, Debian's package postgresql.")
         return
-    folder = Path(tempfile.mkdtemp(prefix="webhook-load-"))
-    try:
-        measure(binaries, folder, options.rate, options.seconds)
-    finally:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="webhook-load-") as folder:
+        measure(Path(folder), options.rate, options.seconds)
 
 
-def measure(binaries: Path, folder: Path, rate: float, seconds: float) -> None:
-    (folder / "postgres").mkdir()
-    folder.chmod(0o755)
-    with postgres(binaries, folder / "postgres") as database:
+def measure(folder: Path, rate: float, seconds: float) -> None:
+    with postgres(folder) as database:
         env = environment(folder, database)
         python = [sys.executable, "-m"]
         subprocess.run([*python, "airflow", "db", "migrate"], env=env, check=True, stdout=subprocess.DEVNULL)
