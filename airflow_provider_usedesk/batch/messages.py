@@ -12,8 +12,8 @@ from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.ticket import Rules, ticket_request
 from airflow_provider_usedesk.batch.arguments import FaultyRow
+from airflow_provider_usedesk.batch.crew import Gate
 from airflow_provider_usedesk.batch.ledger import Open
-from airflow_provider_usedesk.batch.run import Gate
 from airflow_provider_usedesk.batch.worklist import Sendable, digest
 from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
 from airflow_provider_usedesk.ticket_search import TicketsSearch, Wanted

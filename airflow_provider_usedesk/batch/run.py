@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from hashlib import sha256
 from itertools import chain, islice
-from queue import Empty, SimpleQueue
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 from airflow_provider_usedesk.api.answers import CreatedTicket
 from airflow_provider_usedesk.api.errors import (
@@ -23,12 +16,15 @@ from airflow_provider_usedesk.api.errors import (
     UsedeskOutcomeUnknown,
     UsedeskRejected,
 )
-from airflow_provider_usedesk.batch.arguments import FaultyRow, RowArguments
-from airflow_provider_usedesk.batch.ledger import Ledger, Open, Seen
-from airflow_provider_usedesk.batch.quiet_hours import QuietHours
+from airflow_provider_usedesk.batch.arguments import RowArguments
+from airflow_provider_usedesk.batch.crew import TICK, Answer, Crew, Gate, HandedBack
+from airflow_provider_usedesk.batch.ledger import Ledger, Open
+from airflow_provider_usedesk.batch.plan import Check, Plan
 from airflow_provider_usedesk.batch.recipients import Row, Unreadable
+from airflow_provider_usedesk.batch.report import Outcome, Results, Summary, Tally, failures, progress
+from airflow_provider_usedesk.batch.settings import Rules, as_number
 from airflow_provider_usedesk.batch.worklist import Done, Sendable, Worklist
-from airflow_provider_usedesk.send_once import Absent, Found, OnUnknown, Unsure
+from airflow_provider_usedesk.send_once import Absent, Found, Unsure
 
 log = logging.getLogger(__name__)
 
@@ -36,98 +32,10 @@ log = logging.getLogger(__name__)
 MAX_OPEN = 256
 # Rows in a row without an answer that end a run.
 MOST_UNANSWERED = 32
-# Seconds after which a thread that waits looks whether it should stop.
-TICK = 0.5
 # Seconds that requests under way get to end when the task is told to stop.
 LAST_ANSWERS = 3.0
 # Seconds between two writes of answers while no row is released.
 WRITE_EVERY = 1.0
-# Reasons that the log names before it leaves the others to the result file.
-NAMED_REASONS = 10
-
-
-class Outcome(StrEnum):
-    """Say what became of a row."""
-
-    SENT = "sent"
-    SKIPPED = "skipped"
-    DUPLICATE = "duplicate"
-    BAD = "bad"
-    REJECTED = "rejected"
-    NOT_DELIVERED = "not_delivered"
-    UNKNOWN = "unknown"
-    LEFT = "left"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """
-    Say how a batch is sent.
-
-    :param max_in_flight: requests under way at the same time
-    :param validate: ``first`` checks all rows before any is sent, ``row`` each before it is sent
-    :param max_bad_rows: faulty rows, as a number or a share, with which rows are sent all the same
-    :param max_failures: failures, as a number or a share, that a run goes on with; None for any
-    :param fail_on: whether the batch has failed when ``any`` row did, when ``all`` did, or for ``none``
-    :param ignore_not_delivered: whether a message that the messenger did not take is no failure
-    :param on_unknown: what to do about rows that an earlier try may have sent
-    :param quiet_hours: when nothing is sent
-    :param in_quiet_hours: whether rows ``wait`` or are left (``leave``) then
-    :param pauses: whether to wait by raising :class:`Paused`
-    :param report_seconds: between two reports of the progress
-    """
-
-    max_in_flight: int = 8
-    validate: Literal["first", "row"] = "first"
-    max_bad_rows: float = 0
-    max_failures: float | None = None
-    fail_on: Literal["any", "all", "none"] = "any"
-    ignore_not_delivered: bool = False
-    on_unknown: OnUnknown = "verify"
-    quiet_hours: QuietHours | None = None
-    in_quiet_hours: Literal["wait", "leave"] = "wait"
-    pauses: bool = False
-    report_seconds: float = 30.0
-
-
-@dataclass(frozen=True)
-class Summary:
-    """
-    Hold what became of the rows.
-
-    :param rows: how many there are; None while not all are read
-    :param sent: sent in this try
-    :param skipped: sent by an earlier try
-    :param duplicate: left out, as another row has the same key
-    :param bad: with faults, not sent
-    :param rejected: refused by Usedesk
-    :param not_delivered: not taken by the messenger; there is a ticket
-    :param unknown: perhaps sent
-    :param left: not sent yet
-    :param seconds: how long it took
-    :param requests: how many requests it took
-    :param recipients_changed: whether the recipients are others than in the first try
-    """
-
-    rows: int | None = None
-    sent: int = 0
-    skipped: int = 0
-    duplicate: int = 0
-    bad: int = 0
-    rejected: int = 0
-    not_delivered: int = 0
-    unknown: int = 0
-    left: int = 0
-    seconds: float = 0.0
-    requests: int = 0
-    recipients_changed: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class TooManyBadRows(UsedeskInvalidRequest):
-    """Report that nothing was sent, for too many rows have faults."""
 
 
 class Paused(Exception):
@@ -140,51 +48,6 @@ class Paused(Exception):
     def __init__(self, until: datetime) -> None:
         super().__init__(f"Quiet hours until {until.isoformat()}.")
         self.until = until
-
-
-class HandedBack(Exception):
-    """Report that a row was not sent, because nothing is to be sent now."""
-
-
-class Gate:
-    """
-    Say whether rows may be sent now.
-
-    :param clock: tells the seconds passed
-    :param sleep: waits for some seconds
-    """
-
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self.is_closed = False
-        self.clock = clock
-        self.sleep = sleep
-
-    def pause(self, seconds: float) -> None:
-        """
-        Wait before sending.
-
-        :raises HandedBack: when the gate is closed meanwhile
-        """
-        end = self.clock() + seconds
-        while (left := end - self.clock()) > 0:
-            if self.is_closed:
-                raise HandedBack
-            self.sleep(min(left, TICK))
-
-
-class Results(Protocol):
-    """Where what became of each row is written."""
-
-    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None: ...
-
-
-class NoResults:
-    """Stand in where nobody wants a result file."""
-
-    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
-        """Do nothing."""
 
 
 class LookUp(Protocol):
@@ -209,7 +72,7 @@ class Steps:
     :param now: tells the time
     """
 
-    check: Callable[[str, dict[str, Any]], tuple[Mapping[str, Any], Sequence[str]]]
+    check: Check
     send: Callable[[Sendable], CreatedTicket]
     look_up: LookUp
     results: Results
@@ -242,19 +105,12 @@ class BatchRun:
         steps: Steps,
         gate: Gate,
     ) -> None:
-        self._source = iter(rows)
-        self._arguments = arguments
         self._ledger = ledger
         self._rules = rules
         self._steps = steps
         self._gate = gate
-        self._counts: Counter[Outcome] = Counter()
-        self._reasons: list[str] = []
-        self._fingerprint = sha256()
-        self._read = 0
-        self._to_send = 0
-        self._is_read = False
-        self._is_changed = False
+        self._tally = Tally(steps.results)
+        self._plan = Plan(rows, arguments, steps.check, self._tally)
         self._began = gate.clock()
         self._next_report = self._began + rules.report_seconds
         # By digest, what may have been sent: since when, and the rows that nobody knows about yet.
@@ -284,7 +140,7 @@ class BatchRun:
     @property
     def is_changed(self) -> bool:
         """Whether the recipients are known to be others than in an earlier try."""
-        return self._is_changed
+        return self._plan.is_changed
 
     @property
     def halted_by(self) -> UsedeskError | None:
@@ -301,28 +157,28 @@ class BatchRun:
         with Worklist() as self._worklist:
             self._recall()
             if self._rules.validate == "first":
-                self._plan()
-                self._check_bad_rows()
+                self._read_on()
+                self._plan.check_bad_rows(self._rules.max_bad_rows)
             try:
                 self._send_everything()
             finally:
                 self._end()
         summary = self.summary()
-        self._log_end(summary)
+        self._tally.log(summary)
         return summary
 
     def summary(self) -> Summary:
         """Return what became of the rows so far."""
-        counts = {outcome.value: self._counts[outcome] for outcome in Outcome}
+        plan, counts = self._plan, self._tally.counts
         ended = (Outcome.SENT, Outcome.REJECTED, Outcome.NOT_DELIVERED)
         unknown = len(self._doubtful)
-        left = self._to_send - sum(self._counts[outcome] for outcome in ended) - unknown
+        left = plan.to_send - sum(counts[outcome] for outcome in ended) - unknown
         return Summary(
-            rows=self._read if self._is_read else None,
-            **{**counts, "unknown": unknown, "left": left},
+            rows=plan.read if plan.is_read else None,
+            **{**{outcome.value: counts[outcome] for outcome in Outcome}, "unknown": unknown, "left": left},
             seconds=round(self._gate.clock() - self._began, 1),
             requests=self._steps.requests(),
-            recipients_changed=self._is_changed,
+            recipients_changed=plan.is_changed,
         )
 
     def _recall(self) -> None:
@@ -336,65 +192,8 @@ class BatchRun:
         if self._open:
             log.info("An earlier try may have sent %d rows without knowing of it.", len(self._open))
 
-    def _plan(self, limit: int | None = None) -> None:
-        """Read rows, check them, and put those that are to be sent on the list."""
-        last = self._read + limit if limit else None
-        for row in islice(self._source, limit):
-            self._read += 1
-            if isinstance(row, Unreadable):
-                self._fingerprint.update(b"?")
-                self._note(Outcome.BAD, row.number, "", reason=row.reason)
-            else:
-                self._plan_one(row)
-            if self._is_stopped or self._read == last:
-                return
-        self._is_read = True
-        self._compare_with_earlier()
-
-    def _plan_one(self, row: Row) -> None:
-        self._fingerprint.update(json.dumps(row.columns, default=str, sort_keys=True).encode())
-        key = ""
-        try:
-            key = self._arguments.key(row.columns)
-            fields, files = self._steps.check(key, self._arguments.parameters(row.columns))
-        except (FaultyRow, UsedeskInvalidRequest) as fault:
-            self._note(Outcome.BAD, row.number, key, reason="; ".join(fault.faults))
-            return
-        claimed = self._worklist.claim(key, row.number)
-        if isinstance(claimed, Done):
-            self._note_done_before(row.number, key, claimed)
-        elif claimed is not None:
-            self._note(Outcome.DUPLICATE, row.number, key, reason=f"the same key as row {claimed}")
-        else:
-            self._worklist.add(Sendable(row.number, key, fields, files))
-            self._to_send += 1
-
-    def _note_done_before(self, number: int, key: str, done: Done) -> None:
-        # What was not delivered stays a failure, as it does for a single message.
-        self._to_send += done.not_delivered
-        outcome = Outcome.NOT_DELIVERED if done.not_delivered else Outcome.SKIPPED
-        self._note(outcome, number, key, done.ticket_id)
-
-    def _check_bad_rows(self) -> None:
-        bad = self._counts[Outcome.BAD]
-        if self._is_read and bad > _limit(self._rules.max_bad_rows, self._read):
-            more = [f"and {bad - len(self._reasons)} more rows"] if bad > len(self._reasons) else []
-            raise TooManyBadRows([f"{bad} of {self._read} rows have faults", *self._reasons, *more])
-
-    def _compare_with_earlier(self) -> None:
-        seen, before = Seen(self._read, self._fingerprint.hexdigest()), self._ledger.seen
-        self._ledger.write_seen(seen)
-        if before is None or before == seen:
-            return
-        self._is_changed = True
-        log.warning(
-            "The recipients are not those of the earlier try: %d rows now, %d then. Rows are known by their "
-            "keys: %d of them were sent and are not sent again; %d that were sent are no longer among them.",
-            seen.rows,
-            before.rows,
-            self._counts[Outcome.SKIPPED],
-            self._worklist.count_missing(),
-        )
+    def _read_on(self, limit: int | None = None) -> None:
+        self._plan.go_on(self._worklist, self._ledger, limit, lambda: self._is_stopped)
 
     def _send_everything(self) -> None:
         if self._rules.validate == "first":
@@ -407,14 +206,14 @@ class BatchRun:
             again = self._settle()
         if self._rules.in_quiet_hours == "leave" and not self._is_over():
             for row in chain(self._returned, rows):
-                self._steps.results.write(row.number, row.key, Outcome.LEFT, None, "quiet hours")
+                self._tally.write(Outcome.LEFT, row.number, row.key, reason="quiet hours")
 
     def _rows(self) -> Iterator[Sendable]:
         number = 0
         while not self._is_over():
             rows = self._worklist.after(number, MAX_OPEN)
-            if not rows and not self._is_read:
-                self._plan(MAX_OPEN)
+            if not rows and not self._plan.is_read:
+                self._read_on(MAX_OPEN)
                 continue
             if not rows:
                 return
@@ -476,7 +275,7 @@ class BatchRun:
             self._give_back(row)
         elif isinstance(came, (UsedeskInvalidRequest, UsedeskRejected)):
             del self._open[row.digest]
-            self._note(Outcome.REJECTED, row.number, row.key, reason=f"{type(came).__name__}: {came}")
+            self._tally.note(Outcome.REJECTED, row.number, row.key, reason=f"{type(came).__name__}: {came}")
         elif isinstance(came, UsedeskError) and not isinstance(came, UsedeskOutcomeUnknown):
             self._give_back(row)
             self._halt = self._halt or came
@@ -499,7 +298,7 @@ class BatchRun:
         self._worklist.note_done([done])
         self._answered.append(done)
         outcome = Outcome.NOT_DELIVERED if not_delivered else Outcome.SENT
-        self._note(outcome, row.number, row.key, ticket_id)
+        self._tally.note(outcome, row.number, row.key, ticket_id)
 
     def _settle(self) -> list[Sendable]:
         """Ask Usedesk about the rows in doubt, and return those that were certainly not sent."""
@@ -514,9 +313,9 @@ class BatchRun:
             if isinstance(found, Found):
                 self._finish(row, found.answer.ticket_id)
             elif isinstance(found, Unsure):
-                self._remember_reason(f"row {row.number}: {found.reason}")
+                self._tally.add_reason(row.number, found.reason)
             elif row.digest in self._resent:
-                self._remember_reason(f"row {row.number}: sent twice without an answer, and not there")
+                self._tally.add_reason(row.number, "sent twice without an answer, and not there")
             else:
                 del self._open[row.digest], self._doubtful[row.digest]
                 self._finished.add(row.digest)
@@ -581,7 +380,7 @@ class BatchRun:
 
     def _has_too_many_failures(self) -> bool:
         limit = self._rules.max_failures
-        return limit is not None and failures(self.summary(), self._rules) > _limit(limit, self._read)
+        return limit is not None and failures(self.summary(), self._rules) > as_number(limit, self._plan.read)
 
     def _end(self) -> None:
         """Take the last answers, and write down where the next try goes on."""
@@ -592,19 +391,7 @@ class BatchRun:
         self._crew.dismiss()
         self._write_ledger()
         for row in self._doubtful.values():
-            self._steps.results.write(row.number, row.key, Outcome.UNKNOWN, None, "it may have been sent")
-
-    def _note(
-        self, outcome: Outcome, number: int, key: str, ticket_id: int | None = None, reason: str = ""
-    ) -> None:
-        self._counts[outcome] += 1
-        self._steps.results.write(number, key, outcome, ticket_id, reason)
-        if outcome in (Outcome.BAD, Outcome.REJECTED):
-            self._remember_reason(f"row {number}: {reason}")
-
-    def _remember_reason(self, reason: str) -> None:
-        if len(self._reasons) < NAMED_REASONS:
-            self._reasons.append(reason)
+            self._tally.write(Outcome.UNKNOWN, row.number, row.key, reason="it may have been sent")
 
     def _report_now_and_then(self) -> None:
         now = self._gate.clock()
@@ -614,124 +401,3 @@ class BatchRun:
         summary = self.summary()
         log.info("%s", progress(summary))
         self._steps.report(summary)
-
-    def _log_end(self, summary: Summary) -> None:
-        for reason in self._reasons:
-            log.warning("%s", reason)
-        count = summary.bad + summary.rejected
-        if count > len(self._reasons):
-            log.warning("And %d more rows; the result file has all of them.", count - len(self._reasons))
-        log.info("%s", progress(summary))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """
-    Hold what came of sending a row.
-
-    :param row: the row
-    :param came: the ticket, or the error
-    """
-
-    row: Sendable
-    came: CreatedTicket | BaseException
-
-
-class Crew:
-    """
-    Send rows in a bounded number of threads.
-
-    :param send: sends one row
-    :param size: how many threads
-    :param gate: while it is closed, rows are handed back
-    """
-
-    def __init__(self, send: Callable[[Sendable], CreatedTicket], size: int, gate: Gate) -> None:
-        self._send = send
-        self._size = size
-        self._gate = gate
-        self._rows: SimpleQueue[Sendable | None] = SimpleQueue()
-        self._answers: SimpleQueue[Answer] = SimpleQueue()
-        self._threads = 0
-        self.in_flight = 0
-
-    def send(self, row: Sendable) -> None:
-        """Send a row as soon as a thread is free."""
-        self.in_flight += 1
-        if self._threads < self._size:
-            self._threads += 1
-            # A daemon: a server that does not answer must not keep the process from ending.
-            threading.Thread(target=self._work, name="usedesk-batch", daemon=True).start()
-        self._rows.put(row)
-
-    def answers(self, seconds: float) -> Iterator[Answer]:
-        """Give the answers that are there; wait some seconds for the first."""
-        try:
-            answer = self._answers.get(timeout=seconds)
-            while True:
-                self.in_flight -= 1
-                yield answer
-                answer = self._answers.get_nowait()
-        except Empty:
-            return
-
-    def dismiss(self) -> None:
-        """Let the threads end."""
-        for _ in range(self._threads):
-            self._rows.put(None)
-
-    def _work(self) -> None:
-        while (row := self._rows.get()) is not None:
-            self._answers.put(Answer(row, self._outcome(row)))
-
-    def _outcome(self, row: Sendable) -> CreatedTicket | BaseException:
-        if self._gate.is_closed:
-            return HandedBack()
-        try:
-            return self._send(row)
-        except BaseException as error:
-            return error
-
-
-def failures(summary: Summary, rules: Rules) -> int:
-    """Count the rows that failed."""
-    not_delivered = 0 if rules.ignore_not_delivered else summary.not_delivered
-    return summary.bad + summary.rejected + summary.unknown + not_delivered
-
-
-def has_failed(summary: Summary, rules: Rules) -> bool:
-    """Tell whether a batch has failed, by the rule that the user set."""
-    count = failures(summary, rules)
-    if rules.max_failures is not None and count > _limit(rules.max_failures, summary.rows or 0):
-        return True
-    if rules.fail_on == "all":
-        return count > 0 and not summary.sent + summary.skipped
-    return count > 0 and rules.fail_on == "any"
-
-
-def progress(summary: Summary) -> str:
-    """Say how far a batch has come."""
-    done = summary.sent + summary.not_delivered + summary.rejected
-    total = done + summary.left + summary.unknown
-    of_all = f" of {total}" if summary.rows is not None else ""
-    parts = [f"Sent {summary.sent}{of_all}"]
-    if summary.seconds and done:
-        rate = done / summary.seconds
-        parts.append(f"{rate * 60:.0f} a minute")
-        if summary.left and summary.rows is not None:
-            parts.append(f"{_duration(summary.left / rate)} left")
-    others = ("skipped", "duplicate", "bad", "rejected", "not_delivered", "unknown")
-    parts += [f"{count} {name.replace('_', ' ')}" for name in others if (count := getattr(summary, name))]
-    return ", ".join(parts) + "."
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
-def _limit(limit: float, rows: int) -> float:
-    """Return a limit as a number: below 1 it is a share of the rows."""
-    return limit * rows if 0 < limit < 1 else limit

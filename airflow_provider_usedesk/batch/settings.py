@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.request import unknown_parameter
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
-from airflow_provider_usedesk.batch.run import Rules
+from airflow_provider_usedesk.send_once import OnUnknown
 
 MOST_IN_FLIGHT = 64
 CHOICES = {
@@ -19,6 +20,37 @@ CHOICES = {
     "on_unknown": ("verify", "fail", "send"),
     "in_quiet_hours": ("wait", "leave"),
 }
+
+
+@dataclass(frozen=True)
+class Rules:
+    """
+    Say how a batch is sent.
+
+    :param max_in_flight: requests under way at the same time
+    :param validate: ``first`` checks all rows before any is sent, ``row`` each before it is sent
+    :param max_bad_rows: faulty rows, as a number or a share, with which rows are sent all the same
+    :param max_failures: failures, as a number or a share, that a run goes on with; None for any
+    :param fail_on: whether the batch has failed when ``any`` row did, when ``all`` did, or for ``none``
+    :param ignore_not_delivered: whether a message that the messenger did not take is no failure
+    :param on_unknown: what to do about rows that an earlier try may have sent
+    :param quiet_hours: when nothing is sent
+    :param in_quiet_hours: whether rows ``wait`` or are left (``leave``) then
+    :param pauses: whether to wait by raising :class:`Paused`
+    :param report_seconds: between two reports of the progress
+    """
+
+    max_in_flight: int = 8
+    validate: Literal["first", "row"] = "first"
+    max_bad_rows: float = 0
+    max_failures: float | None = None
+    fail_on: Literal["any", "all", "none"] = "any"
+    ignore_not_delivered: bool = False
+    on_unknown: OnUnknown = "verify"
+    quiet_hours: QuietHours | None = None
+    in_quiet_hours: Literal["wait", "leave"] = "wait"
+    pauses: bool = False
+    report_seconds: float = 30.0
 
 
 def read_rules(
@@ -70,6 +102,11 @@ def read_rules(
         in_quiet_hours=choices["in_quiet_hours"],
         pauses=pauses,
     )
+
+
+def as_number(limit: float, rows: int) -> float:
+    """Return a limit as a number: below 1 it is a share of the rows."""
+    return limit * rows if 0 < limit < 1 else limit
 
 
 def _faults_of_choices(choices: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.ticket import Rules as WayOfSending
     from airflow_provider_usedesk.batch.arguments import RowArguments
     from airflow_provider_usedesk.batch.ledger import Pieces
-    from airflow_provider_usedesk.batch.run import BatchRun, Results, Rules, Summary
+    from airflow_provider_usedesk.batch.report import Results, Summary
+    from airflow_provider_usedesk.batch.run import BatchRun
+    from airflow_provider_usedesk.batch.settings import Rules
 
 # Seconds for which a batch goes on asking a service that refuses or cannot be reached.
 PATIENCE = 900.0
@@ -240,18 +242,19 @@ class BaseTicketBatchOperator(TicketParameters):
         return StatePieces(store, self._trial(context).turn)
 
     def _results(self) -> AbstractContextManager[Results]:
+        from airflow_provider_usedesk.batch.report import NoResults
         from airflow_provider_usedesk.batch.results import ResultFile
-        from airflow_provider_usedesk.batch.run import NoResults
 
         if not self.results_path:
             return nullcontext(NoResults())
         return ResultFile(self.results_path, ObjectStoragePath)
 
     def _new_run(self, context: Context, rules: Rules, pieces: Pieces, results: Results) -> BatchRun:
+        from airflow_provider_usedesk.batch.crew import Gate
         from airflow_provider_usedesk.batch.ledger import Ledger
         from airflow_provider_usedesk.batch.messages import Messages
         from airflow_provider_usedesk.batch.recipients import read_rows
-        from airflow_provider_usedesk.batch.run import BatchRun, Gate, Steps
+        from airflow_provider_usedesk.batch.run import BatchRun, Steps
 
         gate = Gate()
         client = self.hook.patient_client(PATIENCE, gate.pause)
@@ -316,7 +319,7 @@ class BaseTicketBatchOperator(TicketParameters):
 
     def _judge(self, run: BatchRun, rules: Rules, summary: Summary) -> None:
         """Fail where that is the rule, and for good where a retry would fail again."""
-        from airflow_provider_usedesk.batch.run import failures, has_failed
+        from airflow_provider_usedesk.batch.report import failures, has_failed
 
         if run.halted_by is not None:
             with self._failing_for_good():

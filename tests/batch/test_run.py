@@ -13,20 +13,14 @@ from jinja2 import Environment, StrictUndefined
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.answers import CreatedTicket
 from airflow_provider_usedesk.batch.arguments import RowArguments
+from airflow_provider_usedesk.batch.crew import Gate
 from airflow_provider_usedesk.batch.ledger import Ledger
+from airflow_provider_usedesk.batch.plan import TooManyBadRows
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 from airflow_provider_usedesk.batch.recipients import read_rows
-from airflow_provider_usedesk.batch.run import (
-    MAX_OPEN,
-    BatchRun,
-    Gate,
-    Paused,
-    Rules,
-    Steps,
-    TooManyBadRows,
-    has_failed,
-    progress,
-)
+from airflow_provider_usedesk.batch.report import Summary, has_failed, progress
+from airflow_provider_usedesk.batch.run import MAX_OPEN, BatchRun, Paused, Steps
+from airflow_provider_usedesk.batch.settings import Rules
 from airflow_provider_usedesk.send_once import Absent, Found, Unsure
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -494,8 +488,6 @@ def test_progress_is_reported_at_a_calm_interval(batch, caplog):
 
 
 def test_what_progress_says():
-    from airflow_provider_usedesk.batch.run import Summary
-
     summary = Summary(rows=400, sent=150, left=230, rejected=2, skipped=18, seconds=60.8)
     assert progress(summary) == "Sent 150 of 382, 150 a minute, 2 min left, 18 skipped, 2 rejected."
     assert progress(Summary(rows=0)) == "Sent 0 of 0."
