@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ class Gate:
     """
     Say whether rows may be sent now.
 
+    It is closed until it is opened, and closes by itself: those who send must not outlive what is written of
+    them, where the one who writes hangs or another try has begun.
+
     :param clock: tells the seconds passed
     :param sleep: waits for some seconds
     """
@@ -30,9 +34,30 @@ class Gate:
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self.is_closed = False
         self.clock = clock
         self.sleep = sleep
+        self.is_stopped = False
+        self._open_until = -math.inf
+
+    def stop(self) -> None:
+        """Close for good; safe to call from a signal handler, as nothing else sets what this does."""
+        self.is_stopped = True
+
+    def open(self, until: float) -> None:
+        """
+        Open.
+
+        :param until: when it closes, by the clock
+        """
+        self._open_until = until
+
+    def close(self) -> None:
+        """Close until it is opened again."""
+        self._open_until = -math.inf
+
+    @property
+    def is_closed(self) -> bool:
+        return self.is_stopped or self.clock() >= self._open_until
 
     def pause(self, seconds: float) -> None:
         """
@@ -45,6 +70,8 @@ class Gate:
             if self.is_closed:
                 raise HandedBack
             self.sleep(min(left, TICK))
+        if self.is_closed:
+            raise HandedBack
 
 
 @dataclass(frozen=True)

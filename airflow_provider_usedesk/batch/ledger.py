@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Protocol
 
 from airflow_provider_usedesk.batch.worklist import Done
@@ -17,7 +20,7 @@ from airflow_provider_usedesk.batch.worklist import Done
 # A piece of so many records stays far below the 64 KB that Airflow's state store wants a value to have.
 RECORDS_IN_PIECE = 1000
 RECORD = struct.Struct("<qQ")
-DIGEST = struct.Struct("<q")
+OPEN_ROW = struct.Struct("<qIIq")
 
 
 class Pieces(Protocol):
@@ -28,18 +31,20 @@ class Pieces(Protocol):
 
 
 @dataclass(frozen=True)
-class Open:
+class OpenRow:
     """
-    Hold which rows may have been sent without an answer that is remembered.
+    Hold that a row may have been sent without an answer that is remembered.
 
-    :param digests: of their keys
-    :param since: when the first of them was about to be sent, UTC
-    :param until: when the last of them was, UTC
+    :param digest: of its key
+    :param since: when it was about to be sent, UTC, in whole seconds
+    :param until: after this moment it was not sent, UTC, in whole seconds
+    :param shown: of what a list of tickets would show of its ticket
     """
 
-    digests: tuple[int, ...]
+    digest: int
     since: datetime
     until: datetime
+    shown: int
 
 
 @dataclass(frozen=True)
@@ -55,24 +60,40 @@ class Seen:
     fingerprint: str
 
 
+class LedgerTaken(RuntimeError):
+    """Report that another try of the same task has begun, and that this one must not send any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Another try of this task has begun; this one sends nothing more.")
+
+
 class Ledger:
     """
     Write before rows are sent that they will be, and behind it that they were.
 
-    Each write is small: records go into pieces of a thousand, of which only the last is written again.
+    Each write is small: records go into pieces of a thousand, of which only the last is written again. It
+    belongs to the try that read it last; a worker that is taken for dead and lives on cannot write any more.
 
     :param pieces: where it is kept
     """
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
+        self._owner = token_hex(8)
         self._full = 0
         self._last: list[Done] = []
-        self._open: Open | None = None
+        self.open: tuple[OpenRow, ...] = ()
+        """Which rows may have been sent, as it was written last."""
         self.seen: Seen | None = None
 
     def read(self) -> Iterator[Done]:
-        """Read what earlier tries wrote; take all of it before anything else is called."""
+        """Read what earlier tries wrote, and own it from now on; to be taken whole before anything else."""
+        head = self._pieces.get("head")
+        if head is not None:
+            self.open = _open_rows(head["open"])
+            self.seen = Seen(**head["seen"]) if head["seen"] else None
+        # Before the records are read: nobody else adds any from here on.
+        self._write_head(self.open, self.seen)
         while (piece := self._pieces.get(_name(self._full))) is not None:
             self._last = _records(piece)
             yield from self._last
@@ -80,34 +101,34 @@ class Ledger:
                 break
             self._full += 1
             self._last = []
-        head = self._pieces.get("head")
-        if head is not None:
-            self._open = _open(head["open"])
-            self.seen = Seen(**head["seen"]) if head["seen"] else None
 
-    @property
-    def open(self) -> Open | None:
-        """Which rows may have been sent, as it was written last."""
-        return self._open
-
-    def write(self, done: Sequence[Done], open_rows: Open | None) -> None:
+    def write(self, done: Sequence[Done], open_rows: Sequence[OpenRow]) -> None:
         """
         Write what was done since the last time, and what may be sent from now on.
 
         :param done: rows with an answer
         :param open_rows: rows that are about to be sent, and those still without an answer
+        :raises LedgerTaken: when another try has read it since
         """
+        self._check_owner()
         # First what was done: who dies in between finds it, and the rows in `open` that it closes.
         self._append(done)
-        if open_rows != self._open:
-            self._open = open_rows
-            self._write_head()
+        if (rows := tuple(open_rows)) != self.open:
+            self._write_head(rows, self.seen)
 
     def write_seen(self, seen: Seen) -> None:
-        """Write what the recipients were."""
+        """
+        Write what the recipients were.
+
+        :raises LedgerTaken: when another try has read it since
+        """
         if seen != self.seen:
-            self.seen = seen
-            self._write_head()
+            self._check_owner()
+            self._write_head(self.open, seen)
+
+    def _check_owner(self) -> None:
+        if (head := self._pieces.get("head")) is None or head["owner"] != self._owner:
+            raise LedgerTaken
 
     def _append(self, done: Sequence[Done]) -> None:
         while done:
@@ -119,9 +140,17 @@ class Ledger:
                 self._full += 1
                 self._last = []
 
-    def _write_head(self) -> None:
-        seen = {"rows": self.seen.rows, "fingerprint": self.seen.fingerprint} if self.seen else None
-        self._pieces.set("head", {"open": _open_value(self._open), "seen": seen})
+    def _write_head(self, open_rows: tuple[OpenRow, ...], seen: Seen | None) -> None:
+        self._pieces.set(
+            "head",
+            {
+                "owner": self._owner,
+                "open": _packed_open(open_rows),
+                "seen": {"rows": seen.rows, "fingerprint": seen.fingerprint} if seen else None,
+            },
+        )
+        # Behind the write: what failed to be written is written again.
+        self.open, self.seen = open_rows, seen
 
 
 class StatePieces:
@@ -153,6 +182,7 @@ class FolderPieces:
 
     def __init__(self, folder: Any) -> None:
         self._folder = folder
+        self._is_there = False
 
     def get(self, name: str) -> Any:
         with suppress(FileNotFoundError):
@@ -160,14 +190,19 @@ class FolderPieces:
         return None
 
     def set(self, name: str, value: Any) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._is_there:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._is_there = True
         target = self._folder / f"{name}.json"
         if not isinstance(target, Path):
             target.write_text(json.dumps(value))
             return
-        # A half-written file must never be found.
+        # A half-written file must never be found, not even when the machine goes down.
         draft = target.with_suffix(".new")
-        draft.write_text(json.dumps(value))
+        with draft.open("w") as file:
+            file.write(json.dumps(value))
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(target)
 
 
@@ -186,19 +221,16 @@ def _records(piece: str) -> list[Done]:
     ]
 
 
-def _open_value(open_rows: Open | None) -> Any:
-    if open_rows is None:
-        return None
-    digests = b64encode(b"".join(map(DIGEST.pack, open_rows.digests))).decode()
-    return {
-        "digests": digests,
-        "since": open_rows.since.isoformat(),
-        "until": open_rows.until.isoformat(),
-    }
+def _packed_open(rows: Sequence[OpenRow]) -> str:
+    packed = (
+        OPEN_ROW.pack(row.digest, int(row.since.timestamp()), ceil(row.until.timestamp()), row.shown)
+        for row in rows
+    )
+    return b64encode(b"".join(packed)).decode()
 
 
-def _open(value: Any) -> Open | None:
-    if value is None:
-        return None
-    digests = tuple(one for (one,) in DIGEST.iter_unpack(b64decode(value["digests"])))
-    return Open(digests, datetime.fromisoformat(value["since"]), datetime.fromisoformat(value["until"]))
+def _open_rows(packed: str) -> tuple[OpenRow, ...]:
+    return tuple(
+        OpenRow(of_key, datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC), shown)
+        for of_key, since, until, shown in OPEN_ROW.iter_unpack(b64decode(packed))
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,14 @@ from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.ticket import Rules, ticket_request
 from airflow_provider_usedesk.batch.arguments import FaultyRow
 from airflow_provider_usedesk.batch.crew import Gate
-from airflow_provider_usedesk.batch.ledger import Open
+from airflow_provider_usedesk.batch.doubts import Doubt, asked_together
 from airflow_provider_usedesk.batch.worklist import Sendable, digest
 from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
-from airflow_provider_usedesk.ticket_search import TicketsSearch, Wanted
+from airflow_provider_usedesk.ticket_search import MAY_BE_COMPARED, TicketsSearch, Wanted
 
 # Seconds after which a request that was under way and a listing that lags are done.
 SETTLE = 30.0
+SHARED_ID = Unsure("another row in doubt has the same additional_id")
 
 
 @dataclass(frozen=True)
@@ -61,35 +63,39 @@ class Messages:
         return self.client.send_checked(Request(row.fields, files))
 
     def look_up(
-        self,
-        rows: Sequence[Sendable],
-        open_rows: Open,
-        knows_ticket: Callable[[int], bool],
-        fixed: frozenset[str],
-    ) -> Mapping[int, Found[CreatedTicket] | Absent | Unsure]:
+        self, doubts: Sequence[Doubt], knows_ticket: Callable[[int], bool]
+    ) -> Iterator[tuple[int, Found[CreatedTicket] | Absent | Unsure]]:
         """
-        Ask Usedesk which of some rows were sent, by their numbers.
+        Ask Usedesk which of some rows were sent, and tell it of each by its number.
 
-        :param rows: the rows
-        :param open_rows: when they were sent, if they were
+        :param doubts: the rows
         :param knows_ticket: tells tickets of other rows
-        :param fixed: what a ticket of an earlier try certainly has in common with that of this one
         """
-        search = TicketsSearch(
-            self.client,
-            [_wanted(row, fixed) for row in rows],
-            knows_ticket,
-            until=open_rows.until,
-            settle=SETTLE,
-            sleep=self.gate.pause,
-        )
-        found = search(Ask(open_rows.since, is_exact=True))
-        return {row.number: found[row.fields["additional_id"]] for row in rows}
+        rows_with_id = Counter(doubt.row.fields["additional_id"] for doubt in doubts)
+        for group in asked_together(doubts):
+            search = TicketsSearch(
+                self.client,
+                [_wanted(doubt) for doubt in group],
+                knows_ticket,
+                until=max(doubt.until for doubt in group),
+                settle=SETTLE,
+                sleep=self.gate.pause,
+            )
+            found = search(Ask(group[0].since, is_exact=True))
+            for row in (doubt.row for doubt in group):
+                own_id = row.fields["additional_id"]
+                # Of two rows with one id nobody can tell whose a ticket is.
+                yield row.number, found[own_id] if rows_with_id[own_id] == 1 else SHARED_ID
 
 
-def _wanted(row: Sendable, fixed: frozenset[str]) -> Wanted:
-    subject = row.fields.get("subject")
-    return Wanted(row.fields["additional_id"], subject, as_id(row.fields.get("client_id")), fixed)
+def _wanted(doubt: Doubt) -> Wanted:
+    fields = doubt.row.fields
+    return Wanted(
+        fields["additional_id"],
+        fields.get("subject"),
+        as_id(fields.get("client_id")),
+        MAY_BE_COMPARED if doubt.is_alike else frozenset(),
+    )
 
 
 def _paths(files: Any) -> list[str]:

@@ -69,12 +69,16 @@ class Results(Protocol):
     """Where what became of each row is written."""
 
     def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None: ...
+    def show(self) -> None: ...
 
 
 class NoResults:
     """Stand in where nobody wants a result file."""
 
     def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
+        """Do nothing."""
+
+    def show(self) -> None:
         """Do nothing."""
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import chain, islice
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from airflow_provider_usedesk.api.answers import CreatedTicket
@@ -18,7 +19,8 @@ from airflow_provider_usedesk.api.errors import (
 )
 from airflow_provider_usedesk.batch.arguments import RowArguments
 from airflow_provider_usedesk.batch.crew import TICK, Answer, Crew, Gate, HandedBack
-from airflow_provider_usedesk.batch.ledger import Ledger, Open
+from airflow_provider_usedesk.batch.doubts import Doubt
+from airflow_provider_usedesk.batch.ledger import Ledger, OpenRow
 from airflow_provider_usedesk.batch.plan import Check, Plan
 from airflow_provider_usedesk.batch.recipients import Row, Unreadable
 from airflow_provider_usedesk.batch.report import Outcome, Results, Summary, Tally, failures, progress
@@ -36,6 +38,8 @@ MOST_UNANSWERED = 32
 LAST_ANSWERS = 3.0
 # Seconds between two writes of answers while no row is released.
 WRITE_EVERY = 1.0
+# Seconds for which those who send may begin to, as it is written; while they wait it is written anew.
+LEASE = 15.0
 
 
 class Paused(Exception):
@@ -50,12 +54,15 @@ class Paused(Exception):
         self.until = until
 
 
+Verdict = Found[CreatedTicket] | Absent | Unsure
+
+
 class LookUp(Protocol):
-    """Asks Usedesk which of some rows were sent, by their numbers."""
+    """Asks Usedesk which of some rows were sent, and tells it of each by its number."""
 
     def __call__(
-        self, rows: Sequence[Sendable], open_rows: Open, knows_ticket: Callable[[int], bool]
-    ) -> Mapping[int, Found[CreatedTicket] | Absent | Unsure]: ...
+        self, doubts: Sequence[Doubt], knows_ticket: Callable[[int], bool]
+    ) -> Iterable[tuple[int, Verdict]]: ...
 
 
 @dataclass(frozen=True)
@@ -111,36 +118,38 @@ class BatchRun:
         self._gate = gate
         self._tally = Tally(steps.results)
         self._plan = Plan(rows, arguments, steps.check, self._tally)
+        self._crew = Crew(steps.send, rules.max_in_flight, gate)
         self._began = gate.clock()
         self._next_report = self._began + rules.report_seconds
-        # By digest, what may have been sent: since when, and the rows that nobody knows about yet.
-        self._open: dict[int, datetime] = {}
-        self._until: datetime | None = None
+        self._number = 0
+        # By digest: what is being sent; what else may have been sent; and those of its rows that are known.
+        self._sending: dict[int, OpenRow] = {}
+        self._in_doubt: dict[int, OpenRow] = {}
         self._doubtful: dict[int, Sendable] = {}
-        self._finished: set[int] = set()
+        self._settled: set[int] = set()
         self._resent: set[int] = set()
         self._unanswered = 0
-        self._crew = Crew(steps.send, rules.max_in_flight, gate)
         self._returned: list[Sendable] = []
         self._answered: list[Done] = []
+        self._lease_end = steps.now()
+        self._renew_at = -math.inf
         self._written_at = self._began
         self._rate = 0.0
         self._halt: UsedeskError | None = None
-        self._is_stopped = False
+        self._leaves_the_rest = False
 
     def stop(self) -> None:
         """Send nothing more; safe to call from a signal handler."""
-        self._is_stopped = True
-        self._gate.is_closed = True
+        self._gate.stop()
 
     @property
     def was_stopped(self) -> bool:
-        return self._is_stopped
+        return self._gate.is_stopped
 
     @property
-    def is_changed(self) -> bool:
-        """Whether the recipients are known to be others than in an earlier try."""
-        return self._plan.is_changed
+    def was_cut_short(self) -> bool:
+        """Whether it ended with rows that are left, and not because quiet hours leave them."""
+        return not self._leaves_the_rest and (not self._plan.is_read or self.summary().left > 0)
 
     @property
     def halted_by(self) -> UsedeskError | None:
@@ -161,8 +170,10 @@ class BatchRun:
                 self._plan.check_bad_rows(self._rules.max_bad_rows)
             try:
                 self._send_everything()
-            finally:
-                self._end()
+            except BaseException:
+                self._end(LAST_ANSWERS)
+                raise
+            self._end()
         summary = self.summary()
         self._tally.log(summary)
         return summary
@@ -183,54 +194,38 @@ class BatchRun:
 
     def _recall(self) -> None:
         self._worklist.note_done(self._ledger.read())
-        if (open_rows := self._ledger.open) is None:
-            return
-        for one in open_rows.digests:
-            if not self._worklist.is_done(one):
-                self._open[one] = open_rows.since
-        self._until = open_rows.until
-        if self._open:
-            log.info("An earlier try may have sent %d rows without knowing of it.", len(self._open))
+        self._in_doubt = {
+            row.digest: row for row in self._ledger.open if not self._worklist.is_done(row.digest)
+        }
+        if self._in_doubt:
+            log.info("An earlier try may have sent %d rows without knowing of it.", len(self._in_doubt))
 
     def _read_on(self, limit: int | None = None) -> None:
-        self._plan.go_on(self._worklist, self._ledger, limit, lambda: self._is_stopped)
+        self._plan.go_on(self._worklist, self._ledger, limit, lambda: self.was_stopped)
 
     def _send_everything(self) -> None:
         if self._rules.validate == "first":
-            self._doubtful = {row.digest: row for row in self._worklist.with_digests(self._open)}
-        rows, again, in_doubt = self._rows(), self._settle(), -1
+            self._doubtful = {row.digest: row for row in self._worklist.with_digests(self._in_doubt)}
+        self._settle()
+        in_doubt = -1
         # What got no answer is asked about at the end, or when it is too much to go on.
         while in_doubt != len(self._doubtful):
-            self._send(chain(again, rows))
+            self._send()
             in_doubt = len(self._doubtful)
-            again = self._settle()
-        if self._rules.in_quiet_hours == "leave" and not self._is_over():
-            for row in chain(self._returned, rows):
-                self._tally.write(Outcome.LEFT, row.number, row.key, reason="quiet hours")
+            self._settle()
+        if self._leaves_the_rest:
+            self._note_left()
+            # Of those that were read only now some may be in doubt.
+            self._settle()
+            self._note_left()
 
-    def _rows(self) -> Iterator[Sendable]:
-        number = 0
-        while not self._is_over():
-            rows = self._worklist.after(number, MAX_OPEN)
-            if not rows and not self._plan.is_read:
-                self._read_on(MAX_OPEN)
-                continue
-            if not rows:
-                return
-            number = rows[-1].number
-            for row in rows:
-                if row.digest in self._open:
-                    self._doubtful[row.digest] = row
-                elif row.digest not in self._finished:
-                    yield row
-
-    def _send(self, rows: Iterator[Sendable]) -> None:
+    def _send(self) -> None:
         """Send rows until there are none, or the run is over."""
+        self._leaves_the_rest = False
         while not self._is_over():
             quiet_until = self._quiet_until()
             if quiet_until is None:
-                self._gate.is_closed = self._is_stopped
-                self._release(rows)
+                self._release()
             elif not self._sits_out(quiet_until):
                 return
             if self._crew.in_flight:
@@ -239,25 +234,52 @@ class BatchRun:
                 return
             self._report_now_and_then()
 
-    def _release(self, rows: Iterator[Sendable]) -> None:
+    def _release(self) -> None:
         """Hand rows to those who send, after they are written down as perhaps sent."""
-        busy = self._rules.max_in_flight
-        # As many more as are sent in a second, so that no thread waits for a write.
-        most = min(busy + max(busy // 2, int(self._rate)), MAX_OPEN)
-        if self._crew.in_flight > (busy + most) // 2:
-            return
-        ahead = most - self._crew.in_flight
-        fresh = self._returned[:ahead]
-        del self._returned[:ahead]
-        fresh += islice(rows, max(min(ahead, MAX_OPEN - len(self._open)) - len(fresh), 0))
-        if not fresh:
+        fresh = self._fresh_rows()
+        began = self._gate.clock()
+        if not fresh and (began < self._renew_at or not self._sending):
             return
         now = self._steps.now()
-        self._open.update((row.digest, now) for row in fresh)
-        self._until = now
+        self._lease_end = now + timedelta(seconds=LEASE)
+        self._renew_at = began + LEASE / 3
+        self._sending.update(
+            (row.digest, OpenRow(row.digest, now, self._lease_end, row.shown)) for row in fresh
+        )
         self._write_ledger()
+        self._gate.open(began + LEASE)
         for row in fresh:
             self._crew.send(row)
+
+    def _fresh_rows(self) -> list[Sendable]:
+        """Take as many rows as are to be sent now."""
+        busy, in_flight = self._rules.max_in_flight, self._crew.in_flight
+        # As many more as are sent in a second, so that no thread waits for a write.
+        most = min(busy + max(busy // 2, int(self._rate)), MAX_OPEN)
+        if in_flight > (busy + most) // 2:
+            return []
+        ahead = most - in_flight
+        rows = self._returned[:ahead]
+        del self._returned[:ahead]
+        room = min(ahead, MAX_OPEN - in_flight - len(self._doubtful)) - len(rows)
+        return rows + self._planned(room)
+
+    def _planned(self, count: int) -> list[Sendable]:
+        """Take the next rows of the worklist that were not sent, and put aside those that may have been."""
+        rows: list[Sendable] = []
+        while len(rows) < count and not self._is_over():
+            found = self._worklist.after(self._number, count - len(rows))
+            if not found and self._plan.is_read:
+                break
+            if not found:
+                self._read_on(MAX_OPEN)
+            for row in found:
+                self._number = row.number
+                if row.digest in self._in_doubt:
+                    self._doubtful[row.digest] = row
+                elif row.digest not in self._settled:
+                    rows.append(row)
+        return rows
 
     def _take_answers(self, seconds: float) -> None:
         for answer in self._crew.answers(seconds):
@@ -274,77 +296,84 @@ class BatchRun:
         elif isinstance(came, HandedBack):
             self._give_back(row)
         elif isinstance(came, (UsedeskInvalidRequest, UsedeskRejected)):
-            del self._open[row.digest]
+            del self._sending[row.digest]
             self._tally.note(Outcome.REJECTED, row.number, row.key, reason=f"{type(came).__name__}: {came}")
         elif isinstance(came, UsedeskError) and not isinstance(came, UsedeskOutcomeUnknown):
             self._give_back(row)
             self._halt = self._halt or came
         else:
-            self._doubtful[row.digest] = row
-            self._unanswered += 1
+            self._doubt(row)
             if not isinstance(came, UsedeskOutcomeUnknown):
                 # Without its text, which nobody has looked through.
                 self._halt = self._halt or UsedeskOutcomeUnknown(f"A send ended in {type(came).__name__}.")
 
     def _give_back(self, row: Sendable) -> None:
-        del self._open[row.digest]
+        del self._sending[row.digest]
         self._returned.append(row)
+
+    def _doubt(self, row: Sendable) -> None:
+        self._in_doubt[row.digest] = replace(self._sending[row.digest], until=self._steps.now())
+        self._doubtful[row.digest] = row
+        self._unanswered += 1
+        del self._sending[row.digest]
 
     def _finish(self, row: Sendable, ticket_id: int, not_delivered: bool = False) -> None:
         done = Done(row.digest, ticket_id, not_delivered)
-        self._open.pop(row.digest, None)
-        if self._doubtful.pop(row.digest, None):
-            self._finished.add(row.digest)
-        self._worklist.note_done([done])
+        # Before the row is closed: a signal may interrupt anywhere, and who writes then must have both.
         self._answered.append(done)
+        self._sending.pop(row.digest, None)
+        self._in_doubt.pop(row.digest, None)
+        if self._doubtful.pop(row.digest, None):
+            self._settled.add(row.digest)
+        self._worklist.note_done([done])
         outcome = Outcome.NOT_DELIVERED if not_delivered else Outcome.SENT
         self._tally.note(outcome, row.number, row.key, ticket_id)
 
-    def _settle(self) -> list[Sendable]:
-        """Ask Usedesk about the rows in doubt, and return those that were certainly not sent."""
-        doubtful = list(self._doubtful.values())
-        if not doubtful or self._is_stopped or self._halt:
-            return []
+    def _settle(self) -> None:
+        """Ask Usedesk about the rows in doubt; those that were certainly not sent are to be sent again."""
+        if not self._doubtful:
+            return
+        self._drain()
+        if self.was_stopped or self._halt:
+            return
         self._write_ledger()
-        # Reading is no sending: it goes on in quiet hours.
-        self._gate.is_closed = self._is_stopped
-        absent = []
-        for row, found in self._asked(doubtful):
-            if isinstance(found, Found):
-                self._finish(row, found.answer.ticket_id)
-            elif isinstance(found, Unsure):
-                self._tally.add_reason(row.number, found.reason)
-            elif row.digest in self._resent:
-                self._tally.add_reason(row.number, "sent twice without an answer, and not there")
-            else:
-                del self._open[row.digest], self._doubtful[row.digest]
-                self._finished.add(row.digest)
-                self._resent.add(row.digest)
-                absent.append(row)
+        # Reading is no sending: it goes on in quiet hours, and for as long as it takes.
+        self._gate.open(math.inf)
+        rows = {row.number: row for row in self._doubtful.values()}
+        with suppress(HandedBack):
+            for number, verdict in self._verdicts(list(rows.values())):
+                self._judge(rows[number], verdict)
+        self._gate.close()
         self._write_ledger()
-        return absent
 
-    def _asked(
-        self, rows: Sequence[Sendable]
-    ) -> Iterator[tuple[Sendable, Found[CreatedTicket] | Absent | Unsure]]:
+    def _verdicts(self, rows: Sequence[Sendable]) -> Iterable[tuple[int, Verdict]]:
         if self._rules.on_unknown == "send":
-            return ((row, Absent()) for row in rows)
+            return [(row.number, Absent()) for row in rows]
         if self._rules.on_unknown == "fail":
             reason = "it may have been sent, and on_unknown_outcome is 'fail'"
-            return ((row, Unsure(reason)) for row in rows)
-        try:
-            found = self._steps.look_up(rows, self._open_rows(rows), self._worklist.knows_ticket)
-        except HandedBack:
-            return iter(())
-        return ((row, found[row.number]) for row in rows)
+            return [(row.number, Unsure(reason)) for row in rows]
+        doubts = []
+        for row in rows:
+            sent = self._in_doubt[row.digest]
+            doubts.append(Doubt(row, sent.since, sent.until, is_alike=sent.shown == row.shown))
+        return self._steps.look_up(doubts, self._worklist.knows_ticket)
 
-    def _open_rows(self, rows: Iterable[Sendable] = ()) -> Open:
-        digests = tuple(row.digest for row in rows) or tuple(self._open)
-        now = self._steps.now()
-        return Open(digests, min((self._open[one] for one in digests), default=now), self._until or now)
+    def _judge(self, row: Sendable, verdict: Verdict) -> None:
+        if isinstance(verdict, Found):
+            self._finish(row, verdict.answer.ticket_id)
+        elif isinstance(verdict, Unsure):
+            self._tally.add_reason(row.number, verdict.reason)
+        elif row.digest in self._resent:
+            self._tally.add_reason(row.number, "sent twice without an answer, and not there")
+        else:
+            self._resent.add(row.digest)
+            self._settled.add(row.digest)
+            self._returned.append(row)
+            del self._in_doubt[row.digest], self._doubtful[row.digest]
 
     def _write_ledger(self) -> None:
-        self._ledger.write(self._answered, self._open_rows() if self._open else None)
+        sending = [replace(row, until=self._lease_end) for row in self._sending.values()]
+        self._ledger.write(self._answered, [*self._in_doubt.values(), *sending])
         now = self._gate.clock()
         passed = max(now - self._written_at, TICK)
         self._rate = len(self._answered) / passed
@@ -357,10 +386,11 @@ class BatchRun:
 
     def _sits_out(self, until: datetime) -> bool:
         """Let requests under way end in quiet hours, and tell whether the run goes on behind these."""
-        self._gate.is_closed = True
+        self._gate.close()
         if self._crew.in_flight:
             return True
         if self._rules.in_quiet_hours == "leave":
+            self._leaves_the_rest = True
             return False
         if self._answered:
             self._write_ledger()
@@ -369,9 +399,15 @@ class BatchRun:
         self._gate.sleep(TICK)
         return True
 
+    def _note_left(self) -> None:
+        while rows := self._returned or self._planned(MAX_OPEN):
+            self._returned = []
+            for row in rows:
+                self._tally.write(Outcome.LEFT, row.number, row.key, reason="quiet hours")
+
     def _is_over(self) -> bool:
         return (
-            self._is_stopped
+            self.was_stopped
             or self._halt is not None
             or self._has_too_many_failures()
             # Usedesk is out of order, and each row without an answer has to be asked about.
@@ -382,14 +418,26 @@ class BatchRun:
         limit = self._rules.max_failures
         return limit is not None and failures(self.summary(), self._rules) > as_number(limit, self._plan.read)
 
-    def _end(self) -> None:
-        """Take the last answers, and write down where the next try goes on."""
-        self._gate.is_closed = True
-        deadline = self._gate.clock() + LAST_ANSWERS
-        while self._crew.in_flight and not (self._is_stopped and self._gate.clock() > deadline):
+    def _drain(self, patience: float = math.inf) -> None:
+        """Take the answers that are still to come; not for long when the task is told to stop."""
+        self._gate.close()
+        end = self._gate.clock() + patience
+        while self._crew.in_flight:
+            now = self._gate.clock()
+            if self.was_stopped:
+                end = min(end, now + LAST_ANSWERS)
+            if now > end:
+                return
             self._take_answers(TICK)
-        self._crew.dismiss()
-        self._write_ledger()
+
+    def _end(self, patience: float = math.inf) -> None:
+        """Take the last answers, and write down where the next try goes on."""
+        try:
+            self._drain(patience)
+        finally:
+            self._crew.dismiss()
+            self._lease_end = self._steps.now()
+            self._write_ledger()
         for row in self._doubtful.values():
             self._tally.write(Outcome.UNKNOWN, row.number, row.key, reason="it may have been sent")
 
@@ -401,3 +449,4 @@ class BatchRun:
         summary = self.summary()
         log.info("%s", progress(summary))
         self._steps.report(summary)
+        self._steps.results.show()

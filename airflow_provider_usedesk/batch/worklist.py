@@ -54,6 +54,11 @@ class Sendable:
     def digest(self) -> int:
         return digest(self.key)
 
+    @property
+    def shown(self) -> int:
+        """Short number of what a list of tickets shows of its ticket."""
+        return digest(json.dumps([self.fields.get("subject"), self.fields.get("client_id")]))
+
 
 def digest(key: str) -> int:
     """Return a short number of a key; that two of a million share one is less likely than 1 in 10^7."""

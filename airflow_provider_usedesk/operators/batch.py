@@ -261,20 +261,16 @@ class BaseTicketBatchOperator(TicketParameters):
         messages = Messages(
             client, self._way(), partial(self._key, context), revealed(self.files), ObjectStoragePath, gate
         )
-        run: BatchRun
         steps = Steps(
             check=messages.checked,
             send=messages.send,
-            look_up=lambda rows, open_rows, knows_ticket: messages.look_up(
-                rows, open_rows, knows_ticket, self._certain(run)
-            ),
+            look_up=messages.look_up,
             results=results,
             report=lambda summary: self._report(context, summary),
             requests=lambda: client.requests,
         )
         rows = read_rows(self._source(context), ObjectStoragePath)
-        run = BatchRun(rows, self._row_arguments(context), Ledger(pieces), rules, steps, gate)
-        return run
+        return BatchRun(rows, self._row_arguments(context), Ledger(pieces), rules, steps, gate)
 
     def _source(self, context: Context) -> Any:
         recipients = revealed(self.recipients)
@@ -296,13 +292,6 @@ class BaseTicketBatchOperator(TicketParameters):
             environment=self.get_template_env(),
             context=context,
         )
-
-    def _certain(self, run: BatchRun) -> frozenset[str]:
-        """Name what the tickets of an earlier try certainly have in common with those of this one."""
-        if run.is_changed:
-            return frozenset()
-        names = ("subject", "client_id")
-        return frozenset(name for name in names if getattr(self, name) is None or name in self._fixed)
 
     def _report(self, context: Context, summary: Summary) -> None:
         if self.do_xcom_push:
@@ -331,6 +320,8 @@ class BaseTicketBatchOperator(TicketParameters):
             raise kind(
                 f"{failures(summary, rules)} of {summary.rows} rows failed; the log and the results say why."
             )
+        if run.was_cut_short:
+            raise AirflowException(f"Ended early with {summary.left} rows left; the next try sends them.")
 
 
 class CreateTicketBatchOperator(BaseTicketBatchOperator):

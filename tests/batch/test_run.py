@@ -12,15 +12,17 @@ from jinja2 import Environment, StrictUndefined
 
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.answers import CreatedTicket
+from airflow_provider_usedesk.batch import run as engine
 from airflow_provider_usedesk.batch.arguments import RowArguments
 from airflow_provider_usedesk.batch.crew import Gate
-from airflow_provider_usedesk.batch.ledger import Ledger
+from airflow_provider_usedesk.batch.ledger import Ledger, LedgerTaken, OpenRow
 from airflow_provider_usedesk.batch.plan import TooManyBadRows
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 from airflow_provider_usedesk.batch.recipients import read_rows
 from airflow_provider_usedesk.batch.report import Summary, has_failed, progress
-from airflow_provider_usedesk.batch.run import MAX_OPEN, BatchRun, Paused, Steps
+from airflow_provider_usedesk.batch.run import LEASE, MAX_OPEN, BatchRun, Paused, Steps
 from airflow_provider_usedesk.batch.settings import Rules
+from airflow_provider_usedesk.batch.worklist import Sendable, digest
 from airflow_provider_usedesk.send_once import Absent, Found, Unsure
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -72,19 +74,26 @@ class Usedesk:
                 raise errors.UsedeskOutcomeUnknown("No answer.")
             return CreatedTicket(ticket_id, message_status=fault)
 
-    def look_up(self, rows, open_rows, knows_ticket):
+    def look_up(self, doubts, knows_ticket):
+        rows = [doubt.row for doubt in doubts]
         self.asked.append([row.key for row in rows])
-        return {
-            row.number: Found(CreatedTicket(self.tickets[row.key][0]))
-            if row.key in self.tickets
-            else Absent()
+        return [
+            (
+                row.number,
+                Found(CreatedTicket(self.tickets[row.key][0])) if row.key in self.tickets else Absent(),
+            )
             for row in rows
-        }
+        ]
 
 
 class ResultList(list):
+    shown = 0
+
     def write(self, *row):
         self.append(row)
+
+    def show(self):
+        self.shown += 1
 
 
 class Batch:
@@ -94,7 +103,7 @@ class Batch:
         self.memory = Memory()
         self.usedesk = Usedesk()
         self.now = NOON
-        self.results = ResultList()
+        self.results_class = ResultList
         self.reports = []
 
     def check(self, key, params):
@@ -104,7 +113,7 @@ class Batch:
         return {**params, "additional_id": key}, []
 
     def run(self, rows, rules=None, send=None, row_key="name", gate=None):
-        self.results = ResultList()
+        self.results = self.results_class()
         arguments = RowArguments(
             shared={"channel_id": 1},
             names=frozenset({"client_phone", "subject", "channel_id"}),
@@ -217,7 +226,7 @@ def test_what_nobody_can_tell_stays_unknown_and_is_asked_again_by_the_next_try(b
     batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
     look_up, batch.usedesk.look_up = (
         batch.usedesk.look_up,
-        lambda rows, *_: {row.number: Unsure("Usedesk does not answer") for row in rows},
+        lambda doubts, _: [(doubt.row.number, Unsure("Usedesk does not answer")) for doubt in doubts],
     )
     summary = batch.run(people(5))
     assert (summary.sent, summary.unknown, summary.left) == (4, 1, 0)
@@ -301,7 +310,7 @@ def test_nothing_is_sent_when_too_many_rows_are_bad(batch):
     rows = [*people(3), {"name": "x"}, {"client_phone": "79"}]
     with pytest.raises(TooManyBadRows) as caught:
         batch.run(rows)
-    assert batch.usedesk.sends.total() == batch.memory.writes - 1 == 0
+    assert batch.usedesk.sends.total() == 0
     assert caught.value.faults == (
         "2 of 5 rows have faults",
         "row 4: client_phone: is required",
@@ -491,6 +500,181 @@ def test_what_progress_says():
     summary = Summary(rows=400, sent=150, left=230, rejected=2, skipped=18, seconds=60.8)
     assert progress(summary) == "Sent 150 of 382, 150 a minute, 2 min left, 18 skipped, 2 rejected."
     assert progress(Summary(rows=0)) == "Sent 0 of 0."
+
+
+def with_open_rows(batch, keys, since=NOON, until=NOON, shown=0):
+    """Let an earlier try have ended with rows on their way."""
+    ledger = Ledger(batch.memory)
+    list(ledger.read())
+    ledger.write([], [OpenRow(digest(key), since, until, shown) for key in keys])
+
+
+@pytest.mark.parametrize("validate", ["first", "row"])
+def test_a_try_that_died_with_many_rows_on_their_way_is_resumed(batch, validate):
+    keys = [row["name"] for row in people(MAX_OPEN)]
+    with_open_rows(batch, keys)
+    batch.usedesk.tickets = {key: [2000 + number] for number, key in enumerate(keys[:100])}
+    summary = batch.run(people(1000), Rules(validate=validate))
+    assert (summary.sent, summary.left, summary.unknown) == (1000, 0, 0)
+    assert batch.usedesk.sends.total() == 900
+
+
+@pytest.mark.parametrize("validate", ["first", "row"])
+def test_rows_in_doubt_that_are_no_longer_there_are_remembered_and_keep_nobody(batch, validate):
+    with_open_rows(batch, [f"gone-{number}" for number in range(MAX_OPEN)])
+    assert batch.run(people(20), Rules(validate=validate)).sent == 20
+    batch.usedesk.tickets["gone-7"] = [7]
+    # Back again, it is asked about.
+    assert batch.run([*people(20), {"name": "gone-7", "client_phone": "79"}]).skipped == 20
+    assert batch.usedesk.asked == [["gone-7"]]
+
+
+def open_now(batch):
+    """What the next try would find if this one died now."""
+    ledger = Ledger(Memory())
+    ledger._pieces.values = dict(batch.memory.values)
+    list(ledger.read())
+    return ledger.open
+
+
+def test_a_doubt_is_asked_about_for_all_the_time_in_which_it_may_have_been_sent(batch):
+    batch.usedesk.faults["n1"] = [errors.UsedeskOutcomeUnknown("No answer.")]
+    doubts, look_up = [], batch.usedesk.look_up
+
+    def send(row):
+        # Held for ten minutes, as a patient client is.
+        batch.now += timedelta(minutes=10)
+        return batch.usedesk.send(row)
+
+    def note(found, knows_ticket):
+        doubts.extend(found)
+        return look_up(found, knows_ticket)
+
+    batch.usedesk.look_up = note
+    assert batch.run(people(1), send=send).sent == 1
+    [doubt] = doubts
+    assert (doubt.since, doubt.until) == (NOON, NOON + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(("subject", "is_alike"), [("Dear n1", True), ("Dear other", False)])
+def test_a_doubt_of_an_earlier_try_may_have_looked_otherwise_then(batch, subject, is_alike):
+    shown = Sendable(1, "n1", {"subject": subject}).shown
+    with_open_rows(batch, ["n1"], shown=shown)
+    doubts = []
+    batch.usedesk.look_up = lambda found, _: doubts.extend(found) or [(1, Absent())]
+    batch.run(people(1))
+    assert [doubt.is_alike for doubt in doubts] == [is_alike]
+
+
+def test_a_worker_that_was_taken_for_dead_sends_nothing_more(batch):
+    """The next try has begun, and asks for what this one had on its way."""
+
+    def take_over(row):
+        answer = batch.usedesk.send(row)
+        if batch.usedesk.sends.total() == 20:
+            list(Ledger(batch.memory).read())
+        return answer
+
+    with pytest.raises(LedgerTaken):
+        batch.run(people(300), Rules(max_in_flight=4), send=take_over)
+    assert batch.usedesk.sends.total() <= 40
+    batch.run(people(300))
+    assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 300
+
+
+def test_the_moment_until_which_rows_may_be_sent_is_written_anew_while_they_wait(batch, monkeypatch):
+    """Usedesk may ask to wait for many minutes before the request of a row is made at all."""
+    monkeypatch.setattr(engine, "TICK", 0.001)
+    waits, spans = threading.Event(), []
+
+    def clock():
+        batch.now += timedelta(seconds=1)
+        return (batch.now - NOON).total_seconds()
+
+    def note(name):
+        spans.extend(row.until for row in open_now(batch))
+        if batch.now - NOON > timedelta(minutes=20):
+            waits.set()
+
+    batch.memory.before_write = note
+
+    def send(row):
+        waits.wait(60)
+        return batch.usedesk.send(row)
+
+    batch.run(people(1), Rules(max_in_flight=1), send=send, gate=Gate(clock))
+    # Never more than a few seconds old: a row is not sent long after what is known of it.
+    moments = sorted(set(spans))
+    assert max(later - one for one, later in itertools.pairwise(moments)) <= timedelta(seconds=LEASE)
+    assert moments[-1] > NOON + timedelta(minutes=20)
+
+
+def test_a_run_that_ends_early_is_not_a_success(batch):
+    for row in people(2000):
+        batch.usedesk.faults[row["name"]] = ["lost"] * 3
+    rules = Rules(fail_on="none")
+    summary = batch.run(people(2000), rules)
+    assert summary.left
+    assert not has_failed(summary, rules)
+    assert batch.last.was_cut_short
+
+
+def test_a_run_that_has_sent_all_or_leaves_the_rest_was_not_cut_short(batch):
+    batch.run(people(5))
+    assert not batch.last.was_cut_short
+    batch.now = NOON.replace(hour=23)
+    batch.run(people(9), Rules(quiet_hours=QUIET, in_quiet_hours="leave"))
+    assert not batch.last.was_cut_short
+
+
+@pytest.mark.parametrize("validate", ["first", "row"])
+def test_rows_of_an_earlier_try_that_were_not_sent_are_left_as_well(batch, validate):
+    with_open_rows(batch, ["n2", "n400"])
+    batch.now = NOON.replace(hour=23)
+    rules = Rules(quiet_hours=QUIET, in_quiet_hours="leave", validate=validate)
+    summary = batch.run(people(500), rules)
+    assert (summary.left, summary.unknown) == (500, 0)
+    assert sorted(row[0] for row in batch.results) == list(range(1, 501))
+    assert {row[2] for row in batch.results} == {"left"}
+
+
+def test_a_result_file_that_cannot_be_written_loses_no_answer(batch):
+    class Full(ResultList):
+        def write(self, number, *row):
+            if number == 20:
+                raise OSError("No space left on device")
+
+    run, batch.results_class = batch.run, Full
+    with pytest.raises(OSError, match="No space"):
+        run(people(100))
+    batch.results_class = ResultList
+    batch.run(people(100))
+    assert set(batch.usedesk.sends.values()) == {1}
+
+
+def test_an_interrupt_does_not_wait_for_requests_that_do_not_end(batch):
+    """A timeout of the task, for example, is raised in the midst of whatever is done."""
+    hangs = threading.Event()
+    ticks = itertools.count()
+
+    class TimedOut(BaseException):
+        pass
+
+    def clock():
+        if next(ticks) == 12:
+            raise TimedOut
+        return float(next(ticks))
+
+    with pytest.raises(TimedOut):
+        batch.run(people(5), Rules(max_in_flight=1), send=lambda row: hangs.wait(60), gate=Gate(clock))
+    hangs.set()
+
+
+def test_results_are_shown_at_each_report(batch):
+    """Object storage has them while the batch waits, too."""
+    ticks = itertools.count()
+    batch.run(people(200), Rules(report_seconds=5.0), gate=Gate(lambda: float(next(ticks))))
+    assert batch.results.shown == len(batch.reports)
 
 
 def test_no_log_line_holds_a_key_or_a_column(batch, caplog):
