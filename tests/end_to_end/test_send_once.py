@@ -56,8 +56,10 @@ def matrix(tmp_path_factory):
                 sandbox.fail(BROKEN[case], method="create/ticket" if case == task else "create/comment")
             connection = {**sandbox.connection, "extra": {"timeout": 2, "max_wait": 5}}
             env[f"AIRFLOW_CONN_USEDESK_{task.upper()}"] = json.dumps(connection)
-        run = _run_3 if HAS_STATE_STORE else _run_2
-        yield sandboxes, run(env, tmp_path_factory)
+        if HAS_STATE_STORE:
+            yield sandboxes, _run_3(env)
+        else:
+            yield sandboxes, run_on_airflow_2("usedesk_dies", env, tmp_path_factory.mktemp("airflow"))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -176,7 +178,7 @@ def _ids(airflow, run):
     return {(entry.task_id, entry.map_index): entry.value for entry in entries if entry.key == "ticket_id"}
 
 
-def _run_3(env, tmp_path_factory):
+def _run_3(env):
     from dev.local_airflow import LocalAirflow
 
     with LocalAirflow(DAGS, env=env) as airflow:
@@ -195,8 +197,8 @@ def _run_3(env, tmp_path_factory):
         }
 
 
-def _run_2(env, tmp_path_factory):
-    home = tmp_path_factory.mktemp("airflow")
+def run_on_airflow_2(dag, env, home):
+    """Return, for each task of a run, its state, its tries and its XCom."""
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         **env,
@@ -215,11 +217,9 @@ def _run_2(env, tmp_path_factory):
     airflow = [sys.executable, "-m", "airflow"]
     subprocess.run([*airflow, "db", "migrate"], env=env, check=True, capture_output=True)
     with _running([*airflow, "scheduler", "--skip-serve-logs"], env, home / "scheduler.log"):
-        trigger = [*airflow, "dags", "trigger", "usedesk_dies"]
-        _until(
-            lambda: subprocess.run(trigger, env=env, capture_output=True, check=False).returncode == 0, 300
-        )
-        _until(lambda: _rows(home, "SELECT 1 FROM dag_run WHERE state IN ('success', 'failed')"), 1800)
+        trigger = [*airflow, "dags", "trigger", dag]
+        until(lambda: subprocess.run(trigger, env=env, capture_output=True, check=False).returncode == 0, 300)
+        until(lambda: _rows(home, "SELECT 1 FROM dag_run WHERE state IN ('success', 'failed')"), 1800)
     tries = dict(_rows(home, "SELECT task_id, try_number FROM task_instance"))
     xcoms = {task: {} for task in tries}
     for task, key, value in _rows(home, "SELECT task_id, key, value FROM xcom"):
@@ -237,7 +237,7 @@ def _running(command, env, log):
             process.terminate()
 
 
-def _until(is_so, seconds):
+def until(is_so, seconds):
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
