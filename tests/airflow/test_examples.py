@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,10 +34,12 @@ LEFT_OUT = {"usedesk_delivery_fallback": {"viber"}}
 """Tasks for which there is no need when all goes well."""
 WITH_EVENTS = {"usedesk_new_ticket"}
 """What dag.test() has not; tests/end_to_end runs them."""
+BATCHES = {"usedesk_reminders_batch"}
+"""They push a summary, and no ids."""
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in EXAMPLES if path.stem not in WITH_EVENTS], ids=lambda path: path.stem
+    "path", [path for path in EXAMPLES if path.stem not in WITH_EVENTS | BATCHES], ids=lambda path: path.stem
 )
 def test_example(path, run_dag, usedesk_sandbox, approver):
     if path.stem == "usedesk_deadline_alert" and find_spec("airflow.sdk"):
@@ -71,6 +74,23 @@ def test_file_arrives(run_dag, usedesk_sandbox):
         ("about.txt", b"Writte"),
     ]
     assert ticket.comments[0].is_private
+
+
+def test_a_batch_reminds_everyone_by_day(run_dag, usedesk_sandbox, monkeypatch, tmp_path):
+    monkeypatch.setenv("USEDESK_TIMEZONE", where_it_is_noon())
+    monkeypatch.setenv("USEDESK_LEDGER_PATH", str(tmp_path / "ledger"))
+    run = run_dag(EXAMPLES[[path.stem for path in EXAMPLES].index("usedesk_reminders_batch")])
+    assert run.state == "success"
+    summary = run.xcoms["remind", -1]["return_value"]
+    assert (summary["rows"], summary["sent"], summary["requests"]) == (20, 20, 20)
+    told = {ticket.template_variables for ticket in usedesk_sandbox.tickets}
+    assert told == {(f"Client {number}", f"{9 + number % 9}:30", "London") for number in range(20)}
+    assert len({ticket.additional_id for ticket in usedesk_sandbox.tickets}) == 20
+
+
+def where_it_is_noon():
+    """Name a time zone; POSIX counts them to the west."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 def test_taskflow_comments_and_hands_over(run_dag, usedesk_sandbox):

@@ -12,6 +12,7 @@ from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from dev import EXAMPLE_DAGS
 from dev.local_airflow import LocalAirflow
+from tests.airflow.test_examples import where_it_is_noon
 from tests.end_to_end.test_waiting import until
 
 pytestmark = pytest.mark.airflow
@@ -28,7 +29,7 @@ def sandbox():
 
 @pytest.fixture(scope="module")
 def airflow(sandbox):
-    with LocalAirflow(EXAMPLE_DAGS) as running:
+    with LocalAirflow(EXAMPLE_DAGS, env={"USEDESK_TIMEZONE": where_it_is_noon()}) as running:
         connection = sandbox.connection
         running.create_connection(
             "usedesk_default",
@@ -64,6 +65,21 @@ def test_example(airflow, sandbox, dag_id, tickets):
     assert sent <= {
         entry.value for entry in xcoms if entry.key == "return_value" and type(entry.value) is int
     }
+
+
+def test_a_batch_reminds_everyone_by_day(airflow, sandbox):
+    dag = "usedesk_reminders_batch"
+    sandbox.reset()
+    airflow.run(dag)
+    runs = _finished_runs(airflow, dag)
+    for run in runs:
+        [task] = airflow.task_instances(dag, run)
+        summary = airflow.xcom(dag, run, "remind")
+        assert (task.state, summary["rows"], summary["sent"]) == ("success", 20, 20)
+        fields = airflow.rendered_fields(dag, run, "remind")
+        assert fields["recipients"] == "***"
+    keys = {ticket.additional_id for ticket in sandbox.tickets}
+    assert len(keys) == len(sandbox.tickets) == 20 * len(runs)
 
 
 def test_another_channel_is_taken_when_the_report_says_undelivered(airflow, sandbox):
