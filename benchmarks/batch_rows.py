@@ -33,7 +33,9 @@ from airflow_provider_usedesk.batch.ledger import FolderPieces, Ledger
 from airflow_provider_usedesk.batch.messages import Messages
 from airflow_provider_usedesk.batch.recipients import read_rows
 from airflow_provider_usedesk.batch.results import ResultFile
-from airflow_provider_usedesk.batch.run import BatchRun, Gate, Rules, Steps
+from airflow_provider_usedesk.batch.crew import Gate
+from airflow_provider_usedesk.batch.run import BatchRun, Steps
+from airflow_provider_usedesk.batch.settings import Rules
 
 folder, stop_at = Path(sys.argv[1]), int(sys.argv[2])
 gate, ids, first = Gate(), count(1), []

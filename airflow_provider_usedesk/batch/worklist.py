@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from types import TracebackType
 from typing import Any
@@ -50,11 +51,11 @@ class Sendable:
     fields: Mapping[str, Any]
     files: Sequence[str] = ()
 
-    @property
+    @cached_property
     def digest(self) -> int:
         return digest(self.key)
 
-    @property
+    @cached_property
     def shown(self) -> int:
         """Short number of what a list of tickets shows of its ticket."""
         return digest(json.dumps([self.fields.get("subject"), self.fields.get("client_id")]))
