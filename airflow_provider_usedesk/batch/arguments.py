@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, UndefinedError
 
 Render = Callable[[Mapping[str, Any]], Any]
 
@@ -33,8 +37,9 @@ class RowArguments:
     :param names: which columns are parameters
     :param templates: parameters whose texts are rendered for each row, with the row as ``row``
     :param key: name of the column that tells rows apart, or a template
-    :param environment: renders; that of the Dag
+    :param environment: renders to texts; that of the Dag
     :param context: what templates know beside ``row``
+    :raises UsedeskInvalidRequest: naming every template that is none
     """
 
     def __init__(
@@ -46,12 +51,20 @@ class RowArguments:
         environment: Environment,
         context: Mapping[str, Any],
     ) -> None:
+        from jinja2 import StrictUndefined
+
         self._shared = shared
         self._names = names
-        self._context = context
-        self._templates = {name: _renderer(value, environment) for name, value in templates.items()}
         self._key = key
-        self._render_key = _renderer(key, environment) if _is_template(key) else None
+        self._sources: dict[str, Any] = {}
+        # What a row does not have is a fault, also in a Dag that lets it pass.
+        self._environment = environment.overlay(undefined=StrictUndefined)
+        # Looked up where it is: some of it is made, or warns, when it is copied.
+        self._known = ChainMap[str, Any]({}, cast("Any", context), environment.globals)
+        self._templates, faults = self._compiled(templates)
+        self._render_key, faults_of_key = self._compiled({"row_key": key} if _is_template(key) else {})
+        if faults or faults_of_key:
+            raise UsedeskInvalidRequest([*faults_of_key, *(f"row_template: {fault}" for fault in faults)])
 
     def key(self, columns: Mapping[str, Any]) -> str:
         """
@@ -59,12 +72,13 @@ class RowArguments:
 
         :raises FaultyRow: when it has nothing of the kind
         """
-        if self._render_key is None:
-            value = columns.get(self._key)
-        else:
-            value = self._rendered("row_key", self._render_key, self._known(columns))
-        if (text := str("" if value is None else value).strip()) in ("", "None"):
+        rendered = self._rendered(self._render_key, columns)
+        value = rendered["row_key"] if rendered else columns.get(self._key)
+        text = str("" if value is None else value).strip()
+        if text in ("", "None"):
             raise FaultyRow([f"row_key: the row has nothing in {self._key!r}"])
+        if not _is_unicode(text):
+            raise FaultyRow(["row_key: holds half of a surrogate pair, which is no text"])
         return text
 
     def parameters(self, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,58 +88,67 @@ class RowArguments:
         :raises FaultyRow: naming every template that cannot be rendered
         """
         own = {name: value for name, value in columns.items() if name in self._names and value is not None}
-        return {**self._shared, **own, **self._all_rendered(columns)}
-
-    def _all_rendered(self, columns: Mapping[str, Any]) -> dict[str, Any]:
-        known = self._known(columns)
-        rendered: dict[str, Any] = {}
-        faults: list[str] = []
-        for name, render in self._templates.items():
-            try:
-                rendered[name] = self._rendered(name, render, known)
-            except FaultyRow as fault:
-                faults.extend(fault.faults)
-        if faults:
-            raise FaultyRow(faults)
+        rendered = self._rendered(self._templates, columns)
         # Not the same as not given: a template that finds nothing must not go unnoticed.
-        return {name: "" if value is None else value for name, value in rendered.items()}
+        filled = {name: "" if value is None else value for name, value in rendered.items()}
+        return {**self._shared, **own, **filled}
 
-    def _known(self, columns: Mapping[str, Any]) -> dict[str, Any]:
-        return {**self._context, "row": Columns(columns)}
+    def _compiled(self, templates: Mapping[str, Any]) -> tuple[dict[str, Render], list[str]]:
+        from jinja2 import TemplateError
 
-    @staticmethod
-    def _rendered(name: str, render: Render, known: Mapping[str, Any]) -> Any:
+        self._sources.update(templates)
+        compiled: dict[str, Render] = {}
+        faults: list[str] = []
+        for name, value in templates.items():
+            try:
+                compiled[name] = _renderer(value, self._environment)
+            except TemplateError as error:
+                faults.append(f"{name}: is no template: {error}")
+        return compiled, faults
+
+    def _rendered(self, templates: Mapping[str, Render], columns: Mapping[str, Any]) -> dict[str, Any]:
         from jinja2 import UndefinedError
 
-        try:
-            return render(known)
-        except UndefinedError as error:
-            # It names what was not found, and no value.
-            raise FaultyRow([f"{name}: {error}"]) from None
-        except Exception as error:
-            raise FaultyRow([f"{name}: its template failed ({type(error).__name__})"]) from None
+        known = self._known.new_child({"row": Columns(columns)})
+        rendered: dict[str, Any] = {}
+        faults: list[str] = []
+        for name, render in templates.items():
+            try:
+                rendered[name] = render(known)
+            except UndefinedError as error:
+                faults.append(f"{name}: {_missing(error, self._sources[name])}")
+            except Exception as error:
+                faults.append(f"{name}: its template failed ({type(error).__name__})")
+        if faults:
+            raise FaultyRow(faults)
+        return rendered
 
 
-class Columns(Mapping[str, Any]):
+class Columns:
     """
     Hold the columns of a row so that templates find each as ``row.name``, whatever it is called.
+
+    It has no methods: where a row has no column ``items`` or ``get``, there is nothing of that name.
 
     :param columns: values by the names of their columns
     """
 
+    __slots__ = ("__columns",)
+
     def __init__(self, columns: Mapping[str, Any]) -> None:
         self.__columns = columns
 
-    def __getattribute__(self, name: str) -> Any:
-        # Before the methods of a mapping: a column may be called items.
-        if not name.startswith("_"):
-            columns = object.__getattribute__(self, "_Columns__columns")
-            if name in columns:
-                return columns[name]
-        return object.__getattribute__(self, name)
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__columns[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
     def __getitem__(self, name: str) -> Any:
         return self.__columns[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.__columns
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.__columns)
@@ -142,7 +165,11 @@ def _renderer(value: Any, environment: Environment) -> Render:
     if isinstance(value, str):
         if not _is_template(value):
             return lambda known: value
-        return environment.from_string(value).render
+        template = environment.from_string(value)
+        # Not template.render(), which copies all that is known for each text of each row.
+        return lambda known: "".join(
+            template.root_render_func(template.new_context(cast("Any", known), shared=True))
+        )
     if isinstance(value, Mapping):
         parts = {name: _renderer(item, environment) for name, item in value.items()}
         return lambda known: {name: render(known) for name, render in parts.items()}
@@ -150,6 +177,24 @@ def _renderer(value: Any, environment: Environment) -> Render:
         items = [_renderer(item, environment) for item in value]
         return lambda known: [render(known) for render in items]
     return lambda known: value
+
+
+def _missing(error: UndefinedError, template: Any) -> str:
+    """Say what a template did not find; not where a value of the row may have named it."""
+    found = re.search(r"'([^']*)'( is undefined)?\Z", error.message or "")
+    if found is None or not re.search(rf"\b{re.escape(found[1])}\b", str(template)):
+        return "its template looks for something that is not there"
+    if Columns.__name__ in str(error):
+        return f"the row has no column {found[1]!r}"
+    return f"{found[1]!r} is undefined"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_template(text: str) -> bool:
