@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.answers import CreatedTicket, as_id
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.client import UsedeskClient
@@ -99,7 +100,10 @@ def _wanted(doubt: Doubt) -> Wanted:
 
 
 def _paths(files: Any) -> list[str]:
-    paths = [files] if isinstance(files, str) else list(files or ())
+    if values.is_nothing(files):
+        return []
+    several = values.as_list(files)
+    paths = [files] if several is None else several
     if not all(isinstance(path, str) for path in paths):
         raise FaultyRow(["files: those of a row must be paths or URLs"])
     return paths
