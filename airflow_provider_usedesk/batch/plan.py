@@ -83,7 +83,7 @@ class Plan:
             raise TooManyBadRows([f"{bad} of {self.read} rows have faults", *reasons, *more])
 
     def _add(self, row: Row, worklist: Worklist) -> None:
-        self._fingerprint.update(json.dumps(row.columns, default=str, sort_keys=True).encode())
+        self._fingerprint.update(_as_bytes(row.columns))
         key = ""
         try:
             key = self._arguments.key(row.columns)
@@ -120,3 +120,11 @@ class Plan:
             self._tally.counts[Outcome.SKIPPED],
             worklist.count_missing(),
         )
+
+
+def _as_bytes(columns: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(columns, default=str, sort_keys=True).encode()
+    except (TypeError, ValueError, RecursionError):
+        # A function may yield what JSON cannot hold; what is sent of it is checked elsewhere.
+        return json.dumps(sorted(columns)).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Literal
@@ -61,14 +61,18 @@ def read_rules(
     quiet_hours: Any,
     timezone: str | tzinfo | None,
     pauses: bool,
+    row_key: str,
     row_template: Mapping[str, Any] | None,
+    shared_id: str | None,
     arguments: Collection[str],
     **choices: Any,
 ) -> Rules:
     """
     Read how a batch is sent.
 
+    :param row_key: column that tells rows apart, or a template
     :param row_template: arguments that are templates
+    :param shared_id: ``additional_id`` where all rows have the same
     :param arguments: what the method takes
     :param choices: ``validate``, ``fail_on``, ``on_not_delivered``, ``on_unknown`` and ``in_quiet_hours``
     :raises UsedeskInvalidRequest: naming every faulty argument
@@ -76,11 +80,7 @@ def read_rules(
     faults = [
         *_faults_of_choices(choices),
         *_faults_of_numbers(max_in_flight, max_bad_rows, max_failures, choices["validate"]),
-        *(
-            f"row_template: {name} {unknown_parameter(name, arguments, 'create/ticket')}"
-            for name in row_template or ()
-            if name not in arguments
-        ),
+        *_faults_of_rows(row_key, row_template, shared_id, arguments),
     ]
     quiet = None
     if quiet_hours is not None or timezone is not None:
@@ -132,7 +132,22 @@ def _faults_of_numbers(max_in_flight: Any, max_bad_rows: Any, max_failures: Any,
     return faults
 
 
+def _faults_of_rows(
+    row_key: Any, row_template: Any, shared_id: str | None, arguments: Collection[str]
+) -> Iterator[str]:
+    if not isinstance(row_key, str) or not row_key.strip():
+        yield "row_key: must be the name of a column, or a template such as {{ row.client }}-{{ row.month }}"
+    if isinstance(row_template, Mapping):
+        for name in row_template:
+            if name not in arguments:
+                yield f"row_template: {name} {unknown_parameter(str(name), arguments, 'create/ticket')}"
+    elif row_template is not None:
+        yield "row_template: must be a dict of arguments of create/ticket"
+    if shared_id is not None:
+        yield "additional_id: tells tickets apart, so give each row its own, by a column or in row_template"
+
+
 def _is_limit(limit: Any) -> bool:
     if isinstance(limit, bool) or not isinstance(limit, (int, float)):
         return False
-    return limit >= 0 and (limit < 1 or limit == int(limit))
+    return 0 <= limit < 1 or (limit >= 1 and float(limit).is_integer())

@@ -22,6 +22,7 @@ from airflow_provider_usedesk.operators.ticket import TicketParameters
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from jinja2 import Environment
 
     from airflow_provider_usedesk.api.ticket import Rules as WayOfSending
     from airflow_provider_usedesk.batch.arguments import RowArguments
@@ -160,6 +161,7 @@ class BaseTicketBatchOperator(TicketParameters):
 
         :raises UsedeskError: of the class that says what ended the run, where a retry may mend it
         """
+        from airflow_provider_usedesk.batch.plan import TooManyBadRows
         from airflow_provider_usedesk.batch.run import Paused
 
         with self._failing_for_good():
@@ -170,11 +172,12 @@ class BaseTicketBatchOperator(TicketParameters):
                     summary = run.run()
             except Paused as pause:
                 self._defer(pause.until)
-        told = self._told(summary)
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key="summary", value=told)
+            except TooManyBadRows:
+                self._tell(context, "summary", run.summary())
+                raise
+        self._tell(context, "summary", summary)
         self._judge(run, rules, summary)
-        return told
+        return self._told(summary)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on after quiet hours, and return the summary."""
@@ -221,7 +224,9 @@ class BaseTicketBatchOperator(TicketParameters):
             timezone=self.timezone,
             in_quiet_hours=self.in_quiet_hours,
             pauses=self.deferrable,
+            row_key=self.row_key,
             row_template=self.row_template,
+            shared_id=self.additional_id,
             arguments=self._method().arguments,
         )
 
@@ -242,12 +247,16 @@ class BaseTicketBatchOperator(TicketParameters):
         return StatePieces(store, self._trial(context).turn)
 
     def _results(self) -> AbstractContextManager[Results]:
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
         from airflow_provider_usedesk.batch.report import NoResults
         from airflow_provider_usedesk.batch.results import ResultFile
 
         if not self.results_path:
             return nullcontext(NoResults())
-        return ResultFile(self.results_path, ObjectStoragePath)
+        try:
+            return ResultFile(self.results_path, ObjectStoragePath)
+        except ValueError as fault:
+            raise UsedeskInvalidRequest([f"results_path: {fault}"]) from None
 
     def _new_run(self, context: Context, rules: Rules, pieces: Pieces, results: Results) -> BatchRun:
         from airflow_provider_usedesk.batch.crew import Gate
@@ -266,10 +275,14 @@ class BaseTicketBatchOperator(TicketParameters):
             send=messages.send,
             look_up=messages.look_up,
             results=results,
-            report=lambda summary: self._report(context, summary),
+            report=lambda summary: self._tell(context, "progress", summary),
             requests=lambda: client.requests,
         )
-        rows = read_rows(self._source(context), ObjectStoragePath)
+        try:
+            rows = read_rows(self._source(context), ObjectStoragePath)
+        except ValueError as fault:
+            # Not for good: a file may be there when the task is tried again.
+            raise ValueError(f"recipients: {fault}") from fault
         return BatchRun(rows, self._row_arguments(context), Ledger(pieces), rules, steps, gate)
 
     def _source(self, context: Context) -> Any:
@@ -289,13 +302,18 @@ class BaseTicketBatchOperator(TicketParameters):
             names=self._method().arguments,
             templates=templates,
             key=self.row_key,
-            environment=self.get_template_env(),
+            environment=self._text_environment(),
             context=context,
         )
 
-    def _report(self, context: Context, summary: Summary) -> None:
+    def _text_environment(self) -> Environment:
+        """Return what renders to texts in any Dag: native rendering would make 10.0 of a sum of 10.00."""
+        dag = self.get_dag()
+        return dag.get_template_env(force_sandboxed=True) if dag else self.get_template_env()
+
+    def _tell(self, context: Context, key: str, summary: Summary) -> None:
         if self.do_xcom_push:
-            context["ti"].xcom_push(key="progress", value=self._told(summary))
+            context["ti"].xcom_push(key=key, value=self._told(summary))
 
     def _told(self, summary: Summary) -> dict[str, Any]:
         return {**summary.as_dict(), "results_path": self.results_path or None}
