@@ -48,7 +48,7 @@ class UsedeskOperator(BaseOperator):
     template_fields: Sequence[str] = ("usedesk_conn_id",)
     # Files for `message` only: with template_ext, Airflow would also open what `files` names.
     template_ext: Sequence[str] = ()
-    operator_extra_links = (UsedeskTicketLink(),)
+    operator_extra_links: tuple[UsedeskTicketLink, ...] = (UsedeskTicketLink(),)
     ui_color = "#d7ecff"
 
     message: str | None = None

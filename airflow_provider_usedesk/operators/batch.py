@@ -103,6 +103,9 @@ class BaseTicketBatchOperator(TicketParameters):
         "ledger_path",
     )
 
+    # A batch has no one ticket to lead to.
+    operator_extra_links = ()
+
     files: Any = None
     _run: BatchRun | None = None
 

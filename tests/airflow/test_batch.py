@@ -181,6 +181,80 @@ def test_a_file_that_is_not_there_is_named(run_batch, usedesk_sandbox):
     assert usedesk_sandbox.requests() == 0
 
 
+def test_texts_stay_texts_where_a_dag_renders_natively(run_batch, usedesk_sandbox):
+    """Native rendering would make 10.0 of 10.00, and one key of 1e1 and 10.0."""
+    run = run_batch(
+        """
+def rows():
+    return [{"id": "1e1", "sum": "10.00"}, {"id": "10.0", "sum": "[1]"}]
+
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients=rows,
+    row_key="{{ row.id }}",
+    subject="s",
+    row_template={"message": "{{ row.sum }}"},
+    LEDGER,
+)
+""",
+        "render_template_as_native_obj=True",
+    )
+    assert run.state == "success"
+    assert {ticket.message for ticket in usedesk_sandbox.tickets} == {"10.00", "[1]"}
+
+
+def test_the_summary_is_there_when_too_many_rows_are_bad(run_batch, usedesk_sandbox):
+    told = summary_of(run_batch(FAULTY))
+    assert (told["rows"], told["bad"], told["sent"], told["requests"]) == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ('recipients=[], results_path="out.txt"', "results_path: must be the path or URL of a .jsonl"),
+        ('recipients="people.xls"', "recipients: must be an iterable of dicts"),
+        ("recipients={'id': 1}", "recipients: must be an iterable of dicts"),
+        ("recipients=[], additional_id='orders'", "additional_id: tells tickets apart"),
+        ("recipients=[], row_template={'subject': '{{ row.a'}", "row_template: subject: is no template"),
+    ],
+)
+def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arguments, fault):
+    run = run_batch(
+        f'CreateTicketBatchOperator(task_id="send", row_key="id", message="m", LEDGER, {arguments})'
+    )
+    assert run.state == "failed"
+    assert fault in run.printed
+    assert usedesk_sandbox.requests() == 0
+
+
+def test_defaults_of_the_dag_and_mapped_tasks(run_batch, usedesk_sandbox):
+    """Each mapped task has a ledger and keys of its own."""
+    run = run_batch(
+        """
+CreateTicketBatchOperator.partial(task_id="send", row_template={"subject": "{{ row.text }}"}, LEDGER).expand(
+    recipients=[[{"id": 1, "text": "a"}], [{"id": 1, "text": "b"}], []]
+)
+""",
+        "default_args={'row_key': 'id', 'message': 'm', 'do_xcom_push': False}",
+    )
+    assert run.state == "success"
+    assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == ["a", "b"]
+    assert len({ticket.additional_id for ticket in usedesk_sandbox.tickets}) == 2
+    assert not any(values for (task, _), values in run.xcoms.items() if task == "send")
+
+
+def test_a_run_that_ends_early_fails_whatever_the_rule(run_batch, usedesk_sandbox, no_settle, monkeypatch):
+    """Rows that were not even tried are no matter of fail_on."""
+    from airflow_provider_usedesk.batch import run as engine
+
+    monkeypatch.setattr(engine, "MOST_UNANSWERED", 3)
+    usedesk_sandbox.fail(faults.close("before"), method="create/ticket", times=200)
+    run = run_batch(MANY.format(options="fail_on='none',"))
+    assert run.state == "failed"
+    assert "Ended early with" in run.printed
+    assert summary_of(run)["left"] > 0
+
+
 MANY = """
 CreateTicketBatchOperator(
     task_id="send",
