@@ -14,6 +14,8 @@ from airflow_provider_usedesk.batch.worklist import Sendable
 
 # Seconds after which a thread that waits looks whether it should stop.
 TICK = 0.5
+# Seconds in which answers are gathered.
+GATHER = 0.01
 
 
 class HandedBack(Exception):
@@ -118,6 +120,8 @@ class Crew:
         """Give the answers that are there; wait some seconds for the first."""
         try:
             answer = self._answers.get(timeout=seconds)
+            # Others follow at once: woken for each, this thread would take their time.
+            time.sleep(GATHER)
             while True:
                 self.in_flight -= 1
                 yield answer
