@@ -14,7 +14,7 @@ from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.answers import CreatedTicket
 from airflow_provider_usedesk.batch import run as engine
 from airflow_provider_usedesk.batch.arguments import RowArguments
-from airflow_provider_usedesk.batch.crew import Gate
+from airflow_provider_usedesk.batch.crew import Gate, HandedBack
 from airflow_provider_usedesk.batch.ledger import Ledger, LedgerTaken, OpenRow
 from airflow_provider_usedesk.batch.plan import TooManyBadRows
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
@@ -432,6 +432,19 @@ def test_a_thread_that_waits_hands_its_row_back_when_the_gate_closes(batch):
 
     summary = batch.run(people(5), send=wait, gate=gate)
     assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
+
+
+def test_a_row_that_was_handed_back_is_sent_in_the_same_try(batch):
+    handed_back = set()
+
+    def send(row):
+        if row.key not in handed_back:
+            handed_back.add(row.key)
+            raise HandedBack
+        return batch.usedesk.send(row)
+
+    summary = batch.run(people(30), send=send)
+    assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (30, 0, 30)
 
 
 QUIET = QuietHours.read("22:00-08:00", "UTC")
