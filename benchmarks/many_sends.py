@@ -11,17 +11,29 @@ import argparse
 import asyncio
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import requests
+from jinja2 import Environment, StrictUndefined
 from requests.adapters import HTTPAdapter
 
 from airflow_provider_usedesk.api.client import UsedeskClient
+from airflow_provider_usedesk.api.ticket import CREATE_TICKET, TICKET
+from airflow_provider_usedesk.batch.arguments import RowArguments
+from airflow_provider_usedesk.batch.crew import Gate
+from airflow_provider_usedesk.batch.ledger import FolderPieces, Ledger
+from airflow_provider_usedesk.batch.messages import Messages
+from airflow_provider_usedesk.batch.recipients import read_rows
+from airflow_provider_usedesk.batch.report import NoResults
+from airflow_provider_usedesk.batch.run import BatchRun, Steps
+from airflow_provider_usedesk.batch.settings import Rules
 from benchmarks._fast_server import serving
 from dev.text import say
 
@@ -129,11 +141,34 @@ def client_with_threads(task: Task) -> None:
             pass
 
 
+def batch(task: Task) -> None:
+    """Do all that a batch does: read, check and render the rows, keep the ledger in a folder, and send."""
+    with tempfile.TemporaryDirectory() as folder, UsedeskClient.connect(TOKEN, task.url) as client:
+        gate = Gate()
+        messages = Messages(client, TICKET, "airflow/dag/run/task{}".format, None, Path, gate)
+        arguments = RowArguments(
+            shared={"channel_id": 66235, "from_": "user", "user_id": 247423},
+            names=CREATE_TICKET.arguments,
+            templates={"subject": "Invoice {{ row.number }} is overdue", "message": ticket(0)["message"]},
+            key="number",
+            environment=Environment(undefined=StrictUndefined),
+            context={},
+        )
+        rows = (
+            {"number": number, "client_phone": ticket(number)["client_phone"]} for number in range(task.sends)
+        )
+        steps = Steps(messages.checked, messages.send, messages.look_up, NoResults())
+        rules = Rules(max_in_flight=task.connections)
+        run = BatchRun(read_rows(rows), arguments, Ledger(FolderPieces(Path(folder))), rules, steps, gate)
+        assert run.run().sent == task.sends
+
+
 WAYS = {
     "a loop over one requests.Session": Way(one_after_the_other, share=0.1),
     "threads over one requests.Session": Way(session_with_threads),
     "aiohttp": Way(aiohttp_with_tasks),
     "threads over one UsedeskClient": Way(client_with_threads),
+    "a batch, with its checks and its ledger": Way(batch),
 }
 
 
