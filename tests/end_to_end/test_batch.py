@@ -22,8 +22,8 @@ from tests.end_to_end.test_send_once import DAGS, HAS_STATE_STORE, run_on_airflo
 pytestmark = pytest.mark.airflow
 
 DAG, STOPPED, QUIET = "usedesk_batches", "usedesk_batches_stopped", "usedesk_batch_in_quiet_hours"
-SEED = "2026-11-26"
-# Airflow 2.11 on SQLite runs one task at a time.
+SEED = "2026-11-28"
+# Airflow 2.11 on SQLite runs one task at a time, so that fewer are run there.
 ROWS = 120 if HAS_STATE_STORE else 40
 # So many requests go well before the faults.
 BEFORE = 20
@@ -34,17 +34,34 @@ BROKEN = {
     "read_timeout_ticket_made": [faults.delay(4, "after")] * 3,
     "read_timeout_ticket_made_later": [faults.delay(4)] * 3,
     "bad_gateway_after_the_ticket_was_made": [faults.html(502, "after")] * 3,
-    "half_an_answer": [faults.half_answer()] * 3,
     "rate_refusals": [faults.rate_limited(1), faults.rate_limited(0, code_121=True)] * 3,
     "out_of_order_for_a_while": [faults.close(), faults.close("after")] * 25,
 }
 RANDOM = [f"random_{number}" for number in range(3)]
-ALL = [*CASES, *ROW_BY_ROW, *IN_FOLDER, *RANDOM, *BROKEN] if HAS_STATE_STORE else [*CASES, *IN_FOLDER]
+# The longest first: they wait several times until what was under way has settled.
+LONGEST = ["out_of_order_for_a_while", *RANDOM, "while_asking"]
+ALL = [*dict.fromkeys([*LONGEST, *CASES, *ROW_BY_ROW, *IN_FOLDER, *BROKEN])]
+if not HAS_STATE_STORE:
+    ALL = [
+        "before_the_first_ledger_write",
+        "before_any_row_is_sent",
+        "after_half_a_request",
+        "before_an_answer",
+        "between_answers_and_open_rows",
+        "after_the_last_row",
+        "told_to_stop",
+        *IN_FOLDER,
+    ]
 # Nothing was under way when these ended.
 NOTHING_TO_ASK = {
     *("before_the_first_ledger_write", "while_planning", "after_the_last_row", "after_xcom"),
     *("told_to_stop", "rate_refusals"),
 }
+if not HAS_STATE_STORE:
+    # Before Airflow 3 the signal is an error that is thrown wherever the worker is.
+    NOTHING_TO_ASK.remove("told_to_stop")
+# Those under way at the same time, and those of one second; of a slow one here.
+MOST_ASKED = 60
 STOPPING = ["stopped", "stopped_meanwhile"]
 
 
@@ -57,12 +74,13 @@ def folder(tmp_path_factory):
 def sandboxes():
     with ExitStack() as stack:
         running = {task: stack.enter_context(Sandbox()) for task in [*ALL, *STOPPING, "quiet"]}
-        for case, those in BROKEN.items():
-            break_after(running[case], BEFORE, those)
-        for case in RANDOM:
+        for case in BROKEN.keys() & running:
+            break_after(running[case], BEFORE, BROKEN[case])
+        for case in {*RANDOM} & running.keys():
             dice = Random(f"{SEED}/{case}/faults")
             kinds = [fault for those in BROKEN.values() for fault in those[:2]]
-            break_after(running[case], BEFORE, [dice.choice([*kinds, *[faults.delay(0)] * 60])] * ROWS)
+            some = [*kinds, *[faults.delay(0)] * 9 * len(kinds)]
+            break_after(running[case], 0, dice.choices(some, k=2 * ROWS))
         yield running
 
 
@@ -76,7 +94,7 @@ def env(sandboxes, folder):
         "USEDESK_SEED": SEED,
     }
     for task, sandbox in sandboxes.items():
-        extra = {"timeout": 2 if "timeout" in task else 60, "requests_per_minute": 1200}
+        extra = {"timeout": 2 if "timeout" in task or task in RANDOM else 60, "requests_per_minute": 1200}
         if task in STOPPING:
             extra["requests_per_minute"] = 240
         found[f"AIRFLOW_CONN_USEDESK_{task.upper()}"] = json.dumps({**sandbox.connection, "extra": extra})
@@ -87,7 +105,8 @@ def env(sandboxes, folder):
 def airflow(env):
     from dev.local_airflow import LocalAirflow
 
-    with LocalAirflow(DAGS, env=env) as running:
+    # Most of the time they wait.
+    with LocalAirflow(DAGS, env={**env, "AIRFLOW__CORE__PARALLELISM": "12"}) as running:
         for dag in (DAG, STOPPED, QUIET):
             running.wait_for_dag(dag)
             running.unpause(dag)
@@ -127,8 +146,8 @@ def test_exactly_one_ticket_for_each_row(matrix, sandboxes, folder, case):
     summary = xcoms["return_value"]
     assert summary == xcoms["summary"]
     check_one_ticket_for_each_row(sandboxes[case], folder, case, summary)
-    if case in NOTHING_TO_ASK:
-        assert noted(folder, case, "asked") == []
+    asked = noted(folder, case, "asked")
+    assert max(asked, default=0) <= (0 if case in NOTHING_TO_ASK else MOST_ASKED)
     if case in BROKEN:
         assert tries == (2 if case == "out_of_order_for_a_while" else 1)
     elif case not in RANDOM:
@@ -192,8 +211,7 @@ def test_quiet_hours_are_waited_for_in_the_triggerer(airflow, quiet_run, sandbox
 
 
 def break_after(sandbox, count, those):
-    sandbox.fail(faults.delay(0), count, "create/ticket")
-    for fault in those:
+    for fault in [*[faults.delay(0)] * count, *those]:
         sandbox.fail(fault, method="create/ticket")
 
 

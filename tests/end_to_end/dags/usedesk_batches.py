@@ -165,8 +165,8 @@ CASES = {
     "before_an_answer": [("before_an_answer", 20)],
     "before_answers_are_written": [("before_answers_were_written", 4)],
     "between_answers_and_open_rows": [("between_answers_and_open_rows", 3)],
-    "while_planning": [("while_planning", 60)],
-    "while_asking": [("before_an_answer", 20), ("while_asking", 2)],
+    "while_planning": [("while_planning", 30)],
+    "while_asking": [("before_an_answer", 20), ("while_asking", 1)],
     "after_the_last_row": [("after_the_last_row", 1)],
     "after_xcom": [("after_xcom", 1)],
     "told_to_stop": [("told_to_stop", 20)],
@@ -245,8 +245,8 @@ def batch(task_id: str, kind: type[DyingBatchOperator] = DyingBatchOperator, **k
     kind(**{**shared, **kwargs})
 
 
-def deaths_of(task_id: str) -> list[tuple[str, int]]:
-    dice = Random(f"{os.environ.get('USEDESK_SEED')}/{task_id}")
+def random_deaths(case: str) -> list[tuple[str, int]]:
+    dice = Random(f"{os.environ.get('USEDESK_SEED')}/{case}")
     return [(dice.choice([*DEATHS]), dice.randint(1, 12)) for _ in range(2)]
 
 
@@ -257,15 +257,17 @@ with DAG(
     max_active_tasks=32,
     default_args={"retries": 5, "retry_delay": timedelta(seconds=1)},
 ):
-    for case in json.loads(os.environ.get("USEDESK_BATCH_CASES", "[]")):
+    for number, case in enumerate(json.loads(os.environ.get("USEDESK_BATCH_CASES", "[]"))):
+        # In their order: the longest first.
+        options: dict[str, Any] = {"priority_weight": 1000 - number}
         if case in IN_FOLDER:
-            batch(case, deaths=IN_FOLDER[case], ledger_path=str(FOLDER / "ledgers"))
+            batch(case, deaths=IN_FOLDER[case], ledger_path=str(FOLDER / "ledgers"), **options)
         elif case in ROW_BY_ROW:
-            batch(case, deaths=ROW_BY_ROW[case], validate="row")
+            batch(case, deaths=ROW_BY_ROW[case], validate="row", **options)
         elif case.startswith("random_"):
-            batch(case, deaths=deaths_of(case))
+            batch(case, deaths=random_deaths(case), **options)
         else:
-            batch(case, deaths=CASES.get(case, []))
+            batch(case, deaths=CASES.get(case, []), **options)
 
 
 with DAG("usedesk_batch_in_quiet_hours", start_date=datetime(2026, 1, 1), schedule=None):
