@@ -275,5 +275,6 @@ with DAG("usedesk_batch_in_quiet_hours", start_date=datetime(2026, 1, 1), schedu
 
 
 with DAG("usedesk_batches_stopped", start_date=datetime(2026, 1, 1), schedule=None):
-    batch("stopped", report_seconds=1)
-    batch("stopped_meanwhile")
+    for case in ("stopped", "stopped_meanwhile"):
+        pace = "{{ '_slow' if ti.try_number == 1 else '' }}"
+        batch(case, report_seconds=1, usedesk_conn_id=f"usedesk_{case}{pace}")
