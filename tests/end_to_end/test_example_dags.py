@@ -76,8 +76,8 @@ def test_a_batch_reminds_everyone_by_day(airflow, sandbox):
         [task] = airflow.task_instances(dag, run)
         summary = airflow.xcom(dag, run, "remind")
         assert (task.state, summary["rows"], summary["sent"]) == ("success", 20, 20)
-        fields = airflow.rendered_fields(dag, run, "remind")
-        assert fields["recipients"] == "***"
+        # The name of the function that reads them, which nobody else calls.
+        assert "appointments" in airflow.rendered_fields(dag, run, "remind")["recipients"]
     keys = {ticket.additional_id for ticket in sandbox.tickets}
     assert len(keys) == len(sandbox.tickets) == 20 * len(runs)
 
