@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from airflow_provider_usedesk.api.answers import CreatedTicket
 from airflow_provider_usedesk.batch.worklist import Sendable
@@ -103,7 +104,8 @@ class Crew:
         self._size = size
         self._gate = gate
         self._rows: SimpleQueue[Sendable | None] = SimpleQueue()
-        self._answers: SimpleQueue[Answer] = SimpleQueue()
+        self._answers: deque[Answer] = deque()
+        self._has_answers = threading.Event()
         self._threads = 0
         self.in_flight = 0
 
@@ -118,16 +120,15 @@ class Crew:
 
     def answers(self, seconds: float) -> Iterator[Answer]:
         """Give the answers that are there; wait some seconds for the first."""
-        try:
-            answer = self._answers.get(timeout=seconds)
-            # Others follow at once: woken for each, this thread would take their time.
-            time.sleep(GATHER)
-            while True:
-                self.in_flight -= 1
-                yield answer
-                answer = self._answers.get_nowait()
-        except Empty:
+        if not self._has_answers.wait(seconds):
             return
+        # Others follow at once: woken for each, this thread would take their time.
+        time.sleep(GATHER)
+        self._has_answers.clear()
+        # Taken only now: before Airflow 3, being told to stop is an error that may come anywhere.
+        while self._answers:
+            self.in_flight -= 1
+            yield self._answers.popleft()
 
     def dismiss(self) -> None:
         """Let the threads end."""
@@ -136,7 +137,8 @@ class Crew:
 
     def _work(self) -> None:
         while (row := self._rows.get()) is not None:
-            self._answers.put(Answer(row, self._outcome(row)))
+            self._answers.append(Answer(row, self._outcome(row)))
+            self._has_answers.set()
 
     def _outcome(self, row: Sendable) -> CreatedTicket | BaseException:
         if self._gate.is_closed:

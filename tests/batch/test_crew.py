@@ -130,3 +130,20 @@ def test_no_more_are_sent_at_once_than_the_size_and_all_threads_end(gate):
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
     assert set(threading.enumerate()) <= before
+
+
+def test_no_answer_is_lost_when_the_one_who_takes_them_is_interrupted(gate, monkeypatch):
+    """Before Airflow 3, a task that is told to stop gets an error wherever it is."""
+    gate.open(until=1.0)
+    crew = Crew(lambda row: CreatedTicket(1), 1, gate)
+    crew.send(*rows(1))
+
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("airflow_provider_usedesk.batch.crew.time.sleep", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            next(crew.answers(30))
+    assert answers(crew) == {0: CreatedTicket(1)}
+    crew.dismiss()
