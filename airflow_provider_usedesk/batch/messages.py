@@ -16,7 +16,7 @@ from airflow_provider_usedesk.api.ticket import Rules, ticket_request
 from airflow_provider_usedesk.batch.arguments import FaultyRow
 from airflow_provider_usedesk.batch.crew import Gate
 from airflow_provider_usedesk.batch.doubts import Doubt, asked_together
-from airflow_provider_usedesk.batch.worklist import Sendable, digest
+from airflow_provider_usedesk.batch.worklist import Sendable, name_of
 from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
 from airflow_provider_usedesk.ticket_search import MAY_BE_COMPARED, TicketsSearch, Wanted
 
@@ -53,7 +53,7 @@ class Messages:
         :raises FaultyRow: when its files are neither paths nor URLs
         """
         own_id = str(params.get("additional_id") or "").strip()
-        keyed = {**params, "additional_id": own_id or self.key(f"/{digest(row_key) % 2**64:016x}")}
+        keyed = {**params, "additional_id": own_id or self.key(f"/{name_of(row_key)}")}
         files = params.get("files")
         own_files = [] if files is self.files else _paths(files)
         return ticket_request(keyed, self.way, self.open_url).fields, own_files

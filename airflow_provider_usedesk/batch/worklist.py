@@ -66,6 +66,11 @@ def digest(key: str) -> int:
     return int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), signed=True)
 
 
+def name_of(key: str) -> str:
+    """Return the number of a key in a form for names: 16 hexadecimal digits."""
+    return f"{digest(key) % 2**64:016x}"
+
+
 class Worklist:
     """
     Keep the rows of a batch in a private temporary database, so that memory does not grow with them.

@@ -236,10 +236,10 @@ class BaseTicketBatchOperator(TicketParameters):
     def _pieces(self, context: Context) -> Pieces:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
         from airflow_provider_usedesk.batch.ledger import FolderPieces, StatePieces
-        from airflow_provider_usedesk.batch.worklist import digest
+        from airflow_provider_usedesk.batch.worklist import name_of
 
         if self.ledger_path:
-            name = f"{digest(self._key(context)) % 2**64:016x}"
+            name = name_of(self._key(context))
             folder = self.ledger_path.removeprefix("file://")
             return FolderPieces((ObjectStoragePath if "://" in folder else Path)(folder) / name)
         store = context.get("task_state_store")
