@@ -52,17 +52,13 @@ class QuietHours:
         :return: first moment that is not quiet, in UTC; None when ``now`` is not quiet
         :raises ValueError: when ``now`` has no time zone
         """
-        return self._first(now, is_quiet=False) if self._is_quiet(now) else None
-
-    def begin(self, now: datetime) -> datetime:
-        """
-        Tell when the next quiet hours begin; those that ``now`` is in, if it is, have begun already.
-
-        :param now: with its time zone
-        :return: their first moment, in UTC
-        :raises ValueError: when ``now`` has no time zone
-        """
-        return self._first(self.end(now) or now, is_quiet=True)
+        if not self._is_quiet(now):
+            return None
+        # Minute by minute on the wall: no clock that is put forward or back can be missed so.
+        moment = now.astimezone(UTC).replace(second=0, microsecond=0) + MINUTE
+        while self._is_quiet(moment):
+            moment += MINUTE
+        return moment
 
     def _is_quiet(self, moment: datetime) -> bool:
         if moment.tzinfo is None:
@@ -71,13 +67,6 @@ class QuietHours:
         if self.start < self.stop:
             return self.start <= clock < self.stop
         return clock >= self.start or clock < self.stop
-
-    def _first(self, after: datetime, is_quiet: bool) -> datetime:
-        # Minute by minute on the wall: no clock that is put forward or back can be missed so.
-        moment = after.astimezone(UTC).replace(second=0, microsecond=0) + MINUTE
-        while self._is_quiet(moment) is not is_quiet:
-            moment += MINUTE
-        return moment
 
 
 def _hours(value: Any) -> tuple[time, time]:
