@@ -14,6 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 FINAL_RUN_STATES = frozenset({"success", "failed"})
+TROUBLED = frozenset({"failed", "running", "up_for_retry"})
+LOG_END = 8_000
 NOT_MAPPED = -1
 REQUEST_TIMEOUT = 60
 HEALTH_TIMEOUT = 5
@@ -135,14 +137,20 @@ class AirflowClient:
         """Wait until the run is over, with success or without."""
 
         def trouble() -> str:
-            states = (f"{task.name}={task.state}" for task in self.task_instances(dag_id, run_id))
-            return f"the tasks are: {', '.join(states)}"
+            return self._story(dag_id, run_id)
 
         def over() -> bool:
             return self.dag_run(dag_id, run_id).state in FINAL_RUN_STATES
 
         self._wait(over, f"run {run_id} of {dag_id} is not over", trouble, timeout)
         return self.dag_run(dag_id, run_id)
+
+    def wait_for_success(self, dag_id: str, run_id: str, timeout: float = 300) -> DagRun:
+        """Wait until the run is over; raise when it failed, with what is known of why."""
+        run = self.wait_for_run(dag_id, run_id, timeout)
+        if run.state != "success":
+            raise AirflowClientError(f"run {run_id} of {dag_id} failed; {self._story(dag_id, run_id)}")
+        return run
 
     def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, timeout: float = 300) -> DagRun:
         """Wait for the Dag, switch it on, trigger it and wait until the run is over."""
@@ -240,15 +248,38 @@ class AirflowClient:
         except requests.RequestException as error:
             raise AirflowClientError(f"{method} {path}: {error}") from error
 
+    def _story(self, dag_id: str, run_id: str) -> str:
+        """The states of the tasks, the logs of those that did not succeed, and what Airflow noted besides."""
+        tasks = self.task_instances(dag_id, run_id)
+        states = ", ".join(f"{task.name}={task.state}" for task in tasks)
+        of_run = {"dag_id": dag_id, "run_id": run_id}
+        noted = [
+            f"{entry['when']} {entry['task_id']} {entry['event']}: {entry['extra']}"
+            for entry in self._pages("/eventLogs", "event_logs", of_run)
+        ]
+        logs = [self._log_of(dag_id, run_id, task) for task in tasks if task.state in TROUBLED]
+        return "\n".join([f"the tasks are: {states}", *noted, *logs])
+
+    def _log_of(self, dag_id: str, run_id: str, task: TaskInstance) -> str:
+        last, index = max(task.try_number, 1), task.map_index
+        try:
+            log = self.task_log(dag_id, run_id, task.task_id, try_number=last, map_index=index)
+        except AirflowClientError as error:
+            log = str(error)
+        return f"--- {task.name}, try {task.try_number}\n{log[-LOG_END:]}"
+
     def _log_in(self) -> None:
         answer = self._send("GET", "/auth/token", {})
         if not answer.ok:
             raise AirflowClientError(f"no token: HTTP {answer.status_code}", status=answer.status_code)
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def _pages(self, path: str, name: str) -> Iterator[dict[str, Any]]:
+    def _pages(
+        self, path: str, name: str, params: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
         offset = 0
-        while page := self.call("GET", path, params={"limit": PAGE, "offset": offset})[name]:
+        part = {**(params or {}), "limit": PAGE}
+        while page := self.call("GET", path, params={**part, "offset": offset})[name]:
             yield from page
             offset += len(page)
 

@@ -42,7 +42,7 @@ def test_a_dag_that_fails_fifty_times_leaves_one_ticket(sandbox):
         )
         assert {one.status for one in others} <= {DELETED}
         assert ticket.ticket_id == min(one.ticket_id for one in sandbox.tickets)
-        assert airflow.run(dag, {"fails": False}).state == "success"
+        airflow.wait_for_success(dag, airflow.run(dag, {"fails": False}).run_id)
         until(lambda: open_tickets(sandbox) == [], 120)
         assert sandbox.ticket(ticket.ticket_id).status == SOLVED
 
@@ -54,7 +54,7 @@ def test_alerts_of_whole_dags(sandbox):
         until(lambda: len(open_tickets(sandbox)) == 1, 120)
         [failed] = sandbox.tickets
         assert failed.subject == "Airflow: Dag usedesk_failure_alert failed"
-        assert airflow.run("usedesk_failure_alert").state == "success"
+        airflow.wait_for_success("usedesk_failure_alert", airflow.run("usedesk_failure_alert").run_id)
         until(lambda: sandbox.ticket(failed.ticket_id).status == SOLVED, 120)
 
         late = airflow.run("usedesk_deadline_alert", {"seconds": 30})

@@ -190,7 +190,7 @@ def test_tasks_that_are_marked_as_failed_end_within_seconds_and_go_on_when_clear
     assert max(tickets.values()) < ROWS
 
     airflow.clear(STOPPED, run, *STOPPING)
-    assert airflow.wait_for_run(STOPPED, run, 600).state == "success"
+    airflow.wait_for_success(STOPPED, run, 600)
     for task in STOPPING:
         summary = airflow.xcom(STOPPED, run, task)
         print(f"{task}: {numbers(sandboxes[task], folder, task, 2)}")
@@ -202,7 +202,7 @@ def test_tasks_that_are_marked_as_failed_end_within_seconds_and_go_on_when_clear
 
 @needs_airflow_3
 def test_quiet_hours_are_waited_for_in_the_triggerer(airflow, quiet_run, sandboxes, folder):
-    assert airflow.wait_for_run(QUIET, quiet_run, 600).state == "success"
+    airflow.wait_for_success(QUIET, quiet_run, 600)
     [task] = airflow.task_instances(QUIET, quiet_run)
     log = airflow.task_log(QUIET, quiet_run, "quiet")
     # Both times in a worker of its own: in between nobody waited in one.

@@ -112,7 +112,7 @@ def test_a_message_is_sent_reported_and_both_dags_go_on(airflow, sandbox, other_
     before = set(runs(airflow))
     run = airflow.trigger(SENDING).run_id
     until(lambda: set(runs(airflow)) - before, 120)
-    assert airflow.wait_for_run(SENDING, run).state == "success"
+    airflow.wait_for_success(SENDING, run)
     for connection, place in (("usedesk_default", sandbox), ("usedesk_other", other_sandbox)):
         [ticket] = place.tickets
         task = airflow.task_instance(SENDING, run, f"send_{connection}")

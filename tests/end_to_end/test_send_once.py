@@ -151,7 +151,7 @@ def test_clearing_sends_again_only_where_that_is_wanted():
             xcoms = [_ids(airflow, run)]
             for _ in range(2):
                 airflow.clear("usedesk_cleared", run.run_id, "once", "again", "mapped")
-                assert airflow.wait_for_run("usedesk_cleared", run.run_id).state == "success"
+                airflow.wait_for_success("usedesk_cleared", run.run_id)
                 xcoms.append(_ids(airflow, run))
             other = airflow.run("usedesk_cleared")
             assert not set(_ids(airflow, other).values()) & set(xcoms[0].values())

@@ -46,7 +46,7 @@ def test_a_person_approves_in_usedesk(sandbox):
         [ticket] = sandbox.tickets
         assert ticket.subject == "May 17 refunds be paid?"
         sandbox.update(ticket.ticket_id, status=2)
-        assert airflow.wait_for_run(dag, run).state == "success"
+        airflow.wait_for_success(dag, run)
         paid = airflow.xcom(dag, run, "pay_refunds")
         assert paid == f"17 refunds paid, ticket {ticket.ticket_id} is solved"
         link = airflow.xcom(dag, run, "approved", "_link_UsedeskTicketLink")
@@ -79,7 +79,7 @@ def test_a_hundred_tickets_share_one_poll_and_survive_the_triggerer(sandbox):
         assert set(states(airflow, dag, run)["wait"]) == {"success", "deferred"}
         for ticket_id in ids[50:]:
             sandbox.update(ticket_id, status=3)
-        assert airflow.wait_for_run(dag, run, 600).state == "success"
+        airflow.wait_for_success(dag, run, 600)
         tries = {task.try_number for task in airflow.task_instances(dag, run)}
         assert tries == {1}
         names = [airflow.xcom(dag, run, "wait", map_index=place)["status_name"] for place in (0, 49, 50, 99)]
