@@ -1,4 +1,4 @@
-"""What the triggers share that wait for something of a ticket: the deadline, and errors that are counted."""
+"""What the triggers share: not firing too soon, the deadline, and errors that are counted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,31 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.errors import UsedeskError
 
 
-class WaitingTrigger(BaseTrigger):
+# Up to 5 s until a worker is seen to have ended, and the scheduler's next look at the executor.
+SETTLING_SECONDS = 10.0
+
+
+class DeferringTrigger(BaseTrigger):
     """
-    Hold what the triggers share that wait.
+    Hold what the triggers share that tasks are deferred with: none fires sooner than Airflow can take it.
+
+    Airflow, 3.3.2 included, fails a task that runs again before it saw the end of the worker that deferred
+    it (apache/airflow, issue 72716).
+    """
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        if self.trigger_id is not None:  # dag.test() gives none, and has no scheduler
+            await asyncio.sleep(SETTLING_SECONDS)
+        yield TriggerEvent(await self._payload())  # type: ignore[no-untyped-call]
+
+    async def _payload(self) -> dict[str, Any]:
+        """Wait, and return what to hand to the task."""
+        raise NotImplementedError
+
+
+class WaitingTrigger(DeferringTrigger):
+    """
+    Hold what the triggers share that wait for something of a ticket.
 
     :param usedesk_conn_id: Airflow Connection of type usedesk
     :param ticket_id: the ticket
@@ -52,14 +74,14 @@ class WaitingTrigger(BaseTrigger):
         given = {name: _plain(getattr(self, name)) for name in (*shared, *self.goal)}
         return f"{type(self).__module__}.{type(self).__qualname__}", given
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def _payload(self) -> dict[str, Any]:
         left = (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
         try:
             async with asyncio.timeout(max(left, 0)):
                 event = await self._wait()
         except TimeoutError:
             event = {"outcome": "timeout"}
-        yield TriggerEvent({"ticket_id": self.ticket_id, **event})  # type: ignore[no-untyped-call]
+        return {"ticket_id": self.ticket_id, **event}
 
     async def _wait(self) -> dict[str, Any]:
         from airflow_provider_usedesk.api.errors import UsedeskError

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow_provider_usedesk.triggers.base import DeferringTrigger
 
 
-class QuietHoursTrigger(BaseTrigger):
+class QuietHoursTrigger(DeferringTrigger):
     """
     Fire when quiet hours are over.
 
@@ -24,7 +23,7 @@ class QuietHoursTrigger(BaseTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return f"{type(self).__module__}.{type(self).__qualname__}", {"until": self.until}
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def _payload(self) -> dict[str, Any]:
         left = (datetime.fromisoformat(self.until) - datetime.now(UTC)).total_seconds()
         await asyncio.sleep(max(left, 0))
-        yield TriggerEvent({"until": self.until})  # type: ignore[no-untyped-call]
+        return {"until": self.until}
