@@ -47,14 +47,21 @@ class LocalAirflow(AirflowClient):
         home: Path | None = None,
         port: int = 0,
         start_timeout: float = 180,
+        parse_every: int = 60,
     ) -> None:
-        """`home` is kept when given, otherwise a temporary one; `port` 0 takes a free one."""
+        """
+        `home` is kept when given, otherwise a temporary one; `port` 0 takes a free one.
+
+        The files of Dags are read again after `parse_every` seconds, which takes much of a small machine.
+        Watchers of assets of a Dag that was paused begin with that.
+        """
         self.port = port or free_port()
         super().__init__(f"http://{LOOPBACK}:{self.port}")
         self.dags_folder = dags_folder.resolve()
         self._extra_env = dict(env or {})
         self._given_home = home
         self._start_timeout = start_timeout
+        self._parse_every = parse_every
         self._home: Path | None = None
         self._processes: Processes | None = None
 
@@ -166,7 +173,7 @@ class LocalAirflow(AirflowClient):
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": str(self._parse_every),
             "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

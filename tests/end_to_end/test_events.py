@@ -54,7 +54,7 @@ def airflow(sandbox, other_sandbox):
         "AIRFLOW_CONN_USEDESK_DEFAULT": connection_to(sandbox),
         "AIRFLOW_CONN_USEDESK_OTHER": connection_to(other_sandbox),
     }
-    with LocalAirflow(DAGS, env={**env, **QUICK_TO_NOTICE}) as running:
+    with LocalAirflow(DAGS, env={**env, **QUICK_TO_NOTICE}, parse_every=5) as running:
         for dag in (DAG, WATCHING, SENDING):
             running.wait_for_dag(dag)
             running.unpause(dag)

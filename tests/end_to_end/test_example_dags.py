@@ -29,7 +29,7 @@ def sandbox():
 
 @pytest.fixture(scope="module")
 def airflow(sandbox):
-    with LocalAirflow(EXAMPLE_DAGS, env={"USEDESK_TIMEZONE": where_it_is_noon()}) as running:
+    with LocalAirflow(EXAMPLE_DAGS, env={"USEDESK_TIMEZONE": where_it_is_noon()}, parse_every=5) as running:
         connection = sandbox.connection
         running.create_connection(
             "usedesk_default",

@@ -157,7 +157,7 @@ with DAG(
         dice = Random(f"{os.environ.get('USEDESK_SEED')}/{number}")
         DyingOperator(
             task_id=f"task_{number}",
-            deaths=[dice.choice([None, *DEATHS]) for _ in range(2)],
+            deaths=[dice.choice([*DEATHS, *[None] * len(DEATHS)]) for _ in range(2)],
             subject=f"Random {number}",
             message="m",
         )
