@@ -5,6 +5,8 @@ AIRFLOW_3 := 3.3.2
 AIRFLOW_2 := 2.11.2
 CONSTRAINTS_3 := constraints/airflow-3.3.txt
 CONSTRAINTS_2 := constraints/airflow-2.11.txt
+# Tests that start a whole Airflow wait much; the others run beside them.
+PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
 PROJECT := -e '.[sandbox]' --group test --group lint
 
 TOO_NEW_FOR_2 := $(shell $(PYTHON) -c 'import sys; print("yes" if sys.version_info >= (3, 13) else "")')
@@ -23,7 +25,7 @@ up: .venv/.ready ## Airflow with the example Dags and the sandbox inbox, until C
 	.venv/bin/python -m dev.up
 
 test: .venv/.ready ## the tests on Airflow 3.3; ARGS="-k hook" goes to pytest
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python $(PYTEST) $(ARGS)
 
 lint: .venv/.ready ## style
 	.venv/bin/ruff check .
@@ -40,7 +42,7 @@ test-2.11: ## the tests on Airflow 2.11
 	@echo "To run them: make test-2.11 PYTHON=python3.12"
 else
 test-2.11: .venv-2.11/.ready ## the tests on Airflow 2.11
-	.venv-2.11/bin/python -m pytest $(ARGS)
+	.venv-2.11/bin/python $(PYTEST) $(ARGS)
 endif
 
 bench: .venv/.ready ## every benchmark, beside its peers

@@ -24,7 +24,26 @@ os.environ.update(
 )
 (AIRFLOW_HOME / "dags").mkdir()
 
+WHOLE_AIRFLOWS = "tests/end_to_end/"
+
 _folders = count(1)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_AIRFLOWS))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of a file together, and all that start a whole Airflow: one at a time is enough."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return WHOLE_AIRFLOWS if nodeid.startswith(WHOLE_AIRFLOWS) else nodeid.partition("::")[0]
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
