@@ -31,6 +31,11 @@ NOBODY = "http://127.0.0.1:9"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
+class Server(ThreadingHTTPServer):
+    # Of those who connect at once none is turned away.
+    request_queue_size = 2 * CONNECTIONS
+
+
 class Service:
     """
     A Usedesk on a socket of its own, which also can be a proxy.
@@ -44,10 +49,9 @@ class Service:
         self.status = status
         self.headers = headers
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.connections = 0
+        self.clients = []
         self.barrier = threading.Barrier(meet)
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.server.request_queue_size = 128
+        self.server = Server(("127.0.0.1", 0), self._handler())
         self.scheme = "http"
 
     @property
@@ -60,7 +64,7 @@ class Service:
 
             def setup(self):
                 super().setup()
-                service.connections += 1
+                service.clients.append(self.client_address)
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -255,10 +259,10 @@ def test_one_connection_for_all_sends_and_a_new_one_after_closing():
         client.create_ticket(**TICKET)
         client.create_ticket(**TICKET, files=[("a.txt", b"x")])
         client.create_ticket(**TICKET)
-        assert service.connections == 1
+        assert len(service.clients) == 1
         client.close()
         client.create_ticket(**TICKET)
-    assert service.connections == 2
+    assert len(service.clients) == 2
 
 
 def test_every_request_says_what_it_holds():
@@ -285,7 +289,7 @@ def test_threads_share_a_client_and_keep_their_connections(caplog):
     with serving(meet=CONNECTIONS, headers=[cookie]) as service, connect(service.url) as client:
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             assert all(pool.map(send, range(1, 2 * CONNECTIONS + 1)))
-        assert service.connections == CONNECTIONS
+        assert len(service.clients) == CONNECTIONS
     numbers = {json.loads(body)["additional_id"] for _, _, body in service.requests}
     assert numbers == {str(number) for number in range(1, 2 * CONNECTIONS + 1)}
     assert "pool is full" not in caplog.text
