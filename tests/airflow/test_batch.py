@@ -281,19 +281,7 @@ def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usede
     assert summary_of(run)["sent"] == 40
 
 
-def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, monkeypatch, no_settle):
-    from airflow_provider_usedesk.batch.ledger import Ledger
-
-    write, writes = Ledger.write, Counter()
-
-    def killed(self, *args):
-        writes[self] += 1
-        # Each try has a ledger of its own; the first two do not come far.
-        if len(writes) <= 2 and writes[self] > 4:
-            raise RuntimeError("killed, for the test")
-        return write(self, *args)
-
-    monkeypatch.setattr(Ledger, "write", killed)
+def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_settle):
     run = run_batch(MANY.format(options=""), RETRIED)
     assert run.state == "success"
     assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
@@ -375,21 +363,26 @@ def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
 @pytest.mark.skipif(
     pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
 )
-def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, monkeypatch, no_settle):
+def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, dies_twice, no_settle):
+    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", ""), RETRIED))
+    assert run.state == "success"
+    assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
+
+
+@pytest.fixture
+def dies_twice(monkeypatch):
+    """The first two tries die after some writes of the ledger, of which each try makes its own."""
     from airflow_provider_usedesk.batch.ledger import Ledger
 
-    write, writes = Ledger.write, []
+    write, writes = Ledger.write, Counter()
 
     def killed(self, *args):
-        writes.append(1)
-        if len(writes) in (5, 6):
+        writes[self] += 1
+        if len(writes) <= 2 and writes[self] > 4:
             raise RuntimeError("killed, for the test")
         return write(self, *args)
 
     monkeypatch.setattr(Ledger, "write", killed)
-    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", ""), RETRIED))
-    assert run.state == "success"
-    assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
 
 
 @pytest.fixture
