@@ -30,7 +30,7 @@ def storage(request, tmp_path):
     ("name", "content"),
     [
         ("list.csv", 'name;note\nАнна;"two\nlines"\n'.encode()),
-        ("list.csv.gz", gzip.compress('name;note\nАнна;"two\nlines"\n'.encode())),
+        ("list.csv.gz", gzip.compress('name;note\nАнна;"two\nlines"\n'.encode(), mtime=0)),
         ("list.jsonl", '{"name": "Анна", "note": "two\\nlines"}'.encode()),
     ],
 )
