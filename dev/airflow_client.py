@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -136,13 +137,11 @@ class AirflowClient:
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 300) -> DagRun:
         """Wait until the run is over, with success or without."""
 
-        def trouble() -> str:
-            return self._story(dag_id, run_id)
-
         def over() -> bool:
             return self.dag_run(dag_id, run_id).state in FINAL_RUN_STATES
 
-        self._wait(over, f"run {run_id} of {dag_id} is not over", trouble, timeout)
+        story = partial(self._story, dag_id, run_id)
+        self._wait(over, f"run {run_id} of {dag_id} is not over", story, timeout)
         return self.dag_run(dag_id, run_id)
 
     def wait_for_success(self, dag_id: str, run_id: str, timeout: float = 300) -> DagRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -63,9 +64,9 @@ class UsedeskOperator(BaseOperator):
     def hook(self) -> UsedeskHook:
         return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
 
+    @abstractmethod
     def _method(self) -> Method:
         """Return the method of the API that this operator calls."""
-        raise NotImplementedError
 
     def _params(self) -> dict[str, Any]:
         arguments = self._method().arguments

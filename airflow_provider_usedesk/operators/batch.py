@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, tzinfo
@@ -191,9 +192,9 @@ class BaseTicketBatchOperator(TicketParameters):
         if self._run is not None:
             self._run.stop()
 
+    @abstractmethod
     def _way(self) -> WayOfSending:
         """Say what this way of sending needs."""
-        raise NotImplementedError
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any

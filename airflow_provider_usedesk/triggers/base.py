@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -31,9 +32,9 @@ class DeferringTrigger(BaseTrigger):
             await asyncio.sleep(SETTLING_SECONDS)
         yield TriggerEvent(await self._payload())  # type: ignore[no-untyped-call]
 
+    @abstractmethod
     async def _payload(self) -> dict[str, Any]:
         """Wait, and return what to hand to the task."""
-        raise NotImplementedError
 
 
 class WaitingTrigger(DeferringTrigger):
@@ -100,13 +101,13 @@ class WaitingTrigger(DeferringTrigger):
                 if failures >= self.max_failures or self._is_final(seen):
                     return {"outcome": "error", "error": type(seen).__name__, "message": str(seen)}
 
+    @abstractmethod
     def _looks(self) -> AsyncGenerator[Any, None]:
         """Look over and over; give what was seen, or the error."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _event_of(self, seen: Any) -> dict[str, Any] | None:
         """Tell what to hand to the task; None while it goes on waiting."""
-        raise NotImplementedError
 
     def _is_final(self, error: UsedeskError) -> bool:
         """Tell whether no later look can be better."""
