@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 from urllib.parse import SplitResult, quote
 
-from airflow.providers.common.compat.sdk import Asset
+from airflow_provider_usedesk.compat.sdk import Asset
 
 Kind = Literal["delivery", "ticket", "comment", "change", "rating", "chat"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowPlugin
-
+from airflow_provider_usedesk.compat.sdk import AirflowPlugin
 from airflow_provider_usedesk.listeners import asset_events
 
 

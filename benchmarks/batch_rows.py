@@ -25,17 +25,17 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from airflow_provider_usedesk.api.answers import CreatedTicket
+from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, WHATSAPP_TEMPLATE
-from airflow_provider_usedesk.batch.arguments import RowArguments
-from airflow_provider_usedesk.batch.ledger import FolderPieces, Ledger
-from airflow_provider_usedesk.batch.messages import Messages
-from airflow_provider_usedesk.batch.recipients import read_rows
-from airflow_provider_usedesk.batch.results import ResultFile
-from airflow_provider_usedesk.batch.crew import Gate
-from airflow_provider_usedesk.batch.run import BatchRun, Steps
-from airflow_provider_usedesk.batch.settings import Rules
+from airflow_provider_usedesk.batch.row_params import RowArguments
+from airflow_provider_usedesk.batch.checkpoint import FolderPieces, Ledger
+from airflow_provider_usedesk.batch.sender import Messages
+from airflow_provider_usedesk.batch.rows import read_rows
+from airflow_provider_usedesk.batch.result_file import ResultFile
+from airflow_provider_usedesk.batch.worker_pool import Gate
+from airflow_provider_usedesk.batch.runner import BatchRun, Steps
+from airflow_provider_usedesk.batch.options import Rules
 
 folder, stop_at = Path(sys.argv[1]), int(sys.argv[2])
 gate, ids, first = Gate(), count(1), []

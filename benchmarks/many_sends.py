@@ -26,14 +26,14 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, TICKET
-from airflow_provider_usedesk.batch.arguments import RowArguments
-from airflow_provider_usedesk.batch.crew import Gate
-from airflow_provider_usedesk.batch.ledger import FolderPieces, Ledger
-from airflow_provider_usedesk.batch.messages import Messages
-from airflow_provider_usedesk.batch.recipients import read_rows
-from airflow_provider_usedesk.batch.report import NoResults
-from airflow_provider_usedesk.batch.run import BatchRun, Steps
-from airflow_provider_usedesk.batch.settings import Rules
+from airflow_provider_usedesk.batch.checkpoint import FolderPieces, Ledger
+from airflow_provider_usedesk.batch.options import Rules
+from airflow_provider_usedesk.batch.row_params import RowArguments
+from airflow_provider_usedesk.batch.rows import read_rows
+from airflow_provider_usedesk.batch.runner import BatchRun, Steps
+from airflow_provider_usedesk.batch.sender import Messages
+from airflow_provider_usedesk.batch.summary import NoResults
+from airflow_provider_usedesk.batch.worker_pool import Gate
 from benchmarks._fast_server import serving
 from dev.text import say
 

@@ -29,8 +29,8 @@ from requests.adapters import BaseAdapter
 
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.errors import UsedeskRateLimited
-from airflow_provider_usedesk.api.pace import MemoryStore, PaceStore, take
-from airflow_provider_usedesk.api.pace_stores import FileStore
+from airflow_provider_usedesk.api.rate_limit_stores import FileStore
+from airflow_provider_usedesk.api.rate_limiter import MemoryStore, PaceStore, take
 
 URL = "https://help.example/uapi"
 MINUTE = 60.0

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from airflow.providers.common.compat.sdk import dag, task
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import dag, task
 
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
 

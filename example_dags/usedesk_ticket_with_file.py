@@ -6,7 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
 
-from airflow.providers.common.compat.sdk import dag, task
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import dag, task
 
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.support.airflow"]
+
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="usedesk-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 
@@ -18,6 +20,7 @@ atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 os.environ.update(
     AIRFLOW_HOME=str(AIRFLOW_HOME),
     AIRFLOW__CORE__DAGS_FOLDER=str(AIRFLOW_HOME / "dags"),
+    AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE="False",
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
@@ -49,11 +52,11 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(autouse=True)
 def paces(monkeypatch):
     """The paces of this test alone: no refusal of another one holds it, and no file is left behind."""
-    from airflow_provider_usedesk.api import pace, pace_stores
+    from airflow_provider_usedesk.api import rate_limit_stores, rate_limiter
 
     folder = AIRFLOW_HOME / f"paces-{next(_folders)}"
-    monkeypatch.setattr(pace_stores, "folder", lambda: folder)
-    pace_stores.machine_store.cache_clear()
-    pace.IN_MEMORY.clear()
+    monkeypatch.setattr(rate_limit_stores, "folder", lambda: folder)
+    rate_limit_stores.machine_store.cache_clear()
+    rate_limiter.IN_MEMORY.clear()
     yield folder
-    pace_stores.machine_store.cache_clear()
+    rate_limit_stores.machine_store.cache_clear()

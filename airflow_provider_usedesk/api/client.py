@@ -22,17 +22,9 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from airflow_provider_usedesk import __version__
 from airflow_provider_usedesk.api import errors, records, values
-from airflow_provider_usedesk.api.answers import (
-    Answer,
-    CreatedComment,
-    CreatedTicket,
-    created_comment,
-    created_ticket,
-    updated,
-)
 from airflow_provider_usedesk.api.attachments import OpenUrl, Upload
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
-from airflow_provider_usedesk.api.pace import (
+from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
     MemoryStore,
     Pace,
@@ -52,6 +44,14 @@ from airflow_provider_usedesk.api.records import (
     User,
 )
 from airflow_provider_usedesk.api.request import Method, Request, unknown_parameter
+from airflow_provider_usedesk.api.responses import (
+    Answer,
+    CreatedComment,
+    CreatedTicket,
+    created_comment,
+    created_ticket,
+    updated,
+)
 from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
 from airflow_provider_usedesk.api.ticket import (
     CREATE_TICKET,

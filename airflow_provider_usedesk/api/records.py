@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from airflow_provider_usedesk.api.answers import Answer, as_id, json_list, json_object, text_or_none, unclear
+from airflow_provider_usedesk.api.responses import (
+    Answer,
+    as_id,
+    json_list,
+    json_object,
+    text_or_none,
+    unclear,
+)
 from airflow_provider_usedesk.api.values import STATUSES
 
 T = TypeVar("T")

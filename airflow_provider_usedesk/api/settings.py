@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
-from airflow_provider_usedesk.api.pace import PaceStore
+from airflow_provider_usedesk.api.rate_limiter import PaceStore
 from airflow_provider_usedesk.api.values import flag
 
 DEFAULT_BASE_URL = "https://secure.usedesk.com/uapi"

@@ -8,19 +8,18 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_usedesk.compat.sdk import (
     AirflowFailException,
     DecoratedOperator,
     context_merge,
     determine_kwargs,
     task_decorator_factory,
 )
-
-from airflow_provider_usedesk.operators.personal import revealed
+from airflow_provider_usedesk.operators.redacted import revealed
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, TaskDecorator
+    from airflow_provider_usedesk.compat.sdk import Context, TaskDecorator
 
 
 def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

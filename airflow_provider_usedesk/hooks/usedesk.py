@@ -7,15 +7,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow import __version__ as airflow_version
-from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath, mask_secret
-
+from airflow_provider_usedesk.compat.sdk import BaseHook, ObjectStoragePath, mask_secret
+from airflow_provider_usedesk.compat.version import AIRFLOW_VERSION
 from airflow_provider_usedesk.get_provider_info import get_provider_info
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
-
-    from airflow_provider_usedesk.api.answers import CreatedComment, CreatedTicket
     from airflow_provider_usedesk.api.client import UsedeskClient
     from airflow_provider_usedesk.api.records import (
         Channel,
@@ -28,7 +24,9 @@ if TYPE_CHECKING:
         TicketRow,
         User,
     )
+    from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
     from airflow_provider_usedesk.api.settings import Settings
+    from airflow_provider_usedesk.compat.sdk import Connection
 
 
 class UsedeskHook(BaseHook):
@@ -83,11 +81,11 @@ class UsedeskHook(BaseHook):
 
         :raises UsedeskBadConnection: naming what is wrong with it
         """
-        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
         from asgiref.sync import sync_to_async
 
-        connection = await get_async_connection(self.usedesk_conn_id)
-        extra = await get_async_extra_dejson(connection)
+        from airflow_provider_usedesk.compat.connection import read_connection
+
+        connection, extra = await read_connection(self.usedesk_conn_id)
         # Masking asks Airflow's supervisor, which must not happen in the thread of the loop.
         return await sync_to_async(_settings)(connection, extra)
 
@@ -264,7 +262,7 @@ class UsedeskHook(BaseHook):
 
 def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
     from airflow_provider_usedesk.api.settings import read_settings
-    from airflow_provider_usedesk.hooks.pace_store import pace_store
+    from airflow_provider_usedesk.hooks.rate_limit_store import pace_store
 
     for secret in (connection.password, *str(extra.get("webhook_secret") or "").split(",")):
         if secret and secret.strip():
@@ -275,7 +273,7 @@ def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
         schema=connection.schema,
         port=connection.port,
         extra=extra,
-        user_agent=f"apache-airflow/{airflow_version}",
+        user_agent=f"apache-airflow/{AIRFLOW_VERSION}",
     )
     return replace(settings, pace_store=pace_store(settings.redis_conn_id))
 

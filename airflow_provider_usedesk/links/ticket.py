@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink
+from airflow_provider_usedesk.compat.sdk import BaseOperatorLink
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+    from airflow_provider_usedesk.compat.sdk import BaseOperator, Context, TaskInstanceKey
 
 TICKET_URL = "ticket_url"
 
@@ -23,7 +23,7 @@ class UsedeskTicketLink(BaseOperatorLink):
     name = "Usedesk ticket"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        from airflow.providers.common.compat.sdk import XCom
+        from airflow_provider_usedesk.compat.sdk import XCom
 
         return XCom.get_value(key=TICKET_URL, ti_key=ti_key) or ""
 

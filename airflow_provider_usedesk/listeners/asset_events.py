@@ -45,7 +45,7 @@ def note(mapper: Any, connection: Any, asset_event: Any) -> None:
 
 
 def _key(extra: Any) -> str | None:
-    from airflow_provider_usedesk.ticket_events import SOURCE, note_key
+    from airflow_provider_usedesk.polling.ticket_events import SOURCE, note_key
 
     payload = extra.get("payload") if isinstance(extra, dict) and extra.get("from_trigger") else None
     if not isinstance(payload, dict) or payload.get("source") != SOURCE:
@@ -73,7 +73,7 @@ def _drop_old_notes(connection: Any, asset_id: int, now: datetime) -> None:
     from airflow.models.asset_state_store import AssetStateStoreModel as Notes
     from sqlalchemy import delete, select
 
-    from airflow_provider_usedesk.ticket_events import NOTES, POSITIONS, notes_needed_since
+    from airflow_provider_usedesk.polling.ticket_events import NOTES, POSITIONS, notes_needed_since
 
     are_positions = (Notes.asset_id == asset_id) & Notes.key.startswith(POSITIONS)
     positions = connection.execute(select(Notes.value).where(are_positions)).scalars()

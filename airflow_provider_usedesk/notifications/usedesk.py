@@ -10,19 +10,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow.providers.common.compat.sdk import BaseNotifier, redact
-
+from airflow_provider_usedesk.compat.sdk import BaseNotifier, redact
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.notifications.alert import TAG_PREFIX, Scope
-from airflow_provider_usedesk.notifications.in_time import in_daemon_thread
+from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
+from airflow_provider_usedesk.notifications.open_ticket import TAG_PREFIX, Scope
 
 if TYPE_CHECKING:
     import jinja2
-    from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_usedesk.api.settings import Settings
-    from airflow_provider_usedesk.notifications.alert import Alert, Delivery, Told
+    from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.notifications.incident import Incident
+    from airflow_provider_usedesk.notifications.open_ticket import Alert, Delivery, Told
 
 # Characters of a text that are looked through for secrets; what is sent is cut to less.
 MAX_RAW = 200_000
@@ -141,7 +140,6 @@ class UsedeskNotifier(BaseNotifier):
 
     def _alert(self, context: Context) -> Alert:
         from airflow_provider_usedesk.api.request import MESSAGE_BYTES
-        from airflow_provider_usedesk.notifications.alert import Alert
         from airflow_provider_usedesk.notifications.incident import (
             default_message,
             default_subject,
@@ -149,6 +147,7 @@ class UsedeskNotifier(BaseNotifier):
             fit_subject,
             read_incident,
         )
+        from airflow_provider_usedesk.notifications.open_ticket import Alert
 
         incident = read_incident(context, _redacted)
         subject = self._text(context, "subject", default_subject(incident, recovered=self.resolve))
@@ -214,7 +213,7 @@ class UsedeskNotifier(BaseNotifier):
         return super(BaseNotifier, self)._render(template, context)
 
     def _tag(self, incident: Incident) -> str | None:
-        from airflow_provider_usedesk.notifications.alert import ends_incident, scope_tag
+        from airflow_provider_usedesk.notifications.open_ticket import ends_incident, scope_tag
 
         scope = self.one_open_ticket_per
         if scope is None:
@@ -263,7 +262,7 @@ send_usedesk_notification = UsedeskNotifier
 
 def _check_scope(scope: Any, tag_prefix: Any, resolve: Any, status: Any) -> None:
     """Find what would leave a ticket open for ever, or make one for each alert."""
-    from airflow_provider_usedesk.notifications.alert import MAX_PREFIX, may_count_as_open
+    from airflow_provider_usedesk.notifications.open_ticket import MAX_PREFIX, may_count_as_open
 
     if scope not in (None, *get_args(Scope)):
         raise ValueError(f"one_open_ticket_per must be one of {', '.join(get_args(Scope))}, or None")
@@ -281,7 +280,7 @@ def _check(ticket_params: Mapping[str, Any], *, has_our_tag: bool) -> None:
     """Find what can be found wrong while the Dag is parsed; files are looked for when they are sent."""
     from airflow_provider_usedesk.api.request import Draft
     from airflow_provider_usedesk.api.ticket import CREATE_TICKET, ticket_request
-    from airflow_provider_usedesk.notifications.alert import MAX_TAG, with_tag
+    from airflow_provider_usedesk.notifications.open_ticket import MAX_TAG, with_tag
 
     known = CREATE_TICKET.arguments | {"from"}
     later = {
@@ -299,7 +298,7 @@ def _check(ticket_params: Mapping[str, Any], *, has_our_tag: bool) -> None:
 
 
 def _delivery(hook: UsedeskHook, settings: Settings, alert: Alert, until: float) -> Delivery:
-    from airflow_provider_usedesk.notifications.alert import Delivery
+    from airflow_provider_usedesk.notifications.open_ticket import Delivery
 
     left = until - time.monotonic()
     # Looking for an open ticket must leave time for opening one.
@@ -315,7 +314,7 @@ def _delivery(hook: UsedeskHook, settings: Settings, alert: Alert, until: float)
 
 def _after_time(delivery: Delivery) -> Told:
     """Return what is certain when the time is over."""
-    from airflow_provider_usedesk.notifications.alert import out_of_time
+    from airflow_provider_usedesk.notifications.open_ticket import out_of_time
 
     if delivery.opened is None:
         raise out_of_time()

@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
     BaseOperator,
     conf,
 )
-
-from airflow_provider_usedesk.delivery_wait import (
+from airflow_provider_usedesk.delivery.waiter import (
     DeliveryWait,
     add_delivery_inlets,
     seconds,
@@ -24,14 +23,21 @@ from airflow_provider_usedesk.delivery_wait import (
 )
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
-from airflow_provider_usedesk.operators.personal import Personal, revealed
-from airflow_provider_usedesk.waiting import GRACE
+from airflow_provider_usedesk.operators.redacted import Personal, revealed
+from airflow_provider_usedesk.polling.trigger_event import GRACE
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_usedesk.api.request import Method
-    from airflow_provider_usedesk.send_once import Absent, Ask, Found, Made, OnUnknown, Trial, Unsure
+    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.idempotency.send_once import (
+        Absent,
+        Ask,
+        Found,
+        Made,
+        OnUnknown,
+        Trial,
+        Unsure,
+    )
 
 MESSAGE_FILES = (".html", ".md", ".txt")
 
@@ -172,7 +178,7 @@ class SendOnceOperator(UsedeskOperator):
         self.send_again_on_clear = send_again_on_clear
 
     def _trial(self, context: Context) -> Trial:
-        from airflow_provider_usedesk.send_once import Trial
+        from airflow_provider_usedesk.idempotency.send_once import Trial
 
         ti = context["ti"]
         # Clearing adds to max_tries what was used up: the tries of earlier turns.
@@ -229,7 +235,7 @@ class SendingOperator(SendOnceOperator):
         :param ticket_id: the ticket that was waited for; default: that of the event
         :param comment_id: the message; default: any of the ticket
         """
-        from airflow_provider_usedesk.api.answers import as_id
+        from airflow_provider_usedesk.api.responses import as_id
 
         # dag.test() hands on the event only.
         told = as_id(event.get("ticket_id")) if isinstance(event, dict) else None
@@ -254,7 +260,7 @@ class SendingOperator(SendOnceOperator):
                 )
 
     def _delivery_wait(self, ticket_id: int, comment_id: int | None) -> DeliveryWait:
-        from airflow_provider_usedesk.message_delivery import default_message
+        from airflow_provider_usedesk.delivery.decision import default_message
 
         return DeliveryWait(
             self.hook,
@@ -290,7 +296,8 @@ class SendingOperator(SendOnceOperator):
         :param look_up: asks Usedesk for what an earlier try made
         :param name: tells apart what one task sends
         """
-        from airflow_provider_usedesk.send_once import Memory, NoMemory, StateStore, send_once
+        from airflow_provider_usedesk.idempotency.attempt_store import NoMemory, StateStore
+        from airflow_provider_usedesk.idempotency.send_once import Memory, send_once
 
         store = context.get("task_state_store")
         memory: Memory[Made] = NoMemory() if store is None else StateStore(store, kind, name)

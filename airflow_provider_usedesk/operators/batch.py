@@ -10,27 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
     ObjectStoragePath,
     conf,
     determine_kwargs,
 )
-
-from airflow_provider_usedesk.operators.personal import revealed
+from airflow_provider_usedesk.operators.redacted import revealed
 from airflow_provider_usedesk.operators.ticket import TicketParameters
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
     from jinja2 import Environment
 
     from airflow_provider_usedesk.api.ticket import Rules as WayOfSending
-    from airflow_provider_usedesk.batch.arguments import RowArguments
-    from airflow_provider_usedesk.batch.ledger import Pieces
-    from airflow_provider_usedesk.batch.report import Results, Summary
-    from airflow_provider_usedesk.batch.run import BatchRun
-    from airflow_provider_usedesk.batch.settings import Rules
+    from airflow_provider_usedesk.batch.checkpoint import Pieces
+    from airflow_provider_usedesk.batch.options import Rules
+    from airflow_provider_usedesk.batch.row_params import RowArguments
+    from airflow_provider_usedesk.batch.runner import BatchRun
+    from airflow_provider_usedesk.batch.summary import Results, Summary
+    from airflow_provider_usedesk.compat.sdk import Context
 
 # Seconds for which a batch goes on asking a service that refuses or cannot be reached.
 PATIENCE = 900.0
@@ -165,8 +164,8 @@ class BaseTicketBatchOperator(TicketParameters):
 
         :raises UsedeskError: of the class that says what ended the run, where a retry may mend it
         """
-        from airflow_provider_usedesk.batch.plan import TooManyBadRows
-        from airflow_provider_usedesk.batch.run import Paused
+        from airflow_provider_usedesk.batch.loader import TooManyBadRows
+        from airflow_provider_usedesk.batch.runner import Paused
 
         with self._failing_for_good():
             rules, pieces = self._rules(), self._pieces(context)
@@ -214,7 +213,7 @@ class BaseTicketBatchOperator(TicketParameters):
 
         :raises UsedeskInvalidRequest: naming every faulty one
         """
-        from airflow_provider_usedesk.batch.settings import read_rules
+        from airflow_provider_usedesk.batch.options import read_rules
 
         return read_rules(
             max_in_flight=self.max_in_flight,
@@ -236,8 +235,8 @@ class BaseTicketBatchOperator(TicketParameters):
 
     def _pieces(self, context: Context) -> Pieces:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.batch.ledger import FolderPieces, StatePieces
-        from airflow_provider_usedesk.batch.worklist import name_of
+        from airflow_provider_usedesk.batch.checkpoint import FolderPieces, StatePieces
+        from airflow_provider_usedesk.batch.row_store import name_of
 
         if self.ledger_path:
             name = name_of(self._key(context))
@@ -252,8 +251,8 @@ class BaseTicketBatchOperator(TicketParameters):
 
     def _results(self) -> AbstractContextManager[Results]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.batch.report import NoResults
-        from airflow_provider_usedesk.batch.results import ResultFile
+        from airflow_provider_usedesk.batch.result_file import ResultFile
+        from airflow_provider_usedesk.batch.summary import NoResults
 
         if not self.results_path:
             return nullcontext(NoResults())
@@ -263,11 +262,11 @@ class BaseTicketBatchOperator(TicketParameters):
             raise UsedeskInvalidRequest([f"results_path: {fault}"]) from None
 
     def _new_run(self, context: Context, rules: Rules, pieces: Pieces, results: Results) -> BatchRun:
-        from airflow_provider_usedesk.batch.crew import Gate
-        from airflow_provider_usedesk.batch.ledger import Ledger
-        from airflow_provider_usedesk.batch.messages import Messages
-        from airflow_provider_usedesk.batch.recipients import read_rows
-        from airflow_provider_usedesk.batch.run import BatchRun, Steps
+        from airflow_provider_usedesk.batch.checkpoint import Ledger
+        from airflow_provider_usedesk.batch.rows import read_rows
+        from airflow_provider_usedesk.batch.runner import BatchRun, Steps
+        from airflow_provider_usedesk.batch.sender import Messages
+        from airflow_provider_usedesk.batch.worker_pool import Gate
 
         gate = Gate()
         client = self.hook.patient_client(PATIENCE, gate.pause)
@@ -296,7 +295,7 @@ class BaseTicketBatchOperator(TicketParameters):
         return recipients
 
     def _row_arguments(self, context: Context) -> RowArguments:
-        from airflow_provider_usedesk.batch.arguments import RowArguments
+        from airflow_provider_usedesk.batch.row_params import RowArguments
 
         templates = dict(self.row_template or {})
         if "message" in templates:
@@ -330,7 +329,7 @@ class BaseTicketBatchOperator(TicketParameters):
 
     def _judge(self, run: BatchRun, rules: Rules, summary: Summary) -> None:
         """Fail where that is the rule, and for good where a retry would fail again."""
-        from airflow_provider_usedesk.batch.report import failures, has_failed
+        from airflow_provider_usedesk.batch.summary import failures, has_failed
 
         if run.halted_by is not None:
             with self._failing_for_good():

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.operators.base import SendingOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_usedesk.api.answers import CreatedComment
     from airflow_provider_usedesk.api.request import Method
-    from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
+    from airflow_provider_usedesk.api.responses import CreatedComment
+    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Unsure
 
 
 class CreateCommentOperator(SendingOperator):
@@ -103,7 +102,7 @@ class CreateCommentOperator(SendingOperator):
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
         :raises UsedeskError: of the class that says what else happened
         """
-        from airflow_provider_usedesk.api.answers import CreatedComment, as_id
+        from airflow_provider_usedesk.api.responses import CreatedComment, as_id
         from airflow_provider_usedesk.api.values import identifier
 
         params = self._params()
@@ -129,7 +128,7 @@ class CreateCommentOperator(SendingOperator):
     def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedComment] | Absent | Unsure:
         from airflow_provider_usedesk.api.comment import comment_request
         from airflow_provider_usedesk.api.records import Comment
-        from airflow_provider_usedesk.send_once import CommentSearch
+        from airflow_provider_usedesk.idempotency.find_comment import CommentSearch
 
         # As Usedesk got it; the files are of no use in a search.
         sent = comment_request({**params, "files": None}).fields

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.answers import CreatedTicket
+    from airflow_provider_usedesk.api.responses import CreatedTicket
 
 
 class BaseMessageOperator(BaseTicketOperator):

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
+from airflow_provider_usedesk.compat.sdk import AirflowFailException
 from airflow_provider_usedesk.operators.base import SendingOperator, SendOnceOperator, UsedeskOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_usedesk.api.answers import CreatedTicket
     from airflow_provider_usedesk.api.request import Method
-    from airflow_provider_usedesk.send_once import Absent, Ask, Found, Unsure
+    from airflow_provider_usedesk.api.responses import CreatedTicket
+    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Unsure
 
 
 class TicketParameters(SendOnceOperator):
@@ -152,7 +150,7 @@ class TicketParameters(SendOnceOperator):
         self.phone_type = phone_type
 
     def _key(self, context: Context, again: str = "") -> str:
-        from airflow_provider_usedesk.send_once import task_key
+        from airflow_provider_usedesk.idempotency.keys import task_key
 
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
@@ -213,7 +211,7 @@ class BaseTicketOperator(TicketParameters, SendingOperator):
         return self.hook.create_ticket(**params)
 
     def _send_once(self, context: Context, params: dict[str, Any], again: str = "") -> CreatedTicket:
-        from airflow_provider_usedesk.api.answers import CreatedTicket
+        from airflow_provider_usedesk.api.responses import CreatedTicket
 
         own_id = str(params.get("additional_id") or "").strip()
         keyed = {**params, "additional_id": own_id or self._key(context, again)}
@@ -226,8 +224,8 @@ class BaseTicketOperator(TicketParameters, SendingOperator):
         )
 
     def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Unsure:
-        from airflow_provider_usedesk.api.answers import as_id
-        from airflow_provider_usedesk.ticket_search import TicketSearch
+        from airflow_provider_usedesk.api.responses import as_id
+        from airflow_provider_usedesk.idempotency.find_ticket import TicketSearch
 
         search = TicketSearch(
             self.hook.get_conn(),
@@ -400,7 +398,7 @@ class UpdateTicketOperator(UsedeskOperator):
 
         :raises UsedeskError: of the class that says what else happened
         """
-        from airflow_provider_usedesk.api.answers import as_id
+        from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.api.values import identifier
 
         params = self._params()

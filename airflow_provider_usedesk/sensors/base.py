@@ -7,18 +7,17 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_usedesk.compat.sdk import (
     AirflowFailException,
     AirflowSkipException,
     BaseSensorOperator,
     conf,
 )
-
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_usedesk.compat.sdk import Context
 
 
 class UsedeskSensor(BaseSensorOperator):

@@ -7,17 +7,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import PokeReturnValue
-
-from airflow_provider_usedesk.delivery_wait import DeliveryWait, add_delivery_inlets, with_delivery_inlets
+from airflow_provider_usedesk.compat.sdk import PokeReturnValue
+from airflow_provider_usedesk.delivery.waiter import DeliveryWait, add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.links.ticket import push_ticket_url
+from airflow_provider_usedesk.polling.trigger_event import GRACE
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
-from airflow_provider_usedesk.waiting import GRACE
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_usedesk.message_delivery import Source
+    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.delivery.decision import Source
 
 
 class MessageDeliverySensor(UsedeskSensor):
@@ -107,8 +105,8 @@ class MessageDeliverySensor(UsedeskSensor):
 
     @cached_property
     def _wait(self) -> DeliveryWait:
-        from airflow_provider_usedesk.delivery_memory import why_not
-        from airflow_provider_usedesk.message_delivery import DELIVERED, FAILED, checked_message
+        from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, checked_message
+        from airflow_provider_usedesk.delivery.report_store import why_not
 
         with self._failing_for_good():
             awaited = checked_message(

@@ -7,21 +7,19 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     PokeReturnValue,
 )
-
 from airflow_provider_usedesk.links.ticket import push_ticket_url
+from airflow_provider_usedesk.polling.trigger_event import GRACE, error_of
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
-from airflow_provider_usedesk.waiting import GRACE, error_of
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_usedesk.ticket_status import Goal
+    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.polling.ticket_status import Goal
 
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 
@@ -106,7 +104,7 @@ class TicketStatusSensor(UsedeskSensor):
 
     def _look(self) -> PokeReturnValue:
         from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnavailable
-        from airflow_provider_usedesk.ticket_status import status_name, ticket_state
+        from airflow_provider_usedesk.polling.ticket_status import status_name, ticket_state
 
         ticket_id, goal = self._checked()
         try:
@@ -155,7 +153,7 @@ class TicketStatusSensor(UsedeskSensor):
         )
 
     def _judged(self, state: dict[str, Any], goal: Goal) -> PokeReturnValue:
-        from airflow_provider_usedesk.ticket_status import why_failed
+        from airflow_provider_usedesk.polling.ticket_status import why_failed
 
         status = state.get("status")
         if goal.has_failed(status):
@@ -163,7 +161,7 @@ class TicketStatusSensor(UsedeskSensor):
         return PokeReturnValue(is_done=goal.is_reached(status), xcom_value=state)
 
     def _checked(self) -> tuple[int, Goal]:
-        from airflow_provider_usedesk.ticket_status import checked_goal
+        from airflow_provider_usedesk.polling.ticket_status import checked_goal
 
         with self._failing_for_good():
             return checked_goal(self.ticket_id, self.target_statuses, self.failed_statuses)

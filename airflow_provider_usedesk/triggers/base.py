@@ -9,7 +9,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow_provider_usedesk.compat.sdk import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.errors import UsedeskError

@@ -13,7 +13,7 @@ from airflow_provider_usedesk.triggers.base import WaitingTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.errors import UsedeskError
-    from airflow_provider_usedesk.delivery_reports import DeliveryReport
+    from airflow_provider_usedesk.delivery.reports import DeliveryReport
 
     Looks = AsyncGenerator[tuple[DeliveryReport, ...] | UsedeskError, None]
 
@@ -59,7 +59,7 @@ class MessageDeliveryTrigger(WaitingTrigger):
         return self._heard() if self.source == "webhook" else self._shown()
 
     def _event_of(self, seen: tuple[DeliveryReport, ...]) -> dict[str, Any] | None:
-        from airflow_provider_usedesk.message_delivery import Awaited, judged_aloud
+        from airflow_provider_usedesk.delivery.decision import Awaited, judged_aloud
 
         awaited = Awaited(
             self.ticket_id,
@@ -75,14 +75,14 @@ class MessageDeliveryTrigger(WaitingTrigger):
         return {"status": report.status, "comment_id": report.comment_id}
 
     def _is_final(self, error: UsedeskError) -> bool:
-        from airflow_provider_usedesk.message_delivery import PASSING
+        from airflow_provider_usedesk.delivery.decision import PASSING
 
         return super()._is_final(error) and not isinstance(error, PASSING)
 
     async def _heard(self) -> Looks:
         """Read what Airflow remembers: often at first, then less and less."""
         from airflow_provider_usedesk.api.errors import UsedeskError
-        from airflow_provider_usedesk.delivery_memory import aremembered
+        from airflow_provider_usedesk.delivery.report_store import aremembered
 
         pause = FIRST_PAUSE
         while True:
@@ -98,12 +98,12 @@ class MessageDeliveryTrigger(WaitingTrigger):
     async def _shown(self) -> Looks:
         """Read the ticket, in one poll with all others that wait over this connection."""
         # It loads requests, which takes so long that it would stop the loop.
-        await asyncio.to_thread(import_module, "airflow_provider_usedesk.triggers.ticket_poll")
+        await asyncio.to_thread(import_module, "airflow_provider_usedesk.polling.shared_poll")
         from airflow_provider_usedesk.api.errors import UsedeskError
         from airflow_provider_usedesk.api.records import TicketDetails
-        from airflow_provider_usedesk.message_delivery import shown_reports
-        from airflow_provider_usedesk.ticket_status import Watch
-        from airflow_provider_usedesk.triggers.ticket_poll import watching
+        from airflow_provider_usedesk.delivery.decision import shown_reports
+        from airflow_provider_usedesk.polling.shared_poll import watching
+        from airflow_provider_usedesk.polling.ticket_status import Watch
 
         since, interval = datetime.fromisoformat(self.since), timedelta(seconds=self.poll_interval)
         watch = Watch(self.ticket_id, frozenset(), interval, known_until=since, tried_at=since, in_full=True)

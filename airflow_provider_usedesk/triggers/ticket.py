@@ -15,7 +15,7 @@ from airflow_provider_usedesk.triggers.base import WaitingTrigger
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.errors import UsedeskError
     from airflow_provider_usedesk.api.records import Ticket
-    from airflow_provider_usedesk.ticket_status import Goal
+    from airflow_provider_usedesk.polling.ticket_status import Goal
 
 
 class TicketStatusTrigger(WaitingTrigger):
@@ -42,15 +42,15 @@ class TicketStatusTrigger(WaitingTrigger):
 
     @cached_property
     def _goal(self) -> Goal:
-        from airflow_provider_usedesk.ticket_status import Goal
+        from airflow_provider_usedesk.polling.ticket_status import Goal
 
         return Goal(frozenset(self.target_statuses), frozenset(self.failed_statuses))
 
     async def _looks(self) -> AsyncGenerator[Ticket | UsedeskError | None, None]:
         # It loads requests, which takes so long that it would stop the loop.
-        await asyncio.to_thread(import_module, "airflow_provider_usedesk.triggers.ticket_poll")
-        from airflow_provider_usedesk.ticket_status import Watch
-        from airflow_provider_usedesk.triggers.ticket_poll import watching
+        await asyncio.to_thread(import_module, "airflow_provider_usedesk.polling.shared_poll")
+        from airflow_provider_usedesk.polling.shared_poll import watching
+        from airflow_provider_usedesk.polling.ticket_status import Watch
 
         since, interval = datetime.fromisoformat(self.since), timedelta(seconds=self.poll_interval)
         watch = Watch(self.ticket_id, self._goal.statuses, interval, known_until=since, tried_at=since)
@@ -60,7 +60,7 @@ class TicketStatusTrigger(WaitingTrigger):
                 yield await sightings.get()
 
     def _event_of(self, seen: Ticket | None) -> dict[str, Any] | None:
-        from airflow_provider_usedesk.ticket_status import status_name, ticket_state
+        from airflow_provider_usedesk.polling.ticket_status import status_name, ticket_state
 
         if seen is None or seen.status not in self._goal.statuses:
             return None

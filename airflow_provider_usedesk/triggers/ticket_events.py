@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import TriggerEvent
-
+from airflow_provider_usedesk.compat.sdk import BaseEventTrigger, TriggerEvent
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.ticket_events import (
+from airflow_provider_usedesk.polling.ticket_events import (
     FILTERS,
     POSITIONS,
     Poll,
@@ -24,15 +23,10 @@ from airflow_provider_usedesk.ticket_events import (
     payload_of,
 )
 
-try:
-    from airflow.triggers.base import BaseEventTrigger
-except ImportError:  # before Airflow 3, which has no watchers
-    from airflow.triggers.base import BaseTrigger as BaseEventTrigger  # type: ignore[assignment]
-
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.records import TicketRow
-    from airflow_provider_usedesk.ticket_events import Events
-    from airflow_provider_usedesk.triggers.ticket_feed import TicketFeed
+    from airflow_provider_usedesk.polling.ticket_events import Events
+    from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
 
 Several = int | str | Collection[int | str] | None
 
@@ -181,7 +175,7 @@ class TicketEventsTrigger(BaseEventTrigger):
 
     async def _feed(self) -> TicketFeed:
         # It loads requests, which takes so long that it would stop the loop.
-        module = await asyncio.to_thread(import_module, "airflow_provider_usedesk.triggers.ticket_feed")
+        module = await asyncio.to_thread(import_module, "airflow_provider_usedesk.polling.ticket_feed")
         hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
         feed: TicketFeed = module.TicketFeed(self.events, hook.asettings)
         return feed

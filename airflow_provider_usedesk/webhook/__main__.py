@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from airflow_provider_usedesk.webhook.gate import Account
+    from airflow_provider_usedesk.webhook.auth import Account
     from airflow_provider_usedesk.webhook.rest import AirflowApi
 
 
@@ -60,7 +60,7 @@ def standalone_app(airflow: AirflowApi) -> ASGIApp:
     from starlette.routing import Mount
 
     from airflow_provider_usedesk.webhook.app import build_app
-    from airflow_provider_usedesk.webhook.gate import Gate
+    from airflow_provider_usedesk.webhook.auth import Gate
     from airflow_provider_usedesk.webhook.rest import RestStore
 
     receiver = build_app(Gate(account_in_environment), RestStore(airflow))
@@ -71,7 +71,7 @@ def account_in_environment(conn_id: str) -> Account | None:
     """Read a connection from the variables ``AIRFLOW_CONN_…``."""
     from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
-    from airflow_provider_usedesk.webhook.gate import account_of
+    from airflow_provider_usedesk.webhook.auth import account_of
 
     return account_of(EnvironmentVariablesBackend().get_connection(conn_id))
 

@@ -13,9 +13,9 @@ from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from airflow_provider_usedesk.webhook.auth import Account, Gate
 from airflow_provider_usedesk.webhook.body import Limits, Malformed, NotArrived, TooLarge, read_body
 from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, read_event
-from airflow_provider_usedesk.webhook.gate import Account, Gate
 
 log = logging.getLogger(__name__)
 

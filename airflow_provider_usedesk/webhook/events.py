@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from airflow_provider_usedesk.api.answers import as_id, quotable
+from airflow_provider_usedesk.api.responses import as_id, quotable
 from airflow_provider_usedesk.assets import Kind
 
 EVENTS = "event/"

@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from airflow_provider_usedesk.assets import asset_uri
-from airflow_provider_usedesk.delivery_reports import (
+from airflow_provider_usedesk.delivery.reports import (
     OF_TICKETS,
     DeliveryReport,
     as_state,

@@ -7,7 +7,7 @@ from functools import cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airflow_provider_usedesk.webhook.gate import Account
+from airflow_provider_usedesk.webhook.auth import Account
 
 # As long as the id of a connection can be in Airflow.
 MAX_CONN_ID = 250
@@ -22,7 +22,7 @@ async def receiver(scope: Scope, receive: Receive, send: Send) -> None:
 @cache
 def _app() -> ASGIApp:
     from airflow_provider_usedesk.webhook.app import build_app
-    from airflow_provider_usedesk.webhook.gate import Gate
+    from airflow_provider_usedesk.webhook.auth import Gate
     from airflow_provider_usedesk.webhook.metastore import MetastoreStore
 
     return build_app(Gate(account_in_airflow), MetastoreStore())
@@ -36,9 +36,9 @@ def account_in_airflow(conn_id: str) -> Account | None:
     """
     from airflow.configuration import ensure_secrets_loaded
     from airflow.models.connection import Connection
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-    from airflow_provider_usedesk.webhook.gate import account_of
+    from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException
+    from airflow_provider_usedesk.webhook.auth import account_of
 
     if len(conn_id) > MAX_CONN_ID or not conn_id.isprintable():
         return None

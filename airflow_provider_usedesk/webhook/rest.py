@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 
 from airflow_provider_usedesk.assets import asset_uri
-from airflow_provider_usedesk.delivery_reports import DeliveryReport, as_state, reports_in, state_key
+from airflow_provider_usedesk.delivery.reports import DeliveryReport, as_state, reports_in, state_key
 from airflow_provider_usedesk.webhook.events import EVENTS, WebhookEvent, extra_of
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ import requests_mock as mocked
 
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient, wait_before_repeating
-from airflow_provider_usedesk.api.pace import MemoryStore
+from airflow_provider_usedesk.api.rate_limiter import MemoryStore
 from airflow_provider_usedesk.api.settings import read_settings
 
 URL = "https://help.example/uapi"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_usedesk.api import errors, records
-from airflow_provider_usedesk.api.answers import Answer
+from airflow_provider_usedesk.api.responses import Answer
 
 # The shapes that the pages document, with made-up values.
 TICKET_ROW = {

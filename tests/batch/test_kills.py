@@ -13,21 +13,20 @@ import pytest
 from jinja2 import Environment
 
 from airflow_provider_usedesk.api import errors
-from airflow_provider_usedesk.api.answers import CreatedTicket
-from airflow_provider_usedesk.batch import ledger
-from airflow_provider_usedesk.batch import run as engine
-from airflow_provider_usedesk.batch.arguments import RowArguments
-from airflow_provider_usedesk.batch.crew import Gate
-from airflow_provider_usedesk.batch.ledger import Ledger
-from airflow_provider_usedesk.batch.recipients import read_rows
-from airflow_provider_usedesk.batch.report import NoResults
-from airflow_provider_usedesk.batch.run import BatchRun, Steps
-from airflow_provider_usedesk.batch.settings import Rules
-from airflow_provider_usedesk.send_once import Absent, Found, Unsure
+from airflow_provider_usedesk.api.responses import CreatedTicket
+from airflow_provider_usedesk.batch import checkpoint, runner as engine
+from airflow_provider_usedesk.batch.checkpoint import Ledger
+from airflow_provider_usedesk.batch.options import Rules
+from airflow_provider_usedesk.batch.row_params import RowArguments
+from airflow_provider_usedesk.batch.rows import read_rows
+from airflow_provider_usedesk.batch.runner import BatchRun, Steps
+from airflow_provider_usedesk.batch.summary import NoResults
+from airflow_provider_usedesk.batch.worker_pool import Gate
+from airflow_provider_usedesk.idempotency.send_once import Absent, Found, Unsure
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Where a try must not end at a wrong place; between these all that is done can be done again.
-PLACES = (engine.__file__, ledger.__file__)
+PLACES = (engine.__file__, checkpoint.__file__)
 # By how much a search looks beyond the moments that it is told.
 AROUND = timedelta(minutes=5)
 

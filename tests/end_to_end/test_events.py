@@ -15,7 +15,7 @@ pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow
 import requests
 
 from airflow_provider_usedesk.api.client import UsedeskClient
-from airflow_provider_usedesk.delivery_reports import state_key
+from airflow_provider_usedesk.delivery.reports import state_key
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from airflow_provider_usedesk.webhook.__main__ import standalone_app
 from airflow_provider_usedesk.webhook.rest import AirflowApi

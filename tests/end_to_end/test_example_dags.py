@@ -12,8 +12,8 @@ from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from dev import EXAMPLE_DAGS
 from dev.local_airflow import LocalAirflow
-from tests.airflow.test_examples import where_it_is_noon
 from tests.end_to_end.test_waiting import until
+from tests.example_dags.test_example_dags import where_it_is_noon
 
 pytestmark = pytest.mark.airflow
 

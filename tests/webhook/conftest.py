@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_usedesk.webhook.gate import Gate, read_account
+from airflow_provider_usedesk.webhook.auth import Gate, read_account
 
 SECRET = "s3cret-s3cret-s3cret-s3cret"
 ADDRESS = f"/webhook/usedesk_default/{SECRET}"

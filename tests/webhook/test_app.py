@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 
 from airflow_provider_usedesk.webhook.app import build_app, hiding_secrets
+from airflow_provider_usedesk.webhook.auth import Gate, read_account
 from airflow_provider_usedesk.webhook.body import Limits
-from airflow_provider_usedesk.webhook.gate import Gate, read_account
 from tests.webhook.conftest import ADDRESS, REPORT, SECRET, Notes, post, serving
 
 FORM = "application/x-www-form-urlencoded"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_usedesk.send_once import task_key
+from airflow_provider_usedesk.idempotency.keys import task_key
 from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, extra_of, read_event
 
 PERSON = {

@@ -10,7 +10,7 @@ import requests
 import requests_mock as mocked
 
 from airflow_provider_usedesk.assets import asset_uri
-from airflow_provider_usedesk.delivery_reports import reports_in
+from airflow_provider_usedesk.delivery.reports import reports_in
 from airflow_provider_usedesk.webhook import rest
 from airflow_provider_usedesk.webhook.events import read_event
 from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRefused, RestStore

@@ -15,9 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
-
 from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+from tests.support.dags import DAG
 
 ROWS = int(os.environ.get("USEDESK_BATCH_ROWS", "120"))
 FOLDER = Path(os.environ.get("USEDESK_BATCH_FOLDER", "."))
@@ -82,7 +81,7 @@ def before_an_answer(at: int) -> None:
 
 
 def while_planning(at: int) -> None:
-    from airflow_provider_usedesk.batch.worklist import Worklist
+    from airflow_provider_usedesk.batch.row_store import Worklist
 
     _at_call(at, Worklist, "claim", die)
 
@@ -94,7 +93,7 @@ def while_asking(at: int) -> None:
 
 
 def after_the_last_row(at: int) -> None:
-    from airflow_provider_usedesk.batch.run import BatchRun
+    from airflow_provider_usedesk.batch.runner import BatchRun
 
     _at_call(1, BatchRun, "run", then_die)
 
@@ -104,7 +103,7 @@ def after_xcom(at: int) -> None:
 
 
 def told_to_stop(at: int) -> None:
-    from airflow_provider_usedesk.batch.messages import Messages
+    from airflow_provider_usedesk.batch.sender import Messages
 
     def terminate(send: Callable[[], Any]) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -116,7 +115,7 @@ def told_to_stop(at: int) -> None:
 def _at_a_write(
     at: int, instead: Callable[..., Any], which: Callable[[str, Any], Any] = lambda name, value: True
 ) -> None:
-    from airflow_provider_usedesk.batch.ledger import FolderPieces, StatePieces
+    from airflow_provider_usedesk.batch.checkpoint import FolderPieces, StatePieces
 
     for pieces in (StatePieces, FolderPieces):
         _at_call(at, pieces, "set", instead, lambda self, name, value: which(name, value))
@@ -191,7 +190,7 @@ class DyingBatchOperator(CreateTicketBatchOperator):
         self.report_seconds = report_seconds
 
     def execute(self, context: Any) -> dict[str, Any]:
-        from airflow_provider_usedesk.batch.messages import Messages
+        from airflow_provider_usedesk.batch.sender import Messages
 
         self._note("began", os.getpid())
         look_up = Messages.look_up

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.providers.common.compat.sdk import DAG
-
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from tests.support.dags import DAG
 
 with DAG("usedesk_cleared", start_date=datetime(2026, 1, 1), schedule=None, default_args={"retries": 2}):
     CreateTicketOperator(task_id="once", subject="once", message="m")

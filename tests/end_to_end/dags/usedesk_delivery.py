@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.providers.common.compat.sdk import dag
-
 from airflow_provider_usedesk.operators.message import SendWhatsAppMessageOperator
+from tests.support.dags import dag
 
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1))

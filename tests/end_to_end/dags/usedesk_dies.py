@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
-
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from tests.support.dags import DAG
 
 
 def die() -> None:
@@ -69,7 +68,7 @@ def after_xcom() -> None:
 
 
 def _around_remember(instead: Any) -> None:
-    from airflow_provider_usedesk import send_once
+    from airflow_provider_usedesk.idempotency import send_once
 
     for memory in (send_once.StateStore, send_once.NoMemory):
         remember = memory.remember

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.providers.common.compat.sdk import dag, task
-
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
+from tests.support.dags import dag, task
 
 FAILED = UsedeskNotifier(one_open_ticket_per="dag", timeout=60)
 RECOVERED = UsedeskNotifier(one_open_ticket_per="dag", resolve=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.providers.common.compat.sdk import dag, task
-
 from airflow_provider_usedesk.assets import usedesk_asset
+from tests.support.dags import dag, task
 
 
 @dag(schedule=[usedesk_asset("usedesk_default", "delivery")], start_date=datetime(2026, 1, 1))

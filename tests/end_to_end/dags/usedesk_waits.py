@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.providers.common.compat.sdk import dag, task
-
 from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
+from tests.support.dags import dag, task
 
 POLL_SECONDS = 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import airflow.providers.common.compat.sdk as compat
+import airflow_provider_usedesk.compat.sdk as compat
 
 try:
     from airflow.sdk import Asset, AssetWatcher

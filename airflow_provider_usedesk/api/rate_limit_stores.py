@@ -1,0 +1,210 @@
+"""Places where the pace of an account is remembered for more than one process: a machine, a Redis."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_usedesk.api.rate_limiter import (
+    IN_MEMORY,
+    REMEMBERED,
+    PaceState,
+    PaceStore,
+    PaceStoreUnavailable,
+    read,
+    written,
+)
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LINE_BYTES = 192
+# Seconds for somebody else to release a file or to answer, and until a place that failed is tried again.
+LOCK_TIMEOUT = 1.0
+REDIS_TIMEOUT = 1.0
+AWAY = 30.0
+
+
+@cache
+def machine_store() -> PaceStore:
+    """Remember for all processes of this machine that have one user and one folder for temporary files."""
+    return FallbackStore(FileStore(folder()), IN_MEMORY, "The pace of requests is kept by each process alone")
+
+
+def folder() -> Path:
+    """Say where the files of this user are."""
+    return Path(tempfile.gettempdir()) / f"usedesk-pace-{os.geteuid()}"
+
+
+class FileStore:
+    """
+    Remember in a file for each account, which whoever changes it locks.
+
+    :param folder: where the files are; made when needed, and not used unless it is ours alone
+    :param clock: tells the time
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        # Not there on Windows, where the rest of this package works.
+        import fcntl
+
+        self._fcntl = fcntl
+        self._folder = folder
+        self._clock = clock
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._files: dict[str, int] = {}
+
+    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+        if os.getpid() != self._process:
+            # A forked process would share the locks of its parent, and so exclude it from nothing.
+            self._begin()
+        with self._lock:
+            try:
+                file = self._locked(name)
+                try:
+                    state = read(os.pread(file, LINE_BYTES, 0))
+                    changed, result = decide(state, self._clock())
+                    if changed is not state:
+                        os.pwrite(file, f"{written(changed):<{LINE_BYTES - 1}}\n".encode(), 0)
+                finally:
+                    self._fcntl.flock(file, self._fcntl.LOCK_UN)
+            except OSError as error:
+                raise PaceStoreUnavailable(f"{self._folder} ({type(error).__name__})") from None
+        return result
+
+    def _locked(self, name: str) -> int:
+        file = self._files.get(name)
+        if file is None:
+            file = self._files[name] = self._open(name)
+        self._wait_for_lock(file)
+        if not os.fstat(file).st_nlink:
+            # Somebody has cleaned up; the others will open a new file.
+            os.close(self._files.pop(name))
+            return self._locked(name)
+        return file
+
+    def _wait_for_lock(self, file: int) -> None:
+        exclusive = self._fcntl.LOCK_EX | self._fcntl.LOCK_NB
+        give_up = None
+        while True:
+            try:
+                return self._fcntl.flock(file, exclusive)
+            except BlockingIOError:
+                give_up = give_up or time.monotonic() + LOCK_TIMEOUT
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.0005)
+
+    def _open(self, name: str) -> int:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        found = self._folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise PermissionError
+        return os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+class RedisStore:
+    """
+    Remember in Redis, by its own time.
+
+    :param client: what to ask it with
+    """
+
+    def __init__(self, client: Redis) -> None:
+        from redis.backoff import NoBackoff
+        from redis.exceptions import RedisError
+        from redis.retry import Retry
+
+        self._client = client
+        self._errors = (RedisError, OSError)
+        # A connection that was closed while nobody used it is made anew, but nobody waits long for Redis.
+        client.set_retry(Retry(NoBackoff(), 1))
+        limits = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
+        client.connection_pool.connection_kwargs.update(limits)
+
+    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+        key = f"usedesk:pace:{name}"
+
+        def in_transaction(pipe: Any) -> T:
+            state = read(pipe.get(key))
+            seconds, microseconds = pipe.time()
+            now = seconds + microseconds / 1_000_000
+            changed, result = decide(state, now)
+            pipe.multi()
+            if changed is not state:
+                pipe.set(key, written(changed), ex=int(REMEMBERED + max(changed.next - now, 0)))
+            return result
+
+        # Typed as if it could not give back what the function does.
+        transaction: Any = self._client.transaction
+        try:
+            result: T = transaction(in_transaction, key, value_from_callable=True)
+        except self._errors as error:
+            raise PaceStoreUnavailable(f"Redis ({type(error).__name__})") from None
+        return result
+
+
+class FallbackStore:
+    """
+    Remember in one place, and in another while that one cannot be used.
+
+    :param first: where to remember
+    :param second: where to remember meanwhile
+    :param meaning: what this means, for the log
+    :param clock: tells the seconds passed
+    """
+
+    def __init__(
+        self,
+        first: PaceStore,
+        second: PaceStore,
+        meaning: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._first = first
+        self._second = second
+        self._meaning = meaning
+        self._clock = clock
+        self._away_until: float | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the first place could not be used of late."""
+        return self._away_until is not None
+
+    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+        if self._away_until is None or self._clock() >= self._away_until:
+            try:
+                result = self._first.change(name, decide)
+            except PaceStoreUnavailable as error:
+                self._note_away(error)
+            else:
+                self._note_there()
+                return result
+        return self._second.change(name, decide)
+
+    def _note_away(self, error: PaceStoreUnavailable) -> None:
+        was_away, self._away_until = self.is_away, self._clock() + AWAY
+        if not was_away:
+            log.warning("%s, as this cannot be used: %s.", self._meaning, error)
+
+    def _note_there(self) -> None:
+        if self.is_away:
+            self._away_until = None
+            log.info("The pace of requests is shared again.")

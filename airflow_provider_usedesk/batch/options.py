@@ -1,0 +1,153 @@
+"""How a batch is sent, as a person wrote it: checked before anything is read or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any, Literal
+
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.request import unknown_parameter
+from airflow_provider_usedesk.batch.quiet_hours import QuietHours
+from airflow_provider_usedesk.idempotency.send_once import OnUnknown
+
+MOST_IN_FLIGHT = 64
+CHOICES = {
+    "validate": ("first", "row"),
+    "fail_on": ("any", "all", "none"),
+    "on_not_delivered": ("fail", "ignore"),
+    "on_unknown": ("verify", "fail", "send"),
+    "in_quiet_hours": ("wait", "leave"),
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """
+    Say how a batch is sent.
+
+    :param max_in_flight: requests under way at the same time
+    :param validate: ``first`` checks all rows before any is sent, ``row`` each before it is sent
+    :param max_bad_rows: faulty rows, as a number or a share, with which rows are sent all the same
+    :param max_failures: failures, as a number or a share, that a run goes on with; None for any
+    :param fail_on: whether the batch has failed when ``any`` row did, when ``all`` did, or for ``none``
+    :param ignore_not_delivered: whether a message that the messenger did not take is no failure
+    :param on_unknown: what to do about rows that an earlier try may have sent
+    :param quiet_hours: when nothing is sent
+    :param in_quiet_hours: whether rows ``wait`` or are left (``leave``) then
+    :param pauses: whether to wait by raising :class:`Paused`
+    :param report_seconds: between two reports of the progress
+    """
+
+    max_in_flight: int = 8
+    validate: Literal["first", "row"] = "first"
+    max_bad_rows: float = 0
+    max_failures: float | None = None
+    fail_on: Literal["any", "all", "none"] = "any"
+    ignore_not_delivered: bool = False
+    on_unknown: OnUnknown = "verify"
+    quiet_hours: QuietHours | None = None
+    in_quiet_hours: Literal["wait", "leave"] = "wait"
+    pauses: bool = False
+    report_seconds: float = 30.0
+
+
+def read_rules(
+    *,
+    max_in_flight: int,
+    max_bad_rows: float,
+    max_failures: float | None,
+    quiet_hours: Any,
+    timezone: str | tzinfo | None,
+    pauses: bool,
+    row_key: str,
+    row_template: Mapping[str, Any] | None,
+    shared_id: str | None,
+    arguments: Collection[str],
+    **choices: Any,
+) -> Rules:
+    """
+    Read how a batch is sent.
+
+    :param row_key: column that tells rows apart, or a template
+    :param row_template: arguments that are templates
+    :param shared_id: ``additional_id`` where all rows have the same
+    :param arguments: what the method takes
+    :param choices: ``validate``, ``fail_on``, ``on_not_delivered``, ``on_unknown`` and ``in_quiet_hours``
+    :raises UsedeskInvalidRequest: naming every faulty argument
+    """
+    faults = [
+        *_faults_of_choices(choices),
+        *_faults_of_numbers(max_in_flight, max_bad_rows, max_failures, choices["validate"]),
+        *_faults_of_rows(row_key, row_template, shared_id, arguments),
+    ]
+    quiet = None
+    if quiet_hours is not None or timezone is not None:
+        try:
+            quiet = QuietHours.read(quiet_hours, timezone)
+        except ValueError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise UsedeskInvalidRequest(faults)
+    return Rules(
+        max_in_flight=max_in_flight,
+        validate=choices["validate"],
+        max_bad_rows=max_bad_rows,
+        max_failures=max_failures,
+        fail_on=choices["fail_on"],
+        ignore_not_delivered=choices["on_not_delivered"] == "ignore",
+        on_unknown=choices["on_unknown"],
+        quiet_hours=quiet,
+        in_quiet_hours=choices["in_quiet_hours"],
+        pauses=pauses,
+    )
+
+
+def as_number(limit: float, rows: int) -> float:
+    """Return a limit as a number: below 1 it is a share of the rows."""
+    return limit * rows if 0 < limit < 1 else limit
+
+
+def _faults_of_choices(choices: Mapping[str, Any]) -> list[str]:
+    names = {"on_unknown": "on_unknown_outcome"}
+    return [
+        f"{names.get(name, name)}: must be one of {', '.join(known)}"
+        for name, known in CHOICES.items()
+        if choices[name] not in known
+    ]
+
+
+def _faults_of_numbers(max_in_flight: Any, max_bad_rows: Any, max_failures: Any, validate: Any) -> list[str]:
+    faults = []
+    if type(max_in_flight) is not int or not 1 <= max_in_flight <= MOST_IN_FLIGHT:
+        faults.append(f"max_in_flight: must be a whole number from 1 to {MOST_IN_FLIGHT}")
+    for name, limit in (("max_bad_rows", max_bad_rows), ("max_failures", max_failures)):
+        if limit is None and name == "max_failures":
+            continue
+        if not _is_limit(limit):
+            faults.append(f"{name}: must be a whole number from 0, or a share between 0 and 1")
+        elif 0 < limit < 1 and validate == "row":
+            faults.append(f"{name}: a share needs validate='first', which counts the rows beforehand")
+    return faults
+
+
+def _faults_of_rows(
+    row_key: Any, row_template: Any, shared_id: str | None, arguments: Collection[str]
+) -> Iterator[str]:
+    if not isinstance(row_key, str) or not row_key.strip():
+        yield "row_key: must be the name of a column, or a template such as {{ row.client }}-{{ row.month }}"
+    if isinstance(row_template, Mapping):
+        for name in row_template:
+            if name not in arguments:
+                yield f"row_template: {name} {unknown_parameter(str(name), arguments, 'create/ticket')}"
+    elif row_template is not None:
+        yield "row_template: must be a dict of arguments of create/ticket"
+    if shared_id is not None:
+        yield "additional_id: tells tickets apart, so give each row its own, by a column or in row_template"
+
+
+def _is_limit(limit: Any) -> bool:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+        return False
+    return 0 <= limit < 1 or (limit >= 1 and float(limit).is_integer())

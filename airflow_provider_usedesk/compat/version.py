@@ -1,0 +1,18 @@
+"""Facts about the installed Airflow version."""
+
+from __future__ import annotations
+
+import airflow
+
+AIRFLOW_VERSION: str = airflow.__version__
+
+AIRFLOW = tuple(int(part) for part in AIRFLOW_VERSION.split(".")[:2])
+"""Major and minor version of the installed Airflow, such as ``(3, 3)``."""
+
+IS_AIRFLOW_3 = AIRFLOW >= (3, 0)
+HAS_ASSET_EVENTS_IN_TASKS = AIRFLOW >= (3, 0)
+"""Whether a task can read the events of an asset."""
+HAS_WORKING_ASSET_INLETS = AIRFLOW >= (3, 1)
+"""Whether a task with an asset as inlet runs; on 3.0 an asset that no Dag uses otherwise fails the task."""
+HAS_STATE_STORES = AIRFLOW >= (3, 3)
+"""Whether Airflow has the task state store and the asset state store."""

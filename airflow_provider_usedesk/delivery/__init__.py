@@ -1,0 +1,1 @@
+"""Was the message delivered: reports, their store, the decision, waiting."""

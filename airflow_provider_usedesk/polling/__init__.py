@@ -1,0 +1,1 @@
+"""Tickets that change: status decision, events and cursor, the shared poll, the client thread."""

@@ -1,0 +1,339 @@
+"""The pace of more than one process: through a file on a machine, through Redis between machines."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+import redis
+from fakeredis import TcpFakeServer
+
+from airflow_provider_usedesk.api import rate_limit_stores
+from airflow_provider_usedesk.api.rate_limit_stores import (
+    AWAY,
+    FallbackStore,
+    FileStore,
+    RedisStore,
+    machine_store,
+)
+from airflow_provider_usedesk.api.rate_limiter import (
+    IN_MEMORY,
+    LONGEST_HOLD,
+    REMEMBERED,
+    MemoryStore,
+    PaceState,
+    PaceStoreUnavailable,
+    Turn,
+    Wait,
+    refused,
+    take,
+)
+
+ACCOUNT = "0123456789abcdef"
+INTERVAL = 0.002
+
+
+def turns(store, count: int) -> list[float]:
+    """Ask for turns, over and over, until there were so many."""
+    got: list[float] = []
+    for _ in range(100 * count):
+        if len(got) == count:
+            break
+        step = store.change(ACCOUNT, lambda state, now: take(state, now, INTERVAL))
+        if isinstance(step, Turn):
+            got.append(step.at)
+        else:
+            time.sleep(step.seconds)
+    return got
+
+
+def state_of(store) -> PaceState:
+    return store.change(ACCOUNT, lambda state, now: (state, state))
+
+
+def hold(store, seconds: float) -> None:
+    """Let a request be refused."""
+
+    def decide(state, now):
+        return refused(state, now, Turn(now, is_watched=False), 0.4, seconds, 0.5), None
+
+    store.change(ACCOUNT, decide)
+
+
+def are_apart(moments: list[float]) -> bool:
+    return all(later - earlier >= INTERVAL * 0.99 for earlier, later in pairwise(sorted(moments)))
+
+
+TAKE_TURNS = """
+import json, sys, time
+from pathlib import Path
+from airflow_provider_usedesk.api.rate_limiter import Turn, take
+from airflow_provider_usedesk.api.rate_limit_stores import FileStore
+INTERVAL, ACCOUNT = {INTERVAL!r}, {ACCOUNT!r}
+{source}
+print(json.dumps(turns(FileStore(Path(sys.argv[1])), int(sys.argv[2]))))
+"""
+
+
+class TestFile:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return tmp_path / "paces"
+
+    @pytest.fixture
+    def store(self, folder):
+        return FileStore(folder)
+
+    def test_two_processes_keep_one_pace(self, folder):
+        code = TAKE_TURNS.format(INTERVAL=INTERVAL, ACCOUNT=ACCOUNT, source=inspect.getsource(turns))
+        command = [sys.executable, "-c", code, str(folder), "50"]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+        moments = [json.loads(process.communicate()[0]) for process in processes]
+        assert [len(got) for got in moments] == [50, 50]
+        assert are_apart(moments[0] + moments[1])
+
+    def test_threads_keep_one_pace(self, store):
+        moments: list[float] = []
+        threads = [threading.Thread(target=lambda: moments.extend(turns(store, 25))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(moments) == 100
+        assert are_apart(moments)
+
+    def test_a_forked_process_does_not_share_the_lock_of_its_parent(self, store):
+        state_of(store)
+        child = os.fork()
+        if not child:
+            # The parent's open file would let the child through, whoever holds its lock.
+            with store._lock:
+                file = store._files[ACCOUNT]
+                store._fcntl.flock(file, store._fcntl.LOCK_EX)
+                store._process = -1
+            try:
+                rate_limit_stores.LOCK_TIMEOUT = 0
+                state_of(store)
+            except PaceStoreUnavailable:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def test_a_refusal_holds_the_other_process(self, store, folder):
+        hold(store, 60)
+        step = FileStore(folder).change(ACCOUNT, lambda state, now: take(state, now, 0.0))
+        assert isinstance(step, Wait)
+        assert step.is_hold
+
+    def test_folder_and_files_are_ours_alone(self, store, folder):
+        hold(store, 60)
+        assert folder.stat().st_mode & 0o777 == 0o700
+        [file] = folder.iterdir()
+        assert (file.name, file.stat().st_mode & 0o777) == (ACCOUNT, 0o600)
+
+    def test_what_is_the_same_is_not_written(self, store, folder):
+        store.change(ACCOUNT, lambda state, now: take(state, now, 0.0))
+        assert (folder / ACCOUNT).stat().st_size == 0
+
+    @pytest.mark.parametrize("spoil", ["others may write", "a link", "a file"])
+    def test_a_folder_that_is_not_ours_alone_is_not_used(self, store, folder, tmp_path, spoil):
+        if spoil == "others may write":
+            folder.mkdir()
+            folder.chmod(0o777)
+        elif spoil == "a link":
+            (tmp_path / "elsewhere").mkdir(mode=0o700)
+            folder.symlink_to(tmp_path / "elsewhere")
+        else:
+            folder.touch()
+        with pytest.raises(PaceStoreUnavailable):
+            state_of(store)
+        assert [path.name for path in tmp_path.rglob(ACCOUNT)] == []
+
+    def test_a_link_in_the_place_of_a_file_is_not_followed(self, store, folder, tmp_path):
+        folder.mkdir(mode=0o700)
+        (folder / ACCOUNT).symlink_to(tmp_path / "victim")
+        with pytest.raises(PaceStoreUnavailable):
+            hold(store, 60)
+        assert not (tmp_path / "victim").exists()
+
+    def test_after_somebody_has_cleaned_up_all_share_a_new_file(self, store, folder):
+        hold(store, 60)
+        (folder / ACCOUNT).unlink()
+        folder.rmdir()
+        hold(store, 30)
+        assert state_of(FileStore(folder)) == state_of(store)
+
+    @pytest.mark.parametrize("content", [b"", b"\xff" * 300, b"1 2 3", b"1 nan nan nan nan 0 0"])
+    def test_a_damaged_file_counts_as_nothing_and_is_mended(self, store, folder, content):
+        folder.mkdir(mode=0o700)
+        (folder / ACCOUNT).write_bytes(content)
+        (folder / ACCOUNT).chmod(0o600)
+        assert state_of(store) == PaceState()
+        hold(store, 60)
+        assert state_of(store).refusals == 1
+
+    def test_a_lock_that_nobody_gives_back_is_not_waited_for(self, store, folder, monkeypatch):
+        state_of(store)
+        monkeypatch.setattr(rate_limit_stores, "LOCK_TIMEOUT", 0)
+        with (folder / ACCOUNT).open() as file:
+            store._fcntl.flock(file, store._fcntl.LOCK_EX)
+            with pytest.raises(PaceStoreUnavailable):
+                state_of(store)
+        state_of(store)
+
+
+class TestMachine:
+    def test_is_one_for_the_process_and_lies_in_the_folder_of_this_user(self, paces):
+        hold(machine_store(), 60)
+        assert machine_store() is machine_store()
+        assert [file.name for file in paces.iterdir()] == [ACCOUNT]
+
+    def test_without_files_the_memory_of_the_process_serves(self, paces, caplog):
+        paces.touch()
+        hold(machine_store(), 60)
+        state_of(machine_store())
+        assert state_of(IN_MEMORY).refusals == 1
+        [warning] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert "kept by each process alone" in warning.getMessage()
+        paces.unlink()
+
+
+class Failing:
+    def __init__(self) -> None:
+        self.is_away = True
+        self.asked = 0
+        self.memory = MemoryStore()
+
+    def change(self, name, decide):
+        self.asked += 1
+        if self.is_away:
+            raise PaceStoreUnavailable("Redis (TimeoutError)")
+        return self.memory.change(name, decide)
+
+
+def test_what_is_away_is_left_alone_for_a_while_with_one_warning(caplog):
+    caplog.set_level(logging.INFO)
+    first, second, now = Failing(), MemoryStore(), [100.0]
+    store = FallbackStore(first, second, "Each machine alone", clock=lambda: now[0])
+    for _ in range(5):
+        state_of(store)
+    hold(store, 60)
+    assert first.asked == 1
+    assert state_of(second).refusals == 1
+    now[0] += AWAY
+    state_of(store)
+    assert first.asked == 2
+    first.is_away = False
+    now[0] += AWAY
+    assert state_of(store).refusals == 0
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "Each machine alone" in caplog.records[0].getMessage()
+    assert "TimeoutError" in caplog.records[0].getMessage()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The port of a Redis."""
+    server = TcpFakeServer(("127.0.0.1", 0))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class TestRedis:
+    @pytest.fixture
+    def client(self, server):
+        with redis.Redis(port=server) as client:
+            client.flushall()
+            yield client
+
+    @pytest.fixture(params=[False, True], ids=["bytes", "text"])
+    def make_store(self, server, client, request):
+        clients = []
+
+        def make():
+            clients.append(redis.Redis(port=server, decode_responses=request.param))
+            return RedisStore(clients[-1])
+
+        yield make
+        for made in clients:
+            made.close()
+
+    def test_two_workers_keep_one_pace(self, make_store):
+        moments: list[float] = []
+        threads = [threading.Thread(target=lambda: moments.extend(turns(make_store(), 20))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(moments) == 40
+        assert are_apart(moments)
+
+    def test_a_refusal_holds_the_other_worker(self, make_store):
+        hold(make_store(), 60)
+        step = make_store().change(ACCOUNT, lambda state, now: take(state, now, 0.0))
+        assert isinstance(step, Wait)
+        assert step.is_hold
+
+    def test_what_was_changed_meanwhile_is_decided_anew(self, make_store):
+        one, other = make_store(), make_store()
+        seen = []
+
+        def decide(state, now):
+            if not seen:
+                other.change(ACCOUNT, lambda state, now: (PaceState(refusals=5, changed=now), None))
+            seen.append(state.refusals)
+            return PaceState(refusals=state.refusals + 1, changed=now), None
+
+        one.change(ACCOUNT, decide)
+        assert seen == [0, 5]
+        assert state_of(one).refusals == 6
+
+    def test_keys_expire_and_name_no_token(self, make_store, client):
+        store = make_store()
+        hold(store, 60)
+        [key] = client.keys()
+        assert key == f"usedesk:pace:{ACCOUNT}".encode()
+        assert 60 < client.ttl(key) <= 60 + REMEMBERED
+        hold(store, LONGEST_HOLD)
+        assert LONGEST_HOLD + REMEMBERED - 60 < client.ttl(key) <= LONGEST_HOLD + REMEMBERED
+
+    def test_the_clock_of_redis_counts(self, make_store, client):
+        seconds, _ = client.time()
+        now = make_store().change(ACCOUNT, lambda state, now: (state, now))
+        assert now >= seconds
+
+    def test_what_is_the_same_is_not_written(self, make_store, client):
+        make_store().change(ACCOUNT, lambda state, now: take(state, now, 0.0))
+        assert client.keys() == []
+
+    def test_a_redis_that_cannot_be_reached_is_told_at_once(self):
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        with pytest.raises(PaceStoreUnavailable, match="ConnectionError"):
+            state_of(RedisStore(redis.Redis(port=port)))
+
+    def test_a_redis_that_does_not_answer_is_not_waited_for_long(self, monkeypatch):
+        monkeypatch.setattr(rate_limit_stores, "REDIS_TIMEOUT", 0.05)
+        with (
+            socket.create_server(("127.0.0.1", 0)) as silent,
+            redis.Redis(port=silent.getsockname()[1]) as client,
+        ):
+            store = RedisStore(client)
+            used = client.get_connection_kwargs()
+            assert (used["socket_timeout"], used["socket_connect_timeout"]) == (0.05, 0.05)
+            with pytest.raises(PaceStoreUnavailable, match="TimeoutError"):
+                state_of(store)

@@ -1,0 +1,211 @@
+"""What comes back: what is a ticket, and what error everything else is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from airflow_provider_usedesk.api import errors, records, responses
+from airflow_provider_usedesk.api.responses import Answer, CreatedTicket, created_ticket
+
+SUCCESS = {"status": "success", "ticket_id": 2154861}
+
+
+def answer(body, status=200, sending=True, **headers):
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, CaseInsensitiveDict(headers), body, sending=sending)
+
+
+def error(*args, **kwargs):
+    with pytest.raises(errors.UsedeskError) as raised:
+        created_ticket(answer(*args, **kwargs))
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (SUCCESS, CreatedTicket(2154861)),
+        ({**SUCCESS, "ticket_id": "2154861"}, CreatedTicket(2154861)),
+        (
+            {"status": "success", "ticket_id": 30745888, "message_status": "delivered"},
+            CreatedTicket(30745888, message_status="delivered"),
+        ),
+        (
+            {"status": "success", "ticket_id": 30745888, "chat_id": "5754"},
+            CreatedTicket(30745888, chat_id="5754"),
+        ),
+        ({**SUCCESS, "comment_id": "7"}, CreatedTicket(2154861, comment_id=7)),
+        ({**SUCCESS, "error": None, "news": [1]}, CreatedTicket(2154861)),
+    ],
+)
+def test_success(body, expected):
+    assert created_ticket(answer(body)) == expected
+
+
+def test_not_delivered():
+    assert created_ticket(answer({**SUCCESS, "message_status": "not delivered"})).not_delivered
+    assert not created_ticket(answer({**SUCCESS, "message_status": "delivered"})).not_delivered
+    assert not created_ticket(answer(SUCCESS)).not_delivered
+
+
+@pytest.mark.parametrize("status", [200, 400, 422, 500])
+@pytest.mark.parametrize(
+    ("code", "error_class"),
+    [
+        (112, errors.UsedeskInvalidToken),
+        (113, errors.UsedeskTicketNotFound),
+        (114, errors.UsedeskMessageMissing),
+        (115, errors.UsedeskAccessDenied),
+        (116, errors.UsedeskWrongTag),
+        (117, errors.UsedeskAgentNotFound),
+        (118, errors.UsedeskGroupNotFound),
+        (119, errors.UsedeskClientNotFound),
+        (120, errors.UsedeskFileTooLarge),
+        (121, errors.UsedeskRateLimited),
+        (111, errors.UsedeskOutcomeUnknown),
+    ],
+)
+def test_codes_have_names_whatever_the_http_status(status, code, error_class):
+    for written in (code, str(code)):
+        found = error({"code": written, "error": "the service's own text"}, status)
+        assert type(found) is error_class
+        assert (found.status, found.code) == (status, code)
+        assert "the service's own text" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error": "nope"}, 200),
+        ({"code": 999, "error": "nope"}, 200),
+        ({"status": "failed"}, 200),
+        ({"status": "error", "message": "no"}, 200),
+        ({"status": False}, 200),
+        ({"message": "The subject field is required."}, 422),
+        (b"<html>bad request</html>", 400),
+    ],
+)
+def test_rejected(body, status):
+    assert type(error(body, status)) is errors.UsedeskRejected
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"<!doctype html><title>Login</title>", 200),
+        (b"", 200),
+        (b"[1, 2]", 200),
+        (b'{"status": "success", "ticket_', 200),
+        (b"ok", 200),
+        ("success", 200),
+        ({"status": "success"}, 200),
+        ({"status": "success", "ticket_id": "soon"}, 200),
+        ({"ticket_id": 5}, 200),
+        ({"status": "success", "ticket_id": True}, 200),
+        ({"status": "success", "ticket_id": 0}, 200),
+        ({"status": "success", "ticket_id": -1}, 200),
+        ({"status": "success", "ticket_id": "9" * 5000}, 200),
+        ({"error": "too slow"}, 408),
+        ({"error": "broken"}, 500),
+        (b"<html>Bad Gateway</html>", 502),
+        (b"", 503),
+        (b"", 408),
+    ],
+)
+def test_after_a_send_what_is_not_clear_is_unknown(body, status):
+    found = error(body, status)
+    assert type(found) is errors.UsedeskOutcomeUnknown
+    assert "before sending" in str(found)
+
+
+def test_a_ticket_id_in_an_error_is_not_lost():
+    found = error({"status": "failed", "error": "no", "ticket_id": "77"})
+    assert type(found) is errors.UsedeskOutcomeUnknown
+    assert found.ticket_id == 77
+    assert error({"ticket_id": 78}).ticket_id == 78
+    for body in ({"code": 120, "error": "big", "ticket_id": 79}, {"status": "success", "ticket_id": 79}):
+        found = error(body, 500)
+        assert type(found) is errors.UsedeskOutcomeUnknown
+        assert found.ticket_id == 79
+        assert "cut off" not in str(found)
+
+
+def test_after_a_read_what_is_not_clear_is_unavailable():
+    for body, status in ((b"", 200), (b"<html>", 502), ({"code": 111, "error": "x"}, 200), ({}, 200)):
+        with pytest.raises(errors.UsedeskUnavailable):
+            records.groups(answer(body, status, sending=False))
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 404, 405])
+def test_a_wrong_address_is_told_apart(status):
+    found = error(b"<html></html>", status, Location="https://elsewhere.example/?token=x")
+    assert type(found) is errors.UsedeskBadConnection
+    assert "host of the connection" in str(found)
+    assert "elsewhere" not in str(found)
+
+
+def test_a_proxy_that_wants_a_password():
+    assert type(error(b"", 407)) is errors.UsedeskBadConnection
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_access_denied_by_status(status):
+    assert type(error(b"", status)) is errors.UsedeskAccessDenied
+    assert type(error({"error": "Unauthenticated"}, status)) is errors.UsedeskAccessDenied
+
+
+class TestRateLimit:
+    @pytest.mark.parametrize(
+        ("body", "status"), [(b"", 429), ({"error": "slow down"}, 429), ({"code": 121}, 200)]
+    )
+    def test_however_it_is_said(self, body, status):
+        found = error(body, status)
+        assert type(found) is errors.UsedeskRateLimited
+        assert found.retry_after is None
+
+    def test_retry_after(self):
+        assert error(b"", 429, Retry_After="30").retry_after == 30
+        assert error({"code": 121, "error": "x"}, 200, retry_after="1.5").retry_after == 1.5
+
+    @pytest.mark.parametrize(
+        ("value", "seconds"),
+        [
+            ("Sun, 22 Nov 2026 12:00:30 GMT", 30),
+            ("Sun, 22 Nov 2026 11:00:00 GMT", 0),
+            ("0", 0),
+            ("-5", None),
+            ("soon", None),
+            ("", None),
+        ],
+    )
+    def test_retry_after_as_seconds_or_date(self, value, seconds):
+        now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+        assert responses.retry_after({"Retry-After": value}, now) == seconds
+
+
+class TestPrivacy:
+    def test_personal_data_in_the_services_text_is_taken_out(self):
+        found = error({"error": "Client anna@example.org, +7 (912) 345-67-89, 79123456789 is not known"})
+        assert "anna" not in str(found)
+        assert "912" not in str(found)
+        assert "is not known" in str(found)
+
+    def test_ids_stay(self):
+        assert "2147483647" not in responses.quotable("phone 79123456789")
+        assert "27747627" in responses.quotable("client 27747627 not found")
+
+    def test_the_text_is_one_short_line(self):
+        assert responses.quotable("a\n\n b." + " x" * 500).startswith("a b. x x")
+        assert len(responses.quotable("x" * 5_000_000)) == 300
+        assert "example" not in responses.quotable("anna@example.com " * 1000)
+        for nothing in (None, "", {"a": 1}, ["x"]):
+            assert responses.quotable(nothing) == "no reason given"
+
+    def test_pages_are_not_repeated(self):
+        assert "Ivan" not in str(error(b"<html>Ivan</html>", 500))

@@ -1,0 +1,151 @@
+"""How a batch is sent: every faulty argument is named at once, and what is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.batch.options import Rules, as_number, read_rules
+from airflow_provider_usedesk.batch.quiet_hours import QuietHours
+
+GIVEN = {
+    "max_in_flight": 8,
+    "max_bad_rows": 0,
+    "max_failures": None,
+    "quiet_hours": None,
+    "timezone": None,
+    "pauses": False,
+    "row_key": "id",
+    "row_template": None,
+    "shared_id": None,
+    "arguments": {"subject", "message"},
+    "validate": "first",
+    "fail_on": "any",
+    "on_not_delivered": "fail",
+    "on_unknown": "verify",
+    "in_quiet_hours": "wait",
+}
+
+
+def faults(**given):
+    with pytest.raises(UsedeskInvalidRequest) as caught:
+        read_rules(**{**GIVEN, **given})
+    return caught.value.faults
+
+
+def test_the_defaults_are_those_of_the_engine():
+    assert read_rules(**GIVEN) == Rules()
+
+
+def test_what_was_written_is_what_counts():
+    rules = read_rules(
+        **{
+            **GIVEN,
+            "max_in_flight": 64,
+            "max_bad_rows": 0.5,
+            "max_failures": 7.0,
+            "on_not_delivered": "ignore",
+            "on_unknown": "send",
+            "quiet_hours": ("22:00", "08:00"),
+            "timezone": "Europe/Moscow",
+            "in_quiet_hours": "leave",
+            "pauses": True,
+            "fail_on": "all",
+            "row_template": {"message": "{{ row.text }}"},
+            "row_key": "{{ row.a }}-{{ row.b }}",
+        }
+    )
+    assert rules == Rules(
+        max_in_flight=64,
+        max_bad_rows=0.5,
+        max_failures=7,
+        fail_on="all",
+        ignore_not_delivered=True,
+        on_unknown="send",
+        quiet_hours=QuietHours.read("22:00-08:00", "Europe/Moscow"),
+        in_quiet_hours="leave",
+        pauses=True,
+    )
+
+
+@pytest.mark.parametrize("count", [0, 65, -1, 1.0, "8", True, None])
+def test_max_in_flight(count):
+    assert faults(max_in_flight=count) == ("max_in_flight: must be a whole number from 1 to 64",)
+
+
+@pytest.mark.parametrize("name", ["max_bad_rows", "max_failures"])
+@pytest.mark.parametrize("limit", [-1, -0.1, 1.5, float("inf"), float("nan"), "1", True, [1]])
+def test_limits(name, limit):
+    assert faults(**{name: limit}) == (f"{name}: must be a whole number from 0, or a share between 0 and 1",)
+
+
+def test_there_must_be_a_limit_of_bad_rows():
+    assert faults(max_bad_rows=None)
+
+
+@pytest.mark.parametrize("name", ["max_bad_rows", "max_failures"])
+def test_a_share_needs_all_rows(name):
+    [fault] = faults(**{name: 0.1, "validate": "row"})
+    assert fault == f"{name}: a share needs validate='first', which counts the rows beforehand"
+
+
+@pytest.mark.parametrize(
+    ("limit", "rows", "number"), [(0, 10, 0), (3, 10, 3), (0.25, 10, 2.5), (1, 10, 1), (0.5, 0, 0)]
+)
+def test_a_limit_below_one_is_a_share(limit, rows, number):
+    assert as_number(limit, rows) == number
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "choices"),
+    [
+        ("validate", "validate", "first, row"),
+        ("fail_on", "fail_on", "any, all, none"),
+        ("on_not_delivered", "on_not_delivered", "fail, ignore"),
+        ("on_unknown", "on_unknown_outcome", "verify, fail, send"),
+        ("in_quiet_hours", "in_quiet_hours", "wait, leave"),
+    ],
+)
+@pytest.mark.parametrize("value", ["resend", None, "First", ["first"]])
+def test_choices(name, shown, choices, value):
+    assert faults(**{name: value}) == (f"{shown}: must be one of {choices}",)
+
+
+@pytest.mark.parametrize("key", [None, "", "  ", 5, ["id"]])
+def test_the_key_must_be_a_text(key):
+    [fault] = faults(row_key=key)
+    assert fault.startswith("row_key: must be the name of a column, or a template such as")
+
+
+def test_templates_are_for_arguments_of_the_method():
+    assert faults(row_template={"mesage": "m", 7: "x", "subject": "s"}) == (
+        "row_template: mesage is not a parameter of create/ticket; is message meant?",
+        "row_template: 7 is not a parameter of create/ticket",
+    )
+    assert faults(row_template="{{ row.name }}") == (
+        "row_template: must be a dict of arguments of create/ticket",
+    )
+
+
+def test_an_id_for_all_rows_would_tell_no_tickets_apart():
+    [fault] = faults(shared_id="orders")
+    assert fault.startswith("additional_id: tells tickets apart, so give each row its own")
+
+
+@pytest.mark.parametrize("given", [{"quiet_hours": "22:00-08:00"}, {"timezone": "Europe/Moscow"}])
+def test_quiet_hours_need_a_time_zone_and_the_other_way_round(given):
+    assert faults(**given)
+
+
+def test_all_faults_are_named_at_once():
+    named = faults(
+        max_in_flight=0,
+        max_bad_rows=-1,
+        max_failures="x",
+        validate="never",
+        row_key=None,
+        row_template=[],
+        quiet_hours="22-8",
+        shared_id="x",
+    )
+    assert len(named) >= 8

@@ -1,0 +1,149 @@
+"""Who sends: at most so many at once, only while the gate is open, and every row comes back."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from airflow_provider_usedesk.api.responses import CreatedTicket
+from airflow_provider_usedesk.batch.row_store import Sendable
+from airflow_provider_usedesk.batch.worker_pool import Crew, Gate, HandedBack
+
+
+class Clock:
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+    def sleep(self, seconds):
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def gate(clock):
+    return Gate(clock, clock.sleep)
+
+
+def test_a_gate_is_closed_until_it_is_opened_and_closes_by_itself(gate, clock):
+    assert gate.is_closed
+    gate.open(until=15.0)
+    assert not gate.is_closed
+    clock.seconds = 15.0
+    assert gate.is_closed
+    gate.open(until=30.0)
+    gate.close()
+    assert gate.is_closed
+
+
+def test_a_gate_that_was_stopped_is_never_opened_again(gate):
+    """A signal may come in the very moment in which it is opened."""
+    gate.stop()
+    gate.open(until=15.0)
+    assert gate.is_closed
+
+
+def test_who_waits_at_a_gate_that_closes_hands_the_row_back(gate, clock):
+    gate.open(until=10.0)
+    with pytest.raises(HandedBack):
+        gate.pause(3600)
+    assert clock.seconds <= 10.5
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 10.0])
+def test_who_has_waited_does_not_go_through_a_closed_gate(gate, clock, seconds):
+    gate.open(until=seconds)
+    with pytest.raises(HandedBack):
+        gate.pause(seconds)
+
+
+def test_who_waits_goes_through_an_open_gate(gate, clock):
+    gate.open(until=10.0)
+    gate.pause(9.0)
+    assert clock.seconds == 9.0
+
+
+def rows(count):
+    return [Sendable(number, str(number), {}) for number in range(count)]
+
+
+def answers(crew):
+    found = []
+    while crew.in_flight:
+        found += crew.answers(5)
+    return {answer.row.number: answer.came for answer in found}
+
+
+def test_every_row_comes_back_with_its_ticket_or_its_error(gate):
+    gate.open(until=1.0)
+
+    def send(row):
+        if row.number % 2:
+            raise KeyboardInterrupt
+        return CreatedTicket(row.number + 1)
+
+    crew = Crew(send, 4, gate)
+    for row in rows(50):
+        crew.send(row)
+    came = answers(crew)
+    crew.dismiss()
+    assert {number: type(one) for number, one in came.items()} == {
+        number: KeyboardInterrupt if number % 2 else CreatedTicket for number in range(50)
+    }
+
+
+def test_rows_are_handed_back_unsent_while_the_gate_is_closed(gate):
+    crew = Crew(lambda row: pytest.fail("was sent"), 2, gate)
+    for row in rows(9):
+        crew.send(row)
+    assert {type(one) for one in answers(crew).values()} == {HandedBack}
+    crew.dismiss()
+
+
+def test_no_more_are_sent_at_once_than_the_size_and_all_threads_end(gate):
+    gate.open(until=1.0)
+    before = set(threading.enumerate())
+    at_once, most, lock = [], [], threading.Lock()
+    all_are_busy = threading.Barrier(3, timeout=30)
+
+    def send(row):
+        with lock:
+            at_once.append(row)
+            most.append(len(at_once))
+        all_are_busy.wait()
+        with lock:
+            at_once.remove(row)
+        return CreatedTicket(1)
+
+    crew = Crew(send, 3, gate)
+    for row in rows(30):
+        crew.send(row)
+    assert len(answers(crew)) == 30
+    assert max(most) == 3
+    crew.dismiss()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert set(threading.enumerate()) <= before
+
+
+def test_no_answer_is_lost_when_the_one_who_takes_them_is_interrupted(gate, monkeypatch):
+    """Before Airflow 3, a task that is told to stop gets an error wherever it is."""
+    gate.open(until=1.0)
+    crew = Crew(lambda row: CreatedTicket(1), 1, gate)
+    crew.send(*rows(1))
+
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("airflow_provider_usedesk.batch.worker_pool.time.sleep", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            next(crew.answers(30))
+    assert [answer.came for answer in crew.answers(1)] == [CreatedTicket(1)]
+    crew.dismiss()

@@ -1,0 +1,453 @@
+"""A function becomes a ticket: what it returns is sent, as it is, and once."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_usedesk import sandbox as faults
+from airflow_provider_usedesk.api.errors import UsedeskOutcomeUnknown
+from airflow_provider_usedesk.compat.sdk import AirflowFailException, DecoratedOperator
+from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from tests.support.dags import task
+
+HEAD = """
+from datetime import datetime
+
+from tests.support.dags import DAG, task
+
+"""
+TOKEN = "0123456789abcdef-token"
+
+
+def dag(body: str, options: str = "") -> str:
+    lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
+    arguments = f'"taskflow", start_date=datetime(2026, 1, 1), schedule=None, {options}'
+    return f"{HEAD}\nwith DAG({arguments}) as dag:\n{lines}\n"
+
+
+def without_key(sent):
+    return {name: value for name, value in sent.items() if name not in ("api_token", "additional_id")}
+
+
+def without_link(xcoms):
+    """Leave out what Airflow 3 itself keeps for the button."""
+    return {name: value for name, value in xcoms.items() if not name.startswith("_link_")}
+
+
+def test_airflow_knows_the_decorator():
+    decorator = task.usedesk_ticket
+    assert (decorator.__module__, decorator.__name__) == (
+        usedesk_ticket_task.__module__,
+        usedesk_ticket_task.__name__,
+    )
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_dict_goes_over_what_the_decorator_has(run_dag, usedesk, native):
+    run = run_dag(
+        dag(
+            """
+@task
+def find():
+    return {"client": "Anna", "phone": "+7 (912) 345-67-89"}
+
+@task.usedesk_ticket(subject="Of the decorator", channel_id="{{ 600 + 83 }}", priority="low", from_="user")
+def open_ticket(person, day, *, ds) -> dict:
+    return {
+        "subject": f"Invoice of {person['client']}, {day}",
+        "message": "owes",
+        "client_phone": person["phone"],
+        "custom_fields": {10: True},
+        "tag": ["debt", "may"],
+        "priority": None,
+        "from": "client",
+    }
+
+@task
+def note(ticket_id):
+    return ticket_id + 1
+
+note(open_ticket(find(), "{{ 'on ' ~ 'Monday' }}"))
+""",
+            f"render_template_as_native_obj={native}",
+        )
+    )
+    assert run.state == "success"
+    [sent] = usedesk.sent()
+    assert without_key(sent) == {
+        "subject": "Invoice of Anna, on Monday",
+        "message": "owes",
+        "client_phone": "79123456789",
+        "field_id": "10",
+        "field_value": "true",
+        "tag": "debt,may",
+        "channel_id": 683,
+        "priority": "low",
+        "from": "client",
+    }
+    assert sent["additional_id"].startswith("airflow/taskflow/")
+    pushed = {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
+    assert without_link(run.xcoms["open_ticket", -1]) == pushed
+    assert run.xcoms["note", -1] == {"return_value": 1002}
+
+
+def test_a_text_is_the_message(run_dag, usedesk):
+    body = """
+@task.usedesk_ticket(subject="s", message="Of the decorator")
+def open_ticket():
+    return "Hello"
+
+open_ticket()
+"""
+    assert run_dag(dag(body)).state == "success"
+    assert without_key(usedesk.sent()[0]) == {"subject": "s", "message": "Hello"}
+
+
+def test_files_are_sent(run_dag, usedesk_sandbox):
+    body = """
+@task.usedesk_ticket
+def open_ticket():
+    return {"subject": "s", "message": "m", "files": [("a.txt", b"content")]}
+
+open_ticket()
+"""
+    assert run_dag(dag(body)).state == "success"
+    [ticket] = usedesk_sandbox.tickets
+    assert [(file.name, file.content) for file in ticket.files] == [("a.txt", b"content")]
+
+
+INJECTION = "{{ 40 + 2 }} {{ conn.usedesk_default.password }} {% raw %}"
+
+
+def test_nothing_the_function_returns_is_rendered(run_dag, usedesk):
+    body = f"""
+@task
+def texts():
+    return [{INJECTION!r}]
+
+@task.usedesk_ticket(subject="s")
+def plain():
+    return {{"subject": {INJECTION!r}, "message": {INJECTION!r}, "custom_fields": {{1: {INJECTION!r}}}}}
+
+@task.usedesk_ticket(subject="s")
+def from_upstream(texts):
+    return texts[0]
+
+@task.usedesk_ticket(subject="s")
+def mapped(text):
+    return text
+
+texts = texts()
+plain()
+from_upstream(texts)
+mapped.expand(text=texts)
+"""
+    run = run_dag(dag(body))
+    assert run.state == "success"
+    by_field = {sent.get("field_value", sent["subject"]): sent for sent in usedesk.sent()}
+    assert by_field[INJECTION]["subject"] == INJECTION
+    assert [sent["message"] for sent in usedesk.sent()] == [INJECTION] * 3
+
+
+def test_a_text_the_function_returns_is_never_the_name_of_a_file(run_dag, usedesk, tmp_path):
+    (tmp_path / "letter.txt").write_text("{{ 40 + 2 }} from the file")
+    body = """
+@task.usedesk_ticket(subject="s")
+def returned():
+    return "letter.txt"
+
+@task.usedesk_ticket(subject="s", message="letter.txt")
+def of_the_decorator():
+    return {}
+
+returned()
+of_the_decorator()
+"""
+    assert run_dag(dag(body, f"template_searchpath={str(tmp_path)!r}")).state == "success"
+    assert sorted(sent["message"] for sent in usedesk.sent()) == ["42 from the file", "letter.txt"]
+
+
+@pytest.mark.parametrize(("returned", "kind"), [("None", "NoneType"), ("['a']", "list"), ("5", "int")])
+def test_what_is_neither_a_dict_nor_a_text_is_told_by_its_type(run_dag, usedesk, returned, kind):
+    body = f"""
+@task.usedesk_ticket(subject="s", message="m", retries=3)
+def open_ticket():
+    return {returned}
+
+open_ticket()
+"""
+    run = run_dag(dag(body))
+    assert run.states == {("open_ticket", -1): "failed"}
+    assert usedesk.sent() == []
+    assert f"it returned {kind}" in run.printed
+
+
+def test_all_faults_are_named_at_once_and_nothing_is_sent(run_dag, usedesk):
+    body = """
+@task.usedesk_ticket(channel_id="abc", retries=3)
+def open_ticket():
+    return {"mesage": "m", 5: "x", "usedesk_conn_id": "other", "subject": " "}
+
+open_ticket()
+"""
+    run = run_dag(dag(body))
+    assert run.states == {("open_ticket", -1): "failed"}
+    assert usedesk.sent() == []
+    for fault in (
+        "mesage: is not a parameter of create/ticket; is message meant?",
+        "5: is not a parameter",
+        "usedesk_conn_id: is not a parameter",
+        "subject: ",
+        "message: is required",
+        "channel_id: ",
+    ):
+        assert fault in run.printed
+
+
+def test_mapped_overridden_and_used_again(run_dag, usedesk):
+    body = """
+@task
+def people():
+    return [{"name": "Anna", "number": 1}, {"name": "Boris", "number": 2}]
+
+@task.usedesk_ticket(subject="s", tag="{{ 'of ' ~ task.task_id }}")
+def remind(name, number, *, ti):
+    return f"{name} {number} {ti.map_index}"
+
+remind("Once", 0)
+remind("Twice", 0)
+remind.override(task_id="other", subject="o")("Other", 0)
+remind.override(task_id="each").partial(number=7).expand(name=["A", "{{ 'B' }}"])
+remind.override(task_id="all").expand_kwargs(people())
+"""
+    run = run_dag(dag(body))
+    assert run.state == "success"
+    sent = {one["message"]: (one["subject"], one["tag"]) for one in usedesk.sent()}
+    assert sent == {
+        "Once 0 -1": ("s", "of remind"),
+        "Twice 0 -1": ("s", "of remind__1"),
+        "Other 0 -1": ("o", "of other"),
+        "A 7 0": ("s", "of each"),
+        "B 7 1": ("s", "of each"),
+        "Anna 1 0": ("s", "of all"),
+        "Boris 2 1": ("s", "of all"),
+    }
+    keys = [one["additional_id"] for one in usedesk.sent()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_an_async_function(run_dag, usedesk):
+    body = """
+import asyncio
+
+@task.usedesk_ticket(subject="s")
+async def open_ticket(name):
+    await asyncio.sleep(0)
+    return f"Hello {name}"
+
+open_ticket("Anna")
+"""
+    assert run_dag(dag(body)).state == "success"
+    assert usedesk.sent()[0]["message"] == "Hello Anna"
+
+
+def test_arguments_may_be_named_like_what_the_operator_needs(run_dag, usedesk):
+    body = """
+@task.usedesk_ticket
+def open_ticket(subject, message, channel_id, dag_run, **context):
+    return {"subject": subject, "message": f"{message} {context['dag'].dag_id}", "channel_id": channel_id}
+
+open_ticket("s", "m", channel_id=5, dag_run="mine")
+"""
+    run = run_dag(dag(body))
+    assert run.state == "success"
+    assert without_key(usedesk.sent()[0]) == {"subject": "s", "message": "m taskflow", "channel_id": 5}
+
+
+def test_arguments_of_the_function_do_not_show(run_dag, usedesk, left_behind):
+    body = """
+@task.usedesk_ticket(subject="Subject of {{ 'Qwerty' }}{{ 'uiop' }}", channel_id="{{ 683 }}")
+def open_ticket(name, phone):
+    assert name == "Qwerty" + "uiop"
+    return {"message": f"Dear {name}", "client_phone": phone, "username": name, "custom_fields": {10: name}}
+
+open_ticket("{{ 'Qwerty' }}{{ 'uiop' }}", phone="{{ '7912' }}{{ '0000001' }}")
+open_ticket.override(task_id="mapped").partial(phone="{{ '7912' }}{{ '0000001' }}").expand(
+    name=["{{ 'Qwerty' }}{{ 'uiop' }}"]
+)
+"""
+    run = run_dag(dag(body))
+    assert run.state == "success"
+    assert [sent["client_phone"] for sent in usedesk.sent()] == ["79120000001"] * 2
+    assert run.rendered["open_ticket", -1]["op_args"] == "***"
+    assert run.rendered["mapped", 0]["op_args"] in ([], "[]")
+    for key in (("open_ticket", -1), ("mapped", 0)):
+        assert run.rendered[key]["op_kwargs"] == "***"
+        assert run.rendered[key]["subject"] == "***"
+        assert run.rendered[key]["channel_id"] in (683, "683")
+    for secret in (TOKEN.encode(), b"Qwertyuiop", b"79120000001"):
+        assert secret not in left_behind(run)
+
+
+def test_a_failure_shows_neither_token_nor_person(run_dag, usedesk, left_behind):
+    usedesk.post(
+        "https://help.example/uapi/create/ticket",
+        json={"code": 119, "error": f"{TOKEN}: no client Qwertyuiop 79120000001"},
+    )
+    body = """
+@task.usedesk_ticket(subject="s")
+def open_ticket(name):
+    return {"message": "m", "client_name": name + "uiop", "client_phone": "7912" + "0000001"}
+
+open_ticket("{{ 'Qwerty' }}")
+"""
+    run = run_dag(dag(body))
+    assert run.state == "failed"
+    assert "UsedeskClientNotFound" in run.printed
+    for secret in (TOKEN.encode(), b"Qwertyuiop", b"79120000001"):
+        assert secret not in left_behind(run)
+
+
+def test_not_delivered_fails_for_good_with_the_ids_in_xcom(run_dag, usedesk):
+    usedesk.post(
+        "https://help.example/uapi/create/ticket",
+        json={"status": "success", "ticket_id": "77", "message_status": "not delivered"},
+    )
+    body = """
+@task.usedesk_ticket(subject="s", retries=3)
+def open_ticket():
+    return "m"
+
+open_ticket()
+"""
+    run = run_dag(dag(body))
+    assert run.states == {("open_ticket", -1): "failed"}
+    assert len(usedesk.sent()) == 1
+    pushed = {"ticket_id": 77, "message_status": "not delivered"}
+    assert without_link(run.xcoms["open_ticket", -1]) == pushed
+
+
+def test_the_ticket_has_its_button(run_dag, usedesk_sandbox, monkeypatch):
+    connection = {**usedesk_sandbox.connection, "extra": {"web_url": "https://help.example"}}
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(connection))
+    body = """
+@task.usedesk_ticket(subject="s")
+def open_ticket(message):
+    return message
+
+open_ticket("m")
+open_ticket.override(task_id="mapped").expand(message=["a"])
+"""
+    run = run_dag(dag(body))
+    for key in (("open_ticket", -1), ("mapped", 0)):
+        ticket_id = run.xcoms[key]["ticket_id"]
+        assert run.xcoms[key]["ticket_url"] == f"https://help.example/tickets/{ticket_id}"
+    operator = make(lambda: "m")
+    assert operator.operator_extra_links == CreateTicketOperator.operator_extra_links
+    assert set(operator.template_fields) == {
+        *DecoratedOperator.template_fields,
+        *CreateTicketOperator.template_fields,
+    }
+    assert operator.task_type == "_UsedeskTicketDecoratedOperator"
+    assert operator.operator_name == "@task.usedesk_ticket"
+
+
+class Store(dict):
+    """The task state store of Airflow 3.3, as far as it is used."""
+
+    def set(self, key, value, *, retention):
+        self[key] = value
+
+    def delete(self, key):
+        self.pop(key, None)
+
+
+def make(function, **options):
+    return usedesk_ticket_task(function, task_id="open", **options)().operator
+
+
+def context(try_number, store=None):
+    pushed = {}
+    ti = SimpleNamespace(
+        dag_id="taskflow",
+        run_id="manual",
+        task_id="open",
+        map_index=-1,
+        try_number=try_number,
+        max_tries=1,
+        pushed=pushed,
+        xcom_push=lambda key, value: pushed.update({key: value}),
+    )
+    known = {"ti": ti, "dag_run": SimpleNamespace(run_after=datetime.now(UTC))}
+    return known if store is None else {**known, "task_state_store": store}
+
+
+@pytest.mark.parametrize("keeps_state", [False, True])
+@pytest.mark.parametrize("where", ["returned", "decorator"])
+def test_a_later_try_adopts_the_ticket_although_the_text_has_changed(usedesk_sandbox, keeps_state, where):
+    store = Store() if keeps_state else None
+    calls = []
+
+    def write():
+        calls.append("called")
+        number = len(calls)
+        changing = {"subject": f"{number} errors", "client_id": "new_client"} if where == "returned" else {}
+        return {"message": f"There are {number} errors", **changing}
+
+    usedesk_sandbox.fail(faults.close("after"), method="create/ticket")
+    operator = make(write, subject="errors", retries=1)
+    with pytest.raises(UsedeskOutcomeUnknown):
+        operator.execute(context(1, store))
+    again = context(2, store)
+    operator = make(write, subject="errors", retries=1)
+    ticket_id = operator.execute(again)
+    assert calls == ["called", "called"]
+    [ticket] = usedesk_sandbox.tickets
+    assert ticket.ticket_id == ticket_id == again["ti"].pushed["ticket_id"]
+    assert usedesk_sandbox.requests("create/ticket") == 1
+    assert ticket.additional_id == "airflow/taskflow/manual/open"
+
+
+@pytest.mark.parametrize(("name", "value"), [("subject", "3 payments failed"), ("client_id", 27747628)])
+def test_a_later_try_adopts_the_ticket_although_the_function_returns_other_names(
+    run_dag, usedesk_sandbox, name, value
+):
+    usedesk_sandbox.fail(faults.close("after"), method="create/ticket")
+    body = f"""
+@task.usedesk_ticket(subject="Daily report", client_id=27747627)
+def open_ticket(ti=None):
+    return {{"message": "m", {name!r}: {value!r}}} if ti.try_number == 1 else "m"
+
+open_ticket()
+"""
+    run = run_dag(dag(body, "default_args={'retries': 1, 'retry_delay': 0.1}"))
+    assert run.state == "success"
+    [ticket] = usedesk_sandbox.tickets
+    assert run.xcoms["open_ticket", -1]["ticket_id"] == ticket.ticket_id
+
+
+def test_a_later_try_sends_when_the_first_one_failed_in_the_function(usedesk_sandbox):
+    calls = []
+
+    def write():
+        calls.append("called")
+        if len(calls) == 1:
+            raise LookupError("not ready")
+        return "m"
+
+    operator = make(write, subject="s", retries=1)
+    with pytest.raises(LookupError):
+        operator.execute(context(1, Store()))
+    operator.execute(context(2, Store()))
+    assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["m"]
+
+
+def test_a_wrong_return_is_no_reason_to_try_again(usedesk_sandbox):
+    with pytest.raises(AirflowFailException, match="it returned tuple"):
+        make(lambda: ("a", "b"), subject="s").execute(context(1))
+    assert usedesk_sandbox.requests() == 0

@@ -1,0 +1,172 @@
+"""From the connection to who shares its pace: a machine, or through Redis all workers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+import threading
+
+import pytest
+from fakeredis import TcpFakeServer
+from redis import Redis
+
+from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api.rate_limit_stores import machine_store
+from airflow_provider_usedesk.hooks import rate_limit_store
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.polling.client_thread import ClientThread
+from tests.support.airflow import TOKEN, URL
+
+REFUSAL = {"status_code": 429, "headers": {"Retry-After": "3600"}}
+
+
+@pytest.fixture(autouse=True)
+def no_stores(monkeypatch):
+    monkeypatch.setattr(rate_limit_store, "_redis_stores", {})
+
+
+@pytest.fixture(scope="module")
+def redis_server():
+    server = TcpFakeServer(("127.0.0.1", 0))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def redis_port(redis_server):
+    """The port of a Redis that remembers nothing."""
+    port = redis_server.server_address[1]
+    with Redis(port=port) as client:
+        client.flushall()
+    return port
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    """Write the Usedesk connection, and one to Redis."""
+
+    def connect(redis_port: int, **redis) -> None:
+        extra = {"redis_conn_id": "my_redis", "max_wait": 0}
+        mine = {"conn_type": "usedesk", "host": URL, "password": TOKEN, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(mine))
+        other = {"conn_type": "redis", "host": "127.0.0.1", "port": redis_port, **redis}
+        monkeypatch.setenv("AIRFLOW_CONN_MY_REDIS", json.dumps(other))
+
+    return connect
+
+
+def test_all_hooks_of_a_machine_share_a_pace_and_no_token_is_in_it(usedesk, paces):
+    usedesk.post(f"{URL}/groups", **REFUSAL)
+    for _ in range(2):
+        with pytest.raises(errors.UsedeskRateLimited):
+            UsedeskHook().groups()
+    assert usedesk.call_count == 1
+    assert UsedeskHook().settings().pace_store is machine_store()
+    [file] = paces.iterdir()
+    assert TOKEN not in f"{file.name}{file.read_text()}"
+
+
+def test_the_client_of_the_triggers_shares_it(usedesk):
+    usedesk.post(f"{URL}/groups", **REFUSAL)
+    with pytest.raises(errors.UsedeskRateLimited):
+        UsedeskHook().groups()
+    thread = ClientThread("test")
+
+    async def ask():
+        return await thread.call(await UsedeskHook().asettings(), lambda client: client.groups())
+
+    try:
+        with pytest.raises(errors.UsedeskRateLimited):
+            asyncio.run(ask())
+    finally:
+        thread.close()
+    assert usedesk.call_count == 1
+
+
+def test_through_redis_workers_of_other_machines_share_it(usedesk, connect, redis_port, paces):
+    connect(redis_port)
+    usedesk.post(f"{URL}/groups", **REFUSAL)
+    with pytest.raises(errors.UsedeskRateLimited):
+        UsedeskHook().groups()
+    rate_limit_store._redis_stores.clear()
+    with pytest.raises(errors.UsedeskRateLimited):
+        UsedeskHook().groups()
+    assert usedesk.call_count == 1
+    assert not paces.exists()
+
+
+def test_a_process_asks_one_redis_and_another_one_after_the_connection_has_changed(connect, redis_port):
+    connect(redis_port)
+    store = UsedeskHook().settings().pace_store
+    assert UsedeskHook().settings().pace_store is store
+    connect(redis_port, extra={"db": 1})
+    assert UsedeskHook().settings().pace_store is not store
+
+
+def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_port, paces, caplog):
+    connect(closed_port, password="pa55word")
+    for _ in range(3):
+        UsedeskHook().create_ticket(subject="s", message="m")
+    assert len(usedesk.sent()) == 3
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    [warning] = [record.getMessage() for record in warnings if "pace" in record.getMessage()]
+    assert "Each machine keeps the pace" in warning
+    assert "my_redis" in warning
+    assert "pa55word" not in caplog.text
+    assert paces.exists()
+
+
+def test_the_connection_button_names_a_redis_that_cannot_be_reached(
+    usedesk, connect, closed_port, redis_port
+):
+    usedesk.post(f"{URL}/groups", json=[])
+    connect(closed_port)
+    assert UsedeskHook().test_connection() == (
+        False,
+        "connected, 0 groups visible, but the Redis of my_redis cannot be reached",
+    )
+    connect(redis_port)
+    assert UsedeskHook().test_connection() == (True, "connected, 0 groups visible")
+
+
+class TestWrong:
+    """Nothing is sent."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_is_sent(self, usedesk):
+        yield
+        assert usedesk.call_count == 0
+
+    def test_the_redis_provider_is_not_installed(self, connect, monkeypatch):
+        connect(1)
+        monkeypatch.setitem(sys.modules, "airflow.providers.redis.hooks.redis", None)
+        with pytest.raises(
+            errors.UsedeskBadConnection, match=r"pip install .*airflow-provider-usedesk\[redis\]"
+        ):
+            UsedeskHook().create_ticket(subject="s", message="m")
+
+    def test_there_is_no_such_connection(self, connect, monkeypatch, airflow_db):
+        connect(1)
+        monkeypatch.delenv("AIRFLOW_CONN_MY_REDIS")
+        with pytest.raises(errors.UsedeskBadConnection, match="'my_redis', but there is no such"):
+            UsedeskHook().create_ticket(subject="s", message="m")
+
+    @pytest.mark.parametrize("wrong", [{"conn_type": "http"}, {"extra": {"cluster": True}}])
+    def test_it_is_no_connection_to_a_single_redis(self, connect, wrong):
+        connect(1, **wrong)
+        with pytest.raises(errors.UsedeskBadConnection, match="type redis, to a single Redis"):
+            UsedeskHook().create_ticket(subject="s", message="m")

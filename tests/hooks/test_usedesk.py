@@ -1,0 +1,128 @@
+"""From a connection, however it is written, to a client; and the words of Test Connection."""
+
+from __future__ import annotations
+
+import json
+from unittest import mock
+
+import pytest
+import requests
+
+from airflow_provider_usedesk.api.errors import UsedeskBadConnection
+from airflow_provider_usedesk.hooks import usedesk as hook_module
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from tests.support.airflow import TOKEN, URL
+
+DEFAULT = "https://secure.usedesk.com/uapi"
+
+
+def as_json(**parts) -> str:
+    return json.dumps({"conn_type": "usedesk", "password": TOKEN, **parts})
+
+
+@pytest.mark.parametrize(
+    ("connection", "expected"),
+    [
+        (as_json(), DEFAULT),
+        (as_json(host="https://api.usedesk.ru/"), "https://api.usedesk.ru"),
+        (as_json(host="https://secure.usedesk.ru/uapi"), "https://secure.usedesk.ru/uapi"),
+        (as_json(host="help.example", port=8443), "https://help.example:8443"),
+        (as_json(host="http://help.example:8080/a/b/"), "http://help.example:8080/a/b"),
+        (f"usedesk://:{TOKEN}@", DEFAULT),
+        (f"usedesk://:{TOKEN}@secure.usedesk.ru/uapi", "https://secure.usedesk.ru/uapi"),
+        (f"usedesk://:{TOKEN}@help.example:8443", "https://help.example:8443"),
+        (f"usedesk://:{TOKEN}@help.example:8443/uapi", "https://help.example:8443/uapi"),
+        (f"usedesk://:{TOKEN}@help.example/http", "http://help.example"),
+        (f"usedesk://:{TOKEN}@https%3A%2F%2Fsecure.usedesk.ru%2Fuapi%2F", "https://secure.usedesk.ru/uapi"),
+        (f"usedesk://http://:{TOKEN}@help.example:8080/uapi", "http://help.example:8080/uapi"),
+    ],
+)
+def test_base_url_of_every_way_to_write_a_connection(monkeypatch, connection, expected):
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", connection)
+    client = UsedeskHook(usedesk_conn_id="mine").get_conn()
+    assert client.settings.base_url == expected
+    assert client.settings.token == TOKEN
+
+
+def test_options_of_the_extra(monkeypatch):
+    extra = {"timeout": 5, "requests_per_minute": "150", "verify": "false", "web_url": "https://help.example"}
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", as_json(extra=extra))
+    settings = UsedeskHook().settings()
+    assert (settings.timeout, settings.requests_per_minute, settings.verify) == (5, 150, False)
+    assert settings.user_agent.startswith("apache-airflow/")
+
+
+def test_the_constructor_looks_nothing_up():
+    with mock.patch.object(UsedeskHook, "get_connection", side_effect=AssertionError):
+        assert UsedeskHook(usedesk_conn_id="not_there").usedesk_conn_id == "not_there"
+
+
+def test_a_connection_without_token_says_so(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps({"conn_type": "usedesk"}))
+    with pytest.raises(UsedeskBadConnection, match="password is empty"):
+        UsedeskHook().create_ticket(subject="s", message="m")
+
+
+def test_token_and_webhook_secrets_are_masked(monkeypatch):
+    value = as_json(extra={"webhook_secret": "hidden-word, other-word"})
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
+    with mock.patch.object(hook_module, "mask_secret") as mask:
+        UsedeskHook().get_conn()
+    assert [call.args[0] for call in mask.call_args_list] == [TOKEN, "hidden-word", "other-word"]
+
+
+def test_files_of_object_storage(usedesk, tmp_path):
+    (tmp_path / "report.csv").write_bytes(b"a,b\n1,2\n")
+    bodies = []
+
+    def answer(request, context):
+        bodies.append(request.body.read())
+        return {"status": "success", "ticket_id": 1}
+
+    usedesk.post(f"{URL}/create/ticket", json=answer)
+    UsedeskHook().create_ticket(subject="s", message="m", files=f"file://{tmp_path}/report.csv")
+    assert b'filename="report.csv"' in bodies[0]
+    assert b"a,b\n1,2\n" in bodies[0]
+
+
+class TestConnectionButton:
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            ({"json": [{"id": 1, "name": "Support"}]}, "connected, 1 group visible"),
+            ({"json": [{"id": 1}, {"id": 2}]}, "connected, 2 groups visible"),
+            ({"json": []}, "connected, 0 groups visible"),
+        ],
+    )
+    def test_connected(self, usedesk, answer, words):
+        usedesk.post(f"{URL}/groups", **answer)
+        assert UsedeskHook().test_connection() == (True, words)
+        assert usedesk.last_request.json() == {"api_token": TOKEN}
+        assert TOKEN not in usedesk.last_request.url
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            ({"json": {"code": 112, "error": f"invalid token {TOKEN}"}}, "API token"),
+            ({"status_code": 404, "text": "<html>"}, "no Usedesk API at this address"),
+            ({"text": "<html>Login"}, "an HTML page"),
+            ({"status_code": 429}, "too many requests"),
+            ({"exc": requests.ConnectTimeout}, "ConnectTimeout"),
+        ],
+    )
+    def test_the_real_reason(self, usedesk, answer, reason):
+        usedesk.post(f"{URL}/groups", **answer)
+        connected, message = UsedeskHook().test_connection()
+        assert not connected
+        assert reason in message
+        assert TOKEN not in message
+        assert usedesk.call_count == 1
+
+    def test_a_connection_that_is_not_complete(self, monkeypatch):
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps({"conn_type": "usedesk", "host": "ftp://x"})
+        )
+        connected, message = UsedeskHook().test_connection()
+        assert not connected
+        assert "password is empty" in message
+        assert "understood as scheme ftp" in message

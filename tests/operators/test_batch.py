@@ -1,0 +1,392 @@
+"""Batches in Dags that really run: rows in, tickets in Usedesk, a summary in XCom."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_usedesk import sandbox as faults
+from tests.operators.test_ticket import dag
+
+IMPORTS = """
+from airflow_provider_usedesk.operators.batch import (
+    CreateTicketBatchOperator,
+    SendWhatsAppTemplateBatchOperator,
+)
+"""
+
+
+@pytest.fixture
+def run_batch(run_dag, tmp_path):
+    """Run a Dag whose batch remembers in a folder, as all Airflow versions can."""
+
+    def run(body: str, options: str = ""):
+        ledger = f"ledger_path={str(tmp_path / 'ledger')!r}"
+        return run_dag(IMPORTS + dag(body.replace("LEDGER", ledger), options))
+
+    return run
+
+
+def summary_of(run, task="send"):
+    return run.xcoms[task, -1]["summary"]
+
+
+TEMPLATE = """
+@task(show_return_value_in_logs=False)
+def clients():
+    return [
+        {"id": 1, "client_phone": "+7 912 345-67-89", "name": "Anna {{ 1 + 1 }}"},
+        {"id": 2, "client_phone": "79123456790", "name": "Boris", "template_lang": "en"},
+        {"id": 1, "client_phone": "79123456791", "name": "Anna again"},
+    ]
+
+SendWhatsAppTemplateBatchOperator(
+    task_id="send",
+    recipients=clients(),
+    row_key="id",
+    channel_id=123,
+    template_id=8094,
+    template_lang="{{ 'ru' }}",
+    row_template={"template_variables": ["{{ row.name }}", "{{ ds_nodash or '' }}"[:0] + "18:00"]},
+    LEDGER,
+)
+"""
+
+
+def test_rows_from_xcom_override_what_they_share_and_fill_templates(run_batch, usedesk_sandbox):
+    run = run_batch(TEMPLATE)
+    assert run.state == "success", run.printed
+    sent = {
+        ticket.template_variables: (ticket.received["client_phone"], ticket.received["template_lang"])
+        for ticket in usedesk_sandbox.tickets
+    }
+    assert sent == {
+        ("Anna {{ 1 + 1 }}", "18:00"): ("79123456789", "ru"),
+        ("Boris", "18:00"): ("79123456790", "en"),
+    }
+    told = summary_of(run)
+    assert (told["rows"], told["sent"], told["duplicate"], told["requests"]) == (3, 2, 1, 2)
+    assert run.xcoms["send", -1]["return_value"] == told
+
+
+def test_nothing_of_a_row_is_shown_or_logged(run_batch, usedesk_sandbox, caplog):
+    run = run_batch(TEMPLATE)
+    [rendered] = [fields for (task, _), fields in run.rendered.items() if task == "send"]
+    assert rendered["recipients"] == "***"
+    assert "Boris" not in run.printed + caplog.text
+    assert "79123456790" not in run.printed + caplog.text
+
+
+def test_a_file_is_read_and_results_are_written(run_batch, usedesk_sandbox, tmp_path):
+    (tmp_path / "day-1.csv").write_text("invoice;client_email;due\n7;a@b.example;May\n8;c@d.example;June\n")
+    run = run_batch(f"""
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients="{tmp_path}/day-{{{{ 1 }}}}.csv",
+    row_key="invoice-{{{{ row.invoice }}}}",
+    subject="Invoice is overdue",
+    row_template={{"message": "Invoice {{{{ row.invoice }}}} was due in {{{{ row.due }}}}"}},
+    results_path="{tmp_path}/results/day.jsonl",
+    LEDGER,
+)
+""")
+    assert run.state == "success"
+    assert {ticket.message for ticket in usedesk_sandbox.tickets} == {
+        "Invoice 7 was due in May",
+        "Invoice 8 was due in June",
+    }
+    results = [json.loads(line) for line in (tmp_path / "results" / "day.jsonl").read_text().splitlines()]
+    assert {row["key"]: row["ticket_id"] for row in results} == {
+        f"invoice-{ticket.message[8]}": ticket.ticket_id for ticket in usedesk_sandbox.tickets
+    }
+    assert [ticket.additional_id.count("/") for ticket in usedesk_sandbox.tickets] == [4, 4]
+
+
+def test_a_function_yields_rows_and_takes_parts_of_the_context(run_batch, usedesk_sandbox):
+    run = run_batch("""
+def rows(run_id, ti):
+    yield {"id": 1, "subject": f"{ti.task_id} of {run_id}"}
+
+CreateTicketBatchOperator(task_id="send", recipients=rows, row_key="id", message="m", LEDGER)
+""")
+    assert run.state == "success"
+    [ticket] = usedesk_sandbox.tickets
+    assert ticket.subject == f"send of {run.run_id}"
+
+
+FAULTY = """
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients=[{"id": 1, "priority": "high"}, {"subject": "s" * 300}],
+    row_key="id",
+    message="m",
+    retries=3,
+    LEDGER,
+)
+"""
+
+
+def test_faults_of_rows_are_named_before_anything_is_sent(run_batch, usedesk_sandbox):
+    run = run_batch(FAULTY)
+    assert run.state == "failed"
+    assert usedesk_sandbox.requests() == 0
+    assert "2 of 2 rows have faults" in run.printed
+    assert "row 1: priority: must be one of low, medium, urgent, extreme; subject: is required" in run.printed
+    assert "row 2: row_key: the row has nothing in 'id'" in run.printed
+
+
+def test_every_faulty_argument_is_named_before_anything_is_read(run_batch, usedesk_sandbox):
+    run = run_batch("""
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients="no-such-file.csv",
+    row_key="id",
+    row_template={"mesage": "m"},
+    max_in_flight=0,
+    max_bad_rows=1.5,
+    max_failures=-1,
+    validate="never",
+    fail_on="some",
+    on_not_delivered="resend",
+    quiet_hours="22-8",
+    in_quiet_hours="sleep",
+    on_unknown_outcome="guess",
+    LEDGER,
+)
+""")
+    assert run.state == "failed"
+    for name in (
+        "row_template: mesage is not a parameter of create/ticket; is message meant?",
+        "max_in_flight: must be a whole number from 1 to 64",
+        "max_bad_rows: must be",
+        "max_failures: must be",
+        "validate: must be one of first, row",
+        "fail_on: must be one of any, all, none",
+        "on_not_delivered: must be one of fail, ignore",
+        "quiet_hours: must be two times of day",
+        "timezone: ",
+        "in_quiet_hours: must be one of wait, leave",
+        "on_unknown_outcome: must be one of verify, fail, send",
+    ):
+        assert name in run.printed
+
+
+def test_a_file_that_is_not_there_is_named(run_batch, usedesk_sandbox):
+    batch = 'task_id="send", recipients="no-such.csv", row_key="id", message="m", LEDGER'
+    run = run_batch(f"CreateTicketBatchOperator({batch})")
+    assert run.state == "failed"
+    assert "no-such.csv" in run.printed
+    assert usedesk_sandbox.requests() == 0
+
+
+def test_texts_stay_texts_where_a_dag_renders_natively(run_batch, usedesk_sandbox):
+    """Native rendering would make 10.0 of 10.00, and one key of 1e1 and 10.0."""
+    run = run_batch(
+        """
+def rows():
+    return [{"id": "1e1", "sum": "10.00"}, {"id": "10.0", "sum": "[1]"}]
+
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients=rows,
+    row_key="{{ row.id }}",
+    subject="s",
+    row_template={"message": "{{ row.sum }}"},
+    LEDGER,
+)
+""",
+        "render_template_as_native_obj=True",
+    )
+    assert run.state == "success"
+    assert {ticket.message for ticket in usedesk_sandbox.tickets} == {"10.00", "[1]"}
+
+
+def test_the_summary_is_there_when_too_many_rows_are_bad(run_batch, usedesk_sandbox):
+    told = summary_of(run_batch(FAULTY))
+    assert (told["rows"], told["bad"], told["sent"], told["requests"]) == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ('recipients=[], results_path="out.txt"', "results_path: must be the path or URL of a .jsonl"),
+        ('recipients="people.xls"', "recipients: must be an iterable of dicts"),
+        ("recipients={'id': 1}", "recipients: must be an iterable of dicts"),
+        ("recipients=[], additional_id='orders'", "additional_id: tells tickets apart"),
+        ("recipients=[], row_template={'subject': '{{ row.a'}", "row_template: subject: is no template"),
+    ],
+)
+def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arguments, fault):
+    run = run_batch(
+        f'CreateTicketBatchOperator(task_id="send", row_key="id", message="m", LEDGER, {arguments})'
+    )
+    assert run.state == "failed"
+    assert fault in run.printed
+    assert usedesk_sandbox.requests() == 0
+
+
+def test_defaults_of_the_dag_and_mapped_tasks(run_batch, usedesk_sandbox):
+    """Each mapped task has a ledger and keys of its own."""
+    run = run_batch(
+        """
+CreateTicketBatchOperator.partial(task_id="send", row_template={"subject": "{{ row.text }}"}, LEDGER).expand(
+    recipients=[[{"id": 1, "text": "a"}], [{"id": 1, "text": "b"}], []]
+)
+""",
+        "default_args={'row_key': 'id', 'message': 'm', 'do_xcom_push': False}",
+    )
+    assert run.state == "success"
+    assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == ["a", "b"]
+    assert len({ticket.additional_id for ticket in usedesk_sandbox.tickets}) == 2
+    assert not any(values for (task, _), values in run.xcoms.items() if task == "send")
+
+
+def test_a_run_that_ends_early_fails_whatever_the_rule(run_batch, usedesk_sandbox, no_settle, monkeypatch):
+    """Rows that were not even tried are no matter of fail_on."""
+    from airflow_provider_usedesk.batch import runner as engine
+
+    monkeypatch.setattr(engine, "MOST_UNANSWERED", 3)
+    usedesk_sandbox.fail(faults.close("before"), method="create/ticket", times=200)
+    run = run_batch(MANY.format(options="fail_on='none',"))
+    assert run.state == "failed"
+    assert "Ended early with" in run.printed
+    assert summary_of(run)["left"] > 0
+
+
+MANY = """
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients=[{{"id": number, "subject": f"Number {{number}}"}} for number in range(40)],
+    row_key="id",
+    message="m",
+    max_in_flight=4,
+    {options}
+    LEDGER,
+)
+"""
+RETRIED = "default_args={'retries': 2, 'retry_delay': 0.1}"
+
+
+@pytest.mark.parametrize("fault", [faults.close(), faults.close("after"), faults.html(502, "after")])
+def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usedesk_sandbox, fault, no_settle):
+    usedesk_sandbox.fail(fault, method="create/ticket", times=3)
+    run = run_batch(MANY.format(options=""))
+    assert run.state == "success"
+    assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
+        f"Number {number}" for number in range(40)
+    )
+    assert summary_of(run)["sent"] == 40
+
+
+def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_settle):
+    run = run_batch(MANY.format(options=""), RETRIED)
+    assert run.state == "success"
+    assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
+        f"Number {number}" for number in range(40)
+    )
+    told = summary_of(run)
+    assert told["sent"] + told["skipped"] == 40
+
+
+def test_clearing_sends_again_only_where_that_is_wanted(run_batch, usedesk_sandbox):
+    """Rejected rows were not sent: they are, once they can be."""
+    usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
+    run = run_batch(MANY.format(options=""), RETRIED)
+    # Failed for good: a retry at once would be refused again.
+    assert run.state == "failed"
+    assert summary_of(run)["rejected"] == 2
+    assert len(usedesk_sandbox.tickets) == 38
+
+
+def test_fail_on_none_lets_the_task_succeed(run_batch, usedesk_sandbox, caplog):
+    usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
+    run = run_batch(MANY.format(options="fail_on='none',"))
+    assert run.state == "success"
+    assert ": UsedeskClientNotFound: " in run.printed + caplog.text
+
+
+def test_a_wrong_token_ends_the_run_for_good(run_batch, usedesk_sandbox, monkeypatch):
+    connection = {**usedesk_sandbox.connection, "password": "another-token-0123456789"}
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(connection))
+    run = run_batch(MANY.format(options=""), RETRIED)
+    assert run.state == "failed"
+    assert "UsedeskInvalidToken" in run.printed
+    # Those that were under way when the first was refused.
+    assert usedesk_sandbox.requests("create/ticket") <= 8
+
+
+def test_the_end_of_quiet_hours_is_waited_for_in_the_triggerer(usedesk_sandbox, tmp_path):
+    from types import SimpleNamespace
+
+    from airflow_provider_usedesk.compat.sdk import TaskDeferred
+    from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+
+    now = datetime.now(UTC)
+    quiet = (f"{now - timedelta(hours=1):%H:%M}", f"{now + timedelta(hours=2):%H:%M}")
+    operator = CreateTicketBatchOperator(
+        task_id="send",
+        recipients=[{"id": 1, "subject": "s"}],
+        row_key="id",
+        message="m",
+        quiet_hours=quiet,
+        timezone="UTC",
+        deferrable=True,
+        ledger_path=str(tmp_path),
+    )
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="send", map_index=-1, try_number=1, max_tries=0)
+    ti.xcom_push = lambda key, value: None
+    context = {"ti": ti, "dag_run": SimpleNamespace(run_after=now)}
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute(context)
+    until = datetime.fromisoformat(caught.value.trigger.serialize()[1]["until"])
+    assert timedelta(hours=1, minutes=58) < until - now <= timedelta(hours=2)
+    assert caught.value.method_name == "execute_complete"
+    assert usedesk_sandbox.requests() == 0
+    operator.quiet_hours = (quiet[1], quiet[0])
+    assert operator.execute_complete(context, {"until": until.isoformat()})["sent"] == 1
+
+
+@pytest.mark.skipif(
+    not pytest.importorskip("airflow").__version__.startswith("2"), reason="3.3 remembers itself"
+)
+def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
+    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", "")))
+    assert run.state == "failed"
+    assert "ledger_path: is required before Airflow 3.3" in run.printed
+    assert usedesk_sandbox.requests() == 0
+
+
+@pytest.mark.skipif(
+    pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
+)
+def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, dies_twice, no_settle):
+    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", ""), RETRIED))
+    assert run.state == "success"
+    assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
+
+
+@pytest.fixture
+def dies_twice(monkeypatch):
+    """The first two tries die after some writes of the ledger, of which each try makes its own."""
+    from airflow_provider_usedesk.batch.checkpoint import Ledger
+
+    write, writes = Ledger.write, Counter()
+
+    def killed(self, *args):
+        writes[self] += 1
+        if len(writes) <= 2 and writes[self] > 4:
+            raise RuntimeError("killed, for the test")
+        return write(self, *args)
+
+    monkeypatch.setattr(Ledger, "write", killed)
+
+
+@pytest.fixture
+def no_settle(monkeypatch):
+    """What is under way is done at once here: nothing has to settle."""
+    from airflow_provider_usedesk.batch import sender
+
+    monkeypatch.setattr(sender, "SETTLE", 0.0)
