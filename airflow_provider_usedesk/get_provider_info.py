@@ -102,7 +102,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "requests_per_minute": {
                         "label": "Requests per minute",
-                        "description": "Pace of all requests with this token; an old page of Usedesk names "
+                        "description": "RateLimiter of all requests with this token; an old page of Usedesk names "
                         "150. No limit of our own when empty, until Usedesk refuses.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },

@@ -31,7 +31,7 @@ class FastServer:
     url: str
 
     def counted(self) -> Counted:
-        """Ask the server what it has counted since it started."""
+        """LookUp the server what it has counted since it started."""
         with urlopen(f"{self.url}/counted", timeout=10) as answer:
             return Counted(**json.load(answer))
 

@@ -1,7 +1,7 @@
 """
 Measure what the rows of a batch cost without the requests: memory, time, and what resuming takes.
 
-Each run reads a CSV file, checks and renders its rows, keeps the ledger in a folder and writes the result
+Each run reads a CSV file, checks and renders its rows, keeps the checkpoint in a folder and writes the result
 file; only the request itself is left out, for a million of them would take hours. Each has a fresh process.
 """
 
@@ -28,19 +28,19 @@ from jinja2 import Environment, StrictUndefined
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, WHATSAPP_TEMPLATE
-from airflow_provider_usedesk.batch.row_params import RowArguments
-from airflow_provider_usedesk.batch.checkpoint import FolderPieces, Ledger
-from airflow_provider_usedesk.batch.sender import Messages
+from airflow_provider_usedesk.batch.row_params import RowParams
+from airflow_provider_usedesk.batch.checkpoint import FolderStore, Checkpoint
+from airflow_provider_usedesk.batch.sender import MessageSender
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.result_file import ResultFile
-from airflow_provider_usedesk.batch.worker_pool import Gate
+from airflow_provider_usedesk.batch.worker_pool import SendLease
 from airflow_provider_usedesk.batch.runner import BatchRun, Steps
-from airflow_provider_usedesk.batch.options import Rules
+from airflow_provider_usedesk.batch.options import BatchOptions
 
 folder, stop_at = Path(sys.argv[1]), int(sys.argv[2])
-gate, ids, first = Gate(), count(1), []
+lease, ids, first = SendLease(), count(1), []
 client = UsedeskClient.connect("token")
-messages = Messages(client, WHATSAPP_TEMPLATE, "airflow/dag/run/task{}".format, None, Path, gate)
+messages = MessageSender(client, WHATSAPP_TEMPLATE, "airflow/dag/run/task{}".format, None, Path, lease)
 
 def send(row):
     first.append(time.perf_counter()) if not first else None
@@ -49,7 +49,7 @@ def send(row):
         run.stop()
     return CreatedTicket(ticket_id)
 
-arguments = RowArguments(
+arguments = RowParams(
     shared={"channel_id": 123, "template_id": 8094, "from_": "user"},
     names=CREATE_TICKET.arguments,
     templates={"template_variables": ["{{ row.name }}", "{{ row.time }}"]},
@@ -61,7 +61,7 @@ began, began_cpu = time.perf_counter(), time.process_time()
 with ResultFile(str(folder / "results.csv")) as results:
     steps = Steps(check=messages.checked, send=send, look_up=lambda *args: {}, results=results)
     rows = read_rows(str(folder / "rows.csv"))
-    run = BatchRun(rows, arguments, Ledger(FolderPieces(folder / "ledger")), Rules(), steps, gate)
+    run = BatchRun(rows, arguments, Checkpoint(FolderStore(folder / "checkpoint")), BatchOptions(), steps, lease)
     summary = run.run()
 print(json.dumps({
     "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

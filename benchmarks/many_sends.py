@@ -26,14 +26,14 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, TICKET
-from airflow_provider_usedesk.batch.checkpoint import FolderPieces, Ledger
-from airflow_provider_usedesk.batch.options import Rules
-from airflow_provider_usedesk.batch.row_params import RowArguments
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint, FolderStore
+from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun, Steps
-from airflow_provider_usedesk.batch.sender import Messages
+from airflow_provider_usedesk.batch.sender import MessageSender
 from airflow_provider_usedesk.batch.summary import NoResults
-from airflow_provider_usedesk.batch.worker_pool import Gate
+from airflow_provider_usedesk.batch.worker_pool import SendLease
 from benchmarks._fast_server import serving
 from dev.text import say
 
@@ -142,11 +142,11 @@ def client_with_threads(task: Task) -> None:
 
 
 def batch(task: Task) -> None:
-    """Do all that a batch does: read, check and render the rows, keep the ledger in a folder, and send."""
+    """Do all that a batch does: read, check and render the rows, keep the checkpoint in a folder, and send."""
     with tempfile.TemporaryDirectory() as folder, UsedeskClient.connect(TOKEN, task.url) as client:
-        gate = Gate()
-        messages = Messages(client, TICKET, "airflow/dag/run/task{}".format, None, Path, gate)
-        arguments = RowArguments(
+        lease = SendLease()
+        messages = MessageSender(client, TICKET, "airflow/dag/run/task{}".format, None, Path, lease)
+        arguments = RowParams(
             shared={"channel_id": 66235, "from_": "user", "user_id": 247423},
             names=CREATE_TICKET.arguments,
             templates={"subject": "Invoice {{ row.number }} is overdue", "message": ticket(0)["message"]},
@@ -158,8 +158,8 @@ def batch(task: Task) -> None:
             {"number": number, "client_phone": ticket(number)["client_phone"]} for number in range(task.sends)
         )
         steps = Steps(messages.checked, messages.send, messages.look_up, NoResults())
-        rules = Rules(max_in_flight=task.connections)
-        run = BatchRun(read_rows(rows), arguments, Ledger(FolderPieces(Path(folder))), rules, steps, gate)
+        rules = BatchOptions(max_in_flight=task.connections)
+        run = BatchRun(read_rows(rows), arguments, Checkpoint(FolderStore(Path(folder))), rules, steps, lease)
         assert run.run().sent == task.sends
 
 
@@ -168,7 +168,7 @@ WAYS = {
     "threads over one requests.Session": Way(session_with_threads),
     "aiohttp": Way(aiohttp_with_tasks),
     "threads over one UsedeskClient": Way(client_with_threads),
-    "a batch, with its checks and its ledger": Way(batch),
+    "a batch, with its checks and its checkpoint": Way(batch),
 }
 
 

@@ -30,7 +30,7 @@ from requests.adapters import BaseAdapter
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.errors import UsedeskRateLimited
 from airflow_provider_usedesk.api.rate_limit_stores import FileStore
-from airflow_provider_usedesk.api.rate_limiter import MemoryStore, PaceStore, take
+from airflow_provider_usedesk.api.rate_limiter import MemoryStore, RateLimitStore, take
 
 URL = "https://help.example/uapi"
 MINUTE = 60.0
@@ -239,7 +239,7 @@ def table(outcomes: Iterable[Outcome]) -> Iterator[str]:
         )
 
 
-def cost(store: PaceStore, rounds: int = 2000, calls: int = 20) -> float:
+def cost(store: RateLimitStore, rounds: int = 2000, calls: int = 20) -> float:
     """Measure what asking for a turn costs, in microseconds: the median of many short rounds."""
 
     def measured() -> float:
@@ -259,7 +259,10 @@ def main() -> None:
     for line in table(simulate(scenario, wanted) for scenario in SCENARIOS):
         print(line, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        stores: dict[str, PaceStore] = {"memory": MemoryStore(), "file": FileStore(Path(folder) / "paces")}
+        stores: dict[str, RateLimitStore] = {
+            "memory": MemoryStore(),
+            "file": FileStore(Path(folder) / "paces"),
+        }
         for name, store in stores.items():
             print(f"a turn, remembered in {name}: {cost(store):.1f} µs")
 

@@ -1,4 +1,4 @@
-"""Ask a person in Usedesk for an approval, and go on when the ticket is solved."""
+"""LookUp a person in Usedesk for an approval, and go on when the ticket is solved."""
 
 from __future__ import annotations
 

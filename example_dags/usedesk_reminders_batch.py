@@ -51,7 +51,7 @@ with DAG(
         timezone=os.environ.get("USEDESK_TIMEZONE", "Europe/London"),
         deferrable=True,
         # Before Airflow 3.3 what was sent is remembered in a folder that all workers share.
-        ledger_path=os.environ.get("USEDESK_LEDGER_PATH"),
+        checkpoint_path=os.environ.get("USEDESK_LEDGER_PATH"),
         retries=3,
         retry_delay=timedelta(minutes=5),
     )

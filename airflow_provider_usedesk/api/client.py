@@ -27,8 +27,8 @@ from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
     MemoryStore,
-    Pace,
-    Patience,
+    RateLimiter,
+    WaitBudget,
     account_name,
     growing_wait,
 )
@@ -45,9 +45,9 @@ from airflow_provider_usedesk.api.records import (
 )
 from airflow_provider_usedesk.api.request import Method, Request, unknown_parameter
 from airflow_provider_usedesk.api.responses import (
-    Answer,
     CreatedComment,
     CreatedTicket,
+    Response,
     created_comment,
     created_ticket,
     updated,
@@ -61,7 +61,7 @@ from airflow_provider_usedesk.api.ticket import (
     VIBER_MESSAGE,
     WHATSAPP_MESSAGE,
     WHATSAPP_TEMPLATE,
-    Rules,
+    MessageProfile,
     ticket_request,
     update_request,
 )
@@ -106,7 +106,7 @@ class UsedeskClient:
     A request that may have reached Usedesk is never repeated: :class:`~.errors.UsedeskOutcomeUnknown`
     says so. Repeated, within ``settings.max_wait`` seconds, is only what certainly had no effect:
     the connection was never made, or Usedesk refused for too many requests. All clients of an account
-    that have one ``settings.pace_store`` keep one pace; without one, all of the process do.
+    that have one ``settings.rate_limit_store`` keep one pace; without one, all of the process do.
 
     One client serves any number of threads at once; up to 64 of them keep a connection each.
 
@@ -134,10 +134,10 @@ class UsedeskClient:
         self._counting = threading.Lock()
         self.requests = 0
         """How many requests were made; those that were held back are not counted."""
-        self._pace = Pace(
+        self._pace = RateLimiter(
             account_name(settings.base_url, settings.token),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
-            settings.pace_store or (IN_MEMORY if clock is time.monotonic else MemoryStore(clock)),
+            settings.rate_limit_store or (IN_MEMORY if clock is time.monotonic else MemoryStore(clock)),
             sleep,
             jitter,
         )
@@ -203,7 +203,7 @@ class UsedeskClient:
         """Send a message through a Telegram personal (pact) channel (EN 51378)."""
         return self.send(params, TELEGRAM_MESSAGE)
 
-    def send(self, params: dict[str, Any], rules: Rules) -> CreatedTicket:
+    def send(self, params: dict[str, Any], rules: MessageProfile) -> CreatedTicket:
         """Check the parameters against the rules of one way of sending, and send them."""
         return self.send_checked(ticket_request(params, rules, self._open_url))
 
@@ -309,15 +309,15 @@ class UsedeskClient:
         """
         return self._read("client", records.client_details, **_id("client_id", client_id))
 
-    def _send(self, method: Method, request: Request, parse: Callable[[Answer], T]) -> T:
+    def _send(self, method: Method, request: Request, parse: Callable[[Response], T]) -> T:
         return self._repeat_safely(lambda: parse(self._call(method.path, request, sending=True)))
 
-    def _read(self, method: str, parse: Callable[[Answer], T], *, verb: str = "POST", **params: Any) -> T:
+    def _read(self, method: str, parse: Callable[[Response], T], *, verb: str = "POST", **params: Any) -> T:
         request = Request(params)
         return self._repeat_safely(lambda: parse(self._call(method, request, sending=False, verb=verb)))
 
     def _pages(
-        self, method: str, parse: Callable[[Answer], list[Row]], filters: Mapping[str, Any]
+        self, method: str, parse: Callable[[Response], list[Row]], filters: Mapping[str, Any]
     ) -> Iterator[list[Row]]:
         """Read the pages of a list one by one, without repeated rows."""
         params = _filters(method, filters)
@@ -339,10 +339,10 @@ class UsedeskClient:
             page += 1
 
     def _repeat_safely(self, call: Callable[[], T]) -> T:
-        patience = Patience(self.settings.max_wait, self._clock)
+        wait_budget = WaitBudget(self.settings.max_wait, self._clock)
 
         def in_turn() -> T:
-            with self._pace.turn(patience):
+            with self._pace.turn(wait_budget):
                 return call()
 
         try:
@@ -352,21 +352,21 @@ class UsedeskClient:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(safe_to_repeat),
             wait=lambda state: wait_before_repeating(state.attempt_number, _error(state), self._jitter()),
-            stop=lambda state: state.upcoming_sleep > patience.left,
+            stop=lambda state: state.upcoming_sleep > wait_budget.left,
             sleep=self._sleep,
             before_sleep=_log_repeat,
             reraise=True,
         )
         return retrying(repeated)
 
-    def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Answer:
+    def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Response:
         outcome = self._ask(verb, method, request, sending)
         if isinstance(outcome, errors.UsedeskError):
             # Raised here, where no local variable and no chained exception holds the token.
             raise outcome
         return outcome
 
-    def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Answer | errors.UsedeskError:
+    def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Response | errors.UsedeskError:
         with self._counting:
             self.requests += 1
         with _Body(request, self.settings.token) as body:
@@ -374,7 +374,9 @@ class UsedeskClient:
                 response = self._transport.send(verb, method, body.content, body.content_type)
             except (requests.RequestException, OSError) as exc:
                 return no_answer(exc, sending)
-        return Answer(response.status_code, response.headers, response.content, self._hider(request), sending)
+        return Response(
+            response.status_code, response.headers, response.content, self._hider(request), sending
+        )
 
     def _hider(self, request: Request) -> Callable[[str], str]:
         return lambda text: request.hide(text.replace(self.settings.token, "***"))

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
     REMEMBERED,
-    PaceState,
-    PaceStore,
-    PaceStoreUnavailable,
+    RateLimitState,
+    RateLimitStore,
+    RateLimitStoreUnavailable,
     read,
     written,
 )
@@ -38,7 +38,7 @@ AWAY = 30.0
 
 
 @cache
-def machine_store() -> PaceStore:
+def machine_store() -> RateLimitStore:
     """Remember for all processes of this machine that have one user and one folder for temporary files."""
     return FallbackStore(FileStore(folder()), IN_MEMORY, "The pace of requests is kept by each process alone")
 
@@ -70,7 +70,7 @@ class FileStore:
         self._lock = threading.Lock()
         self._files: dict[str, int] = {}
 
-    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+    def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         if os.getpid() != self._process:
             # A forked process would share the locks of its parent, and so exclude it from nothing.
             self._begin()
@@ -85,7 +85,7 @@ class FileStore:
                 finally:
                     self._fcntl.flock(file, self._fcntl.LOCK_UN)
             except OSError as error:
-                raise PaceStoreUnavailable(f"{self._folder} ({type(error).__name__})") from None
+                raise RateLimitStoreUnavailable(f"{self._folder} ({type(error).__name__})") from None
         return result
 
     def _locked(self, name: str) -> int:
@@ -138,7 +138,7 @@ class RedisStore:
         limits = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
         client.connection_pool.connection_kwargs.update(limits)
 
-    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+    def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         key = f"usedesk:pace:{name}"
 
         def in_transaction(pipe: Any) -> T:
@@ -156,7 +156,7 @@ class RedisStore:
         try:
             result: T = transaction(in_transaction, key, value_from_callable=True)
         except self._errors as error:
-            raise PaceStoreUnavailable(f"Redis ({type(error).__name__})") from None
+            raise RateLimitStoreUnavailable(f"Redis ({type(error).__name__})") from None
         return result
 
 
@@ -172,8 +172,8 @@ class FallbackStore:
 
     def __init__(
         self,
-        first: PaceStore,
-        second: PaceStore,
+        first: RateLimitStore,
+        second: RateLimitStore,
         meaning: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -188,18 +188,18 @@ class FallbackStore:
         """Tell whether the first place could not be used of late."""
         return self._away_until is not None
 
-    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+    def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         if self._away_until is None or self._clock() >= self._away_until:
             try:
                 result = self._first.change(name, decide)
-            except PaceStoreUnavailable as error:
+            except RateLimitStoreUnavailable as error:
                 self._note_away(error)
             else:
                 self._note_there()
                 return result
         return self._second.change(name, decide)
 
-    def _note_away(self, error: PaceStoreUnavailable) -> None:
+    def _note_away(self, error: RateLimitStoreUnavailable) -> None:
         was_away, self._away_until = self.is_away, self._clock() + AWAY
         if not was_away:
             log.warning("%s, as this cannot be used: %s.", self._meaning, error)

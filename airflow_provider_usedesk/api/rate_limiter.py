@@ -33,7 +33,7 @@ CLOCK_TOLERANCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class PaceState:
+class RateLimitState:
     """
     Hold what is remembered of an account; moments are seconds in the time of the store.
 
@@ -54,7 +54,7 @@ class PaceState:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Permit:
     """
     Allow one request.
 
@@ -69,7 +69,7 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class Wait:
     """
-    Ask to come again; nothing is reserved, so that a refusal meanwhile holds who waits, too.
+    LookUp to come again; nothing is reserved, so that a refusal meanwhile holds who waits, too.
 
     :param seconds: how long to wait
     :param is_hold: whether for a refusal, and not only to keep requests apart
@@ -79,34 +79,41 @@ class Wait:
     is_hold: bool
 
 
-def take(state: PaceState, now: float, usual: float) -> tuple[PaceState, Turn | Wait]:
+def take(
+    state: RateLimitState, now: float, configured_interval: float
+) -> tuple[RateLimitState, Permit | Wait]:
     """
     Allow a request now, or say how long to wait.
 
-    :param usual: seconds between two requests, as the connection wants them; 0 for none
+    :param configured_interval: seconds between two requests, as the connection wants them; 0 for none
     """
     known = _current(state, now)
-    if known.next - known.changed > LONGEST_HOLD + SLOWEST * usual + CLOCK_TOLERANCE:
-        known = PaceState()
+    if known.next - known.changed > LONGEST_HOLD + SLOWEST * configured_interval + CLOCK_TOLERANCE:
+        known = RateLimitState()
     if (left := known.next - now) > 0:
         return state, Wait(min(left, PROBE_LOOK) if known.is_probing else left, known.refusals > 0)
-    interval = max(known.interval, usual)
+    interval = max(known.interval, configured_interval)
     if not interval:
-        return state, Turn(now, is_watched=False)
+        return state, Permit(now, is_watched=False)
     is_held = known.refusals > 0
     pause = max(interval, PROBE_PATIENCE) if is_held else interval
-    taken = PaceState(now + pause, known.interval, known.refused, known.refusals, is_held, now)
-    return taken, Turn(now, is_watched=known.interval > 0)
+    taken = RateLimitState(now + pause, known.interval, known.refused, known.refusals, is_held, now)
+    return taken, Permit(now, is_watched=known.interval > 0)
 
 
 def refused(
-    state: PaceState, now: float, turn: Turn, usual: float, told: float | None, jitter: float
-) -> PaceState:
+    state: RateLimitState,
+    now: float,
+    turn: Permit,
+    configured_interval: float,
+    told: float | None,
+    jitter: float,
+) -> RateLimitState:
     """
     Hold everyone after a refusal, and slow down.
 
     :param turn: the request that was refused
-    :param usual: seconds between two requests, as the connection wants them; 0 for none
+    :param configured_interval: seconds between two requests, as the connection wants them; 0 for none
     :param told: seconds that Usedesk asked to wait; None where it did not say
     :param jitter: a random number from 0 to 1
     """
@@ -119,42 +126,46 @@ def refused(
             return state
         return replace(known, next=until, refusals=known.refusals or 1, is_probing=False, changed=now)
     refusals = known.refusals + 1
-    interval = known.interval if known.refusals else slower(known.interval, usual)
+    interval = known.interval if known.refusals else slower(known.interval, configured_interval)
     # Refused again after the time that was told: it was not enough.
     grown = growing_wait(refusals, jitter) if told is None or refusals > 1 else interval
-    return PaceState(now + max(told_hold, grown), interval, now, refusals, False, now)
+    return RateLimitState(now + max(told_hold, grown), interval, now, refusals, False, now)
 
 
-def accepted(state: PaceState, now: float, turn: Turn, usual: float) -> PaceState:
+def accepted(state: RateLimitState, now: float, turn: Permit, configured_interval: float) -> RateLimitState:
     """Go a little faster after an accepted request, and end the hold that it has tried."""
     known = _current(state, now)
     if turn.at <= known.refused or not known.interval:
         return state
-    interval = faster(known.interval, usual)
-    released = turn.at + max(interval, usual)
+    interval = faster(known.interval, configured_interval)
+    released = turn.at + max(interval, configured_interval)
     following = min(known.next, released) if known.is_probing else known.next
-    return PaceState(following, interval, known.refused, 0, False, now)
+    return RateLimitState(following, interval, known.refused, 0, False, now)
 
 
-def unanswered(state: PaceState, now: float, turn: Turn, usual: float) -> PaceState:
+def unanswered(state: RateLimitState, now: float, turn: Permit, configured_interval: float) -> RateLimitState:
     """Let another request try when the one that tried after a hold got no answer."""
     known = _current(state, now)
     if turn.at <= known.refused or not known.is_probing:
         return state
-    released = turn.at + max(known.interval, usual)
+    released = turn.at + max(known.interval, configured_interval)
     return replace(known, next=min(known.next, released), is_probing=False, changed=now)
 
 
-def slower(interval: float, usual: float) -> float:
+def slower(interval: float, configured_interval: float) -> float:
     """Say what interval a refusal leads to; 0 stands for none."""
-    present = max(interval, usual)
-    return min(present * SLOWDOWN, SLOWEST * (usual or PUBLISHED_INTERVAL)) if present else PUBLISHED_INTERVAL
+    present = max(interval, configured_interval)
+    return (
+        min(present * SLOWDOWN, SLOWEST * (configured_interval or PUBLISHED_INTERVAL))
+        if present
+        else PUBLISHED_INTERVAL
+    )
 
 
-def faster(interval: float, usual: float) -> float:
-    """Say what interval an accepted request leads to, down to the usual one, which is 0 here."""
-    recovered = interval - RECOVERY * max(interval, usual or PUBLISHED_INTERVAL)
-    return recovered if recovered > usual else 0.0
+def faster(interval: float, configured_interval: float) -> float:
+    """Say what interval an accepted request leads to, down to the configured_interval one, which is 0 here."""
+    recovered = interval - RECOVERY * max(interval, configured_interval or PUBLISHED_INTERVAL)
+    return recovered if recovered > configured_interval else 0.0
 
 
 def growing_wait(attempt: int, jitter: float) -> float:
@@ -172,7 +183,7 @@ def account_name(base_url: str, token: str) -> str:
     return hashlib.sha256(f"{base_url}\n{token}".encode()).hexdigest()[:32]
 
 
-def written(state: PaceState) -> str:
+def written(state: RateLimitState) -> str:
     """Write a state as one line."""
     return (
         f"1 {state.next!r} {state.interval!r} {state.refused!r} {state.changed!r} "
@@ -180,22 +191,22 @@ def written(state: PaceState) -> str:
     )
 
 
-def read(line: str | bytes | None) -> PaceState:
+def read(line: str | bytes | None) -> RateLimitState:
     """Read a line of :func:`written`; what is none counts as nothing remembered."""
     try:
         version, *moments, refusals, is_probing = (line or "").split()
         following, interval, refused_at, changed = map(float, moments)
         if int(version) != 1 or not math.isfinite(following + interval + refused_at + changed):
-            return PaceState()
-        return PaceState(following, interval, refused_at, int(refusals), bool(int(is_probing)), changed)
+            return RateLimitState()
+        return RateLimitState(following, interval, refused_at, int(refusals), bool(int(is_probing)), changed)
     except ValueError:
-        return PaceState()
+        return RateLimitState()
 
 
-class PaceStore(Protocol):
+class RateLimitStore(Protocol):
     """A place where the states of accounts are remembered."""
 
-    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+    def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         """
         Change the state of an account, with nobody in between.
 
@@ -203,12 +214,12 @@ class PaceStore(Protocol):
         :param decide: gets the state and the time, gives the state to remember and a result; a state that is
             the very same is not written; may be called again when somebody was faster
         :return: the result
-        :raises PaceStoreUnavailable: when this place cannot be used now
+        :raises RateLimitStoreUnavailable: when this place cannot be used now
         """
         ...
 
 
-class PaceStoreUnavailable(Exception):
+class RateLimitStoreUnavailable(Exception):
     """Report that a store cannot be used now."""
 
 
@@ -222,9 +233,9 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._states: dict[str, PaceState] = defaultdict(PaceState)
+        self._states: dict[str, RateLimitState] = defaultdict(RateLimitState)
 
-    def change(self, name: str, decide: Callable[[PaceState, float], tuple[PaceState, T]]) -> T:
+    def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         with self._lock:
             self._states[name], result = decide(self._states[name], self._clock())
         return result
@@ -238,7 +249,7 @@ class MemoryStore:
 IN_MEMORY = MemoryStore()
 
 
-class Patience:
+class WaitBudget:
     """
     Count how long one call may still wait.
 
@@ -259,12 +270,12 @@ class Patience:
         self._end += seconds
 
 
-class Pace:
+class RateLimiter:
     """
     Keep the requests of an account apart, whoever sends them.
 
     :param name: the account
-    :param usual: seconds between two requests, as the connection wants them; 0 for none
+    :param configured_interval: seconds between two requests, as the connection wants them; 0 for none
     :param store: what those share who keep one pace
     :param sleep: waits for some seconds
     :param jitter: gives a random number from 0 to 1
@@ -273,26 +284,26 @@ class Pace:
     def __init__(
         self,
         name: str,
-        usual: float,
-        store: PaceStore,
+        configured_interval: float,
+        store: RateLimitStore,
         sleep: Callable[[float], None],
         jitter: Callable[[], float],
     ) -> None:
         self._name = name
-        self._usual = usual
+        self._usual = configured_interval
         self._store = store
         self._sleep = sleep
         self._jitter = jitter
 
     @contextmanager
-    def turn(self, patience: Patience) -> Iterator[None]:
+    def turn(self, wait_budget: WaitBudget) -> Iterator[None]:
         """
         Wait until a request may go, and learn from what comes of it.
 
-        :param patience: how long a hold may be waited for
+        :param wait_budget: how long a hold may be waited for
         :raises UsedeskRateLimited: when a hold takes longer than that; nothing was sent
         """
-        turn = self._take(patience)
+        turn = self._take(wait_budget)
         try:
             yield
         except errors.UsedeskRateLimited as refusal:
@@ -304,14 +315,14 @@ class Pace:
             raise
         self._note_outcome(turn, is_answered=True)
 
-    def _take(self, patience: Patience) -> Turn:
+    def _take(self, wait_budget: WaitBudget) -> Permit:
         while True:
             step = self._store.change(self._name, lambda state, now: take(state, now, self._usual))
-            if isinstance(step, Turn):
+            if isinstance(step, Permit):
                 return step
             if not step.is_hold:
-                patience.extend(step.seconds)
-            elif step.seconds > patience.left:
+                wait_budget.extend(step.seconds)
+            elif step.seconds > wait_budget.left:
                 raise errors.UsedeskRateLimited(
                     "Nothing was sent: Usedesk has refused for too many requests, and this account is held "
                     f"for another {step.seconds:.1f} s, longer than max_wait of the connection allows.",
@@ -319,17 +330,17 @@ class Pace:
                 )
             self._sleep(step.seconds)
 
-    def _note_outcome(self, turn: Turn, *, is_answered: bool) -> None:
+    def _note_outcome(self, turn: Permit, *, is_answered: bool) -> None:
         if turn.is_watched:
             decide = accepted if is_answered else unanswered
             self._note(lambda state, now: decide(state, now, turn, self._usual))
 
-    def _note(self, decide: Callable[[PaceState, float], PaceState]) -> None:
+    def _note(self, decide: Callable[[RateLimitState, float], RateLimitState]) -> None:
         self._store.change(self._name, lambda state, now: (decide(state, now), None))
 
 
-def _current(state: PaceState, now: float) -> PaceState:
+def _current(state: RateLimitState, now: float) -> RateLimitState:
     """Forget what is long ago, and what a clock wrote that was set back since."""
     is_of_another_clock = state.changed > now + CLOCK_TOLERANCE
     is_long_ago = now - max(state.changed, state.next) > REMEMBERED
-    return PaceState() if is_of_another_clock or is_long_ago else state
+    return RateLimitState() if is_of_another_clock or is_long_ago else state

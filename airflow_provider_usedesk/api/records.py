@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from airflow_provider_usedesk.api.responses import (
-    Answer,
+    Response,
     as_id,
     json_list,
     json_object,
@@ -183,12 +183,12 @@ class ClientDetails(ClientRow):
     company: str | None = field(default=None, repr=False)
 
 
-def ticket_rows(answer: Answer) -> list[TicketRow]:
+def ticket_rows(answer: Response) -> list[TicketRow]:
     """Read a page of ``tickets``."""
     return _rows(answer, _ticket_row)
 
 
-def ticket_details(answer: Answer) -> TicketDetails:
+def ticket_details(answer: Response) -> TicketDetails:
     """Read the answer to ``ticket``."""
     content = json_object(answer)
     ticket = content.get("ticket")
@@ -208,7 +208,7 @@ def ticket_details(answer: Answer) -> TicketDetails:
     )
 
 
-def channels(answer: Answer) -> list[Channel]:
+def channels(answer: Response) -> list[Channel]:
     """Read the answer to ``channels``."""
 
     def channel(number: int, row: Mapping[str, Any]) -> Channel:
@@ -217,7 +217,7 @@ def channels(answer: Answer) -> list[Channel]:
     return _rows(answer, channel, "channel_id")
 
 
-def groups(answer: Answer) -> list[Group]:
+def groups(answer: Response) -> list[Group]:
     """Read the answer to ``groups``."""
 
     def group(number: int, row: Mapping[str, Any]) -> Group:
@@ -226,7 +226,7 @@ def groups(answer: Answer) -> list[Group]:
     return _rows(answer, group)
 
 
-def users(answer: Answer) -> list[User]:
+def users(answer: Response) -> list[User]:
     """Read the answer to ``users``."""
 
     def user(number: int, row: Mapping[str, Any]) -> User:
@@ -236,13 +236,13 @@ def users(answer: Answer) -> list[User]:
     return _rows(answer, user)
 
 
-def ticket_fields(answer: Answer) -> list[TicketField]:
+def ticket_fields(answer: Response) -> list[TicketField]:
     """Read the answer to ``ticket/fields``."""
     rows = _objects(json_list(answer))
     return [found for row in rows if (found := _ticket_field(row)) is not None]
 
 
-def tags(answer: Answer) -> list[Tag]:
+def tags(answer: Response) -> list[Tag]:
     """Read a page of ``tags``."""
 
     def tag(number: int, row: Mapping[str, Any]) -> Tag:
@@ -251,7 +251,7 @@ def tags(answer: Answer) -> list[Tag]:
     return _rows(answer, tag, "ticket_tag_id")
 
 
-def client_rows(answer: Answer) -> list[ClientRow]:
+def client_rows(answer: Response) -> list[ClientRow]:
     """Read a page of ``clients``."""
 
     def client(number: int, row: Mapping[str, Any]) -> ClientRow:
@@ -266,7 +266,7 @@ def client_rows(answer: Answer) -> list[ClientRow]:
     return _rows(answer, client)
 
 
-def client_details(answer: Answer) -> ClientDetails:
+def client_details(answer: Response) -> ClientDetails:
     """Read the answer to ``client``, an array of one."""
     found = next(_objects(json_list(answer)), {})
     client = found.get("client")
@@ -284,7 +284,7 @@ def client_details(answer: Answer) -> ClientDetails:
     )
 
 
-def _rows(answer: Answer, make: Callable[[int, Mapping[str, Any]], T], id_name: str = "id") -> list[T]:
+def _rows(answer: Response, make: Callable[[int, Mapping[str, Any]], T], id_name: str = "id") -> list[T]:
     """Read an array of objects; a row without an id is of no use to anyone."""
     rows = _objects(json_list(answer))
     return [make(number, row) for row in rows if (number := as_id(row.get(id_name))) is not None]

@@ -16,7 +16,7 @@ from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 
 MESSAGE_BYTES = 65_535
 
-PERSONAL = (
+REDACTED = (
     "subject",
     "message",
     "client_name",
@@ -82,7 +82,7 @@ class Request:
 
     def hide(self, text: str) -> str:
         """Take the personal values of this request out of a text."""
-        found = {part for name in PERSONAL for part in _texts(self.fields.get(name)) if len(part) > 1}
+        found = {part for name in REDACTED for part in _texts(self.fields.get(name)) if len(part) > 1}
         for part in sorted(found, key=len, reverse=True):
             # A short value as a word only: as a part of other words it tells nothing.
             pattern = re.escape(part) if len(part) > 3 else rf"\b{re.escape(part)}\b"
@@ -169,7 +169,7 @@ class Draft:
                 self.fault("field_value", f"has {entries} values for {ids} ids in field_id")
 
     def _is_given(self, name: str, value: Any) -> bool:
-        return name not in self._method.left_out_when_blank or not values.is_nothing(value)
+        return name not in self._method.left_out_when_blank or not values.is_empty(value)
 
     def _checked(self, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in given.items():
@@ -187,12 +187,12 @@ class Draft:
                     self.fault(name, str(fault))
 
     def _check_one(self, name: str, value: Any) -> Any:
-        if values.is_nothing(value) and not isinstance(value, str):
+        if values.is_empty(value) and not isinstance(value, str):
             if name in self._method.emptied_by_nothing:
                 return []
             if name == "template_variables":
                 return None
-        if values.is_nothing(value):
+        if values.is_empty(value):
             raise ValueError("is given but empty; a template may have found nothing")
         if isinstance(value, str) and value.strip() == "None":
             raise ValueError(values.NONE_TEXT)
@@ -222,7 +222,7 @@ def attachments(given: Any, open_url: OpenUrl | None = None) -> tuple[Attachment
 
 
 def _attachments(given: Any, open_url: OpenUrl | None) -> tuple[tuple[Attachment, ...], dict[str, str]]:
-    if values.is_nothing(given):
+    if values.is_empty(given):
         return (), {}
     sources = [given] if is_named_bytes(given) else values.as_list(given)
     found, faults = [], {}

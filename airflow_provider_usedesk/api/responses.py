@@ -17,7 +17,7 @@ MAX_QUOTED = 2000
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """
     Hold one HTTP answer.
 
@@ -68,7 +68,7 @@ class CreatedComment:
     comment_id: int
 
 
-def created_ticket(answer: Answer) -> CreatedTicket:
+def created_ticket(answer: Response) -> CreatedTicket:
     """
     Read the answer to ``create/ticket``.
 
@@ -86,7 +86,7 @@ def created_ticket(answer: Answer) -> CreatedTicket:
     )
 
 
-def created_comment(answer: Answer) -> CreatedComment:
+def created_comment(answer: Response) -> CreatedComment:
     """
     Read the answer to ``create/comment``.
 
@@ -99,7 +99,7 @@ def created_comment(answer: Answer) -> CreatedComment:
     return CreatedComment(comment_id)
 
 
-def updated(answer: Answer) -> None:
+def updated(answer: Response) -> None:
     """
     Read the answer to ``update/ticket``.
 
@@ -109,7 +109,7 @@ def updated(answer: Answer) -> None:
         raise unclear(answer, "neither status success nor an error")
 
 
-def json_object(answer: Answer) -> dict[str, Any]:
+def json_object(answer: Response) -> dict[str, Any]:
     """Read an answer that must be a JSON object; raise the error that it is otherwise."""
     content = _content(answer)
     if not isinstance(content, dict):
@@ -117,7 +117,7 @@ def json_object(answer: Answer) -> dict[str, Any]:
     return content
 
 
-def json_list(answer: Answer) -> list[Any]:
+def json_list(answer: Response) -> list[Any]:
     """Read an answer that must be a JSON array; raise the error that it is otherwise."""
     content = _content(answer)
     if not isinstance(content, list):
@@ -125,7 +125,7 @@ def json_list(answer: Answer) -> list[Any]:
     return content
 
 
-def unclear(answer: Answer, what: str, ticket_id: int | None = None) -> errors.UsedeskError:
+def unclear(answer: Response, what: str, ticket_id: int | None = None) -> errors.UsedeskError:
     """Make the error for an answer that is neither a success nor a refusal."""
     return _unclear_class(answer)(
         f"Usedesk gave no clear answer: {what}. {_UNCLEAR_ADVICE[answer.sending]}",
@@ -187,7 +187,7 @@ class _Refusal:
     ticket_id: int | None
 
 
-def _content(answer: Answer) -> Any:
+def _content(answer: Response) -> Any:
     content = _parsed(answer.body)
     refusal = _refusal(content, answer.hide)
     if refusal:
@@ -221,7 +221,7 @@ def _refusal(content: Any, hide: Callable[[str], str]) -> _Refusal | None:
     return _Refusal(quotable(text, hide), code, as_id(content.get("ticket_id")))
 
 
-def _refused(answer: Answer, refusal: _Refusal) -> errors.UsedeskError:
+def _refused(answer: Response, refusal: _Refusal) -> errors.UsedeskError:
     if refusal.code == RATE_LIMIT or answer.status == 429:
         return _rate_limited(answer, refusal.text, refusal.code)
     error_class, advice = _meaning(answer, refusal)
@@ -234,7 +234,7 @@ def _refused(answer: Answer, refusal: _Refusal) -> errors.UsedeskError:
     )
 
 
-def _meaning(answer: Answer, refusal: _Refusal) -> tuple[type[errors.UsedeskError], str]:
+def _meaning(answer: Response, refusal: _Refusal) -> tuple[type[errors.UsedeskError], str]:
     unknown = _unclear_class(answer), _UNCLEAR_ADVICE[answer.sending]
     if refusal.ticket_id is not None:
         return unknown
@@ -247,7 +247,7 @@ def _meaning(answer: Answer, refusal: _Refusal) -> tuple[type[errors.UsedeskErro
     return errors.UsedeskRejected, "Correct the request before sending it again."
 
 
-def _refused_by_status(answer: Answer, content: Any) -> errors.UsedeskError:
+def _refused_by_status(answer: Response, content: Any) -> errors.UsedeskError:
     status = answer.status
     if status == 429:
         return _rate_limited(answer, "too many requests", None)
@@ -281,7 +281,7 @@ def _refused_by_status(answer: Answer, content: Any) -> errors.UsedeskError:
     )
 
 
-def _rate_limited(answer: Answer, text: str, code: int | None) -> errors.UsedeskRateLimited:
+def _rate_limited(answer: Response, text: str, code: int | None) -> errors.UsedeskRateLimited:
     wait = retry_after(answer.headers)
     asked = f"It asks to wait {wait:g} s." if wait is not None else "It does not say how long to wait."
     return errors.UsedeskRateLimited(
@@ -298,11 +298,11 @@ _UNCLEAR_ADVICE = {
 }
 
 
-def _unclear_class(answer: Answer) -> type[errors.UsedeskError]:
+def _unclear_class(answer: Response) -> type[errors.UsedeskError]:
     return errors.UsedeskOutcomeUnknown if answer.sending else errors.UsedeskUnavailable
 
 
-def _shape(answer: Answer) -> str:
+def _shape(answer: Response) -> str:
     """Describe a body that is not JSON without repeating it: it can hold anything."""
     if not answer.body:
         return "an empty body"

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
-from airflow_provider_usedesk.api.rate_limiter import PaceStore
+from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
 from airflow_provider_usedesk.api.values import flag
 
 DEFAULT_BASE_URL = "https://secure.usedesk.com/uapi"
@@ -34,7 +34,7 @@ class Settings:
     :param web_url: where people open tickets; None where it is not known
     :param user_agent: names the program that uses the client
     :param redis_conn_id: Airflow Connection of the Redis through which all workers keep one pace
-    :param pace_store: where the pace is remembered; None for the memory of the process
+    :param rate_limit_store: where the pace is remembered; None for the memory of the process
     """
 
     token: str = field(repr=False)
@@ -48,7 +48,7 @@ class Settings:
     web_url: str | None = None
     user_agent: str = ""
     redis_conn_id: str | None = None
-    pace_store: PaceStore | None = field(default=None, repr=False)
+    rate_limit_store: RateLimitStore | None = field(default=None, repr=False)
 
     def ticket_url(self, ticket_id: int) -> str | None:
         """Return where people open a ticket, if that is known."""

@@ -97,7 +97,7 @@ UPDATE_TICKET = Method(
 
 
 @dataclass(frozen=True)
-class Rules:
+class MessageProfile:
     """
     Say what one way of sending needs, beyond what each value needs by itself.
 
@@ -113,21 +113,25 @@ class Rules:
     template: bool = False
 
 
-TICKET = Rules()
-WHATSAPP_MESSAGE = Rules(
+TICKET = MessageProfile()
+WHATSAPP_MESSAGE = MessageProfile(
     required=("subject", "message", "channel_id", "user_id"),
     one_of=("client_phone", "client_id"),
     author="user",
 )
-WHATSAPP_TEMPLATE = Rules(
+WHATSAPP_TEMPLATE = MessageProfile(
     required=("channel_id",), one_of=("client_phone", "client_id"), author="user", template=True
 )
-VIBER_MESSAGE = Rules(required=("subject", "message", "channel_id"), one_of=("client_phone", "client_id"))
-TELEGRAM_MESSAGE = Rules(required=("subject", "message", "channel_id"), one_of=("client_phone", "username"))
+VIBER_MESSAGE = MessageProfile(
+    required=("subject", "message", "channel_id"), one_of=("client_phone", "client_id")
+)
+TELEGRAM_MESSAGE = MessageProfile(
+    required=("subject", "message", "channel_id"), one_of=("client_phone", "username")
+)
 
 
 def ticket_request(
-    params: Mapping[str, Any], rules: Rules = TICKET, open_url: OpenUrl | None = None
+    params: Mapping[str, Any], rules: MessageProfile = TICKET, open_url: OpenUrl | None = None
 ) -> Request:
     """
     Check the parameters of a new ticket and encode their values.
@@ -167,14 +171,14 @@ def update_request(params: Mapping[str, Any]) -> Request:
     return draft.request()
 
 
-def _check_recipient(draft: Draft, rules: Rules) -> None:
+def _check_recipient(draft: Draft, rules: MessageProfile) -> None:
     unknown = {"client_id"} if draft.fields.get("client_id") == "new_client" else set()
     if rules.one_of and not (draft.given - unknown) & set(rules.one_of):
         reason = "is required for a new client" if unknown else "is required"
         draft.fault(" or ".join(name for name in rules.one_of if name not in unknown), reason)
 
 
-def _check_author(draft: Draft, rules: Rules, has_template: bool) -> None:
+def _check_author(draft: Draft, rules: MessageProfile, has_template: bool) -> None:
     author = draft.fields.get("from_")
     if rules.author and author != rules.author:
         draft.fault("from_", f"must be {rules.author}, or the messenger delivers nothing")

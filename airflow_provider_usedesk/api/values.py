@@ -50,7 +50,7 @@ def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[
     return right, faults
 
 
-def is_nothing(value: object) -> bool:
+def is_empty(value: object) -> bool:
     """Tell whether a value holds nothing: None, a blank text, or an empty collection."""
     if isinstance(value, str):
         return not value.strip()

@@ -1,1 +1,1 @@
-"""Many tickets or messages from one task: rows are read, checked, sent once each, and accounted for."""
+"""Many tickets or sender from one task: rows are read, checked, sent once each, and accounted for."""

@@ -23,8 +23,8 @@ RECORD = struct.Struct("<qQ")
 OPEN_ROW = struct.Struct("<qIIq")
 
 
-class Pieces(Protocol):
-    """Where a ledger is kept: small JSON values by name."""
+class KeyValueStore(Protocol):
+    """Where a checkpoint is kept: small JSON values by name."""
 
     def get(self, name: str) -> Any: ...
     def set(self, name: str, value: Any) -> None: ...
@@ -60,25 +60,25 @@ class Seen:
     fingerprint: str
 
 
-class LedgerTaken(RuntimeError):
+class CheckpointTaken(RuntimeError):
     """Report that another try of the same task has begun, and that this one must not send any more."""
 
     def __init__(self) -> None:
         super().__init__("Another try of this task has begun; this one sends nothing more.")
 
 
-class Ledger:
+class Checkpoint:
     """
     Write before rows are sent that they will be, and behind it that they were.
 
-    Each write is small: records go into pieces of a thousand, of which only the last is written again. It
+    Each write is small: records go into store of a thousand, of which only the last is written again. It
     belongs to the try that read it last; a worker that is taken for dead and lives on cannot write any more.
 
-    :param pieces: where it is kept
+    :param store: where it is kept
     """
 
-    def __init__(self, pieces: Pieces) -> None:
-        self._pieces = pieces
+    def __init__(self, store: KeyValueStore) -> None:
+        self._store = store
         self._owner = token_hex(8)
         self._full = 0
         self._last: list[Done] = []
@@ -88,13 +88,13 @@ class Ledger:
 
     def read(self) -> Iterator[Done]:
         """Read what earlier tries wrote, and own it from now on; to be taken whole before anything else."""
-        head = self._pieces.get("head")
+        head = self._store.get("head")
         if head is not None:
             self.open = _open_rows(head["open"])
             self.seen = Seen(**head["seen"]) if head["seen"] else None
         # Before the records are read: nobody else adds any from here on.
         self._write_head(self.open, self.seen)
-        while (piece := self._pieces.get(_name(self._full))) is not None:
+        while (piece := self._store.get(_name(self._full))) is not None:
             self._last = _records(piece)
             yield from self._last
             if len(self._last) < RECORDS_IN_PIECE:
@@ -108,7 +108,7 @@ class Ledger:
 
         :param done: rows with an answer
         :param open_rows: rows that are about to be sent, and those still without an answer
-        :raises LedgerTaken: when another try has read it since
+        :raises CheckpointTaken: when another try has read it since
         """
         self._check_owner()
         # First what was done: who dies in between finds it, and the rows in `open` that it closes.
@@ -120,28 +120,28 @@ class Ledger:
         """
         Write what the recipients were.
 
-        :raises LedgerTaken: when another try has read it since
+        :raises CheckpointTaken: when another try has read it since
         """
         if seen != self.seen:
             self._check_owner()
             self._write_head(self.open, seen)
 
     def _check_owner(self) -> None:
-        if (head := self._pieces.get("head")) is None or head["owner"] != self._owner:
-            raise LedgerTaken
+        if (head := self._store.get("head")) is None or head["owner"] != self._owner:
+            raise CheckpointTaken
 
     def _append(self, done: Sequence[Done]) -> None:
         while done:
             space = RECORDS_IN_PIECE - len(self._last)
             self._last += done[:space]
             done = done[space:]
-            self._pieces.set(_name(self._full), _packed(self._last))
+            self._store.set(_name(self._full), _packed(self._last))
             if len(self._last) == RECORDS_IN_PIECE:
                 self._full += 1
                 self._last = []
 
     def _write_head(self, open_rows: tuple[OpenRow, ...], seen: Seen | None) -> None:
-        self._pieces.set(
+        self._store.set(
             "head",
             {
                 "owner": self._owner,
@@ -153,9 +153,9 @@ class Ledger:
         self.open, self.seen = open_rows, seen
 
 
-class StatePieces:
+class TaskStateStore:
     """
-    Keep a ledger in the task state store of Airflow 3.3.
+    Keep a checkpoint in the task state store of Airflow 3.3.
 
     :param store: ``context["task_state_store"]``
     :param turn: how often the task was cleared, where clearing means sending again
@@ -173,9 +173,9 @@ class StatePieces:
         self._store.set(self._prefix + name, value, retention=timedelta.max)
 
 
-class FolderPieces:
+class FolderStore:
     """
-    Keep a ledger in a folder on disk or on object storage.
+    Keep a checkpoint in a folder on disk or on object storage.
 
     :param folder: a path object; one of object storage has an atomic write of its own
     """

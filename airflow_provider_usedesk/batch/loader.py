@@ -1,4 +1,4 @@
-"""What a batch has to do: its rows read, checked, and put on the worklist."""
+"""What a batch has to do: its rows read, checked, and put on the row_store."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.batch.checkpoint import Ledger, Seen
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Seen
 from airflow_provider_usedesk.batch.options import as_number
-from airflow_provider_usedesk.batch.row_params import FaultyRow, RowArguments
-from airflow_provider_usedesk.batch.row_store import Done, Sendable, Worklist
+from airflow_provider_usedesk.batch.row_params import FaultyRow, RowParams
+from airflow_provider_usedesk.batch.row_store import Done, RowStore, Sendable
 from airflow_provider_usedesk.batch.rows import Row, Unreadable
 from airflow_provider_usedesk.batch.summary import Outcome, Tally
 
@@ -26,9 +26,9 @@ class TooManyBadRows(UsedeskInvalidRequest):
     """Report that nothing was sent, for too many rows have faults."""
 
 
-class Plan:
+class RowLoader:
     """
-    Read the recipients, check them, and put those that are to be sent on the worklist.
+    Read the recipients, check them, and put those that are to be sent on the row_store.
 
     :param rows: the recipients
     :param arguments: makes the parameters of a row
@@ -37,7 +37,7 @@ class Plan:
     """
 
     def __init__(
-        self, rows: Iterable[Row | Unreadable], arguments: RowArguments, check: Check, tally: Tally
+        self, rows: Iterable[Row | Unreadable], arguments: RowParams, check: Check, tally: Tally
     ) -> None:
         self._rows = iter(rows)
         self._arguments = arguments
@@ -51,8 +51,8 @@ class Plan:
 
     def go_on(
         self,
-        worklist: Worklist,
-        ledger: Ledger,
+        row_store: RowStore,
+        checkpoint: Checkpoint,
         limit: int | None = None,
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -64,11 +64,11 @@ class Plan:
                 self._fingerprint.update(b"?")
                 self._tally.note(Outcome.BAD, row.number, "", reason=row.reason)
             else:
-                self._add(row, worklist)
+                self._add(row, row_store)
             if is_stopped() or self.read == last:
                 return
         self.is_read = True
-        self._compare_with_earlier(worklist, ledger)
+        self._compare_with_earlier(row_store, checkpoint)
 
     def check_bad_rows(self, most: float) -> None:
         """
@@ -82,7 +82,7 @@ class Plan:
             more = [f"and {bad - len(reasons)} more rows"] if bad > len(reasons) else []
             raise TooManyBadRows([f"{bad} of {self.read} rows have faults", *reasons, *more])
 
-    def _add(self, row: Row, worklist: Worklist) -> None:
+    def _add(self, row: Row, row_store: RowStore) -> None:
         self._fingerprint.update(_as_bytes(row.columns))
         key = ""
         try:
@@ -91,13 +91,13 @@ class Plan:
         except (FaultyRow, UsedeskInvalidRequest) as fault:
             self._tally.note(Outcome.BAD, row.number, key, reason="; ".join(fault.faults))
             return
-        claimed = worklist.claim(key, row.number)
+        claimed = row_store.claim(key, row.number)
         if isinstance(claimed, Done):
             self._note_done_before(row.number, key, claimed)
         elif claimed is not None:
             self._tally.note(Outcome.DUPLICATE, row.number, key, reason=f"the same key as row {claimed}")
         else:
-            worklist.add(Sendable(row.number, key, fields, files))
+            row_store.add(Sendable(row.number, key, fields, files))
             self.to_send += 1
 
     def _note_done_before(self, number: int, key: str, done: Done) -> None:
@@ -106,9 +106,9 @@ class Plan:
         outcome = Outcome.NOT_DELIVERED if done.not_delivered else Outcome.SKIPPED
         self._tally.note(outcome, number, key, done.ticket_id)
 
-    def _compare_with_earlier(self, worklist: Worklist, ledger: Ledger) -> None:
-        seen, before = Seen(self.read, self._fingerprint.hexdigest()), ledger.seen
-        ledger.write_seen(seen)
+    def _compare_with_earlier(self, row_store: RowStore, checkpoint: Checkpoint) -> None:
+        seen, before = Seen(self.read, self._fingerprint.hexdigest()), checkpoint.seen
+        checkpoint.write_seen(seen)
         if before is None or before == seen:
             return
         self.is_changed = True
@@ -118,7 +118,7 @@ class Plan:
             seen.rows,
             before.rows,
             self._tally.counts[Outcome.SKIPPED],
-            worklist.count_missing(),
+            row_store.count_missing(),
         )
 
 

@@ -23,7 +23,7 @@ CHOICES = {
 
 
 @dataclass(frozen=True)
-class Rules:
+class BatchOptions:
     """
     Say how a batch is sent.
 
@@ -53,7 +53,7 @@ class Rules:
     report_seconds: float = 30.0
 
 
-def read_rules(
+def read_options(
     *,
     max_in_flight: int,
     max_bad_rows: float,
@@ -66,7 +66,7 @@ def read_rules(
     shared_id: str | None,
     arguments: Collection[str],
     **choices: Any,
-) -> Rules:
+) -> BatchOptions:
     """
     Read how a batch is sent.
 
@@ -90,7 +90,7 @@ def read_rules(
             faults.append(str(fault))
     if faults:
         raise UsedeskInvalidRequest(faults)
-    return Rules(
+    return BatchOptions(
         max_in_flight=max_in_flight,
         validate=choices["validate"],
         max_bad_rows=max_bad_rows,

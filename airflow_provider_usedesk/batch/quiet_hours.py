@@ -46,7 +46,7 @@ class QuietHours:
 
     def end(self, now: datetime) -> datetime | None:
         """
-        Tell when messages are allowed again.
+        Tell when sender are allowed again.
 
         :param now: with its time zone
         :return: first moment that is not quiet, in UTC; None when ``now`` is not quiet

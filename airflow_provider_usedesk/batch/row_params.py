@@ -27,7 +27,7 @@ class FaultyRow(ValueError):
         super().__init__("; ".join(self.faults))
 
 
-class RowArguments:
+class RowParams:
     """
     Make the parameters of each row.
 

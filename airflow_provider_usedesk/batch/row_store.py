@@ -71,7 +71,7 @@ def name_of(key: str) -> str:
     return f"{digest(key) % 2**64:016x}"
 
 
-class Worklist:
+class RowStore:
     """
     Keep the rows of a batch in a private temporary database, so that memory does not grow with them.
 
@@ -84,7 +84,7 @@ class Worklist:
         # One transaction for all of it: nothing here outlives the process.
         self._database.execute("BEGIN")
 
-    def __enter__(self) -> Worklist:
+    def __enter__(self) -> RowStore:
         return self
 
     def __exit__(

@@ -161,23 +161,23 @@ class _Record:
 
 def _records(file: TextIO, is_quoted: bool) -> Iterator[_Record]:
     # A row ends where a line ends, but not between quotes: after an odd number of them.
-    pieces: list[str] = []
+    store: list[str] = []
     size = quotes = lines = 0
     while piece := file.readline(LONGEST_ROW):
         size += len(piece)
         quotes += piece.count('"') if is_quoted else 0
         if size <= LONGEST_ROW:
-            pieces.append(piece)
+            store.append(piece)
         else:
-            pieces.clear()
+            store.clear()
         is_line = piece.endswith("\n")
         lines += is_line
         if is_line and quotes % 2 == 0:
-            yield _Record("".join(pieces), size > LONGEST_ROW, lines == 1)
-            pieces.clear()
+            yield _Record("".join(store), size > LONGEST_ROW, lines == 1)
+            store.clear()
             size = quotes = lines = 0
     if size:
-        yield _Record("".join(pieces), size > LONGEST_ROW, lines == 0, quotes % 2 == 1)
+        yield _Record("".join(store), size > LONGEST_ROW, lines == 0, quotes % 2 == 1)
 
 
 def _json_rows(file: TextIO) -> Iterator[Row | Unreadable]:

@@ -17,16 +17,16 @@ from airflow_provider_usedesk.api.errors import (
     UsedeskRejected,
 )
 from airflow_provider_usedesk.api.responses import CreatedTicket
-from airflow_provider_usedesk.batch.checkpoint import Ledger, OpenRow
-from airflow_provider_usedesk.batch.loader import Check, Plan
-from airflow_provider_usedesk.batch.options import Rules, as_number
-from airflow_provider_usedesk.batch.row_params import RowArguments
-from airflow_provider_usedesk.batch.row_store import Done, Sendable, Worklist
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint, OpenRow
+from airflow_provider_usedesk.batch.loader import Check, RowLoader
+from airflow_provider_usedesk.batch.options import BatchOptions, as_number
+from airflow_provider_usedesk.batch.row_params import RowParams
+from airflow_provider_usedesk.batch.row_store import Done, RowStore, Sendable
 from airflow_provider_usedesk.batch.rows import Row, Unreadable
 from airflow_provider_usedesk.batch.summary import Outcome, Results, Summary, Tally, failures, progress
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt
-from airflow_provider_usedesk.batch.worker_pool import TICK, Answer, Crew, Gate, HandedBack
-from airflow_provider_usedesk.idempotency.send_once import Absent, Found, Unsure
+from airflow_provider_usedesk.batch.worker_pool import TICK, SendAborted, SendLease, SendResult, WorkerPool
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Paused(Exception):
         self.until = until
 
 
-Verdict = Found[CreatedTicket] | Absent | Unsure
+LookUpResult = Found[CreatedTicket] | Absent | Ambiguous
 
 
 class LookUp(Protocol):
@@ -62,7 +62,7 @@ class LookUp(Protocol):
 
     def __call__(
         self, doubts: Sequence[Doubt], knows_ticket: Callable[[int], bool]
-    ) -> Iterable[tuple[int, Verdict]]: ...
+    ) -> Iterable[tuple[int, LookUpResult]]: ...
 
 
 @dataclass(frozen=True)
@@ -92,34 +92,34 @@ class BatchRun:
     """
     Send the rows of a batch.
 
-    Every row is written to the ledger before it is sent and after it was, so that the next try, wherever this
+    Every row is written to the checkpoint before it is sent and after it was, so that the next try, wherever this
     one ends, sends what was not sent, and asks Usedesk about the few rows in between.
 
     :param rows: the recipients
     :param arguments: makes the parameters of a row
-    :param ledger: what is remembered between the tries
+    :param checkpoint: what is remembered between the tries
     :param rules: how to send
     :param steps: what is done outside
-    :param gate: is closed while nothing is to be sent
+    :param lease: is closed while nothing is to be sent
     """
 
     def __init__(
         self,
         rows: Iterable[Row | Unreadable],
-        arguments: RowArguments,
-        ledger: Ledger,
-        rules: Rules,
+        arguments: RowParams,
+        checkpoint: Checkpoint,
+        rules: BatchOptions,
         steps: Steps,
-        gate: Gate,
+        lease: SendLease,
     ) -> None:
-        self._ledger = ledger
-        self._rules = rules
+        self._checkpoint = checkpoint
+        self._options = rules
         self._steps = steps
-        self._gate = gate
+        self._lease = lease
         self._tally = Tally(steps.results)
-        self._plan = Plan(rows, arguments, steps.check, self._tally)
-        self._crew = Crew(steps.send, rules.max_in_flight, gate)
-        self._began = gate.clock()
+        self._loader = RowLoader(rows, arguments, steps.check, self._tally)
+        self._pool = WorkerPool(steps.send, rules.max_in_flight, lease)
+        self._began = lease.clock()
         self._next_report = self._began + rules.report_seconds
         self._number = 0
         # By digest: what is being sent; what else may have been sent; and those of its rows that are known.
@@ -140,16 +140,16 @@ class BatchRun:
 
     def stop(self) -> None:
         """Send nothing more; safe to call from a signal handler."""
-        self._gate.stop()
+        self._lease.stop()
 
     @property
     def was_stopped(self) -> bool:
-        return self._gate.is_stopped
+        return self._lease.is_stopped
 
     @property
     def was_cut_short(self) -> bool:
         """Whether it ended with rows that are left, and not because quiet hours leave them."""
-        return not self._leaves_the_rest and (not self._plan.is_read or self.summary().left > 0)
+        return not self._leaves_the_rest and (not self._loader.is_read or self.summary().left > 0)
 
     @property
     def halted_by(self) -> UsedeskError | None:
@@ -163,11 +163,11 @@ class BatchRun:
         :raises TooManyBadRows: before anything is sent
         :raises Paused: when quiet hours begin, where that was asked for
         """
-        with Worklist() as self._worklist:
-            self._recall()
-            if self._rules.validate == "first":
+        with RowStore() as self._row_store:
+            self._load()
+            if self._options.validate == "first":
                 self._read_on()
-                self._plan.check_bad_rows(self._rules.max_bad_rows)
+                self._loader.check_bad_rows(self._options.max_bad_rows)
             try:
                 self._send_everything()
             except BaseException:
@@ -180,32 +180,32 @@ class BatchRun:
 
     def summary(self) -> Summary:
         """Return what became of the rows so far."""
-        plan, counts = self._plan, self._tally.counts
+        loader, counts = self._loader, self._tally.counts
         ended = (Outcome.SENT, Outcome.REJECTED, Outcome.NOT_DELIVERED)
         unknown = len(self._doubtful)
-        left = plan.to_send - sum(counts[outcome] for outcome in ended) - unknown
+        left = loader.to_send - sum(counts[outcome] for outcome in ended) - unknown
         return Summary(
-            rows=plan.read if plan.is_read else None,
+            rows=loader.read if loader.is_read else None,
             **{**{outcome.value: counts[outcome] for outcome in Outcome}, "unknown": unknown, "left": left},
-            seconds=round(self._gate.clock() - self._began, 1),
+            seconds=round(self._lease.clock() - self._began, 1),
             requests=self._steps.requests(),
-            recipients_changed=plan.is_changed,
+            recipients_changed=loader.is_changed,
         )
 
-    def _recall(self) -> None:
-        self._worklist.note_done(self._ledger.read())
+    def _load(self) -> None:
+        self._row_store.note_done(self._checkpoint.read())
         self._in_doubt = {
-            row.digest: row for row in self._ledger.open if not self._worklist.is_done(row.digest)
+            row.digest: row for row in self._checkpoint.open if not self._row_store.is_done(row.digest)
         }
         if self._in_doubt:
             log.info("An earlier try may have sent %d rows without knowing of it.", len(self._in_doubt))
 
     def _read_on(self, limit: int | None = None) -> None:
-        self._plan.go_on(self._worklist, self._ledger, limit, lambda: self.was_stopped)
+        self._loader.go_on(self._row_store, self._checkpoint, limit, lambda: self.was_stopped)
 
     def _send_everything(self) -> None:
-        if self._rules.validate == "first":
-            self._doubtful = {row.digest: row for row in self._worklist.with_digests(self._in_doubt)}
+        if self._options.validate == "first":
+            self._doubtful = {row.digest: row for row in self._row_store.with_digests(self._in_doubt)}
         self._settle()
         in_doubt = -1
         # What got no answer is asked about at the end, or when it is too much to go on.
@@ -228,7 +228,7 @@ class BatchRun:
                 self._release()
             elif not self._sits_out(quiet_until):
                 return
-            if self._crew.in_flight:
+            if self._pool.in_flight:
                 self._take_answers(TICK)
             elif quiet_until is None and not self._returned:
                 return
@@ -237,7 +237,7 @@ class BatchRun:
     def _release(self) -> None:
         """Hand rows to those who send, after they are written down as perhaps sent."""
         fresh = self._fresh_rows()
-        began = self._gate.clock()
+        began = self._lease.clock()
         if not fresh and (began < self._renew_at or not self._sending):
             return
         now = self._steps.now()
@@ -246,14 +246,14 @@ class BatchRun:
         self._sending.update(
             (row.digest, OpenRow(row.digest, now, self._lease_end, row.shown)) for row in fresh
         )
-        self._write_ledger()
-        self._gate.open(began + LEASE)
+        self._write_checkpoint()
+        self._lease.open(began + LEASE)
         for row in fresh:
-            self._crew.send(row)
+            self._pool.send(row)
 
     def _fresh_rows(self) -> list[Sendable]:
         """Take as many rows as are to be sent now."""
-        busy, in_flight = self._rules.max_in_flight, self._crew.in_flight
+        busy, in_flight = self._options.max_in_flight, self._pool.in_flight
         # As many more as are sent in a second, so that no thread waits for a write.
         most = min(busy + max(busy // 2, int(self._rate)), MAX_OPEN)
         if in_flight > (busy + most) // 2:
@@ -265,11 +265,11 @@ class BatchRun:
         return rows + self._planned(room)
 
     def _planned(self, count: int) -> list[Sendable]:
-        """Take the next rows of the worklist that were not sent, and put aside those that may have been."""
+        """Take the next rows of the row_store that were not sent, and put aside those that may have been."""
         rows: list[Sendable] = []
         while len(rows) < count and not self._is_over():
-            found = self._worklist.after(self._number, count - len(rows))
-            if not found and self._plan.is_read:
+            found = self._row_store.after(self._number, count - len(rows))
+            if not found and self._loader.is_read:
                 break
             if not found:
                 self._read_on(MAX_OPEN)
@@ -282,18 +282,18 @@ class BatchRun:
         return rows
 
     def _take_answers(self, seconds: float) -> None:
-        for answer in self._crew.answers(seconds):
+        for answer in self._pool.answers(seconds):
             self._take(answer)
-        if self._answered and self._gate.clock() - self._written_at >= WRITE_EVERY:
-            self._write_ledger()
+        if self._answered and self._lease.clock() - self._written_at >= WRITE_EVERY:
+            self._write_checkpoint()
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: SendResult) -> None:
         row, came = answer.row, answer.came
         if isinstance(came, (CreatedTicket, UsedeskRejected)):
             self._unanswered = 0
         if isinstance(came, CreatedTicket):
             self._finish(row, came.ticket_id, came.not_delivered)
-        elif isinstance(came, HandedBack):
+        elif isinstance(came, SendAborted):
             self._give_back(row)
         elif isinstance(came, (UsedeskInvalidRequest, UsedeskRejected)):
             del self._sending[row.digest]
@@ -325,43 +325,43 @@ class BatchRun:
         self._in_doubt.pop(row.digest, None)
         if self._doubtful.pop(row.digest, None):
             self._settled.add(row.digest)
-        self._worklist.note_done([done])
+        self._row_store.note_done([done])
         outcome = Outcome.NOT_DELIVERED if not_delivered else Outcome.SENT
         self._tally.note(outcome, row.number, row.key, ticket_id)
 
     def _settle(self) -> None:
-        """Ask Usedesk about the rows in doubt; those that were certainly not sent are to be sent again."""
+        """LookUp Usedesk about the rows in doubt; those that were certainly not sent are to be sent again."""
         if not self._doubtful:
             return
         self._drain()
         if self.was_stopped or self._halt:
             return
-        self._write_ledger()
+        self._write_checkpoint()
         # Reading is no sending: it goes on in quiet hours, and for as long as it takes.
-        self._gate.open(math.inf)
+        self._lease.open(math.inf)
         rows = {row.number: row for row in self._doubtful.values()}
-        with suppress(HandedBack):
+        with suppress(SendAborted):
             for number, verdict in self._verdicts(list(rows.values())):
                 self._judge(rows[number], verdict)
-        self._gate.close()
-        self._write_ledger()
+        self._lease.close()
+        self._write_checkpoint()
 
-    def _verdicts(self, rows: Sequence[Sendable]) -> Iterable[tuple[int, Verdict]]:
-        if self._rules.on_unknown == "send":
+    def _verdicts(self, rows: Sequence[Sendable]) -> Iterable[tuple[int, LookUpResult]]:
+        if self._options.on_unknown == "send":
             return [(row.number, Absent()) for row in rows]
-        if self._rules.on_unknown == "fail":
+        if self._options.on_unknown == "fail":
             reason = "it may have been sent, and on_unknown_outcome is 'fail'"
-            return [(row.number, Unsure(reason)) for row in rows]
+            return [(row.number, Ambiguous(reason)) for row in rows]
         doubts = []
         for row in rows:
             sent = self._in_doubt[row.digest]
             doubts.append(Doubt(row, sent.since, sent.until, is_alike=sent.shown == row.shown))
-        return self._steps.look_up(doubts, self._worklist.knows_ticket)
+        return self._steps.look_up(doubts, self._row_store.knows_ticket)
 
-    def _judge(self, row: Sendable, verdict: Verdict) -> None:
+    def _judge(self, row: Sendable, verdict: LookUpResult) -> None:
         if isinstance(verdict, Found):
             self._finish(row, verdict.answer.ticket_id)
-        elif isinstance(verdict, Unsure):
+        elif isinstance(verdict, Ambiguous):
             self._tally.add_reason(row.number, verdict.reason)
         elif row.digest in self._resent:
             self._tally.add_reason(row.number, "sent twice without an answer, and not there")
@@ -371,32 +371,32 @@ class BatchRun:
             self._returned.append(row)
             del self._in_doubt[row.digest], self._doubtful[row.digest]
 
-    def _write_ledger(self) -> None:
+    def _write_checkpoint(self) -> None:
         sending = [replace(row, until=self._lease_end) for row in self._sending.values()]
-        self._ledger.write(self._answered, [*self._in_doubt.values(), *sending])
-        now = self._gate.clock()
+        self._checkpoint.write(self._answered, [*self._in_doubt.values(), *sending])
+        now = self._lease.clock()
         passed = max(now - self._written_at, TICK)
         self._rate = len(self._answered) / passed
         self._answered = []
         self._written_at = now
 
     def _quiet_until(self) -> datetime | None:
-        quiet = self._rules.quiet_hours
+        quiet = self._options.quiet_hours
         return quiet.end(self._steps.now()) if quiet else None
 
     def _sits_out(self, until: datetime) -> bool:
         """Let requests under way end in quiet hours, and tell whether the run goes on behind these."""
-        self._gate.close()
-        if self._crew.in_flight:
+        self._lease.close()
+        if self._pool.in_flight:
             return True
-        if self._rules.in_quiet_hours == "leave":
+        if self._options.in_quiet_hours == "leave":
             self._leaves_the_rest = True
             return False
         if self._answered:
-            self._write_ledger()
-        if self._rules.pauses:
+            self._write_checkpoint()
+        if self._options.pauses:
             raise Paused(until)
-        self._gate.sleep(TICK)
+        self._lease.sleep(TICK)
         return True
 
     def _note_left(self) -> None:
@@ -411,19 +411,21 @@ class BatchRun:
             or self._halt is not None
             or self._has_too_many_failures()
             # Usedesk is out of order, and each row without an answer has to be asked about.
-            or self._unanswered > max(2 * self._rules.max_in_flight, MOST_UNANSWERED)
+            or self._unanswered > max(2 * self._options.max_in_flight, MOST_UNANSWERED)
         )
 
     def _has_too_many_failures(self) -> bool:
-        limit = self._rules.max_failures
-        return limit is not None and failures(self.summary(), self._rules) > as_number(limit, self._plan.read)
+        limit = self._options.max_failures
+        return limit is not None and failures(self.summary(), self._options) > as_number(
+            limit, self._loader.read
+        )
 
     def _drain(self, patience: float = math.inf) -> None:
         """Take the answers that are still to come; not for long when the task is told to stop."""
-        self._gate.close()
-        end = self._gate.clock() + patience
-        while self._crew.in_flight:
-            now = self._gate.clock()
+        self._lease.close()
+        end = self._lease.clock() + patience
+        while self._pool.in_flight:
+            now = self._lease.clock()
             if self.was_stopped:
                 end = min(end, now + LAST_ANSWERS)
             if now > end:
@@ -435,17 +437,17 @@ class BatchRun:
         try:
             self._drain(patience)
         finally:
-            self._crew.dismiss()
+            self._pool.dismiss()
             self._lease_end = self._steps.now()
-            self._write_ledger()
+            self._write_checkpoint()
         for row in self._doubtful.values():
             self._tally.write(Outcome.UNKNOWN, row.number, row.key, reason="it may have been sent")
 
     def _report_now_and_then(self) -> None:
-        now = self._gate.clock()
+        now = self._lease.clock()
         if now < self._next_report:
             return
-        self._next_report = now + self._rules.report_seconds
+        self._next_report = now + self._options.report_seconds
         summary = self.summary()
         log.info("%s", progress(summary))
         self._steps.report(summary)

@@ -1,4 +1,4 @@
-"""The messages of a batch in Usedesk: checked, sent, looked for."""
+"""The sender of a batch in Usedesk: checked, sent, looked for."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.responses import CreatedTicket, as_id
-from airflow_provider_usedesk.api.ticket import Rules, ticket_request
+from airflow_provider_usedesk.api.ticket import MessageProfile, ticket_request
 from airflow_provider_usedesk.batch.row_params import FaultyRow
 from airflow_provider_usedesk.batch.row_store import Sendable, name_of
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt, asked_together
-from airflow_provider_usedesk.batch.worker_pool import Gate
+from airflow_provider_usedesk.batch.worker_pool import SendLease
 from airflow_provider_usedesk.idempotency.find_ticket import MAY_BE_COMPARED, TicketsSearch, Wanted
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Unsure
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
 
 # Seconds after which a request that was under way and a listing that lags are done.
 SETTLE = 30.0
-SHARED_ID = Unsure("another row in doubt has the same additional_id")
+SHARED_ID = Ambiguous("another row in doubt has the same additional_id")
 
 
 @dataclass(frozen=True)
-class Messages:
+class MessageSender:
     """
-    Send the messages of a batch, each under a key of its own.
+    Send the sender of a batch, each under a key of its own.
 
     :param client: sends
     :param way: what this way of sending needs
     :param key: the key of the task
-    :param files: files that all messages share
+    :param files: files that all sender share
     :param open_url: makes a path object of the URL of a file
-    :param gate: whether rows may be sent now
+    :param lease: whether rows may be sent now
     """
 
     client: UsedeskClient
-    way: Rules
+    way: MessageProfile
     key: Callable[[str], str]
     files: Any
     open_url: OpenUrl
-    gate: Gate
+    lease: SendLease
 
     def checked(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
         """
@@ -65,9 +65,9 @@ class Messages:
 
     def look_up(
         self, doubts: Sequence[Doubt], knows_ticket: Callable[[int], bool]
-    ) -> Iterator[tuple[int, Found[CreatedTicket] | Absent | Unsure]]:
+    ) -> Iterator[tuple[int, Found[CreatedTicket] | Absent | Ambiguous]]:
         """
-        Ask Usedesk which of some rows were sent, and tell it of each by its number.
+        LookUp Usedesk which of some rows were sent, and tell it of each by its number.
 
         :param doubts: the rows
         :param knows_ticket: tells tickets of other rows
@@ -80,9 +80,9 @@ class Messages:
                 knows_ticket,
                 until=max(doubt.until for doubt in group),
                 settle=SETTLE,
-                sleep=self.gate.pause,
+                sleep=self.lease.pause,
             )
-            found = search(Ask(group[0].since, is_exact=True))
+            found = search(LookUp(group[0].since, is_exact=True))
             for row in (doubt.row for doubt in group):
                 own_id = row.fields["additional_id"]
                 # Of two rows with one id nobody can tell whose a ticket is.
@@ -100,7 +100,7 @@ def _wanted(doubt: Doubt) -> Wanted:
 
 
 def _paths(files: Any) -> list[str]:
-    if values.is_nothing(files):
+    if values.is_empty(files):
         return []
     several = values.as_list(files)
     paths = [files] if several is None else several

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from airflow_provider_usedesk.batch.options import Rules, as_number
+from airflow_provider_usedesk.batch.options import BatchOptions, as_number
 
 log = logging.getLogger(__name__)
 
@@ -124,13 +124,13 @@ class Tally:
         log.info("%s", progress(summary))
 
 
-def failures(summary: Summary, rules: Rules) -> int:
+def failures(summary: Summary, rules: BatchOptions) -> int:
     """Count the rows that failed."""
     not_delivered = 0 if rules.ignore_not_delivered else summary.not_delivered
     return summary.bad + summary.rejected + summary.unknown + not_delivered
 
 
-def has_failed(summary: Summary, rules: Rules) -> bool:
+def has_failed(summary: Summary, rules: BatchOptions) -> bool:
     """Tell whether a batch has failed, by the rule that the user set."""
     count = failures(summary, rules)
     if rules.max_failures is not None and count > as_number(rules.max_failures, summary.rows or 0):

@@ -1,4 +1,4 @@
-"""Those who send the rows of a batch: a bounded number of threads, behind a gate that can be closed."""
+"""Those who send the rows of a batch: a bounded number of threads, behind a lease that can be closed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TICK = 0.5
 GATHER = 0.01
 
 
-class HandedBack(Exception):
+class SendAborted(Exception):
     """Report that a row was not sent, because nothing is to be sent now."""
 
 
-class Gate:
+class SendLease:
     """
     Say whether rows may be sent now.
 
@@ -66,19 +66,19 @@ class Gate:
         """
         Wait before sending.
 
-        :raises HandedBack: when the gate is closed meanwhile
+        :raises SendAborted: when the lease is closed meanwhile
         """
         end = self.clock() + seconds
         while (left := end - self.clock()) > 0:
             if self.is_closed:
-                raise HandedBack
+                raise SendAborted
             self.sleep(min(left, TICK))
         if self.is_closed:
-            raise HandedBack
+            raise SendAborted
 
 
 @dataclass(frozen=True)
-class Answer:
+class SendResult:
     """
     Hold what came of sending a row.
 
@@ -90,21 +90,21 @@ class Answer:
     came: CreatedTicket | BaseException
 
 
-class Crew:
+class WorkerPool:
     """
     Send rows in a bounded number of threads.
 
     :param send: sends one row
     :param size: how many threads
-    :param gate: while it is closed, rows are handed back
+    :param lease: while it is closed, rows are handed back
     """
 
-    def __init__(self, send: Callable[[Sendable], CreatedTicket], size: int, gate: Gate) -> None:
+    def __init__(self, send: Callable[[Sendable], CreatedTicket], size: int, lease: SendLease) -> None:
         self._send = send
         self._size = size
-        self._gate = gate
+        self._lease = lease
         self._rows: SimpleQueue[Sendable | None] = SimpleQueue()
-        self._answers: deque[Answer] = deque()
+        self._answers: deque[SendResult] = deque()
         self._has_answers = threading.Event()
         self._threads = 0
         self.in_flight = 0
@@ -118,7 +118,7 @@ class Crew:
             threading.Thread(target=self._work, name="usedesk-batch", daemon=True).start()
         self._rows.put(row)
 
-    def answers(self, seconds: float) -> Iterator[Answer]:
+    def answers(self, seconds: float) -> Iterator[SendResult]:
         """Give the answers that are there; wait some seconds for the first."""
         if not self._has_answers.wait(seconds):
             return
@@ -137,12 +137,12 @@ class Crew:
 
     def _work(self) -> None:
         while (row := self._rows.get()) is not None:
-            self._answers.append(Answer(row, self._outcome(row)))
+            self._answers.append(SendResult(row, self._outcome(row)))
             self._has_answers.set()
 
     def _outcome(self, row: Sendable) -> CreatedTicket | BaseException:
-        if self._gate.is_closed:
-            return HandedBack()
+        if self._lease.is_closed:
+            return SendAborted()
         try:
             return self._send(row)
         except BaseException as error:

@@ -15,7 +15,7 @@ from airflow_provider_usedesk.compat.sdk import (
     determine_kwargs,
     task_decorator_factory,
 )
-from airflow_provider_usedesk.operators.redacted import revealed
+from airflow_provider_usedesk.operators.redacted import plain_value
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
         return CreateTicketOperator.execute(self, context)
 
     def _call(self, context: Context) -> Any:
-        args, kwargs = revealed(self.op_args), revealed(self.op_kwargs)
+        args, kwargs = plain_value(self.op_args), plain_value(self.op_kwargs)
         # An argument of the function may be named like a part of the context, which the operator still needs.
         known = copy.copy(context)
         context_merge(known, kwargs)
@@ -114,9 +114,9 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
             given.pop("from_", None)
         return {**given, **self._returned}
 
-    def _personal_fields(self) -> frozenset[str]:
+    def _redacted_fields(self) -> frozenset[str]:
         # Anything may be in the arguments of the function.
-        return super()._personal_fields() | {"op_args", "op_kwargs"}
+        return super()._redacted_fields() | {"op_args", "op_kwargs"}
 
 
 def _parameters(returned: Any) -> dict[str, Any]:

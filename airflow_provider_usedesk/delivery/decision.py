@@ -66,7 +66,7 @@ class Awaited:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DeliveryDecision:
     """
     Hold what reports say in the end.
 
@@ -89,7 +89,7 @@ def plain_words(value: Any) -> frozenset[str]:
 
     :raises ValueError: when there is none, or something that is no word
     """
-    if values.is_nothing(value):
+    if values.is_empty(value):
         raise ValueError("name at least one word")
     items = values.several(value)
     found = {plain(item) for item in items if isinstance(item, str)}
@@ -142,7 +142,7 @@ def default_message(ticket_id: int, comment_id: int | None) -> Awaited:
     return Awaited(ticket_id, comment_id, plain_words(DELIVERED), plain_words(FAILED))
 
 
-def judged(reports: Iterable[DeliveryReport], awaited: Awaited) -> Verdict | None:
+def judged(reports: Iterable[DeliveryReport], awaited: Awaited) -> DeliveryDecision | None:
     """
     Decide by all reports that are known, whatever their order and however often each came.
 
@@ -153,7 +153,7 @@ def judged(reports: Iterable[DeliveryReport], awaited: Awaited) -> Verdict | Non
     for words, is_delivered in ((awaited.delivered, True), (awaited.failed, False)):
         telling = [report for report in concerning if plain(report.status) in words]
         if telling:
-            return Verdict(is_delivered, telling[-1])
+            return DeliveryDecision(is_delivered, telling[-1])
     return None
 
 
@@ -169,7 +169,7 @@ def unknown_words(reports: Iterable[DeliveryReport], awaited: Awaited) -> set[st
 
 def judged_aloud(
     reports: Collection[DeliveryReport], awaited: Awaited, tell: Callable[..., None], told: set[str]
-) -> Verdict | None:
+) -> DeliveryDecision | None:
     """
     Decide like :func:`judged`, and log each word that says nothing, once.
 
@@ -182,7 +182,7 @@ def judged_aloud(
     return judged(reports, awaited)
 
 
-def shown_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
+def polled_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
     """
     Read the comments of a ticket as reports: ``delivered``, ``read`` and ``error``.
 

@@ -26,7 +26,7 @@ def why_not(in_triggerer: bool) -> str | None:
     return None
 
 
-def remembered(usedesk_conn_id: str, ticket_id: int) -> tuple[DeliveryReport, ...]:
+def read_reports(usedesk_conn_id: str, ticket_id: int) -> tuple[DeliveryReport, ...]:
     """
     Read the reports of a ticket in a worker.
 
@@ -39,7 +39,7 @@ def remembered(usedesk_conn_id: str, ticket_id: int) -> tuple[DeliveryReport, ..
         return reports_of(recent_events(asset), ticket_id)
 
 
-async def aremembered(usedesk_conn_id: str, ticket_id: int) -> tuple[DeliveryReport, ...]:
+async def aread_reports(usedesk_conn_id: str, ticket_id: int) -> tuple[DeliveryReport, ...]:
     """
     Read the reports of a ticket in the triggerer, from Airflow 3.3 on.
 

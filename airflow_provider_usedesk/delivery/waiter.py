@@ -17,7 +17,7 @@ from airflow_provider_usedesk.compat.version import HAS_WORKING_ASSET_INLETS
 from airflow_provider_usedesk.polling.trigger_event import error_of
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.delivery.decision import Awaited, Source, Verdict
+    from airflow_provider_usedesk.delivery.decision import Awaited, DeliveryDecision, Source
     from airflow_provider_usedesk.delivery.reports import DeliveryReport
     from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
     from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
@@ -111,7 +111,7 @@ class DeliveryWait:
         from airflow_provider_usedesk.delivery.decision import PASSING
 
         try:
-            verdict = self._verdict()
+            decision = self._decision()
         except PASSING as error:
             self._failures += 1
             if self._failures >= self.max_failures:
@@ -119,7 +119,7 @@ class DeliveryWait:
             log.warning("Look failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
             return None
         self._failures = 0
-        return None if verdict is None else self._outcome(verdict)
+        return None if decision is None else self._outcome(decision)
 
     def in_worker(self) -> dict[str, Any]:
         """
@@ -174,9 +174,9 @@ class DeliveryWait:
             raise error_of(handed)
         status, comment_id = handed.get("status"), handed.get("comment_id")
         if handed.get("outcome") == "seen" and isinstance(status, str):
-            verdict = judged([DeliveryReport(status, comment_id, "")], self.awaited)
-            if verdict is not None:
-                return self._outcome(verdict)
+            decision = judged([DeliveryReport(status, comment_id, "")], self.awaited)
+            if decision is not None:
+                return self._outcome(decision)
         raise AirflowException(f"The trigger of {self.awaited.name} fired something that it never should.")
 
     @cached_property
@@ -188,34 +188,34 @@ class DeliveryWait:
             return why_not(self.deferrable) is None and self.hook.takes_webhooks()
         return self.source == "webhook"
 
-    def _verdict(self) -> Verdict | None:
-        from airflow_provider_usedesk.delivery.decision import shown_reports
+    def _decision(self) -> DeliveryDecision | None:
+        from airflow_provider_usedesk.delivery.decision import polled_reports
 
-        verdict = self._judged(self._heard()) if self._hears else None
-        if verdict is None and self.source != "webhook":
-            verdict = self._judged(shown_reports(self.hook.ticket(self.awaited.ticket_id).comments))
-        return verdict
+        decision = self._judged(self._webhook_reports()) if self._hears else None
+        if decision is None and self.source != "webhook":
+            decision = self._judged(polled_reports(self.hook.ticket(self.awaited.ticket_id).comments))
+        return decision
 
-    def _heard(self) -> tuple[DeliveryReport, ...]:
+    def _webhook_reports(self) -> tuple[DeliveryReport, ...]:
         from airflow_provider_usedesk.api.errors import UsedeskUnavailable
-        from airflow_provider_usedesk.delivery.report_store import remembered
+        from airflow_provider_usedesk.delivery.report_store import read_reports
 
         try:
-            return remembered(self.hook.usedesk_conn_id, self.awaited.ticket_id)
+            return read_reports(self.hook.usedesk_conn_id, self.awaited.ticket_id)
         except UsedeskUnavailable as error:
             if self.source == "webhook":
                 raise
             log.warning("%s The ticket is read all the same.", error)
             return ()
 
-    def _judged(self, reports: tuple[DeliveryReport, ...]) -> Verdict | None:
+    def _judged(self, reports: tuple[DeliveryReport, ...]) -> DeliveryDecision | None:
         from airflow_provider_usedesk.delivery.decision import judged_aloud
 
         return judged_aloud(reports, self.awaited, log.info, self._told)
 
-    def _outcome(self, verdict: Verdict) -> dict[str, Any]:
-        report = verdict.report
-        if not verdict.is_delivered:
+    def _outcome(self, decision: DeliveryDecision) -> dict[str, Any]:
+        report = decision.report
+        if not decision.is_delivered:
             raise AirflowFailException(
                 f"The {self.awaited.name} was not delivered: {report.status}. Look into the ticket for the "
                 "reason that the messenger gives."

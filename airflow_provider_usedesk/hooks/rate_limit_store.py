@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.rate_limiter import PaceStore
+    from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
 
-_redis_stores: dict[tuple[str, str], PaceStore] = {}
+_redis_stores: dict[tuple[str, str], RateLimitStore] = {}
 
 
-def pace_store(redis_conn_id: str | None) -> PaceStore:
+def rate_limit_store(redis_conn_id: str | None) -> RateLimitStore:
     """
     Return what all workers share, or without Redis all tasks of this machine.
 
@@ -25,7 +25,7 @@ def pace_store(redis_conn_id: str | None) -> PaceStore:
     return machine_store() if redis_conn_id is None else _redis_store(redis_conn_id)
 
 
-def _redis_store(redis_conn_id: str) -> PaceStore:
+def _redis_store(redis_conn_id: str) -> RateLimitStore:
     from airflow_provider_usedesk.api.errors import UsedeskBadConnection
     from airflow_provider_usedesk.api.rate_limit_stores import FallbackStore, RedisStore, machine_store
 

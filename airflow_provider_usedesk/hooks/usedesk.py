@@ -56,7 +56,7 @@ class UsedeskHook(BaseHook):
         """Return the client, for methods that the hook itself does not offer."""
         return self.client
 
-    def patient_client(self, max_wait: float, sleep: Callable[[float], None]) -> UsedeskClient:
+    def client_with(self, max_wait: float, sleep: Callable[[float], None]) -> UsedeskClient:
         """
         Make another client, for someone who sends much and can be told to stop.
 
@@ -225,7 +225,7 @@ class UsedeskHook(BaseHook):
         except Exception as exc:
             return False, str(exc)
         told = f"connected, {count} group{'' if count == 1 else 's'} visible"
-        if settings.redis_conn_id and getattr(settings.pace_store, "is_away", False):
+        if settings.redis_conn_id and getattr(settings.rate_limit_store, "is_away", False):
             return False, f"{told}, but the Redis of {settings.redis_conn_id} cannot be reached"
         return True, told
 
@@ -262,7 +262,7 @@ class UsedeskHook(BaseHook):
 
 def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
     from airflow_provider_usedesk.api.settings import read_settings
-    from airflow_provider_usedesk.hooks.rate_limit_store import pace_store
+    from airflow_provider_usedesk.hooks.rate_limit_store import rate_limit_store
 
     for secret in (connection.password, *str(extra.get("webhook_secret") or "").split(",")):
         if secret and secret.strip():
@@ -275,7 +275,7 @@ def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
         extra=extra,
         user_agent=f"apache-airflow/{AIRFLOW_VERSION}",
     )
-    return replace(settings, pace_store=pace_store(settings.redis_conn_id))
+    return replace(settings, rate_limit_store=rate_limit_store(settings.redis_conn_id))
 
 
 def _declared() -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
-from airflow_provider_usedesk.idempotency.send_once import Made, Remembered
+from airflow_provider_usedesk.idempotency.send_once import AttemptRecord, Made
 
 
-class StateStore(Generic[Made]):
+class TaskStateAttempts(Generic[Made]):
     """
     Remember in the task state store of Airflow 3.3, whose rows live as long as the Dag run.
 
@@ -25,33 +25,33 @@ class StateStore(Generic[Made]):
         self._kind = kind
         self._key = f"usedesk_send{name}"
 
-    def recall(self) -> Remembered[Made] | None:
+    def load(self) -> AttemptRecord[Made] | None:
         kept = self._store.get(self._key)
         if not kept:
             return None
         answer = self._kind(**kept["answer"]) if kept["answer"] else None
-        return Remembered(datetime.fromisoformat(kept["since"]), kept["turn"], answer)
+        return AttemptRecord(datetime.fromisoformat(kept["since"]), kept["turn"], answer)
 
-    def remember(self, what: Remembered[Made]) -> None:
+    def save(self, what: AttemptRecord[Made]) -> None:
         answer = asdict(what.answer) if what.answer else None
         kept = {"since": what.since.isoformat(), "turn": what.turn, "answer": answer}
         # Never expires (Airflow compares with this very object): no clean-up may outrun a retry.
         self._store.set(self._key, kept, retention=timedelta.max)
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         self._store.delete(self._key)
 
 
-class NoMemory:
+class NoAttempts:
     """Stand in where Airflow has no task state store: before 3.3."""
 
     works = False
 
-    def recall(self) -> None:
+    def load(self) -> None:
         return None
 
-    def remember(self, what: Remembered[Any]) -> None:
+    def save(self, what: AttemptRecord[Any]) -> None:
         """Do nothing."""
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """Do nothing."""

@@ -15,7 +15,7 @@ from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.api.records import Comment
 from airflow_provider_usedesk.api.responses import CreatedComment
 from airflow_provider_usedesk.idempotency.matching import AFTER, BEFORE, TicketReader, as_utc, letters_of
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Made, Unsure
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp, Made
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class CommentSearch:
     """
-    Ask Usedesk for the comment of a task, with one read for each look.
+    LookUp Usedesk for the comment of a task, with one read for each look.
 
     A comment has no key: it is known by its text, its type, its author and its moment.
 
@@ -42,18 +42,18 @@ class CommentSearch:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def __call__(self, ask: Ask) -> Found[CreatedComment] | Absent | Unsure:
+    def __call__(self, ask: LookUp) -> Found[CreatedComment] | Absent | Ambiguous:
         """Look; when nothing is found, look again after all that was under way has settled."""
         found = _look_until_settled(lambda: self._look(ask), ask, self.settle, self.sleep, self.now)
         log.info("Asked Usedesk for the comment of an earlier try: %s.", type(found).__name__.lower())
         return found
 
-    def _look(self, ask: Ask) -> Found[CreatedComment] | Absent | Unsure:
+    def _look(self, ask: LookUp) -> Found[CreatedComment] | Absent | Ambiguous:
         comments = self.client.ticket(self.ticket_id).comments
         return comment_among(comments, self.ours, _moments(ask, self.now()), self.text_may_differ)
 
 
-class Likeness(IntEnum):
+class Match(IntEnum):
     """Say whether a comment is ours, as far as one of its properties tells."""
 
     NO = 0
@@ -71,7 +71,7 @@ class Moments:
 
 def comment_among(
     comments: Iterable[Comment], ours: Comment, moments: Moments, text_may_differ: bool = False
-) -> Found[CreatedComment] | Absent | Unsure:
+) -> Found[CreatedComment] | Absent | Ambiguous:
     """
     Look for our comment among those of a ticket.
 
@@ -81,76 +81,76 @@ def comment_among(
     """
     doubtful: Comment | None = None
     for comment in comments:
-        likeness = likeness_of(comment, ours, moments, text_may_differ)
-        if likeness == Likeness.YES and comment.id is not None:
+        match = match_of(comment, ours, moments, text_may_differ)
+        if match == Match.YES and comment.id is not None:
             return Found(CreatedComment(comment.id))
-        if likeness != Likeness.NO:
+        if match != Match.NO:
             doubtful = doubtful or comment
     if doubtful is None:
         return Absent()
-    return Unsure(f"comment {doubtful.id or 'without an id'} of the ticket may be it, or another like it")
+    return Ambiguous(f"comment {doubtful.id or 'without an id'} of the ticket may be it, or another like it")
 
 
-def likeness_of(comment: Comment, ours: Comment, moments: Moments, text_may_differ: bool = False) -> Likeness:
+def match_of(comment: Comment, ours: Comment, moments: Moments, text_may_differ: bool = False) -> Match:
     """Compare a comment with ours: as alike as the property in which they are least alike."""
     others = min(
-        _likeness_of_type(comment, ours),
-        _likeness_of_author(comment, ours),
-        _likeness_of_moment(comment, moments),
+        _match_of_type(comment, ours),
+        _match_of_author(comment, ours),
+        _match_of_moment(comment, moments),
     )
-    text = _likeness_of_text(comment, ours)
-    if text_may_differ and others == Likeness.YES:
-        text = max(text, Likeness.PERHAPS)
+    text = _match_of_text(comment, ours)
+    if text_may_differ and others == Match.YES:
+        text = max(text, Match.PERHAPS)
     return min(others, text)
 
 
-def _likeness_of_type(comment: Comment, ours: Comment) -> Likeness:
+def _match_of_type(comment: Comment, ours: Comment) -> Match:
     if comment.type is None:
-        return Likeness.PERHAPS
-    return Likeness.YES if comment.type.casefold() == (ours.type or "").casefold() else Likeness.NO
+        return Match.PERHAPS
+    return Match.YES if comment.type.casefold() == (ours.type or "").casefold() else Match.NO
 
 
-def _likeness_of_author(comment: Comment, ours: Comment) -> Likeness:
+def _match_of_author(comment: Comment, ours: Comment) -> Match:
     if comment.author is None:
-        return Likeness.PERHAPS
+        return Match.PERHAPS
     if ours.author not in (None, comment.author):
-        return Likeness.NO
+        return Match.NO
     # Unless told otherwise Usedesk takes an agent, by all that is known.
     is_author = comment.author == (ours.author or "user")
     is_agent = ours.user_id is None or comment.user_id in (None, ours.user_id)
-    return Likeness.YES if is_author and is_agent else Likeness.PERHAPS
+    return Match.YES if is_author and is_agent else Match.PERHAPS
 
 
-def _likeness_of_text(comment: Comment, ours: Comment) -> Likeness:
+def _match_of_text(comment: Comment, ours: Comment) -> Match:
     mine, other = _plain(ours.message or ""), _plain(comment.message or "")
     if not mine or comment.message is None:
-        return Likeness.PERHAPS
+        return Match.PERHAPS
     if mine == other:
-        return Likeness.YES
+        return Match.YES
     # Usedesk may add a signature, before or after, or cut.
     is_alike = other and (
         _begin_alike(letters_of(mine), letters_of(other)) or (len(mine) >= TELLING and mine in other)
     )
-    return Likeness.PERHAPS if is_alike else Likeness.NO
+    return Match.PERHAPS if is_alike else Match.NO
 
 
-def _likeness_of_moment(comment: Comment, moments: Moments) -> Likeness:
+def _match_of_moment(comment: Comment, moments: Moments) -> Match:
     moment = as_utc(comment.published_at)
     if moment is None:
-        return Likeness.PERHAPS
+        return Match.PERHAPS
     if moments.earliest <= moment <= moments.latest:
-        return Likeness.YES
+        return Match.YES
     fits_some_zone = moments.earliest - ANY_ZONE <= moment <= moments.latest + ANY_ZONE
-    return Likeness.PERHAPS if fits_some_zone else Likeness.NO
+    return Match.PERHAPS if fits_some_zone else Match.NO
 
 
 def _look_until_settled(
-    look: Callable[[], Found[Made] | Absent | Unsure],
-    ask: Ask,
+    look: Callable[[], Found[Made] | Absent | Ambiguous],
+    ask: LookUp,
     settle: float,
     sleep: Callable[[float], None],
     now: Callable[[], datetime],
-) -> Found[Made] | Absent | Unsure:
+) -> Found[Made] | Absent | Ambiguous:
     settled = (ask.since if ask.is_exact else now()) + timedelta(seconds=settle)
     try:
         found = look()
@@ -159,7 +159,7 @@ def _look_until_settled(
             sleep(wait)
             found = look()
     except UsedeskError as error:
-        return Unsure(str(error).rstrip("."))
+        return Ambiguous(str(error).rstrip("."))
     return found
 
 
@@ -171,7 +171,7 @@ ANY_ZONE = timedelta(hours=14)
 TELLING = 10
 
 
-def _moments(ask: Ask, now: datetime) -> Moments:
+def _moments(ask: LookUp, now: datetime) -> Moments:
     return Moments(ask.since - BEFORE, ask.since + AFTER if ask.is_exact else now + BEFORE)
 
 

@@ -16,7 +16,7 @@ from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskRejected
 from airflow_provider_usedesk.api.records import TicketRow
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.idempotency.matching import AFTER, BEFORE, TicketReader, as_utc, letters_of
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Unsure
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Wanted:
 @dataclass(frozen=True)
 class TicketsSearch:
     """
-    Ask Usedesk for several tickets at once, with a bounded number of reads.
+    LookUp Usedesk for several tickets at once, with a bounded number of reads.
 
     ``tickets`` shows no ``additional_id`` and cannot filter by it: the tickets of the time are listed, those
     that cannot be wanted are left out, and ``ticket`` is asked for each of the others.
@@ -79,7 +79,7 @@ class TicketsSearch:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def __call__(self, ask: Ask) -> Mapping[str, Found[CreatedTicket] | Absent | Unsure]:
+    def __call__(self, ask: LookUp) -> Mapping[str, Found[CreatedTicket] | Absent | Ambiguous]:
         """
         Look; for what is not found, look again after all that was under way has settled.
 
@@ -103,7 +103,7 @@ class TicketsSearch:
         )
         return answers
 
-    def _look_until_settled(self, ask: Ask, so_far: _SoFar) -> Unsure | None:
+    def _look_until_settled(self, ask: LookUp, so_far: _SoFar) -> Ambiguous | None:
         """Return why what is not found may be there all the same."""
         last_send = self.until or (ask.since if ask.is_exact else self.now())
         settled = last_send + timedelta(seconds=self.settle)
@@ -117,19 +117,19 @@ class TicketsSearch:
             return _unsure(error)
         return doubt or so_far.unreadable
 
-    def _look(self, ask: Ask, so_far: _SoFar) -> Unsure | None:
+    def _look(self, ask: LookUp, so_far: _SoFar) -> Ambiguous | None:
         """Look once; return why it had to end too early."""
         pages = self.client.ticket_pages(sort="id", order="asc", **_window(ask, self.until))
         max_tickets = 20 + 3 * len(self.wanted) if self.max_tickets is None else self.max_tickets
         for ticket_id in self._candidates(pages, ask.since, so_far):
             if len(so_far.read) == max_tickets:
                 what = "it" if len(self.wanted) == 1 else "among them"
-                return Unsure(f"more than {max_tickets} tickets could be {what}")
+                return Ambiguous(f"more than {max_tickets} tickets could be {what}")
             self._read(ticket_id, so_far)
             if not so_far.missing:
                 return None
         if next(pages, None):
-            return Unsure(f"more than {self.max_pages} pages of tickets were made since")
+            return Ambiguous(f"more than {self.max_pages} pages of tickets were made since")
         return None
 
     def _candidates(self, pages: Iterator[list[TicketRow]], since: datetime, so_far: _SoFar) -> Iterator[int]:
@@ -163,7 +163,7 @@ class TicketsSearch:
 @dataclass(frozen=True)
 class TicketSearch:
     """
-    Ask Usedesk for the ticket of a task, with a small number of reads: :class:`TicketsSearch` for one.
+    LookUp Usedesk for the ticket of a task, with a small number of reads: :class:`TicketsSearch` for one.
 
     :param client: reads from Usedesk
     :param key: the ``additional_id`` of the ticket
@@ -186,7 +186,7 @@ class TicketSearch:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def __call__(self, ask: Ask) -> Found[CreatedTicket] | Absent | Unsure:
+    def __call__(self, ask: LookUp) -> Found[CreatedTicket] | Absent | Ambiguous:
         """Look; when nothing is found, look again after all that was under way has settled."""
         search = TicketsSearch(
             self.client,
@@ -211,7 +211,7 @@ class _SoFar:
         self.found: dict[str, CreatedTicket] = {}
         self.read: set[int] = set()
         self.pages = 0
-        self.unreadable: Unsure | None = None
+        self.unreadable: Ambiguous | None = None
         self._letters = {one: letters_of(one.subject or "") for one in wanted}
         self._keys = {one.key for one in wanted}
         self.missing = _outlines(self._letters)
@@ -282,7 +282,7 @@ def _was_made_before(row: TicketRow, since: datetime) -> bool:
     return made is not None and made < since.replace(second=0, microsecond=0)
 
 
-def _window(ask: Ask, until: datetime | None) -> dict[str, str]:
+def _window(ask: LookUp, until: datetime | None) -> dict[str, str]:
     window = {"created_after": f"{ask.since - BEFORE:%Y-%m-%d %H:%M}"}
     # Clocks differ by as much after the last send as before the first; one send alone may take long.
     end = until + BEFORE if until else ask.since + AFTER if ask.is_exact else None
@@ -291,11 +291,11 @@ def _window(ask: Ask, until: datetime | None) -> dict[str, str]:
     return window
 
 
-def _unsure(error: UsedeskError, what: str = "") -> Unsure:
-    return Unsure(what + str(error).rstrip("."))
+def _unsure(error: UsedeskError, what: str = "") -> Ambiguous:
+    return Ambiguous(what + str(error).rstrip("."))
 
 
-def _summary(answers: Mapping[str, Found[CreatedTicket] | Absent | Unsure]) -> str:
+def _summary(answers: Mapping[str, Found[CreatedTicket] | Absent | Ambiguous]) -> str:
     names = Counter(type(answer).__name__.lower() for answer in answers.values())
     if len(answers) == 1:
         return next(iter(names))

@@ -7,7 +7,7 @@ import hashlib
 MAX_KEY = 255
 
 
-def task_key(
+def idempotency_key(
     dag_id: str, run_id: str, task_id: str, map_index: int = -1, turn: int = 0, again: str = ""
 ) -> str:
     """

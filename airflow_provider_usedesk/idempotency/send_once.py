@@ -19,7 +19,7 @@ OnUnknown = Literal["verify", "fail", "send"]
 
 
 @dataclass(frozen=True)
-class Remembered(Generic[Made]):
+class AttemptRecord(Generic[Made]):
     """
     Hold what an earlier try left behind.
 
@@ -34,7 +34,7 @@ class Remembered(Generic[Made]):
 
 
 @dataclass(frozen=True)
-class Trial:
+class Attempt:
     """
     Hold what Airflow tells of the present try.
 
@@ -54,16 +54,16 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Adopt(Generic[Made]):
+class Reuse(Generic[Made]):
     """Send nothing: this is there."""
 
     answer: Made
 
 
 @dataclass(frozen=True)
-class Ask:
+class LookUp:
     """
-    Ask Usedesk for what an earlier try made.
+    LookUp Usedesk for what an earlier try made.
 
     :param since: when that try was about to send, or a moment before it
     :param is_exact: whether it was just then
@@ -74,7 +74,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Stop:
+class Fail:
     """Send nothing and fail: nobody can tell."""
 
     reason: str
@@ -91,25 +91,25 @@ class Absent:
 
 
 @dataclass(frozen=True)
-class Unsure:
+class Ambiguous:
     reason: str
 
 
-class Memory(Protocol[Made]):
+class AttemptStore(Protocol[Made]):
     """What a task remembers between its tries."""
 
     works: bool
 
-    def recall(self) -> Remembered[Made] | None: ...
-    def remember(self, what: Remembered[Made]) -> None: ...
-    def forget(self) -> None: ...
+    def load(self) -> AttemptRecord[Made] | None: ...
+    def save(self, what: AttemptRecord[Made]) -> None: ...
+    def delete(self) -> None: ...
 
 
 def send_once(
     send: Callable[[], Made],
-    look_up: Callable[[Ask], Found[Made] | Absent | Unsure],
-    memory: Memory[Made],
-    trial: Trial,
+    look_up: Callable[[LookUp], Found[Made] | Absent | Ambiguous],
+    memory: AttemptStore[Made],
+    attempt: Attempt,
     on_unknown: OnUnknown = "verify",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Made:
@@ -119,63 +119,63 @@ def send_once(
     :param send: sends and returns the answer
     :param look_up: asks Usedesk for what an earlier try made
     :param memory: what earlier tries left behind
-    :param trial: what Airflow tells of this try
+    :param attempt: what Airflow tells of this try
     :param on_unknown: what to do when an earlier try may have sent: verify, fail or send
     :param now: tells the time
     :raises UsedeskOutcomeUnknown: when it cannot be told whether an earlier try sent
     """
-    step = first_step(memory.recall(), memory.works, trial, on_unknown)
-    if isinstance(step, Ask):
-        step = step_after_asking(look_up(step))
-        if isinstance(step, Adopt):
-            memory.remember(Remembered(trial.began, trial.turn, step.answer))
-    if isinstance(step, Stop):
+    step = first_step(memory.load(), memory.works, attempt, on_unknown)
+    if isinstance(step, LookUp):
+        step = step_after_look_up(look_up(step))
+        if isinstance(step, Reuse):
+            memory.save(AttemptRecord(attempt.began, attempt.turn, step.answer))
+    if isinstance(step, Fail):
         raise UsedeskOutcomeUnknown(step.reason)
-    if isinstance(step, Adopt):
+    if isinstance(step, Reuse):
         log.info("An earlier try made Usedesk %s; nothing is sent.", _name(step.answer))
         return step.answer
     since = now()
-    memory.remember(Remembered(since, trial.turn))
+    memory.save(AttemptRecord(since, attempt.turn))
     try:
         answer = send()
     except UsedeskOutcomeUnknown:
         raise
     except UsedeskError:
-        memory.forget()
+        memory.delete()
         raise
-    memory.remember(Remembered(since, trial.turn, answer))
+    memory.save(AttemptRecord(since, attempt.turn, answer))
     return answer
 
 
 def first_step(
-    remembered: Remembered[Made] | None, memory_works: bool, trial: Trial, on_unknown: OnUnknown
-) -> Send | Adopt[Made] | Ask | Stop:
+    remembered: AttemptRecord[Made] | None, store_exists: bool, attempt: Attempt, on_unknown: OnUnknown
+) -> Send | Reuse[Made] | LookUp | Fail:
     """Decide what to do, from what is known without asking Usedesk."""
-    if remembered is not None and remembered.turn != trial.turn:
+    if remembered is not None and remembered.turn != attempt.turn:
         remembered = None
     if remembered is not None and remembered.answer is not None:
-        return Adopt(remembered.answer)
-    if remembered is None and (memory_works or trial.is_first):
+        return Reuse(remembered.answer)
+    if remembered is None and (store_exists or attempt.is_first):
         return Send()
     if on_unknown == "send":
         return Send()
     if on_unknown == "fail":
-        return Stop(
+        return Fail(
             "An earlier try may have reached Usedesk, and on_unknown_outcome is 'fail'. Look in Usedesk for "
             "its ticket or comment; send again with on_unknown_outcome='send' if there is none."
         )
     if remembered is not None:
-        return Ask(remembered.since, is_exact=True)
-    return Ask(trial.began, is_exact=False)
+        return LookUp(remembered.since, is_exact=True)
+    return LookUp(attempt.began, is_exact=False)
 
 
-def step_after_asking(found: Found[Made] | Absent | Unsure) -> Send | Adopt[Made] | Stop:
+def step_after_look_up(found: Found[Made] | Absent | Ambiguous) -> Send | Reuse[Made] | Fail:
     """Decide what to do with what Usedesk said."""
     if isinstance(found, Found):
-        return Adopt(found.answer)
+        return Reuse(found.answer)
     if isinstance(found, Absent):
         return Send()
-    return Stop(
+    return Fail(
         f"An earlier try may have reached Usedesk, and it could not be verified: {found.reason}. Look in "
         "Usedesk for its ticket or comment; send again with on_unknown_outcome='send' if there is none."
     )

@@ -45,7 +45,7 @@ def note(mapper: Any, connection: Any, asset_event: Any) -> None:
 
 
 def _key(extra: Any) -> str | None:
-    from airflow_provider_usedesk.polling.ticket_events import SOURCE, note_key
+    from airflow_provider_usedesk.polling.ticket_events import SOURCE, marker_key
 
     payload = extra.get("payload") if isinstance(extra, dict) and extra.get("from_trigger") else None
     if not isinstance(payload, dict) or payload.get("source") != SOURCE:
@@ -53,7 +53,7 @@ def _key(extra: Any) -> str | None:
     connection, event_id = payload.get("usedesk_conn_id"), payload.get("event_id")
     if not isinstance(connection, str) or not isinstance(event_id, str):
         return None
-    return note_key(connection, event_id)
+    return marker_key(connection, event_id)
 
 
 def _write_note(connection: Any, asset_id: int, key: str, now: datetime) -> None:
@@ -73,12 +73,12 @@ def _drop_old_notes(connection: Any, asset_id: int, now: datetime) -> None:
     from airflow.models.asset_state_store import AssetStateStoreModel as Notes
     from sqlalchemy import delete, select
 
-    from airflow_provider_usedesk.polling.ticket_events import NOTES, POSITIONS, notes_needed_since
+    from airflow_provider_usedesk.polling.ticket_events import CURSORS, MARKERS, markers_needed_since
 
-    are_positions = (Notes.asset_id == asset_id) & Notes.key.startswith(POSITIONS)
+    are_positions = (Notes.asset_id == asset_id) & Notes.key.startswith(CURSORS)
     positions = connection.execute(select(Notes.value).where(are_positions)).scalars()
-    needed_since = notes_needed_since([json.loads(position) for position in positions], now)
-    are_notes = (Notes.asset_id == asset_id) & Notes.key.startswith(NOTES)
+    needed_since = markers_needed_since([json.loads(position) for position in positions], now)
+    are_notes = (Notes.asset_id == asset_id) & Notes.key.startswith(MARKERS)
     connection.execute(delete(Notes).where(are_notes, Notes.updated_at < needed_since))
 
 

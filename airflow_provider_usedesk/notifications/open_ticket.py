@@ -157,7 +157,7 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class GiveWay:
+class CloseDuplicate:
     """Somebody else opened a ticket a moment earlier: write to that one, and delete the new one."""
 
     ticket_id: int
@@ -170,23 +170,23 @@ def first_step(is_recovery: bool, open_ids: Collection[int]) -> Open | Comment |
     return Comment(min(open_ids)) if open_ids else Open()
 
 
-def step_after_opening(own_id: int, open_ids: Collection[int]) -> Keep | GiveWay:
+def step_after_opening(own_id: int, open_ids: Collection[int]) -> Keep | CloseDuplicate:
     """Decide which ticket stays when several were opened at once: the one with the lowest id."""
     lowest = min(open_ids, default=own_id)
-    return GiveWay(lowest) if lowest < own_id else Keep()
+    return CloseDuplicate(lowest) if lowest < own_id else Keep()
 
 
 @dataclass(frozen=True)
-class Told:
+class AlertResult:
     """
     Say what became of an alert.
 
-    :param deed: what was done
+    :param action: what was done
     :param ticket_ids: with which tickets
     :param is_delivered: false when the messenger did not take the message
     """
 
-    deed: Literal["opened", "commented on", "solved", "nothing"]
+    action: Literal["opened", "commented on", "solved", "nothing"]
     ticket_ids: tuple[int, ...] = ()
     is_delivered: bool = True
 
@@ -221,14 +221,14 @@ class Delivery:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.opened: Told | None = None
+        self.opened: AlertResult | None = None
         self._connect = connect
         self._alert = alert
         self._until = until
         self._sleep = sleep
         self._clock = clock
 
-    def __call__(self) -> Told:
+    def __call__(self) -> AlertResult:
         """
         Open, comment or solve.
 
@@ -238,16 +238,16 @@ class Delivery:
             self._client = client
             return self._tell()
 
-    def _tell(self) -> Told:
+    def _tell(self) -> AlertResult:
         if self._alert.tag is None:
-            return Told("nothing") if self._alert.resolve else self._open()
+            return AlertResult("nothing") if self._alert.resolve else self._open()
         step = self._first_step(self._alert.tag)
         if isinstance(step, Resolve):
             return self._solve(step.ticket_ids)
         if isinstance(step, Comment) and self._comment(step.ticket_id):
-            return Told("commented on", (step.ticket_id,))
+            return AlertResult("commented on", (step.ticket_id,))
         if isinstance(step, Nothing):
-            return Told("nothing")
+            return AlertResult("nothing")
         return self._open_unless_others_do(self._alert.tag)
 
     def _first_step(self, tag: str) -> Open | Comment | Resolve | Nothing:
@@ -261,12 +261,12 @@ class Delivery:
             open_ids = ()
         return first_step(self._alert.resolve, open_ids)
 
-    def _open(self) -> Told:
+    def _open(self) -> AlertResult:
         params = dict(self._alert.params)
         if self._alert.tag is not None:
             params["tag"] = with_tag(params.get("tag"), self._alert.tag)
         created = self._created(params)
-        self.opened = Told("opened", (created.ticket_id,), is_delivered=not created.not_delivered)
+        self.opened = AlertResult("opened", (created.ticket_id,), is_delivered=not created.not_delivered)
         return self.opened
 
     def _created(self, params: Mapping[str, Any]) -> CreatedTicket:
@@ -286,15 +286,15 @@ class Delivery:
             sound["private_comment"] = True
         return self._usedesk.create_ticket(**sound)
 
-    def _open_unless_others_do(self, tag: str) -> Told:
+    def _open_unless_others_do(self, tag: str) -> AlertResult:
         told = self._open()
         try:
-            return self._give_way(told, tag)
+            return self._close_duplicate(told, tag)
         except UsedeskError as error:
             log.warning("Usedesk ticket %s may be a second one about the same: %s", told.ticket_ids[0], error)
             return told
 
-    def _give_way(self, told: Told, tag: str) -> Told:
+    def _close_duplicate(self, told: AlertResult, tag: str) -> AlertResult:
         [own_id] = told.ticket_ids
         self._sleep(min(SETTLE, self._left() / 2))
         step = step_after_opening(own_id, self._look(tag))
@@ -304,9 +304,9 @@ class Delivery:
             log.warning("Usedesk ticket %s stays: somebody else wrote to it, too.", own_id)
             return told
         self._usedesk.update_ticket(ticket_id=own_id, status=STATUSES["deleted"])
-        return Told("commented on", (step.ticket_id,))
+        return AlertResult("commented on", (step.ticket_id,))
 
-    def _solve(self, ticket_ids: tuple[int, ...]) -> Told:
+    def _solve(self, ticket_ids: tuple[int, ...]) -> AlertResult:
         refused = None
         for ticket_id in ticket_ids:
             self._written(ticket_id)
@@ -316,7 +316,7 @@ class Delivery:
                 refused = error
         if refused:
             raise refused
-        return Told("solved", ticket_ids)
+        return AlertResult("solved", ticket_ids)
 
     def _comment(self, ticket_id: int) -> bool:
         """Write to a ticket that is open; tell whether it took the comment and is open still."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.notifications.incident import Incident
-    from airflow_provider_usedesk.notifications.open_ticket import Alert, Delivery, Told
+    from airflow_provider_usedesk.notifications.open_ticket import Alert, AlertResult, Delivery
 
 # Characters of a text that are looked through for secrets; what is sent is cut to less.
 MAX_RAW = 200_000
@@ -236,14 +236,14 @@ class UsedeskNotifier(BaseNotifier):
             return None
         return tag
 
-    def _report(self, told: Told) -> None:
+    def _report(self, told: AlertResult) -> None:
         ids = ", ".join(map(str, told.ticket_ids))
-        if told.deed == "nothing":
+        if told.action == "nothing":
             self.log.debug("No open Usedesk ticket to solve.")
         elif told.is_delivered:
-            self.log.info("Usedesk ticket %s %s.", ids, told.deed)
+            self.log.info("Usedesk ticket %s %s.", ids, told.action)
         else:
-            self.log.warning("Usedesk ticket %s %s, but its message was not delivered.", ids, told.deed)
+            self.log.warning("Usedesk ticket %s %s, but its message was not delivered.", ids, told.action)
 
     @contextmanager
     def _reporting_failure(self) -> Iterator[None]:
@@ -312,7 +312,7 @@ def _delivery(hook: UsedeskHook, settings: Settings, alert: Alert, until: float)
     return Delivery(lambda: hook._client(bounded), alert, until)
 
 
-def _after_time(delivery: Delivery) -> Told:
+def _after_time(delivery: Delivery) -> AlertResult:
     """Return what is certain when the time is over."""
     from airflow_provider_usedesk.notifications.open_ticket import out_of_time
 

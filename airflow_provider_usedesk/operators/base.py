@@ -23,7 +23,7 @@ from airflow_provider_usedesk.delivery.waiter import (
 )
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
-from airflow_provider_usedesk.operators.redacted import Personal, revealed
+from airflow_provider_usedesk.operators.redacted import Redacted, plain_value
 from airflow_provider_usedesk.polling.trigger_event import GRACE
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.idempotency.send_once import (
         Absent,
-        Ask,
+        Ambiguous,
+        Attempt,
         Found,
+        LookUp,
         Made,
         OnUnknown,
-        Trial,
-        Unsure,
     )
 
 MESSAGE_FILES = (".html", ".md", ".txt")
@@ -76,7 +76,7 @@ class UsedeskOperator(BaseOperator):
 
     def _params(self) -> dict[str, Any]:
         arguments = self._method().arguments
-        return {name: revealed(getattr(self, name)) for name in self.template_fields if name in arguments}
+        return {name: plain_value(getattr(self, name)) for name in self.template_fields if name in arguments}
 
     @contextmanager
     def _failing_for_good(self) -> Iterator[None]:
@@ -129,15 +129,15 @@ class UsedeskOperator(BaseOperator):
             if value is None:
                 # Not the same as not given: a template that finds nothing must not go unnoticed.
                 setattr(self, name, "")
-            elif name in self._personal_fields() and value:
-                setattr(self, name, Personal(revealed(value)))
+            elif name in self._redacted_fields() and value:
+                setattr(self, name, Redacted(plain_value(value)))
         return None
 
-    def _personal_fields(self) -> frozenset[str]:
+    def _redacted_fields(self) -> frozenset[str]:
         """Name the template fields that can hold what nobody should find in the UI."""
-        from airflow_provider_usedesk.api.request import PERSONAL
+        from airflow_provider_usedesk.api.request import REDACTED
 
-        return frozenset(PERSONAL)
+        return frozenset(REDACTED)
 
     def _text_of_message(self, message: Any) -> Any:
         """Return what the template file holds that a message names, or the message."""
@@ -177,13 +177,13 @@ class SendOnceOperator(UsedeskOperator):
         self.on_unknown_outcome = on_unknown_outcome
         self.send_again_on_clear = send_again_on_clear
 
-    def _trial(self, context: Context) -> Trial:
-        from airflow_provider_usedesk.idempotency.send_once import Trial
+    def _attempt(self, context: Context) -> Attempt:
+        from airflow_provider_usedesk.idempotency.send_once import Attempt
 
         ti = context["ti"]
         # Clearing adds to max_tries what was used up: the tries of earlier turns.
         used_up = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
-        return Trial(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
+        return Attempt(is_first=ti.try_number <= used_up + 1, began=_began(context["dag_run"]), turn=used_up)
 
 
 class SendingOperator(SendOnceOperator):
@@ -285,7 +285,7 @@ class SendingOperator(SendOnceOperator):
         context: Context,
         kind: type[Made],
         send: Callable[[], Made],
-        look_up: Callable[[Ask], Found[Made] | Absent | Unsure],
+        look_up: Callable[[LookUp], Found[Made] | Absent | Ambiguous],
         name: str = "",
     ) -> Made:
         """
@@ -296,17 +296,17 @@ class SendingOperator(SendOnceOperator):
         :param look_up: asks Usedesk for what an earlier try made
         :param name: tells apart what one task sends
         """
-        from airflow_provider_usedesk.idempotency.attempt_store import NoMemory, StateStore
-        from airflow_provider_usedesk.idempotency.send_once import Memory, send_once
+        from airflow_provider_usedesk.idempotency.attempt_store import NoAttempts, TaskStateAttempts
+        from airflow_provider_usedesk.idempotency.send_once import AttemptStore, send_once
 
         store = context.get("task_state_store")
-        memory: Memory[Made] = NoMemory() if store is None else StateStore(store, kind, name)
+        memory: AttemptStore[Made] = NoAttempts() if store is None else TaskStateAttempts(store, kind, name)
         with self._failing_for_good():
             return send_once(
                 send=send,
                 look_up=look_up,
                 memory=memory,
-                trial=self._trial(context),
+                attempt=self._attempt(context),
                 on_unknown=self.on_unknown_outcome,
             )
 

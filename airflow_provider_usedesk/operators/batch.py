@@ -17,16 +17,16 @@ from airflow_provider_usedesk.compat.sdk import (
     conf,
     determine_kwargs,
 )
-from airflow_provider_usedesk.operators.redacted import revealed
+from airflow_provider_usedesk.operators.redacted import plain_value
 from airflow_provider_usedesk.operators.ticket import TicketParameters
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from airflow_provider_usedesk.api.ticket import Rules as WayOfSending
-    from airflow_provider_usedesk.batch.checkpoint import Pieces
-    from airflow_provider_usedesk.batch.options import Rules
-    from airflow_provider_usedesk.batch.row_params import RowArguments
+    from airflow_provider_usedesk.api.ticket import MessageProfile
+    from airflow_provider_usedesk.batch.checkpoint import KeyValueStore
+    from airflow_provider_usedesk.batch.options import BatchOptions
+    from airflow_provider_usedesk.batch.row_params import RowParams
     from airflow_provider_usedesk.batch.runner import BatchRun
     from airflow_provider_usedesk.batch.summary import Results, Summary
     from airflow_provider_usedesk.compat.sdk import Context
@@ -77,7 +77,7 @@ class BaseTicketBatchOperator(TicketParameters):
         default) or not (``ignore``); it is not sent again
     :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, that is written with what
         became of each row; default: none (templated)
-    :param ledger_path: folder, on disk that all workers share or on object storage, to remember in what was
+    :param checkpoint_path: folder, on disk that all workers share or on object storage, to save in what was
         sent; required before Airflow 3.3; default: the task state store (templated)
     :param quiet_hours: when nothing is sent, such as ``("22:00", "08:00")``; default: never
     :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
@@ -100,7 +100,7 @@ class BaseTicketBatchOperator(TicketParameters):
         "template_variables",
         "template_lang",
         "results_path",
-        "ledger_path",
+        "checkpoint_path",
     )
 
     # A batch has no one ticket to lead to.
@@ -128,7 +128,7 @@ class BaseTicketBatchOperator(TicketParameters):
         fail_on: Literal["any", "all", "none"] = "any",
         on_not_delivered: Literal["fail", "ignore"] = "fail",
         results_path: str | None = None,
-        ledger_path: str | None = None,
+        checkpoint_path: str | None = None,
         quiet_hours: Any = None,
         timezone: str | tzinfo | None = None,
         in_quiet_hours: Literal["wait", "leave"] = "wait",
@@ -152,7 +152,7 @@ class BaseTicketBatchOperator(TicketParameters):
         self.fail_on = fail_on
         self.on_not_delivered = on_not_delivered
         self.results_path = results_path
-        self.ledger_path = ledger_path
+        self.checkpoint_path = checkpoint_path
         self.quiet_hours = quiet_hours
         self.timezone = timezone
         self.in_quiet_hours = in_quiet_hours
@@ -168,10 +168,10 @@ class BaseTicketBatchOperator(TicketParameters):
         from airflow_provider_usedesk.batch.runner import Paused
 
         with self._failing_for_good():
-            rules, pieces = self._rules(), self._pieces(context)
+            rules, store = self._options(), self._store(context)
             try:
                 with self._results() as results:
-                    self._run = run = self._new_run(context, rules, pieces, results)
+                    self._run = run = self._new_run(context, rules, store, results)
                     summary = run.run()
             except Paused as pause:
                 self._defer(pause.until)
@@ -192,7 +192,7 @@ class BaseTicketBatchOperator(TicketParameters):
             self._run.stop()
 
     @abstractmethod
-    def _way(self) -> WayOfSending:
+    def _way(self) -> MessageProfile:
         """Say what this way of sending needs."""
 
     def _do_render_template_fields(
@@ -203,19 +203,19 @@ class BaseTicketBatchOperator(TicketParameters):
             template_fields = [name for name in template_fields if name != "recipients"]
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
 
-    def _personal_fields(self) -> frozenset[str]:
-        is_place = isinstance(revealed(self.recipients), str)
-        return super()._personal_fields() | (set() if is_place else {"recipients"})
+    def _redacted_fields(self) -> frozenset[str]:
+        is_place = isinstance(plain_value(self.recipients), str)
+        return super()._redacted_fields() | (set() if is_place else {"recipients"})
 
-    def _rules(self) -> Rules:
+    def _options(self) -> BatchOptions:
         """
         Check the arguments that all rows share and that are not sent.
 
         :raises UsedeskInvalidRequest: naming every faulty one
         """
-        from airflow_provider_usedesk.batch.options import read_rules
+        from airflow_provider_usedesk.batch.options import read_options
 
-        return read_rules(
+        return read_options(
             max_in_flight=self.max_in_flight,
             validate=self.validate,
             max_bad_rows=self.max_bad_rows,
@@ -233,21 +233,21 @@ class BaseTicketBatchOperator(TicketParameters):
             arguments=self._method().arguments,
         )
 
-    def _pieces(self, context: Context) -> Pieces:
+    def _store(self, context: Context) -> KeyValueStore:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.batch.checkpoint import FolderPieces, StatePieces
+        from airflow_provider_usedesk.batch.checkpoint import FolderStore, TaskStateStore
         from airflow_provider_usedesk.batch.row_store import name_of
 
-        if self.ledger_path:
+        if self.checkpoint_path:
             name = name_of(self._key(context))
-            folder = self.ledger_path.removeprefix("file://")
-            return FolderPieces((ObjectStoragePath if "://" in folder else Path)(folder) / name)
+            folder = self.checkpoint_path.removeprefix("file://")
+            return FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name)
         store = context.get("task_state_store")
         if store is None:
             raise UsedeskInvalidRequest(
-                ["ledger_path: is required before Airflow 3.3, which has no task state store to remember in"]
+                ["checkpoint_path: is required before Airflow 3.3, which has no task state store to save in"]
             )
-        return StatePieces(store, self._trial(context).turn)
+        return TaskStateStore(store, self._attempt(context).turn)
 
     def _results(self) -> AbstractContextManager[Results]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -261,22 +261,29 @@ class BaseTicketBatchOperator(TicketParameters):
         except ValueError as fault:
             raise UsedeskInvalidRequest([f"results_path: {fault}"]) from None
 
-    def _new_run(self, context: Context, rules: Rules, pieces: Pieces, results: Results) -> BatchRun:
-        from airflow_provider_usedesk.batch.checkpoint import Ledger
+    def _new_run(
+        self, context: Context, rules: BatchOptions, store: KeyValueStore, results: Results
+    ) -> BatchRun:
+        from airflow_provider_usedesk.batch.checkpoint import Checkpoint
         from airflow_provider_usedesk.batch.rows import read_rows
         from airflow_provider_usedesk.batch.runner import BatchRun, Steps
-        from airflow_provider_usedesk.batch.sender import Messages
-        from airflow_provider_usedesk.batch.worker_pool import Gate
+        from airflow_provider_usedesk.batch.sender import MessageSender
+        from airflow_provider_usedesk.batch.worker_pool import SendLease
 
-        gate = Gate()
-        client = self.hook.patient_client(PATIENCE, gate.pause)
-        messages = Messages(
-            client, self._way(), partial(self._key, context), revealed(self.files), ObjectStoragePath, gate
+        lease = SendLease()
+        client = self.hook.client_with(PATIENCE, lease.pause)
+        sender = MessageSender(
+            client,
+            self._way(),
+            partial(self._key, context),
+            plain_value(self.files),
+            ObjectStoragePath,
+            lease,
         )
         steps = Steps(
-            check=messages.checked,
-            send=messages.send,
-            look_up=messages.look_up,
+            check=sender.checked,
+            send=sender.send,
+            look_up=sender.look_up,
             results=results,
             report=lambda summary: self._tell(context, "progress", summary),
             requests=lambda: client.requests,
@@ -286,21 +293,21 @@ class BaseTicketBatchOperator(TicketParameters):
         except ValueError as fault:
             # Not for good: a file may be there when the task is tried again.
             raise ValueError(f"recipients: {fault}") from fault
-        return BatchRun(rows, self._row_arguments(context), Ledger(pieces), rules, steps, gate)
+        return BatchRun(rows, self._row_params(context), Checkpoint(store), rules, steps, lease)
 
     def _source(self, context: Context) -> Any:
-        recipients = revealed(self.recipients)
+        recipients = plain_value(self.recipients)
         if callable(recipients):
             return partial(recipients, **determine_kwargs(recipients, (), context))
         return recipients
 
-    def _row_arguments(self, context: Context) -> RowArguments:
-        from airflow_provider_usedesk.batch.row_params import RowArguments
+    def _row_params(self, context: Context) -> RowParams:
+        from airflow_provider_usedesk.batch.row_params import RowParams
 
         templates = dict(self.row_template or {})
         if "message" in templates:
             templates["message"] = self._text_of_message(templates["message"])
-        return RowArguments(
+        return RowParams(
             shared=self._params(),
             names=self._method().arguments,
             templates=templates,
@@ -327,7 +334,7 @@ class BaseTicketBatchOperator(TicketParameters):
         self.log.info("Quiet hours until %s; the rest is sent then.", until.isoformat())
         self.defer(trigger=QuietHoursTrigger(until=until.isoformat()), method_name="execute_complete")
 
-    def _judge(self, run: BatchRun, rules: Rules, summary: Summary) -> None:
+    def _judge(self, run: BatchRun, rules: BatchOptions, summary: Summary) -> None:
         """Fail where that is the rule, and for good where a retry would fail again."""
         from airflow_provider_usedesk.batch.summary import failures, has_failed
 
@@ -378,7 +385,7 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
         self.files = files
         self.username = username
 
-    def _way(self) -> WayOfSending:
+    def _way(self) -> MessageProfile:
         from airflow_provider_usedesk.api.ticket import TICKET
 
         return TICKET
@@ -398,7 +405,7 @@ class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
     def __init__(self, *, from_: str = "user", **kwargs: Any) -> None:
         super().__init__(from_=from_, **kwargs)
 
-    def _way(self) -> WayOfSending:
+    def _way(self) -> MessageProfile:
         from airflow_provider_usedesk.api.ticket import WHATSAPP_TEMPLATE
 
         return WHATSAPP_TEMPLATE

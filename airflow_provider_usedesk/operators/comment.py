@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.api.responses import CreatedComment
     from airflow_provider_usedesk.compat.sdk import Context
-    from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Unsure
+    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
 
 
 class CreateCommentOperator(SendingOperator):
@@ -125,7 +125,7 @@ class CreateCommentOperator(SendingOperator):
             self._wait_for_delivery(ticket_id, created.comment_id)
         return ticket_id
 
-    def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedComment] | Absent | Unsure:
+    def _search(self, ask: LookUp, params: dict[str, Any]) -> Found[CreatedComment] | Absent | Ambiguous:
         from airflow_provider_usedesk.api.comment import comment_request
         from airflow_provider_usedesk.api.records import Comment
         from airflow_provider_usedesk.idempotency.find_comment import CommentSearch

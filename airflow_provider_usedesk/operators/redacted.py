@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Personal:
+class Redacted:
     """
     Hold a rendered value that shows as ``***`` wherever Airflow stores or prints it.
 
@@ -21,12 +21,12 @@ class Personal:
         return "***"
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.value == revealed(other))
+        return bool(self.value == plain_value(other))
 
     def __hash__(self) -> int:
         return hash(self.value)
 
 
-def revealed(value: Any) -> Any:
-    """Return the value itself, whether it is held by :class:`Personal` or not."""
-    return value.value if isinstance(value, Personal) else value
+def plain_value(value: Any) -> Any:
+    """Return the value itself, whether it is held by :class:`Redacted` or not."""
+    return value.value if isinstance(value, Redacted) else value

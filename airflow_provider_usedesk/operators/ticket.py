@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.api.responses import CreatedTicket
     from airflow_provider_usedesk.compat.sdk import Context
-    from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Unsure
+    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
 
 
 class TicketParameters(SendOnceOperator):
@@ -150,11 +150,13 @@ class TicketParameters(SendOnceOperator):
         self.phone_type = phone_type
 
     def _key(self, context: Context, again: str = "") -> str:
-        from airflow_provider_usedesk.idempotency.keys import task_key
+        from airflow_provider_usedesk.idempotency.keys import idempotency_key
 
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
-        return task_key(ti.dag_id, ti.run_id, ti.task_id, map_index, self._trial(context).turn, again)
+        return idempotency_key(
+            ti.dag_id, ti.run_id, ti.task_id, map_index, self._attempt(context).turn, again
+        )
 
     def _method(self) -> Method:
         from airflow_provider_usedesk.api.ticket import CREATE_TICKET
@@ -223,7 +225,7 @@ class BaseTicketOperator(TicketParameters, SendingOperator):
             name=again,
         )
 
-    def _search(self, ask: Ask, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Unsure:
+    def _search(self, ask: LookUp, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Ambiguous:
         from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.idempotency.find_ticket import TicketSearch
 

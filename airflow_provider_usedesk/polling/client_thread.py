@@ -38,7 +38,7 @@ class ClientThread:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Ask with a client for these settings; return what comes of it."""
+        """LookUp with a client for these settings; return what comes of it."""
         client = self._client_for(settings)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: ask(client, *args, **kwargs))

@@ -23,7 +23,7 @@ from airflow_provider_usedesk.api.errors import (
 )
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.polling.client_thread import ClientThread
-from airflow_provider_usedesk.polling.ticket_status import Look, Watch, next_look
+from airflow_provider_usedesk.polling.ticket_status import PollPlan, Subscription, plan_poll
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ReadSettings = Callable[[], Awaitable["Settings"]]
-Sighting = TicketRow | TicketDetails | UsedeskError | None
+PollResult = TicketRow | TicketDetails | UsedeskError | None
 """What one poll saw of a ticket: the ticket, what went wrong, or None for no change."""
 
 # Clocks differ, and the filter knows whole minutes only.
@@ -43,20 +43,20 @@ MAX_FAILED_READS = 2
 
 @asynccontextmanager
 async def watching(
-    connection: str, read_settings: ReadSettings, watch: Watch
-) -> AsyncIterator[asyncio.Queue[Sighting]]:
+    connection: str, read_settings: ReadSettings, subscription: Subscription
+) -> AsyncIterator[asyncio.Queue[PollResult]]:
     """
-    Watch a ticket, in one poll with all others of the same connection, and give what each poll saw of it.
+    Subscription a ticket, in one poll with all others of the same connection, and give what each poll saw of it.
 
     :param connection: what tells connections apart
     :param read_settings: reads the connection; asked again for each poll, so that a new token counts at once
-    :param watch: the ticket; the shortest interval of all that are watching counts
+    :param subscription: the ticket; the shortest interval of all that are watching counts
     """
     polls = _polls.setdefault(asyncio.get_running_loop(), {})
     poll = polls.setdefault(connection, TicketPoll(read_settings))
-    watcher = poll.join(watch)
+    watcher = poll.join(subscription)
     try:
-        yield watcher.sightings
+        yield watcher.poll_results
     finally:
         poll.leave(watcher)
         if poll.is_idle and polls.get(connection) is poll:
@@ -69,21 +69,21 @@ _polls: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, TicketPoll]] = We
 @dataclass(eq=False)
 class Watcher:
     """
-    Hold one who watches a ticket.
+    Hold one who subscriptions a ticket.
 
-    :param watch: the ticket
+    :param subscription: the ticket
     :param due: when to look at the latest, in the time of the loop
-    :param sightings: what each poll saw
+    :param poll_results: what each poll saw
     """
 
-    watch: Watch
+    subscription: Subscription
     due: float
-    sightings: asyncio.Queue[Sighting] = field(default_factory=asyncio.Queue)
+    poll_results: asyncio.Queue[PollResult] = field(default_factory=asyncio.Queue)
 
 
 class TicketPoll:
     """
-    Look after tickets, as long as somebody watches one.
+    PollPlan after tickets, as long as somebody subscriptions one.
 
     :param read_settings: reads the connection
     :param now: tells the time
@@ -104,9 +104,9 @@ class TicketPoll:
     def is_idle(self) -> bool:
         return not self._watchers
 
-    def join(self, watch: Watch) -> Watcher:
-        known_for = max(self._now() - watch.known_until, timedelta(0))
-        watcher = Watcher(watch, due=_clock() + (watch.interval - known_for).total_seconds())
+    def join(self, subscription: Subscription) -> Watcher:
+        known_for = max(self._now() - subscription.known_until, timedelta(0))
+        watcher = Watcher(subscription, due=_clock() + (subscription.interval - known_for).total_seconds())
         self._watchers.append(watcher)
         self._joined.set()
         if self._task is None or self._task.done():
@@ -139,17 +139,17 @@ class TicketPoll:
 
     async def _poll(self, watchers: list[Watcher]) -> None:
         began, now = _clock(), self._now()
-        seen = await self._see([watcher.watch for watcher in watchers], now)
+        seen = await self._see([watcher.subscription for watcher in watchers], now)
         if seen.error is not None and seen.error.retry_after is not None:
             self._not_before = _clock() + seen.error.retry_after
         for watcher in watchers:
-            seen.note(watcher.watch, now)
-            watcher.due = began + watcher.watch.interval.total_seconds()
-            watcher.sightings.put_nowait(seen.of(watcher.watch))
+            seen.note(watcher.subscription, now)
+            watcher.due = began + watcher.subscription.interval.total_seconds()
+            watcher.poll_results.put_nowait(seen.of(watcher.subscription))
 
-    async def _see(self, watches: Collection[Watch], now: datetime) -> Seen:
+    async def _see(self, subscriptions: Collection[Subscription], now: datetime) -> Seen:
         try:
-            look = next_look(watches, now)
+            look = plan_poll(subscriptions, now)
             settings = await self._read_settings()
             return await self._thread.call(settings, see, look, lambda: self._thread.is_closed)
         except UsedeskError as error:
@@ -179,23 +179,25 @@ class Seen:
     complete_since: datetime | None = None
     error: UsedeskError | None = None
 
-    def of(self, watch: Watch) -> Sighting:
-        return self.tickets.get(watch.ticket_id, None if self._covers(watch) else self.error)
+    def of(self, subscription: Subscription) -> PollResult:
+        return self.tickets.get(subscription.ticket_id, None if self._covers(subscription) else self.error)
 
-    def note(self, watch: Watch, now: datetime) -> None:
-        """Note in a watch what is known of its ticket after this poll, which began at ``now``."""
-        if watch.ticket_id in self.tried:
-            watch.tried_at = now
-        if self._covers(watch) or not isinstance(self.tickets.get(watch.ticket_id), UsedeskError | None):
-            watch.known_until = now
+    def note(self, subscription: Subscription, now: datetime) -> None:
+        """Note in a subscription what is known of its ticket after this poll, which began at ``now``."""
+        if subscription.ticket_id in self.tried:
+            subscription.tried_at = now
+        if self._covers(subscription) or not isinstance(
+            self.tickets.get(subscription.ticket_id), UsedeskError | None
+        ):
+            subscription.known_until = now
 
-    def _covers(self, watch: Watch) -> bool:
-        return self.complete_since is not None and watch.known_until >= self.complete_since
+    def _covers(self, subscription: Subscription) -> bool:
+        return self.complete_since is not None and subscription.known_until >= self.complete_since
 
 
-def see(client: UsedeskClient, look: Look, is_over: Callable[[], bool] = lambda: False) -> Seen:
+def see(client: UsedeskClient, look: PollPlan, is_over: Callable[[], bool] = lambda: False) -> Seen:
     """
-    Ask Usedesk what a look wants to know; what was seen before something went wrong counts.
+    LookUp Usedesk what a look wants to know; what was seen before something went wrong counts.
 
     :param client: what to ask with
     :param look: what to ask
@@ -214,7 +216,7 @@ def see(client: UsedeskClient, look: Look, is_over: Callable[[], bool] = lambda:
     return seen
 
 
-def _list(client: UsedeskClient, look: Look, since: datetime, seen: Seen) -> None:
+def _list(client: UsedeskClient, look: PollPlan, since: datetime, seen: Seen) -> None:
     # Newest first: a ticket that changes meanwhile moves others down the pages, where they still show.
     pages = client.ticket_pages(
         updated_after=since - OVERLAP,

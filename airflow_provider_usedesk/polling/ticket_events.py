@@ -17,9 +17,9 @@ FILTERS = ("channel_id", "tag", "status", "group_id", "assignee_id", "client_id"
 
 SOURCE = "usedesk"
 """Marks the payload of our events."""
-POSITIONS = "watcher/"
+CURSORS = "watcher/"
 """Begins the places of positions in the state store of an asset."""
-NOTES = "fired/"
+MARKERS = "fired/"
 """Begins the places of notes in it, one for each stored event."""
 
 # Clocks differ, a list lags behind, and its filter knows whole minutes only.
@@ -47,9 +47,9 @@ class Filter:
         return all(_values(row, name) & values for name, values in self.wanted.items())
 
 
-def checked_watch(events: Any, poll_interval: Any, filters: Mapping[str, Any]) -> tuple[float, Filter]:
+def checked_subscription(events: Any, poll_interval: Any, filters: Mapping[str, Any]) -> tuple[float, Filter]:
     """
-    Check what a watcher watches for.
+    Check what a watcher subscriptions for.
 
     :param filters: by name, one value or several; None for no filter
     :raises ValueError: naming every faulty argument
@@ -71,9 +71,9 @@ def event_id_of(events: Events, row: TicketRow) -> str:
     return f"new/{row.id}" if events == "new" else f"updated/{row.id}/{row.last_updated_at or row.created_at}"
 
 
-def note_key(usedesk_conn_id: str, event_id: str) -> str:
+def marker_key(usedesk_conn_id: str, event_id: str) -> str:
     """Name the place of the note that an event is stored; two accounts can have tickets of the same id."""
-    return f"{NOTES}{usedesk_conn_id}/{event_id}"
+    return f"{MARKERS}{usedesk_conn_id}/{event_id}"
 
 
 def payload_of(events: Events, usedesk_conn_id: str, row: TicketRow) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class Progress:
         self.left_out &= self.known.keys()
 
 
-def notes_needed_since(states: Iterable[Any], now: datetime) -> datetime:
+def markers_needed_since(states: Iterable[Any], now: datetime) -> datetime:
     """
     Tell which notes of stored events no watcher will ask for any more: those from before this moment.
 

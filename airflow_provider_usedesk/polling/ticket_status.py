@@ -73,7 +73,7 @@ def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
 
 
 @dataclass
-class Watch:
+class Subscription:
     """
     Hold how much is known of a ticket that somebody waits for.
 
@@ -94,7 +94,7 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Look:
+class PollPlan:
     """
     Say what to ask Usedesk in one poll.
 
@@ -108,7 +108,7 @@ class Look:
     read: tuple[int, ...]
 
 
-def next_look(watches: Collection[Watch], now: datetime) -> Look:
+def plan_poll(subscriptions: Collection[Subscription], now: datetime) -> PollPlan:
     """
     Decide how to look after all tickets with as few requests as is safe.
 
@@ -116,20 +116,24 @@ def next_look(watches: Collection[Watch], now: datetime) -> Look:
     (it may leave deleted tickets out, for example), each poll also tries to read the ticket with which that
     is longest ago.
     """
-    statuses = frozenset(status for watch in watches for status in watch.statuses)
-    in_turn = sorted(watches, key=lambda watch: (watch.tried_at, watch.ticket_id))
-    are_few = sum(not watch.in_full for watch in watches) <= FEW
-    due = [watch for watch in in_turn if watch.in_full or are_few or _is_late(watch, now)]
-    read = dict.fromkeys(watch.ticket_id for watch in due)
-    listed = [watch for watch in in_turn if watch.ticket_id not in read]
-    since = min((watch.known_until for watch in listed), default=None)
-    if all(watch.in_full for watch in due):
-        read.update(dict.fromkeys(watch.ticket_id for watch in listed[:1]))
-    return Look(since, statuses, tuple(read))
+    statuses = frozenset(status for subscription in subscriptions for status in subscription.statuses)
+    in_turn = sorted(subscriptions, key=lambda subscription: (subscription.tried_at, subscription.ticket_id))
+    are_few = sum(not subscription.in_full for subscription in subscriptions) <= FEW
+    due = [
+        subscription
+        for subscription in in_turn
+        if subscription.in_full or are_few or _is_late(subscription, now)
+    ]
+    read = dict.fromkeys(subscription.ticket_id for subscription in due)
+    listed = [subscription for subscription in in_turn if subscription.ticket_id not in read]
+    since = min((subscription.known_until for subscription in listed), default=None)
+    if all(subscription.in_full for subscription in due):
+        read.update(dict.fromkeys(subscription.ticket_id for subscription in listed[:1]))
+    return PollPlan(since, statuses, tuple(read))
 
 
-def _is_late(watch: Watch, now: datetime) -> bool:
-    return now - watch.known_until > watch.interval + REACH
+def _is_late(subscription: Subscription, now: datetime) -> bool:
+    return now - subscription.known_until > subscription.interval + REACH
 
 
 def ticket_state(ticket_id: int, ticket: Ticket) -> dict[str, Any]:

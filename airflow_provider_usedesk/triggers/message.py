@@ -56,7 +56,7 @@ class MessageDeliveryTrigger(WaitingTrigger):
         self._told: set[str] = set()
 
     def _looks(self) -> Looks:
-        return self._heard() if self.source == "webhook" else self._shown()
+        return self._webhook_reports() if self.source == "webhook" else self._polled_reports()
 
     def _event_of(self, seen: tuple[DeliveryReport, ...]) -> dict[str, Any] | None:
         from airflow_provider_usedesk.delivery.decision import Awaited, judged_aloud
@@ -67,10 +67,10 @@ class MessageDeliveryTrigger(WaitingTrigger):
             frozenset(self.delivered_statuses),
             frozenset(self.failed_statuses),
         )
-        verdict = judged_aloud(seen, awaited, self.log.info, self._told)
-        if verdict is None:
+        decision = judged_aloud(seen, awaited, self.log.info, self._told)
+        if decision is None:
             return None
-        report = verdict.report
+        report = decision.report
         self.log.info("The %s is %s.", awaited.name, report.status)
         return {"status": report.status, "comment_id": report.comment_id}
 
@@ -79,39 +79,41 @@ class MessageDeliveryTrigger(WaitingTrigger):
 
         return super()._is_final(error) and not isinstance(error, PASSING)
 
-    async def _heard(self) -> Looks:
+    async def _webhook_reports(self) -> Looks:
         """Read what Airflow remembers: often at first, then less and less."""
         from airflow_provider_usedesk.api.errors import UsedeskError
-        from airflow_provider_usedesk.delivery.report_store import aremembered
+        from airflow_provider_usedesk.delivery.report_store import aread_reports
 
         pause = FIRST_PAUSE
         while True:
             seen: tuple[DeliveryReport, ...] | UsedeskError
             try:
-                seen = await aremembered(self.usedesk_conn_id, self.ticket_id)
+                seen = await aread_reports(self.usedesk_conn_id, self.ticket_id)
             except UsedeskError as error:
                 seen = error
             yield seen
             await asyncio.sleep(max(min(pause, self.poll_interval), SHORTEST_PAUSE))
             pause = min(pause * GROWTH, self.poll_interval)
 
-    async def _shown(self) -> Looks:
+    async def _polled_reports(self) -> Looks:
         """Read the ticket, in one poll with all others that wait over this connection."""
         # It loads requests, which takes so long that it would stop the loop.
         await asyncio.to_thread(import_module, "airflow_provider_usedesk.polling.shared_poll")
         from airflow_provider_usedesk.api.errors import UsedeskError
         from airflow_provider_usedesk.api.records import TicketDetails
-        from airflow_provider_usedesk.delivery.decision import shown_reports
+        from airflow_provider_usedesk.delivery.decision import polled_reports
         from airflow_provider_usedesk.polling.shared_poll import watching
-        from airflow_provider_usedesk.polling.ticket_status import Watch
+        from airflow_provider_usedesk.polling.ticket_status import Subscription
 
         since, interval = datetime.fromisoformat(self.since), timedelta(seconds=self.poll_interval)
-        watch = Watch(self.ticket_id, frozenset(), interval, known_until=since, tried_at=since, in_full=True)
+        subscription = Subscription(
+            self.ticket_id, frozenset(), interval, known_until=since, tried_at=since, in_full=True
+        )
         hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
-        async with watching(self.usedesk_conn_id, hook.asettings, watch) as sightings:
+        async with watching(self.usedesk_conn_id, hook.asettings, subscription) as poll_results:
             while True:
-                seen = await sightings.get()
+                seen = await poll_results.get()
                 if isinstance(seen, UsedeskError):
                     yield seen
                 elif isinstance(seen, TicketDetails):
-                    yield shown_reports(seen.comments)
+                    yield polled_reports(seen.comments)

@@ -50,14 +50,16 @@ class TicketStatusTrigger(WaitingTrigger):
         # It loads requests, which takes so long that it would stop the loop.
         await asyncio.to_thread(import_module, "airflow_provider_usedesk.polling.shared_poll")
         from airflow_provider_usedesk.polling.shared_poll import watching
-        from airflow_provider_usedesk.polling.ticket_status import Watch
+        from airflow_provider_usedesk.polling.ticket_status import Subscription
 
         since, interval = datetime.fromisoformat(self.since), timedelta(seconds=self.poll_interval)
-        watch = Watch(self.ticket_id, self._goal.statuses, interval, known_until=since, tried_at=since)
+        subscription = Subscription(
+            self.ticket_id, self._goal.statuses, interval, known_until=since, tried_at=since
+        )
         hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
-        async with watching(self.usedesk_conn_id, hook.asettings, watch) as sightings:
+        async with watching(self.usedesk_conn_id, hook.asettings, subscription) as poll_results:
             while True:
-                yield await sightings.get()
+                yield await poll_results.get()
 
     def _event_of(self, seen: Ticket | None) -> dict[str, Any] | None:
         from airflow_provider_usedesk.polling.ticket_status import status_name, ticket_state

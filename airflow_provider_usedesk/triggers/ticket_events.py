@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.compat.sdk import BaseEventTrigger, TriggerEvent
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.polling.ticket_events import (
+    CURSORS,
     FILTERS,
-    POSITIONS,
     Poll,
     Progress,
-    checked_watch,
+    checked_subscription,
     event_id_of,
-    note_key,
+    marker_key,
     payload_of,
 )
 
@@ -88,7 +88,7 @@ class TicketEventsTrigger(BaseEventTrigger):
         self.usedesk_conn_id = usedesk_conn_id
         self.poll_interval = poll_interval
         given = {name: getattr(self, name) for name in FILTERS}
-        self._interval, self._filter = checked_watch(events, poll_interval, given)
+        self._interval, self._filter = checked_subscription(events, poll_interval, given)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         given = {
@@ -144,14 +144,14 @@ class TicketEventsTrigger(BaseEventTrigger):
         for event_id, row in rows.items():
             if event_id in progress.known:
                 continue
-            if await states.is_noted(self._note_key(event_id)):
+            if await states.is_noted(self._marker_key(event_id)):
                 progress.known[event_id] = poll.at
             else:
                 yield row
 
     async def _move_on(self, poll: Poll, progress: Progress, states: _States) -> None:
         for event_id in list(progress.unconfirmed):
-            if await states.is_noted(self._note_key(event_id)):
+            if await states.is_noted(self._marker_key(event_id)):
                 progress.stored(event_id, poll.at)
             elif progress.is_overdue(event_id, poll.at):
                 del progress.unconfirmed[event_id]
@@ -182,13 +182,13 @@ class TicketEventsTrigger(BaseEventTrigger):
 
     @property
     def _place(self) -> str:
-        """Name the place of this watcher's position: the same for the same watch, however often it looks."""
+        """Name the place of this watcher's position: the same for the same subscription, however often it looks."""
         wanted = {name: sorted(values, key=str) for name, values in self._filter.wanted.items()}
-        watch = json.dumps([self.usedesk_conn_id, self.events, wanted], sort_keys=True)
-        return f"{POSITIONS}{hashlib.sha256(watch.encode()).hexdigest()[:16]}"
+        subscription = json.dumps([self.usedesk_conn_id, self.events, wanted], sort_keys=True)
+        return f"{CURSORS}{hashlib.sha256(subscription.encode()).hexdigest()[:16]}"
 
-    def _note_key(self, event_id: str) -> str:
-        return note_key(self.usedesk_conn_id, event_id)
+    def _marker_key(self, event_id: str) -> str:
+        return marker_key(self.usedesk_conn_id, event_id)
 
 
 class _States:

@@ -60,10 +60,10 @@ def standalone_app(airflow: AirflowApi) -> ASGIApp:
     from starlette.routing import Mount
 
     from airflow_provider_usedesk.webhook.app import build_app
-    from airflow_provider_usedesk.webhook.auth import Gate
+    from airflow_provider_usedesk.webhook.auth import Authenticator
     from airflow_provider_usedesk.webhook.rest import RestStore
 
-    receiver = build_app(Gate(account_in_environment), RestStore(airflow))
+    receiver = build_app(Authenticator(account_in_environment), RestStore(airflow))
     return Starlette(routes=[Mount("/usedesk", receiver)])
 
 

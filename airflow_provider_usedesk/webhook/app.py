@@ -13,7 +13,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_usedesk.webhook.auth import Account, Gate
+from airflow_provider_usedesk.webhook.auth import Account, Authenticator
 from airflow_provider_usedesk.webhook.body import Limits, Malformed, NotArrived, TooLarge, read_body
 from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, read_event
 
@@ -31,11 +31,13 @@ class Store(Protocol):
         """Keep an event; return when nothing can lose it any more, raise when it was not kept."""
 
 
-def build_app(gate: Gate, store: Store, limits: Limits = USUAL, store_seconds: float = 15.0) -> ASGIApp:
+def build_app(
+    authenticator: Authenticator, store: Store, limits: Limits = USUAL, store_seconds: float = 15.0
+) -> ASGIApp:
     """
     Put the receiver together; it answers ``POST /webhook/<conn_id>/<secret>``, and 404 to all else.
 
-    :param gate: knows the secrets
+    :param authenticator: knows the secrets
     :param store: where webhooks are kept
     :param limits: how much of a webhook is taken
     :param store_seconds: how long to wait for the store before the sender is told to come again
@@ -44,7 +46,7 @@ def build_app(gate: Gate, store: Store, limits: Limits = USUAL, store_seconds: f
     app = FastAPI(
         title="Usedesk webhooks", redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None
     )
-    receiver = _Receiver(gate, store, limits, store_seconds)
+    receiver = _Receiver(authenticator, store, limits, store_seconds)
     app.add_api_route(PLACE + "{conn_id}/{secret}", receiver.answer, methods=["POST"], response_model=None)
     for status in (404, 405):
         app.add_exception_handler(status, _not_found)
@@ -79,8 +81,10 @@ def _hide_secret(scope: Scope) -> None:
 class _Receiver:
     """Answer webhooks."""
 
-    def __init__(self, gate: Gate, store: Store, limits: Limits, store_seconds: float) -> None:
-        self._gate = gate
+    def __init__(
+        self, authenticator: Authenticator, store: Store, limits: Limits, store_seconds: float
+    ) -> None:
+        self._authenticator = authenticator
         self._store = store
         self._limits = limits
         self._store_seconds = store_seconds
@@ -88,7 +92,7 @@ class _Receiver:
 
     async def answer(self, request: Request, conn_id: str, secret: str) -> Answer:
         try:
-            account = await run_in_threadpool(self._gate.account, conn_id, secret)
+            account = await run_in_threadpool(self._authenticator.account, conn_id, secret)
             if account is None:
                 return await _not_found()
             return await self._take(request, conn_id, account)

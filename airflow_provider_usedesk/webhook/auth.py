@@ -72,7 +72,7 @@ def account_of(connection: Connection | None) -> Account | None:
     return read_account(connection.password, connection.extra_dejson)
 
 
-class Gate:
+class Authenticator:
     """
     Let in who knows the secret of a connection.
 

@@ -22,10 +22,10 @@ async def receiver(scope: Scope, receive: Receive, send: Send) -> None:
 @cache
 def _app() -> ASGIApp:
     from airflow_provider_usedesk.webhook.app import build_app
-    from airflow_provider_usedesk.webhook.auth import Gate
+    from airflow_provider_usedesk.webhook.auth import Authenticator
     from airflow_provider_usedesk.webhook.metastore import MetastoreStore
 
-    return build_app(Gate(account_in_airflow), MetastoreStore())
+    return build_app(Authenticator(account_in_airflow), MetastoreStore())
 
 
 def account_in_airflow(conn_id: str) -> Account | None:

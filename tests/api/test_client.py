@@ -501,7 +501,7 @@ class TestPace:
         store = MemoryStore(lambda: time.now)
 
         def make(token=TOKEN, **extra):
-            settings = replace(read_settings(token=token, host=URL, extra=extra), pace_store=store)
+            settings = replace(read_settings(token=token, host=URL, extra=extra), rate_limit_store=store)
             return UsedeskClient(settings, sleep=time.sleep, clock=lambda: time.now, jitter=lambda: 0.5)
 
         return make

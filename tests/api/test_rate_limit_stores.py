@@ -30,9 +30,9 @@ from airflow_provider_usedesk.api.rate_limiter import (
     LONGEST_HOLD,
     REMEMBERED,
     MemoryStore,
-    PaceState,
-    PaceStoreUnavailable,
-    Turn,
+    Permit,
+    RateLimitState,
+    RateLimitStoreUnavailable,
     Wait,
     refused,
     take,
@@ -43,20 +43,20 @@ INTERVAL = 0.002
 
 
 def turns(store, count: int) -> list[float]:
-    """Ask for turns, over and over, until there were so many."""
+    """LookUp for turns, over and over, until there were so many."""
     got: list[float] = []
     for _ in range(100 * count):
         if len(got) == count:
             break
         step = store.change(ACCOUNT, lambda state, now: take(state, now, INTERVAL))
-        if isinstance(step, Turn):
+        if isinstance(step, Permit):
             got.append(step.at)
         else:
             time.sleep(step.seconds)
     return got
 
 
-def state_of(store) -> PaceState:
+def state_of(store) -> RateLimitState:
     return store.change(ACCOUNT, lambda state, now: (state, state))
 
 
@@ -64,7 +64,7 @@ def hold(store, seconds: float) -> None:
     """Let a request be refused."""
 
     def decide(state, now):
-        return refused(state, now, Turn(now, is_watched=False), 0.4, seconds, 0.5), None
+        return refused(state, now, Permit(now, is_watched=False), 0.4, seconds, 0.5), None
 
     store.change(ACCOUNT, decide)
 
@@ -76,7 +76,7 @@ def are_apart(moments: list[float]) -> bool:
 TAKE_TURNS = """
 import json, sys, time
 from pathlib import Path
-from airflow_provider_usedesk.api.rate_limiter import Turn, take
+from airflow_provider_usedesk.api.rate_limiter import Permit, take
 from airflow_provider_usedesk.api.rate_limit_stores import FileStore
 INTERVAL, ACCOUNT = {INTERVAL!r}, {ACCOUNT!r}
 {source}
@@ -123,7 +123,7 @@ class TestFile:
             try:
                 rate_limit_stores.LOCK_TIMEOUT = 0
                 state_of(store)
-            except PaceStoreUnavailable:
+            except RateLimitStoreUnavailable:
                 os._exit(0)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -154,14 +154,14 @@ class TestFile:
             folder.symlink_to(tmp_path / "elsewhere")
         else:
             folder.touch()
-        with pytest.raises(PaceStoreUnavailable):
+        with pytest.raises(RateLimitStoreUnavailable):
             state_of(store)
         assert [path.name for path in tmp_path.rglob(ACCOUNT)] == []
 
     def test_a_link_in_the_place_of_a_file_is_not_followed(self, store, folder, tmp_path):
         folder.mkdir(mode=0o700)
         (folder / ACCOUNT).symlink_to(tmp_path / "victim")
-        with pytest.raises(PaceStoreUnavailable):
+        with pytest.raises(RateLimitStoreUnavailable):
             hold(store, 60)
         assert not (tmp_path / "victim").exists()
 
@@ -177,7 +177,7 @@ class TestFile:
         folder.mkdir(mode=0o700)
         (folder / ACCOUNT).write_bytes(content)
         (folder / ACCOUNT).chmod(0o600)
-        assert state_of(store) == PaceState()
+        assert state_of(store) == RateLimitState()
         hold(store, 60)
         assert state_of(store).refusals == 1
 
@@ -186,7 +186,7 @@ class TestFile:
         monkeypatch.setattr(rate_limit_stores, "LOCK_TIMEOUT", 0)
         with (folder / ACCOUNT).open() as file:
             store._fcntl.flock(file, store._fcntl.LOCK_EX)
-            with pytest.raises(PaceStoreUnavailable):
+            with pytest.raises(RateLimitStoreUnavailable):
                 state_of(store)
         state_of(store)
 
@@ -216,7 +216,7 @@ class Failing:
     def change(self, name, decide):
         self.asked += 1
         if self.is_away:
-            raise PaceStoreUnavailable("Redis (TimeoutError)")
+            raise RateLimitStoreUnavailable("Redis (TimeoutError)")
         return self.memory.change(name, decide)
 
 
@@ -294,9 +294,9 @@ class TestRedis:
 
         def decide(state, now):
             if not seen:
-                other.change(ACCOUNT, lambda state, now: (PaceState(refusals=5, changed=now), None))
+                other.change(ACCOUNT, lambda state, now: (RateLimitState(refusals=5, changed=now), None))
             seen.append(state.refusals)
-            return PaceState(refusals=state.refusals + 1, changed=now), None
+            return RateLimitState(refusals=state.refusals + 1, changed=now), None
 
         one.change(ACCOUNT, decide)
         assert seen == [0, 5]
@@ -323,7 +323,7 @@ class TestRedis:
     def test_a_redis_that_cannot_be_reached_is_told_at_once(self):
         with socket.create_server(("127.0.0.1", 0)) as nobody:
             port = nobody.getsockname()[1]
-        with pytest.raises(PaceStoreUnavailable, match="ConnectionError"):
+        with pytest.raises(RateLimitStoreUnavailable, match="ConnectionError"):
             state_of(RedisStore(redis.Redis(port=port)))
 
     def test_a_redis_that_does_not_answer_is_not_waited_for_long(self, monkeypatch):
@@ -335,5 +335,5 @@ class TestRedis:
             store = RedisStore(client)
             used = client.get_connection_kwargs()
             assert (used["socket_timeout"], used["socket_connect_timeout"]) == (0.05, 0.05)
-            with pytest.raises(PaceStoreUnavailable, match="TimeoutError"):
+            with pytest.raises(RateLimitStoreUnavailable, match="TimeoutError"):
                 state_of(store)

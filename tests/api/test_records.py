@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_usedesk.api import errors, records
-from airflow_provider_usedesk.api.responses import Answer
+from airflow_provider_usedesk.api.responses import Response
 
 # The shapes that the pages document, with made-up values.
 TICKET_ROW = {
@@ -133,7 +133,7 @@ SAMPLES: dict[str, Any] = {
 
 def read(name: str, body: Any) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return getattr(records, name)(Answer(200, {}, content))
+    return getattr(records, name)(Response(200, {}, content))
 
 
 def with_ids_as(kind: type, body: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_usedesk.api import errors, records, responses
-from airflow_provider_usedesk.api.responses import Answer, CreatedTicket, created_ticket
+from airflow_provider_usedesk.api.responses import CreatedTicket, Response, created_ticket
 
 SUCCESS = {"status": "success", "ticket_id": 2154861}
 
@@ -18,7 +18,7 @@ def answer(body, status=200, sending=True, **headers):
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, CaseInsensitiveDict(headers), body, sending=sending)
+    return Response(status, CaseInsensitiveDict(headers), body, sending=sending)
 
 
 def error(*args, **kwargs):

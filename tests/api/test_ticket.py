@@ -16,7 +16,7 @@ from airflow_provider_usedesk.api.ticket import ticket_request
 WORDS = {"subject": "s", "message": "m"}
 
 
-def fields(params: dict[str, Any], rules: ticket.Rules = ticket.TICKET) -> dict[str, Any]:
+def fields(params: dict[str, Any], rules: ticket.MessageProfile = ticket.TICKET) -> dict[str, Any]:
     body = json.loads(ticket_request(params, rules).as_json("token"))
     assert body.pop("api_token") == "token"
     return body
@@ -27,7 +27,7 @@ def sent(**params: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in WORDS}
 
 
-def faults(params: dict[str, Any], rules: ticket.Rules = ticket.TICKET) -> dict[str, str]:
+def faults(params: dict[str, Any], rules: ticket.MessageProfile = ticket.TICKET) -> dict[str, str]:
     with pytest.raises(UsedeskInvalidRequest) as raised:
         ticket_request(params, rules)
     return dict(fault.split(": ", 1) for fault in raised.value.faults)

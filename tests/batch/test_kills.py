@@ -15,14 +15,14 @@ from jinja2 import Environment
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.batch import checkpoint, runner as engine
-from airflow_provider_usedesk.batch.checkpoint import Ledger
-from airflow_provider_usedesk.batch.options import Rules
-from airflow_provider_usedesk.batch.row_params import RowArguments
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint
+from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun, Steps
 from airflow_provider_usedesk.batch.summary import NoResults
-from airflow_provider_usedesk.batch.worker_pool import Gate
-from airflow_provider_usedesk.idempotency.send_once import Absent, Found, Unsure
+from airflow_provider_usedesk.batch.worker_pool import SendLease
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Where a try must not end at a wrong place; between these all that is done can be done again.
@@ -75,7 +75,7 @@ class Process:
         self.world = world
         self.has_trouble = has_trouble
         self.is_dead = False
-        self.gate = Gate(world.clock, world.sleep)
+        self.lease = SendLease(world.clock, world.sleep)
         self.batch: BatchRun | None = None
 
     def get(self, name):
@@ -96,7 +96,7 @@ class Process:
 
     def send(self, row):
         world = self.world
-        self.gate.pause(max(world.held_until - world.clock(), 0))
+        self.lease.pause(max(world.held_until - world.clock(), 0))
         with world.lock:
             self.live()
             what = world.chance.random()
@@ -115,7 +115,7 @@ class Process:
         self.live()
         for doubt in doubts:
             if self.world.chance.random() < 0.1:
-                yield doubt.row.number, Unsure("Usedesk does not answer")
+                yield doubt.row.number, Ambiguous("Usedesk does not answer")
                 continue
             made = self.world.tickets.get(doubt.row.key, [])
             found = [ticket for ticket, at in made if doubt.since - AROUND <= at <= doubt.until + AROUND]
@@ -123,7 +123,7 @@ class Process:
             yield doubt.row.number, Found(CreatedTicket(found[0])) if found else Absent()
 
     def run(self, rows, rules):
-        arguments = RowArguments({}, frozenset(), {}, "id", Environment(), {})
+        arguments = RowParams({}, frozenset(), {}, "id", Environment(), {})
         steps = Steps(
             lambda key, params: ({"additional_id": key}, ()),
             self.send,
@@ -131,7 +131,7 @@ class Process:
             NoResults(),
             now=self.world.now,
         )
-        self.batch = BatchRun(read_rows(rows), arguments, Ledger(self), rules, steps, self.gate)
+        self.batch = BatchRun(read_rows(rows), arguments, Checkpoint(self), rules, steps, self.lease)
         return self.batch.run()
 
 
@@ -169,7 +169,7 @@ def test_each_row_gets_one_ticket_wherever_tries_end(seed, monkeypatch):
     world = World(seed)
     chance = random.Random(-seed)
     rows = [{"id": number} for number in range(chance.choice([4, 12]))]
-    rules = Rules(max_in_flight=chance.choice([1, 4]), validate=chance.choice(["first", "row"]))
+    rules = BatchOptions(max_in_flight=chance.choice([1, 4]), validate=chance.choice(["first", "row"]))
     for _ in range(12):
         process = Process(world, has_trouble=chance.random() < 0.3)
         how = chance.choice(["killed", "killed", "stopped", "timed out", "told to stop"])

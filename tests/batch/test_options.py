@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.batch.options import Rules, as_number, read_rules
+from airflow_provider_usedesk.batch.options import BatchOptions, as_number, read_options
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 
 GIVEN = {
@@ -29,16 +29,16 @@ GIVEN = {
 
 def faults(**given):
     with pytest.raises(UsedeskInvalidRequest) as caught:
-        read_rules(**{**GIVEN, **given})
+        read_options(**{**GIVEN, **given})
     return caught.value.faults
 
 
 def test_the_defaults_are_those_of_the_engine():
-    assert read_rules(**GIVEN) == Rules()
+    assert read_options(**GIVEN) == BatchOptions()
 
 
 def test_what_was_written_is_what_counts():
-    rules = read_rules(
+    rules = read_options(
         **{
             **GIVEN,
             "max_in_flight": 64,
@@ -55,7 +55,7 @@ def test_what_was_written_is_what_counts():
             "row_key": "{{ row.a }}-{{ row.b }}",
         }
     )
-    assert rules == Rules(
+    assert rules == BatchOptions(
         max_in_flight=64,
         max_bad_rows=0.5,
         max_failures=7,

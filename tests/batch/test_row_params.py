@@ -7,13 +7,13 @@ from jinja2 import ChainableUndefined, Environment, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.batch.row_params import FaultyRow, RowArguments
+from airflow_provider_usedesk.batch.row_params import FaultyRow, RowParams
 
 NAMES = frozenset({"subject", "message", "template_variables", "custom_fields", "client_phone"})
 
 
 def arguments(templates=None, key="id", shared=None, context=None, environment=None):
-    return RowArguments(
+    return RowParams(
         shared or {}, NAMES, templates or {}, key, environment or SandboxedEnvironment(), context or {}
     )
 
@@ -124,13 +124,13 @@ PHONE = "+7 912 345-67-89"
 @pytest.mark.parametrize(
     ("template", "fault"),
     [
-        ("{{ prices[row.plan] }}", "its template looks for something that is not there"),
-        ("{{ prices[row.plan].euro }}", "its template looks for something that is not there"),
-        ("{{ row[row.plan] }}", "its template looks for something that is not there"),
-        ("{{ row.plan + 1 }}", "its template failed (TypeError)"),
-        ("{{ fail(row.plan) }}", "its template failed (ValueError)"),
-        ("{{ row.plan.__class__.__mro__ }}", "its template failed (SecurityError)"),
-        ("{{ pricez[row.plan] }}", "'pricez' is undefined"),
+        ("{{ prices[row.loader] }}", "its template looks for something that is not there"),
+        ("{{ prices[row.loader].euro }}", "its template looks for something that is not there"),
+        ("{{ row[row.loader] }}", "its template looks for something that is not there"),
+        ("{{ row.loader + 1 }}", "its template failed (TypeError)"),
+        ("{{ fail(row.loader) }}", "its template failed (ValueError)"),
+        ("{{ row.loader.__class__.__mro__ }}", "its template failed (SecurityError)"),
+        ("{{ pricez[row.loader] }}", "'pricez' is undefined"),
         ("{{ prices.gold }}", "'gold' is undefined"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_fault_names_no_value_of_the_row(template, fault):
         raise ValueError(value)
 
     with pytest.raises(FaultyRow) as caught:
-        rendered(template, {"plan": PHONE}, context={"prices": {}, "fail": fail})
+        rendered(template, {"loader": PHONE}, context={"prices": {}, "fail": fail})
     assert caught.value.faults == (f"message: {fault}",)
     assert PHONE not in str(caught.value)
     assert caught.value.__context__ is None

@@ -13,17 +13,17 @@ from jinja2 import Environment, StrictUndefined
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.batch import runner as engine
-from airflow_provider_usedesk.batch.checkpoint import Ledger, LedgerTaken, OpenRow
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint, CheckpointTaken, OpenRow
 from airflow_provider_usedesk.batch.loader import TooManyBadRows
-from airflow_provider_usedesk.batch.options import Rules
+from airflow_provider_usedesk.batch.options import BatchOptions
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
-from airflow_provider_usedesk.batch.row_params import RowArguments
+from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.row_store import Sendable, digest
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import LEASE, MAX_OPEN, BatchRun, Paused, Steps
 from airflow_provider_usedesk.batch.summary import Summary, has_failed, progress
-from airflow_provider_usedesk.batch.worker_pool import Gate, HandedBack
-from airflow_provider_usedesk.idempotency.send_once import Absent, Found, Unsure
+from airflow_provider_usedesk.batch.worker_pool import SendAborted, SendLease
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -112,9 +112,9 @@ class Batch:
             raise errors.UsedeskInvalidRequest(faults)
         return {**params, "additional_id": key}, []
 
-    def run(self, rows, rules=None, send=None, row_key="name", gate=None):
+    def run(self, rows, rules=None, send=None, row_key="name", lease=None):
         self.results = self.results_class()
-        arguments = RowArguments(
+        arguments = RowParams(
             shared={"channel_id": 1},
             names=frozenset({"client_phone", "subject", "channel_id"}),
             templates={"subject": "Dear {{ row.name }}"},
@@ -132,7 +132,12 @@ class Batch:
             now=lambda: self.now,
         )
         self.last = BatchRun(
-            read_rows(rows), arguments, Ledger(self.memory), rules or Rules(), steps, gate or Gate()
+            read_rows(rows),
+            arguments,
+            Checkpoint(self.memory),
+            rules or BatchOptions(),
+            steps,
+            lease or SendLease(),
         )
         return self.last.run()
 
@@ -182,13 +187,13 @@ def killed_at(batch, write, rows, rules):
     ticks = itertools.count()
     with pytest.raises(Died):
         # Seconds pass at each look at the clock: writes are many, and small.
-        batch.run(rows, rules, send=send, gate=Gate(clock=lambda: float(next(ticks))))
+        batch.run(rows, rules, send=send, lease=SendLease(clock=lambda: float(next(ticks))))
     batch.memory.before_write = lambda name: None
 
 
 @pytest.mark.parametrize("write", range(12))
 def test_a_try_that_is_killed_at_any_write_leaves_each_row_to_be_sent_once(batch, write):
-    rows, rules = people(60), Rules(max_in_flight=4)
+    rows, rules = people(60), BatchOptions(max_in_flight=4)
     killed_at(batch, write, rows, rules)
     summary = batch.run(rows, rules)
     assert summary.left == summary.unknown == 0
@@ -200,7 +205,7 @@ def test_a_try_that_is_killed_at_any_write_leaves_each_row_to_be_sent_once(batch
 
 
 def test_many_kills_in_a_row(batch):
-    rows, rules = people(200), Rules(max_in_flight=4)
+    rows, rules = people(200), BatchOptions(max_in_flight=4)
     for write in (2, 5, 1, 7, 3, 0, 9):
         killed_at(batch, write, rows, rules)
     batch.run(rows, rules)
@@ -226,11 +231,11 @@ def test_what_nobody_can_tell_stays_unknown_and_is_asked_again_by_the_next_try(b
     batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
     look_up, batch.usedesk.look_up = (
         batch.usedesk.look_up,
-        lambda doubts, _: [(doubt.row.number, Unsure("Usedesk does not answer")) for doubt in doubts],
+        lambda doubts, _: [(doubt.row.number, Ambiguous("Usedesk does not answer")) for doubt in doubts],
     )
     summary = batch.run(people(5))
     assert (summary.sent, summary.unknown, summary.left) == (4, 1, 0)
-    assert has_failed(summary, Rules())
+    assert has_failed(summary, BatchOptions())
     assert [row[2] for row in batch.results if row[1] == "n3"] == ["unknown"]
     batch.usedesk.look_up = look_up
     summary = batch.run(people(5))
@@ -241,7 +246,7 @@ def test_what_nobody_can_tell_stays_unknown_and_is_asked_again_by_the_next_try(b
 @pytest.mark.parametrize(("on_unknown", "unknown", "sends"), [("fail", 1, 1), ("send", 0, 2)])
 def test_on_unknown_outcome(batch, on_unknown, unknown, sends):
     batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
-    summary = batch.run(people(5), Rules(on_unknown=on_unknown))
+    summary = batch.run(people(5), BatchOptions(on_unknown=on_unknown))
     assert (summary.unknown, batch.usedesk.sends["n3"]) == (unknown, sends)
     assert batch.usedesk.asked == []
 
@@ -321,9 +326,9 @@ def test_nothing_is_sent_when_too_many_rows_are_bad(batch):
 @pytest.mark.parametrize("most", [2, 0.4])
 def test_as_many_bad_rows_as_allowed_are_left_out(batch, most):
     rows = [*people(3), {"name": "x"}, {"client_phone": "79"}]
-    summary = batch.run(rows, Rules(max_bad_rows=most))
+    summary = batch.run(rows, BatchOptions(max_bad_rows=most))
     assert (summary.sent, summary.bad) == (3, 2)
-    assert has_failed(summary, Rules())
+    assert has_failed(summary, BatchOptions())
 
 
 def test_a_template_names_what_a_row_does_not_have(batch):
@@ -333,12 +338,12 @@ def test_a_template_names_what_a_row_does_not_have(batch):
 
 def test_rows_are_checked_one_by_one_where_that_is_wanted(batch):
     rows = [*people(600), {"name": "x"}]
-    summary = batch.run(rows, Rules(validate="row"))
+    summary = batch.run(rows, BatchOptions(validate="row"))
     assert (summary.rows, summary.sent, summary.bad) == (601, 600, 1)
 
 
 def test_a_killed_try_that_checks_row_by_row_is_resumed_as_well(batch):
-    rows, rules = people(700), Rules(validate="row", max_in_flight=4)
+    rows, rules = people(700), BatchOptions(validate="row", max_in_flight=4)
     killed_at(batch, 20, rows, rules)
     batch.run(rows, rules)
     assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 700
@@ -348,17 +353,17 @@ def test_a_killed_try_that_checks_row_by_row_is_resumed_as_well(batch):
 def test_too_many_failures_end_the_run(batch, most):
     for row in people(1000):
         batch.usedesk.faults[row["name"]] = [errors.UsedeskRejected("No.")]
-    summary = batch.run(people(1000), Rules(max_failures=most, max_in_flight=2))
+    summary = batch.run(people(1000), BatchOptions(max_failures=most, max_in_flight=2))
     assert 20 < summary.rejected < 40
     assert summary.left == 1000 - summary.rejected
-    assert has_failed(summary, Rules(max_failures=most, fail_on="none"))
+    assert has_failed(summary, BatchOptions(max_failures=most, fail_on="none"))
 
 
 @pytest.mark.parametrize(
     ("fail_on", "some", "every"), [("any", True, True), ("all", False, True), ("none", False, False)]
 )
 def test_when_a_batch_has_failed(batch, fail_on, some, every):
-    rules = Rules(fail_on=fail_on)
+    rules = BatchOptions(fail_on=fail_on)
     for row in people(2):
         batch.usedesk.faults[row["name"]] = [errors.UsedeskRejected("No.")]
     assert has_failed(batch.run(people(2)), rules) is every
@@ -370,8 +375,8 @@ def test_a_message_that_was_not_delivered_is_a_failure_and_is_not_sent_again(bat
     batch.usedesk.faults["n2"] = ["not delivered"]
     summary = batch.run(people(3))
     assert (summary.sent, summary.not_delivered) == (2, 1)
-    assert has_failed(summary, Rules())
-    assert not has_failed(summary, Rules(ignore_not_delivered=True))
+    assert has_failed(summary, BatchOptions())
+    assert not has_failed(summary, BatchOptions(ignore_not_delivered=True))
     assert [row[2:4] for row in batch.results if row[1] == "n2"] == [
         ("not_delivered", batch.usedesk.tickets["n2"][0])
     ]
@@ -379,7 +384,7 @@ def test_a_message_that_was_not_delivered_is_a_failure_and_is_not_sent_again(bat
     assert summary.sent == 0
     assert batch.usedesk.sends["n2"] == 1
     # It is still a failure, as it is for a single message.
-    assert has_failed(summary, Rules())
+    assert has_failed(summary, BatchOptions())
 
 
 def test_changed_recipients_are_noticed_and_known_by_their_keys(batch, caplog):
@@ -416,21 +421,21 @@ def test_a_request_that_does_not_end_does_not_keep_a_stopped_run(batch):
         hangs.wait(60)
         return batch.usedesk.send(row)
 
-    gate = Gate(clock=lambda: float(next(ticks)))
-    summary = batch.run(people(5), Rules(max_in_flight=1), send=hang, gate=gate)
+    lease = SendLease(clock=lambda: float(next(ticks)))
+    summary = batch.run(people(5), BatchOptions(max_in_flight=1), send=hang, lease=lease)
     assert (summary.sent, summary.left) == (0, 5)
     hangs.set()
 
 
 def test_a_thread_that_waits_hands_its_row_back_when_the_gate_closes(batch):
-    gate = Gate()
+    lease = SendLease()
 
     def wait(row):
         batch.last.stop()
-        gate.pause(3600)
+        lease.pause(3600)
         return batch.usedesk.send(row)
 
-    summary = batch.run(people(5), send=wait, gate=gate)
+    summary = batch.run(people(5), send=wait, lease=lease)
     assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
 
 
@@ -440,7 +445,7 @@ def test_a_row_that_was_handed_back_is_sent_in_the_same_try(batch):
     def send(row):
         if row.key not in handed_back:
             handed_back.add(row.key)
-            raise HandedBack
+            raise SendAborted
         return batch.usedesk.send(row)
 
     summary = batch.run(people(30), send=send)
@@ -452,12 +457,12 @@ QUIET = QuietHours.read("22:00-08:00", "UTC")
 
 def test_rows_of_quiet_hours_are_left(batch):
     batch.now = NOON.replace(hour=23)
-    summary = batch.run(people(5), Rules(quiet_hours=QUIET, in_quiet_hours="leave"))
+    summary = batch.run(people(5), BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave"))
     assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
-    assert not has_failed(summary, Rules())
+    assert not has_failed(summary, BatchOptions())
     assert {row[2] for row in batch.results} == {"left"}
     batch.now = NOON
-    assert batch.run(people(5), Rules(quiet_hours=QUIET, in_quiet_hours="leave")).sent == 5
+    assert batch.run(people(5), BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave")).sent == 5
 
 
 def test_rows_wait_for_the_end_of_quiet_hours(batch):
@@ -472,7 +477,9 @@ def test_rows_wait_for_the_end_of_quiet_hours(batch):
         sent_at.append(batch.now)
         return batch.usedesk.send(row)
 
-    summary = batch.run(people(5), Rules(quiet_hours=QUIET), send=send, gate=Gate(sleep=pass_an_hour))
+    summary = batch.run(
+        people(5), BatchOptions(quiet_hours=QUIET), send=send, lease=SendLease(sleep=pass_an_hour)
+    )
     assert summary.sent == 5
     assert min(sent_at) == NOON.replace(day=2, hour=8)
 
@@ -486,7 +493,7 @@ def test_quiet_hours_that_begin_in_the_middle_stop_the_sending(batch):
             batch.now = NOON.replace(hour=22)
         return answer
 
-    rules = Rules(quiet_hours=QUIET, pauses=True, max_in_flight=2)
+    rules = BatchOptions(quiet_hours=QUIET, pauses=True, max_in_flight=2)
     with pytest.raises(Paused) as caught:
         batch.run(people(200), rules, send=send)
     assert caught.value.until == NOON.replace(day=2, hour=8)
@@ -500,8 +507,8 @@ def test_quiet_hours_that_begin_in_the_middle_stop_the_sending(batch):
 def test_progress_is_reported_at_a_calm_interval(batch, caplog):
     caplog.set_level("INFO")
     ticks = itertools.count()
-    gate = Gate(clock=lambda: float(next(ticks)))
-    batch.run(people(200), Rules(report_seconds=5.0), gate=gate)
+    lease = SendLease(clock=lambda: float(next(ticks)))
+    batch.run(people(200), BatchOptions(report_seconds=5.0), lease=lease)
     assert batch.reports
     assert all(one.sent + one.left == 200 for one in batch.reports)
     assert "Sent 200 of 200" in caplog.text
@@ -515,9 +522,9 @@ def test_what_progress_says():
 
 def with_open_rows(batch, keys, since=NOON, until=NOON, shown=0):
     """Let an earlier try have ended with rows on their way."""
-    ledger = Ledger(batch.memory)
-    list(ledger.read())
-    ledger.write([], [OpenRow(digest(key), since, until, shown) for key in keys])
+    checkpoint = Checkpoint(batch.memory)
+    list(checkpoint.read())
+    checkpoint.write([], [OpenRow(digest(key), since, until, shown) for key in keys])
 
 
 @pytest.mark.parametrize("validate", ["first", "row"])
@@ -525,7 +532,7 @@ def test_a_try_that_died_with_many_rows_on_their_way_is_resumed(batch, validate)
     keys = [row["name"] for row in people(MAX_OPEN)]
     with_open_rows(batch, keys)
     batch.usedesk.tickets = {key: [2000 + number] for number, key in enumerate(keys[:100])}
-    summary = batch.run(people(1000), Rules(validate=validate))
+    summary = batch.run(people(1000), BatchOptions(validate=validate))
     assert (summary.sent, summary.left, summary.unknown) == (1000, 0, 0)
     assert batch.usedesk.sends.total() == 900
 
@@ -533,7 +540,7 @@ def test_a_try_that_died_with_many_rows_on_their_way_is_resumed(batch, validate)
 @pytest.mark.parametrize("validate", ["first", "row"])
 def test_rows_in_doubt_that_are_no_longer_there_are_remembered_and_keep_nobody(batch, validate):
     with_open_rows(batch, [f"gone-{number}" for number in range(MAX_OPEN)])
-    assert batch.run(people(20), Rules(validate=validate)).sent == 20
+    assert batch.run(people(20), BatchOptions(validate=validate)).sent == 20
     batch.usedesk.tickets["gone-7"] = [7]
     # Back again, it is asked about.
     assert batch.run([*people(20), {"name": "gone-7", "client_phone": "79"}]).skipped == 20
@@ -542,10 +549,10 @@ def test_rows_in_doubt_that_are_no_longer_there_are_remembered_and_keep_nobody(b
 
 def open_now(batch):
     """What the next try would find if this one died now."""
-    ledger = Ledger(Memory())
-    ledger._pieces.values = dict(batch.memory.values)
-    list(ledger.read())
-    return ledger.open
+    checkpoint = Checkpoint(Memory())
+    checkpoint._store.values = dict(batch.memory.values)
+    list(checkpoint.read())
+    return checkpoint.open
 
 
 def test_a_doubt_is_asked_about_for_all_the_time_in_which_it_may_have_been_sent(batch):
@@ -583,11 +590,11 @@ def test_a_worker_that_was_taken_for_dead_sends_nothing_more(batch):
     def take_over(row):
         answer = batch.usedesk.send(row)
         if batch.usedesk.sends.total() == 20:
-            list(Ledger(batch.memory).read())
+            list(Checkpoint(batch.memory).read())
         return answer
 
-    with pytest.raises(LedgerTaken):
-        batch.run(people(300), Rules(max_in_flight=4), send=take_over)
+    with pytest.raises(CheckpointTaken):
+        batch.run(people(300), BatchOptions(max_in_flight=4), send=take_over)
     assert batch.usedesk.sends.total() <= 40
     batch.run(people(300))
     assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 300
@@ -613,7 +620,7 @@ def test_the_moment_until_which_rows_may_be_sent_is_written_anew_while_they_wait
         waits.wait(60)
         return batch.usedesk.send(row)
 
-    batch.run(people(1), Rules(max_in_flight=1), send=send, gate=Gate(clock))
+    batch.run(people(1), BatchOptions(max_in_flight=1), send=send, lease=SendLease(clock))
     # Never more than a few seconds old: a row is not sent long after what is known of it.
     moments = sorted(set(spans))
     assert max(later - one for one, later in itertools.pairwise(moments)) <= timedelta(seconds=LEASE)
@@ -623,7 +630,7 @@ def test_the_moment_until_which_rows_may_be_sent_is_written_anew_while_they_wait
 def test_a_run_that_ends_early_is_not_a_success(batch):
     for row in people(2000):
         batch.usedesk.faults[row["name"]] = ["lost"] * 3
-    rules = Rules(fail_on="none")
+    rules = BatchOptions(fail_on="none")
     summary = batch.run(people(2000), rules)
     assert summary.left
     assert not has_failed(summary, rules)
@@ -634,7 +641,7 @@ def test_a_run_that_has_sent_all_or_leaves_the_rest_was_not_cut_short(batch):
     batch.run(people(5))
     assert not batch.last.was_cut_short
     batch.now = NOON.replace(hour=23)
-    batch.run(people(9), Rules(quiet_hours=QUIET, in_quiet_hours="leave"))
+    batch.run(people(9), BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave"))
     assert not batch.last.was_cut_short
 
 
@@ -642,7 +649,7 @@ def test_a_run_that_has_sent_all_or_leaves_the_rest_was_not_cut_short(batch):
 def test_rows_of_an_earlier_try_that_were_not_sent_are_left_as_well(batch, validate):
     with_open_rows(batch, ["n2", "n400"])
     batch.now = NOON.replace(hour=23)
-    rules = Rules(quiet_hours=QUIET, in_quiet_hours="leave", validate=validate)
+    rules = BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave", validate=validate)
     summary = batch.run(people(500), rules)
     assert (summary.left, summary.unknown) == (500, 0)
     assert sorted(row[0] for row in batch.results) == list(range(1, 501))
@@ -677,21 +684,23 @@ def test_an_interrupt_does_not_wait_for_requests_that_do_not_end(batch):
         return float(next(ticks))
 
     with pytest.raises(TimedOut):
-        batch.run(people(5), Rules(max_in_flight=1), send=lambda row: hangs.wait(60), gate=Gate(clock))
+        batch.run(
+            people(5), BatchOptions(max_in_flight=1), send=lambda row: hangs.wait(60), lease=SendLease(clock)
+        )
     hangs.set()
 
 
 def test_results_are_shown_at_each_report(batch):
     """Object storage has them while the batch waits, too."""
     ticks = itertools.count()
-    batch.run(people(200), Rules(report_seconds=5.0), gate=Gate(lambda: float(next(ticks))))
+    batch.run(people(200), BatchOptions(report_seconds=5.0), lease=SendLease(lambda: float(next(ticks))))
     assert batch.results.shown == len(batch.reports)
 
 
 def test_no_log_line_holds_a_key_or_a_column(batch, caplog):
     caplog.set_level("INFO")
     batch.usedesk.faults["n2"] = [errors.UsedeskRejected("No.")]
-    batch.run([*people(5), {"name": "secret-name"}], Rules(max_bad_rows=9))
+    batch.run([*people(5), {"name": "secret-name"}], BatchOptions(max_bad_rows=9))
     assert "secret-name" not in caplog.text
     assert "n2" not in caplog.text
     assert "row 2: UsedeskRejected: No." in caplog.text

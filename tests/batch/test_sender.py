@@ -1,4 +1,4 @@
-"""The messages of a batch in a Usedesk that answers: each under a key of its own, found again by it."""
+"""The sender of a batch in a Usedesk that answers: each under a key of its own, found again by it."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from airflow_provider_usedesk.api.ticket import TICKET, WHATSAPP_TEMPLATE
 from airflow_provider_usedesk.batch import sender as module
 from airflow_provider_usedesk.batch.row_params import FaultyRow
 from airflow_provider_usedesk.batch.row_store import Sendable
-from airflow_provider_usedesk.batch.sender import Messages
+from airflow_provider_usedesk.batch.sender import MessageSender
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt
-from airflow_provider_usedesk.batch.worker_pool import Gate, HandedBack
-from airflow_provider_usedesk.idempotency.send_once import Absent, Found, Unsure
+from airflow_provider_usedesk.batch.worker_pool import SendAborted, SendLease
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
 
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def gate():
-    gate = Gate()
-    gate.open(float("inf"))
-    return gate
+def lease():
+    lease = SendLease()
+    lease.open(float("inf"))
+    return lease
 
 
 @pytest.fixture
-def make(usedesk_sandbox, gate, monkeypatch):
+def make(usedesk_sandbox, lease, monkeypatch):
     monkeypatch.setattr(module, "SETTLE", 0.0)
     connection = usedesk_sandbox.connection
     with UsedeskClient.connect(connection["password"], connection["host"]) as client:
-        client._sleep = gate.pause
+        client._sleep = lease.pause
 
         def make(files=None, way=TICKET):
-            return Messages(client, way, lambda of_row: "airflow/d/r/t" + of_row, files, Path, gate)
+            return MessageSender(client, way, lambda of_row: "airflow/d/r/t" + of_row, files, Path, lease)
 
         yield make
 
 
 @pytest.fixture
-def messages(make):
+def sender(make):
     return make()
 
 
-def row(messages, number, key=None, **params):
+def row(sender, number, key=None, **params):
     key = key or f"key-{number}"
-    fields, files = messages.checked(key, {"subject": f"Number {number}", "message": "m", **params})
+    fields, files = sender.checked(key, {"subject": f"Number {number}", "message": "m", **params})
     return Sendable(number, key, fields, files)
 
 
@@ -58,20 +58,20 @@ def doubt(row, since=-MINUTE, until=0 * MINUTE, is_alike=True):
     return Doubt(row, now + since, now + until, is_alike)
 
 
-def asked(messages, *doubts, knows_ticket=lambda ticket_id: False):
-    return dict(messages.look_up(doubts, knows_ticket))
+def asked(sender, *doubts, knows_ticket=lambda ticket_id: False):
+    return dict(sender.look_up(doubts, knows_ticket))
 
 
-def test_each_row_has_a_key_of_its_own_that_is_the_same_in_every_try(messages):
-    ids = [row(messages, number).fields["additional_id"] for number in range(50)]
+def test_each_row_has_a_key_of_its_own_that_is_the_same_in_every_try(sender):
+    ids = [row(sender, number).fields["additional_id"] for number in range(50)]
     assert len(set(ids)) == 50
-    assert ids[7] == row(messages, 8, key="key-7").fields["additional_id"]
+    assert ids[7] == row(sender, 8, key="key-7").fields["additional_id"]
     assert ids[0].startswith("airflow/d/r/t/")
 
 
 @pytest.mark.parametrize("given", ["order-7", " order-7 ", 7])
-def test_an_id_of_the_row_stays(messages, given):
-    assert row(messages, 1, additional_id=given).fields["additional_id"] == str(given).strip()
+def test_an_id_of_the_row_stays(sender, given):
+    assert row(sender, 1, additional_id=given).fields["additional_id"] == str(given).strip()
 
 
 def test_faults_of_a_row_are_those_of_the_method(make):
@@ -82,9 +82,9 @@ def test_faults_of_a_row_are_those_of_the_method(make):
         make(way=WHATSAPP_TEMPLATE).checked("a", {"channel_id": 1, "template_id": 2, "from_": "user"})
 
 
-def test_a_row_is_sent_as_it_was_checked(messages, usedesk_sandbox):
-    sent = row(messages, 1, client_phone="+7 912 345-67-89")
-    answer = messages.send(sent)
+def test_a_row_is_sent_as_it_was_checked(sender, usedesk_sandbox):
+    sent = row(sender, 1, client_phone="+7 912 345-67-89")
+    answer = sender.send(sent)
     [ticket] = usedesk_sandbox.tickets
     assert ticket.ticket_id == answer.ticket_id
     assert ticket.received["client_phone"] == "79123456789"
@@ -93,10 +93,10 @@ def test_a_row_is_sent_as_it_was_checked(messages, usedesk_sandbox):
 
 def test_files_are_those_of_the_row_or_those_of_all(make, usedesk_sandbox, tmp_path):
     (tmp_path / "own.txt").write_text("own")
-    messages = make(files=[("all.txt", b"all")])
-    messages.send(row(messages, 1, files=messages.files))
-    messages.send(row(messages, 2, files=str(tmp_path / "own.txt")))
-    messages.send(row(messages, 3, files=f'["{tmp_path}/own.txt"]'))
+    sender = make(files=[("all.txt", b"all")])
+    sender.send(row(sender, 1, files=sender.files))
+    sender.send(row(sender, 2, files=str(tmp_path / "own.txt")))
+    sender.send(row(sender, 3, files=f'["{tmp_path}/own.txt"]'))
     assert [[file.name for file in ticket.files] for ticket in usedesk_sandbox.tickets] == [
         ["all.txt"],
         ["own.txt"],
@@ -105,83 +105,83 @@ def test_files_are_those_of_the_row_or_those_of_all(make, usedesk_sandbox, tmp_p
 
 
 @pytest.mark.parametrize("files", [5, ("a.txt", b"bytes"), [b"bytes"], {"a": 1}, b"bytes"])
-def test_rows_name_files_by_path(messages, files):
+def test_rows_name_files_by_path(sender, files):
     with pytest.raises(FaultyRow, match="files: those of a row must be paths or URLs"):
-        row(messages, 1, files=files)
+        row(sender, 1, files=files)
 
 
-def test_a_file_that_is_not_there_is_a_fault_before_anything_is_sent(messages):
+def test_a_file_that_is_not_there_is_a_fault_before_anything_is_sent(sender):
     with pytest.raises(errors.UsedeskInvalidRequest, match="there is no such file"):
-        row(messages, 1, files="no-such-file.txt")
+        row(sender, 1, files="no-such-file.txt")
 
 
-def test_a_file_that_has_gone_since_is_no_doubt(messages, usedesk_sandbox, tmp_path):
+def test_a_file_that_has_gone_since_is_no_doubt(sender, usedesk_sandbox, tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("a")
-    checked = row(messages, 1, files=str(file))
+    checked = row(sender, 1, files=str(file))
     file.unlink()
     with pytest.raises(errors.UsedeskInvalidRequest):
-        messages.send(checked)
+        sender.send(checked)
     assert usedesk_sandbox.requests() == 0
 
 
-def test_rows_in_doubt_are_told_from_those_that_were_not_sent(messages, usedesk_sandbox):
-    sent = [row(messages, number) for number in (1, 2)]
+def test_rows_in_doubt_are_told_from_those_that_were_not_sent(sender, usedesk_sandbox):
+    sent = [row(sender, number) for number in (1, 2)]
     usedesk_sandbox.fail(faults.close("after"), times=2)
     for one in sent:
         with pytest.raises(errors.UsedeskOutcomeUnknown):
-            messages.send(one)
-    found = asked(messages, *map(doubt, sent), doubt(row(messages, 3)))
+            sender.send(one)
+    found = asked(sender, *map(doubt, sent), doubt(row(sender, 3)))
     ids = [ticket.ticket_id for ticket in usedesk_sandbox.tickets]
     assert [found[1].answer.ticket_id, found[2].answer.ticket_id] == ids
     assert found[3] == Absent()
 
 
-def test_a_row_that_was_another_one_then_is_found_all_the_same(messages, usedesk_sandbox):
-    messages.send(row(messages, 1, subject="As it was"))
-    mended = row(messages, 1, subject="As it is now")
-    assert isinstance(asked(messages, doubt(mended, is_alike=False))[1], Found)
+def test_a_row_that_was_another_one_then_is_found_all_the_same(sender, usedesk_sandbox):
+    sender.send(row(sender, 1, subject="As it was"))
+    mended = row(sender, 1, subject="As it is now")
+    assert isinstance(asked(sender, doubt(mended, is_alike=False))[1], Found)
 
 
-def test_tickets_of_other_rows_are_not_read(messages, usedesk_sandbox):
-    others = {messages.send(row(messages, number, subject="Same")).ticket_id for number in range(5)}
+def test_tickets_of_other_rows_are_not_read(sender, usedesk_sandbox):
+    others = {sender.send(row(sender, number, subject="Same")).ticket_id for number in range(5)}
     before = usedesk_sandbox.requests("ticket")
-    assert asked(messages, doubt(row(messages, 9, subject="Same")), knows_ticket=others.__contains__) == {
+    assert asked(sender, doubt(row(sender, 9, subject="Same")), knows_ticket=others.__contains__) == {
         9: Absent()
     }
     assert usedesk_sandbox.requests("ticket") == before
 
 
-def test_of_two_rows_with_one_id_nobody_can_tell(messages):
-    rows = [row(messages, number, additional_id="order-7") for number in (1, 2)]
-    messages.send(rows[0])
-    found = asked(messages, *map(doubt, rows), doubt(row(messages, 3)))
-    assert {type(found[1]), type(found[2])} == {Unsure}
+def test_of_two_rows_with_one_id_nobody_can_tell(sender):
+    rows = [row(sender, number, additional_id="order-7") for number in (1, 2)]
+    sender.send(rows[0])
+    found = asked(sender, *map(doubt, rows), doubt(row(sender, 3)))
+    assert {type(found[1]), type(found[2])} == {Ambiguous}
     assert found[3] == Absent()
 
 
-def test_a_list_is_read_for_each_time_in_which_something_may_have_been_sent(messages, monkeypatch):
+def test_a_list_is_read_for_each_time_in_which_something_may_have_been_sent(sender, monkeypatch):
     """A run of a day has more tickets than anyone can read."""
-    windows, pages = [], messages.client.ticket_pages
+    windows, pages = [], sender.client.ticket_pages
 
     def note(**filters):
         windows.append((filters["created_after"], filters["created_before"]))
         return pages(**filters)
 
-    monkeypatch.setattr(messages.client, "ticket_pages", note)
-    long_ago = doubt(row(messages, 1), -600 * MINUTE, -599 * MINUTE)
-    assert asked(messages, doubt(row(messages, 2)), long_ago) == {1: Absent(), 2: Absent()}
+    monkeypatch.setattr(sender.client, "ticket_pages", note)
+    long_ago = doubt(row(sender, 1), -600 * MINUTE, -599 * MINUTE)
+    assert asked(sender, doubt(row(sender, 2)), long_ago) == {1: Absent(), 2: Absent()}
     assert len(windows) == 2
     assert windows[0][1] < windows[1][0]
 
 
-def test_whoever_is_told_to_stop_does_not_wait_for_a_list_that_lags(messages, gate, monkeypatch):
+def test_whoever_is_told_to_stop_does_not_wait_for_a_list_that_lags(sender, lease, monkeypatch):
     monkeypatch.setattr(module, "SETTLE", 3600.0)
-    gate.stop()
-    with pytest.raises(HandedBack):
-        asked(messages, doubt(row(messages, 1)))
+    lease.stop()
+    with pytest.raises(SendAborted):
+        asked(sender, doubt(row(sender, 1)))
 
 
-def test_where_usedesk_cannot_be_asked_nobody_can_tell(messages, usedesk_sandbox):
+def test_where_usedesk_cannot_be_asked_nobody_can_tell(sender, usedesk_sandbox):
     usedesk_sandbox.fail(faults.answer(200, {"code": 115, "error": "no"}), method="tickets", times=9)
-    assert isinstance(asked(messages, doubt(row(messages, 1)))[1], Unsure)
+    assert isinstance(asked(sender, doubt(row(sender, 1)))[1], Ambiguous)

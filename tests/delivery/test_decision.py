@@ -15,7 +15,7 @@ from airflow_provider_usedesk.delivery.decision import (
     default_message,
     judged,
     plain_words,
-    shown_reports,
+    polled_reports,
     unknown_words,
 )
 from airflow_provider_usedesk.delivery.reports import DeliveryReport
@@ -99,7 +99,7 @@ class TestComments:
     """What the flags and the errors of a ticket's comments say."""
 
     def shown(self, *comments):
-        return [(one.status, one.comment_id) for one in shown_reports(comments)]
+        return [(one.status, one.comment_id) for one in polled_reports(comments)]
 
     def test_flags(self):
         message = Comment(OURS, author="user", type="public")
@@ -122,8 +122,8 @@ class TestComments:
             Comment(11, author="trigger", type="error"),
             Comment(12, author="user", type="public"),
         ]
-        assert judged(shown_reports(comments), default_message(7, 12)) is None
-        assert judged(shown_reports(comments), default_message(7, 10)).is_delivered is False
+        assert judged(polled_reports(comments), default_message(7, 12)) is None
+        assert judged(polled_reports(comments), default_message(7, 10)).is_delivered is False
 
     def test_what_the_client_wrote_and_what_agents_see_is_no_message(self):
         comments = [
@@ -137,7 +137,7 @@ class TestComments:
             Comment(11, author="user", type="public", delivered=True),
             Comment(12, author="trigger", type="error"),
         ]
-        assert judged(shown_reports(comments), default_message(7, None)).is_delivered is True
+        assert judged(polled_reports(comments), default_message(7, None)).is_delivered is True
 
 
 class TestArguments:

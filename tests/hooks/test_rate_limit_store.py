@@ -75,7 +75,7 @@ def test_all_hooks_of_a_machine_share_a_pace_and_no_token_is_in_it(usedesk, pace
         with pytest.raises(errors.UsedeskRateLimited):
             UsedeskHook().groups()
     assert usedesk.call_count == 1
-    assert UsedeskHook().settings().pace_store is machine_store()
+    assert UsedeskHook().settings().rate_limit_store is machine_store()
     [file] = paces.iterdir()
     assert TOKEN not in f"{file.name}{file.read_text()}"
 
@@ -111,10 +111,10 @@ def test_through_redis_workers_of_other_machines_share_it(usedesk, connect, redi
 
 def test_a_process_asks_one_redis_and_another_one_after_the_connection_has_changed(connect, redis_port):
     connect(redis_port)
-    store = UsedeskHook().settings().pace_store
-    assert UsedeskHook().settings().pace_store is store
+    store = UsedeskHook().settings().rate_limit_store
+    assert UsedeskHook().settings().rate_limit_store is store
     connect(redis_port, extra={"db": 1})
-    assert UsedeskHook().settings().pace_store is not store
+    assert UsedeskHook().settings().rate_limit_store is not store
 
 
 def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_port, paces, caplog):

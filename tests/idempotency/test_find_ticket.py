@@ -15,12 +15,12 @@ from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.idempotency import find_ticket
 from airflow_provider_usedesk.idempotency.find_ticket import TicketsSearch, Wanted
 from airflow_provider_usedesk.idempotency.matching import letters_of
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ask, Found, Unsure
+from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
 from airflow_provider_usedesk.sandbox import Sandbox
 
 SINCE = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 UNTIL = SINCE + timedelta(minutes=2)
-ASK = Ask(SINCE, is_exact=True)
+ASK = LookUp(SINCE, is_exact=True)
 
 
 @dataclass
@@ -231,7 +231,7 @@ class TestOrder:
             usedesk.make(after=7200)
         answers = usedesk.search("r/0", "r/1", "r/2", "r/3", until=SINCE + timedelta(hours=3))
         assert [answers[f"r/{number}"] for number in range(3)] == [found(one) for one in under_way]
-        assert isinstance(answers["r/3"], Unsure)
+        assert isinstance(answers["r/3"], Ambiguous)
 
 
 class TestBounds:
@@ -242,7 +242,7 @@ class TestBounds:
         usedesk.make("r/2")
         answers = usedesk.search("r/1", "r/2", "r/3")
         assert answers["r/1"] == found(first)
-        assert answers["r/2"] == answers["r/3"] == Unsure("more than 29 tickets could be among them")
+        assert answers["r/2"] == answers["r/3"] == Ambiguous("more than 29 tickets could be among them")
         assert len(usedesk.reads) == 29
 
     def test_as_many_as_are_allowed_are_read_to_the_last(self, usedesk):
@@ -257,7 +257,10 @@ class TestBounds:
         for _ in range(300):
             usedesk.make(subject="Another matter")
         answers = usedesk.search("r/1", "r/2", max_pages=3)
-        assert answers == {"r/1": found(first), "r/2": Unsure("more than 3 pages of tickets were made since")}
+        assert answers == {
+            "r/1": found(first),
+            "r/2": Ambiguous("more than 3 pages of tickets were made since"),
+        }
         assert usedesk.search("r/2", max_pages=4) == {"r/2": Absent()}
 
     def test_room_for_a_batch_and_all_others(self, usedesk):
@@ -266,7 +269,7 @@ class TestBounds:
         last = usedesk.make("r/1")
         assert usedesk.search("r/1", "r/2") == {"r/1": found(last), "r/2": Absent()}
         usedesk.make(subject="Another matter")
-        assert isinstance(usedesk.search("r/2")["r/2"], Unsure)
+        assert isinstance(usedesk.search("r/2")["r/2"], Ambiguous)
 
     @pytest.mark.parametrize("tickets", [100, 40_000])
     def test_a_bound_is_not_met_twice(self, usedesk, tickets):
@@ -274,7 +277,7 @@ class TestBounds:
         subject = "Bill" if tickets == 100 else "Another matter"
         for _ in range(tickets):
             usedesk.make(subject=subject)
-        assert isinstance(usedesk.search("r/1")["r/1"], Unsure)
+        assert isinstance(usedesk.search("r/1")["r/1"], Ambiguous)
         assert (len(usedesk.filters), usedesk.waits) == (1, [])
 
 
@@ -305,7 +308,7 @@ class TestTime:
     )
     def test_the_time_in_which_they_were_made(self, usedesk, is_exact, until, end, wait):
         usedesk.now = SINCE
-        usedesk.search("r/1", ask=Ask(SINCE, is_exact), until=until)
+        usedesk.search("r/1", ask=LookUp(SINCE, is_exact), until=until)
         expected = {"created_after": "2026-11-22 11:55", **({"created_before": end} if end else {})}
         for filters in usedesk.filters:
             assert {name: value for name, value in filters.items() if "created" in name} == expected
@@ -328,7 +331,7 @@ class TestErrors:
             usedesk.make(subject="Another matter")
         usedesk.faults[f"page {page}"] = self.down
         answers = usedesk.search("r/1", "r/2")
-        unsure = Unsure("Usedesk could not be reached")
+        unsure = Ambiguous("Usedesk could not be reached")
         assert answers == {"r/1": found(one) if page > 1 else unsure, "r/2": unsure}
 
     @pytest.mark.parametrize("error", [down, errors.UsedeskAccessDenied("x"), errors.UsedeskRateLimited("x")])
@@ -337,7 +340,7 @@ class TestErrors:
         usedesk.faults[two] = error
         answers = usedesk.search("r/1", "r/2")
         assert answers["r/1"] == found(one)
-        assert isinstance(answers["r/2"], Unsure)
+        assert isinstance(answers["r/2"], Ambiguous)
         assert usedesk.reads == [one, two]
 
     def test_a_ticket_that_is_refused_hides_no_other(self, usedesk):
@@ -348,7 +351,7 @@ class TestErrors:
         assert usedesk.search("r/1", "r/2", "r/3") == {
             "r/1": found(one),
             "r/2": found(lagging),
-            "r/3": Unsure(f"ticket {refused} cannot be read: Usedesk knows no such ticket"),
+            "r/3": Ambiguous(f"ticket {refused} cannot be read: Usedesk knows no such ticket"),
         }
         assert usedesk.reads == [refused, one, lagging]
 
@@ -380,7 +383,7 @@ def test_on_the_wire(offset_is):
             sleep=sleep,
             now=lambda: datetime.fromtimestamp(now, UTC),
         )
-        answers = search(Ask(moment, is_exact=True))
+        answers = search(LookUp(moment, is_exact=True))
         assert len(usedesk.tickets) == len(others) + len(known) + len(under_way) == 30
         assert answers == {**dict.fromkeys(keys, Absent()), **under_way}
         assert (usedesk.requests("tickets"), usedesk.requests("ticket")) == (2, 2 + 4)

@@ -14,23 +14,23 @@ from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.records import Comment, TicketDetails
 from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
-from airflow_provider_usedesk.idempotency.attempt_store import StateStore
+from airflow_provider_usedesk.idempotency.attempt_store import TaskStateAttempts
 from airflow_provider_usedesk.idempotency.find_comment import CommentSearch, Moments, comment_among
 from airflow_provider_usedesk.idempotency.find_ticket import TicketSearch
-from airflow_provider_usedesk.idempotency.keys import MAX_KEY, task_key
+from airflow_provider_usedesk.idempotency.keys import MAX_KEY, idempotency_key
 from airflow_provider_usedesk.idempotency.send_once import (
     Absent,
-    Adopt,
-    Ask,
+    Ambiguous,
+    Attempt,
+    AttemptRecord,
+    Fail,
     Found,
-    Remembered,
+    LookUp,
+    Reuse,
     Send,
-    Stop,
-    Trial,
-    Unsure,
     first_step,
     send_once,
-    step_after_asking,
+    step_after_look_up,
 )
 from airflow_provider_usedesk.sandbox import Sandbox
 
@@ -46,32 +46,32 @@ class Killed(BaseException):
 class History:
     """What happens to one task: its memory, the tickets in Usedesk, and how each try ends."""
 
-    memory_works: bool
+    store_exists: bool
     tickets: list[int] = field(default_factory=list)
-    kept: Remembered | None = None
+    kept: AttemptRecord | None = None
     sends: int = 0
     looks: int = 0
     writes: int = 0
 
     @property
     def works(self) -> bool:
-        return self.memory_works
+        return self.store_exists
 
-    def recall(self):
+    def load(self):
         return self.kept
 
-    def remember(self, what):
+    def save(self, what):
         self.writes += 1
         if what.answer and self.event == "killed before the answer was remembered":
             raise Killed
-        if self.memory_works:
+        if self.store_exists:
             self.kept = what
         if what.answer and self.event == "killed after the answer was remembered":
             raise Killed
         if not what.answer and self.event == "killed before the request":
             raise Killed
 
-    def forget(self):
+    def delete(self):
         self.kept = None
 
     def send(self):
@@ -93,16 +93,16 @@ class History:
     def look_up(self, ask):
         self.looks += 1
         if self.event == "cannot be verified":
-            return Unsure("too many")
+            return Ambiguous("too many")
         return Found(self.answer(self.tickets[0])) if self.tickets else Absent()
 
     def run(self, event, number, on_unknown="verify"):
         self.event = event
-        trial = Trial(is_first=number == 1, began=NOW)
+        attempt = Attempt(is_first=number == 1, began=NOW)
         if event == "killed at once":
             return None
         try:
-            return send_once(self.send, self.look_up, self, trial, on_unknown, now=lambda: NOW)
+            return send_once(self.send, self.look_up, self, attempt, on_unknown, now=lambda: NOW)
         except (Killed, errors.UsedeskError):
             return None
 
@@ -145,11 +145,11 @@ EVENTS = [
 
 
 @pytest.mark.parametrize("kind", [History, CommentHistory])
-@pytest.mark.parametrize("memory_works", [True, False])
+@pytest.mark.parametrize("store_exists", [True, False])
 @pytest.mark.parametrize("on_unknown", ["verify", "fail"])
-def test_no_history_makes_two_tickets(kind, memory_works, on_unknown):
+def test_no_history_makes_two_tickets(kind, store_exists, on_unknown):
     for events in itertools.product(EVENTS, repeat=4):
-        history = kind(memory_works)
+        history = kind(store_exists)
         answers = [history.run(event, number, on_unknown) for number, event in enumerate(events, 1)]
         assert len(history.tickets) <= 1, events
         for answer in filter(None, answers):
@@ -157,10 +157,10 @@ def test_no_history_makes_two_tickets(kind, memory_works, on_unknown):
 
 
 @pytest.mark.parametrize("kind", [History, CommentHistory])
-@pytest.mark.parametrize("memory_works", [True, False])
-def test_every_history_that_ends_well_makes_one_ticket(kind, memory_works):
+@pytest.mark.parametrize("store_exists", [True, False])
+def test_every_history_that_ends_well_makes_one_ticket(kind, store_exists):
     for events in itertools.product(EVENTS, repeat=3):
-        history = kind(memory_works)
+        history = kind(store_exists)
         for number, event in enumerate([*events, "goes well"], 1):
             answer = history.run(event, number)
         assert answer is not None, events
@@ -168,9 +168,9 @@ def test_every_history_that_ends_well_makes_one_ticket(kind, memory_works):
 
 
 @pytest.mark.parametrize("kind", [History, CommentHistory])
-@pytest.mark.parametrize("memory_works", [True, False])
-def test_the_ordinary_path_costs_one_request_and_two_writes(kind, memory_works):
-    history = kind(memory_works)
+@pytest.mark.parametrize("store_exists", [True, False])
+def test_the_ordinary_path_costs_one_request_and_two_writes(kind, store_exists):
+    history = kind(store_exists)
     assert history.run("goes well", 1) == history.answer(1)
     assert (history.sends, history.looks, history.writes) == (1, 0, 2)
 
@@ -189,8 +189,8 @@ def test_after_a_refusal_nobody_has_to_be_asked():
     assert history.looks == 0
 
 
-SENDING = Remembered(NOW, 0)
-SENT = Remembered(NOW, 0, ANSWER)
+SENDING = AttemptRecord(NOW, 0)
+SENT = AttemptRecord(NOW, 0, ANSWER)
 BEGAN = NOW - timedelta(hours=1)
 
 
@@ -200,32 +200,32 @@ BEGAN = NOW - timedelta(hours=1)
         (None, True, True, "verify", Send()),
         (None, True, False, "verify", Send()),
         (None, False, True, "fail", Send()),
-        (None, False, False, "verify", Ask(BEGAN, is_exact=False)),
-        (SENDING, True, False, "verify", Ask(NOW, is_exact=True)),
+        (None, False, False, "verify", LookUp(BEGAN, is_exact=False)),
+        (SENDING, True, False, "verify", LookUp(NOW, is_exact=True)),
         (SENDING, True, False, "send", Send()),
         (None, False, False, "send", Send()),
-        (SENT, True, False, "verify", Adopt(ANSWER)),
-        (SENT, True, False, "send", Adopt(ANSWER)),
-        (SENT, True, False, "fail", Adopt(ANSWER)),
-        (Remembered(NOW, 3, ANSWER), True, False, "verify", Send()),
+        (SENT, True, False, "verify", Reuse(ANSWER)),
+        (SENT, True, False, "send", Reuse(ANSWER)),
+        (SENT, True, False, "fail", Reuse(ANSWER)),
+        (AttemptRecord(NOW, 3, ANSWER), True, False, "verify", Send()),
     ],
 )
 def test_first_step(remembered, works, is_first, on_unknown, step):
-    assert first_step(remembered, works, Trial(is_first, BEGAN), on_unknown) == step
+    assert first_step(remembered, works, Attempt(is_first, BEGAN), on_unknown) == step
 
 
 @pytest.mark.parametrize(("remembered", "works"), [(SENDING, True), (None, False)])
 def test_fail_says_what_to_do(remembered, works):
-    step = first_step(remembered, works, Trial(False, BEGAN), "fail")
-    assert isinstance(step, Stop)
+    step = first_step(remembered, works, Attempt(False, BEGAN), "fail")
+    assert isinstance(step, Fail)
     assert "on_unknown_outcome='send'" in step.reason
 
 
 def test_step_after_asking():
-    assert step_after_asking(Found(CreatedTicket(5))) == Adopt(CreatedTicket(5))
-    assert step_after_asking(Absent()) == Send()
-    stop = step_after_asking(Unsure("too many"))
-    assert isinstance(stop, Stop)
+    assert step_after_look_up(Found(CreatedTicket(5))) == Reuse(CreatedTicket(5))
+    assert step_after_look_up(Absent()) == Send()
+    stop = step_after_look_up(Ambiguous("too many"))
+    assert isinstance(stop, Fail)
     assert "too many" in stop.reason
 
 
@@ -244,30 +244,32 @@ class TestStateStore:
         "answer", [None, CreatedTicket(77, "delivered", "5754", 8), CreatedTicket(77), CreatedComment(501)]
     )
     def test_gives_back_what_was_remembered(self, answer):
-        memory = StateStore(Store(), type(answer))
-        memory.remember(Remembered(NOW, 2, answer))
-        assert memory.recall() == Remembered(NOW, 2, answer)
-        memory.forget()
-        assert memory.recall() is None
+        memory = TaskStateAttempts(Store(), type(answer))
+        memory.save(AttemptRecord(NOW, 2, answer))
+        assert memory.load() == AttemptRecord(NOW, 2, answer)
+        memory.delete()
+        assert memory.load() is None
 
     def test_reads_what_earlier_versions_stored(self):
         stored = {"ticket_id": 77, "message_status": None, "chat_id": None, "comment_id": 8}
         store = Store(usedesk_send={"since": "2026-11-22T12:00:00+00:00", "turn": 0, "answer": stored})
-        assert StateStore(store, CreatedTicket).recall() == Remembered(
+        assert TaskStateAttempts(store, CreatedTicket).load() == AttemptRecord(
             NOW, 0, CreatedTicket(77, comment_id=8)
         )
 
 
 class TestKey:
     def test_is_readable_and_the_same_each_time(self):
-        assert task_key("d", "manual__2026", "t") == "airflow/d/manual__2026/t"
-        assert task_key("d", "r", "t", 3) == "airflow/d/r/t/3"
-        assert task_key("d", "r", "t", 3, 2, "/resend") == "airflow/d/r/t/3/again-2/resend"
+        assert idempotency_key("d", "manual__2026", "t") == "airflow/d/manual__2026/t"
+        assert idempotency_key("d", "r", "t", 3) == "airflow/d/r/t/3"
+        assert idempotency_key("d", "r", "t", 3, 2, "/resend") == "airflow/d/r/t/3/again-2/resend"
 
     def test_tasks_never_share_one(self):
-        assert task_key("a/b", "c", "d") != task_key("a", "b/c", "d")
+        assert idempotency_key("a/b", "c", "d") != idempotency_key("a", "b/c", "d")
         long = "x" * 300
-        keys = {task_key(long, "r", "t", index) for index in range(50)} | {task_key(long, "r", "u")}
+        keys = {idempotency_key(long, "r", "t", index) for index in range(50)} | {
+            idempotency_key(long, "r", "u")
+        }
         assert len(keys) == 51
         assert {len(key) for key in keys} == {MAX_KEY}
 
@@ -306,7 +308,7 @@ class TestSearch:
         return search
 
     def ask(self, clock, seconds_ago=0.0, is_exact=True):
-        return Ask(datetime.fromtimestamp(clock.now - seconds_ago, UTC), is_exact)
+        return LookUp(datetime.fromtimestamp(clock.now - seconds_ago, UTC), is_exact)
 
     def make(self, client, count=1, subject="Invoice", key=None, **params):
         for number in range(count):
@@ -363,7 +365,7 @@ class TestSearch:
         assert narrow(self.ask(clock, 60)) == Found(CreatedTicket(alike))
         assert usedesk.requests("ticket") == 1
         changed = search(subject="Invoice, try 3", fixed=frozenset())
-        assert isinstance(changed(self.ask(clock, 60)), Unsure)
+        assert isinstance(changed(self.ask(clock, 60)), Ambiguous)
         usedesk.reset()
         other = self.make(client, subject="Invoice, try 1", key=self.key)
         clock.now += 60
@@ -388,7 +390,7 @@ class TestSearch:
         self.make(client, 30)
         clock.now += 60
         answer = search()(self.ask(clock, 60))
-        assert isinstance(answer, Unsure)
+        assert isinstance(answer, Ambiguous)
         assert "20 tickets" in answer.reason
         assert usedesk.requests("ticket") == 20
 
@@ -396,7 +398,7 @@ class TestSearch:
         self.make(client, 320, subject="Another matter ")
         clock.now += 60
         answer = search(subject="Invoice")(self.ask(clock, 60))
-        assert isinstance(answer, Unsure)
+        assert isinstance(answer, Ambiguous)
         assert "pages" in answer.reason
         assert usedesk.requests("tickets") <= 5
 
@@ -405,7 +407,7 @@ class TestSearch:
     )
     def test_a_listing_that_fails_or_is_refused_tells_nothing(self, search, clock, usedesk, fault):
         usedesk.fail(fault, times=9)
-        assert isinstance(search()(self.ask(clock)), Unsure)
+        assert isinstance(search()(self.ask(clock)), Ambiguous)
 
     def test_tickets_of_another_time_are_not_listed(self, client, search, clock, usedesk):
         self.make(client, 3)
@@ -470,7 +472,7 @@ PUBLISHED = {
 
 def decision(comments, ours=OURS, moments=MOMENTS):
     found = comment_among(comments, ours, moments)
-    if isinstance(found, Unsure):
+    if isinstance(found, Ambiguous):
         return "perhaps"
     return "no" if found == Absent() else found.answer.comment_id
 
@@ -514,7 +516,7 @@ class TestCommentAmong:
     def test_another_text_speaks_against_it_only_when_every_try_has_the_same(self):
         other = row(message="Try 1")
         assert comment_among([other], OURS, MOMENTS) == Absent()
-        assert isinstance(comment_among([other], OURS, MOMENTS, text_may_differ=True), Unsure)
+        assert isinstance(comment_among([other], OURS, MOMENTS, text_may_differ=True), Ambiguous)
         assert comment_among([other, row()], OURS, MOMENTS, text_may_differ=True) == Found(
             CreatedComment(501)
         )
@@ -530,7 +532,7 @@ class TestCommentAmong:
 
     def test_says_which_comment_to_look_at_and_nothing_of_its_text(self):
         found = comment_among([row(message="Paid, thanks, Anna")], OURS, MOMENTS)
-        assert isinstance(found, Unsure)
+        assert isinstance(found, Ambiguous)
         assert "comment 501" in found.reason
         assert "Paid" not in found.reason
 
@@ -576,7 +578,7 @@ class TestCommentSearch:
             now = lambda: datetime.fromtimestamp(clock.now, UTC)  # noqa: E731
             expected = Comment(None, **{"message": "Paid", "type": "public", **ours})
             find = CommentSearch(client, ticket_id, expected, sleep=sleep, now=now)
-            return find(Ask(now() - timedelta(seconds=seconds_ago), is_exact))
+            return find(LookUp(now() - timedelta(seconds=seconds_ago), is_exact))
 
         return search
 
@@ -608,10 +610,10 @@ class TestCommentSearch:
     def test_when_the_first_try_was_decides_which_comments_count(self, client, search, clock, ticket_id):
         clock.now += 2 * 3600
         made = client.create_comment(ticket_id=ticket_id, message="Paid", type="public")
-        assert isinstance(search(2 * 3600), Unsure)
+        assert isinstance(search(2 * 3600), Ambiguous)
         assert search(2 * 3600, is_exact=False) == Found(made)
         clock.now += 3600
-        assert isinstance(search(), Unsure)
+        assert isinstance(search(), Ambiguous)
         clock.now += 24 * 3600
         assert search() == Absent()
 
@@ -620,4 +622,4 @@ class TestCommentSearch:
     )
     def test_a_ticket_that_cannot_be_read_tells_nothing(self, search, usedesk, fault):
         usedesk.fail(fault, times=9, method="ticket")
-        assert isinstance(search(), Unsure)
+        assert isinstance(search(), Ambiguous)

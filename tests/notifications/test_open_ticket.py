@@ -30,14 +30,14 @@ from airflow_provider_usedesk.notifications.open_ticket import (
     MAX_TAG,
     SETTLE,
     Alert,
+    AlertResult,
+    CloseDuplicate,
     Comment,
     Delivery,
-    GiveWay,
     Keep,
     Nothing,
     Open,
     Resolve,
-    Told,
     ends_incident,
     first_step,
     open_tickets,
@@ -276,7 +276,7 @@ class TestDecisions:
         assert step_after_opening(5, (5,)) == Keep()
         assert step_after_opening(5, ()) == Keep()
         assert step_after_opening(5, (5, 6)) == Keep()
-        assert step_after_opening(5, (3, 4, 5)) == GiveWay(3)
+        assert step_after_opening(5, (3, 4, 5)) == CloseDuplicate(3)
 
 
 class Usedesk:
@@ -343,12 +343,12 @@ def tell(usedesk, *, resolve=False, tag=TAG, until=30.0, clock=None, **params):
 class TestDelivery:
     def test_without_a_scope_nothing_is_looked_up(self):
         usedesk = Usedesk()
-        assert tell(usedesk, tag=None) == Told("opened", (50,))
+        assert tell(usedesk, tag=None) == AlertResult("opened", (50,))
         assert usedesk.calls == [("open", {"subject": "s", "message": "m"})]
 
     def test_opens_and_looks_again_when_others_must_be_listed(self):
         usedesk, clock = Usedesk((), (50,)), Clock()
-        assert tell(usedesk, clock=clock) == Told("opened", (50,))
+        assert tell(usedesk, clock=clock) == AlertResult("opened", (50,))
         assert clock.now == SETTLE
         filters = {"tag": TAG, "fstatus": [8, 1, 5, 6], "sort": "id", "order": "desc"}
         assert usedesk.calls[0] == usedesk.calls[2] == ("look", filters)
@@ -356,21 +356,21 @@ class TestDelivery:
 
     def test_comments_on_the_open_one(self):
         usedesk = Usedesk((7, 9))
-        assert tell(usedesk) == Told("commented on", (7,))
+        assert tell(usedesk) == AlertResult("commented on", (7,))
         assert usedesk.deeds == [("comment", 7, "private")]
 
     def test_a_ticket_that_is_gone_meanwhile_takes_no_alert_with_it(self):
         usedesk = Usedesk((7,), (7, 50), comment=UsedeskTicketNotFound("gone"))
-        assert tell(usedesk) == Told("opened", (50,))
-        assert [deed[:2] for deed in usedesk.deeds if deed[0] == "comment"] == [("comment", 7)] * 2
-        assert not [deed for deed in usedesk.deeds if deed[0] == "update"]
+        assert tell(usedesk) == AlertResult("opened", (50,))
+        assert [action[:2] for action in usedesk.deeds if action[0] == "comment"] == [("comment", 7)] * 2
+        assert not [action for action in usedesk.deeds if action[0] == "update"]
 
     @pytest.mark.parametrize("status", [2, 3, 4, 7])
     def test_a_ticket_that_is_closed_meanwhile_takes_no_alert_with_it(self, status):
         """Usedesk takes a comment on a ticket that somebody has just solved or deleted, too."""
         usedesk = Usedesk((7,), (7, 50), status=status)
-        assert tell(usedesk) == Told("opened", (50,))
-        assert not [deed for deed in usedesk.deeds if deed[0] == "update"]
+        assert tell(usedesk) == AlertResult("opened", (50,))
+        assert not [action for action in usedesk.deeds if action[0] == "update"]
 
     def test_a_refused_author_does_not_cost_the_comment(self, caplog):
         def refuse(params):
@@ -378,13 +378,13 @@ class TestDelivery:
                 raise UsedeskAgentNotFound("no such agent")
 
         usedesk = Usedesk((7,), comment=refuse)
-        assert tell(usedesk, user_id=5) == Told("commented on", (7,))
+        assert tell(usedesk, user_id=5) == AlertResult("commented on", (7,))
         assert usedesk.deeds == [("comment", 7, "private")] * 2
         assert "took no comment: no such agent" in caplog.text
 
     def test_a_comment_that_is_always_refused_opens_a_ticket_and_says_why(self, caplog):
         usedesk = Usedesk((7,), (7, 50), comment=UsedeskRejected("no comments today"))
-        assert tell(usedesk) == Told("opened", (50,))
+        assert tell(usedesk) == AlertResult("opened", (50,))
         assert "took no comment: no comments today" in caplog.text
 
     def test_a_recovery_goes_on_after_a_refusal_and_tells_of_it(self):
@@ -401,18 +401,18 @@ class TestDelivery:
         usedesk = Usedesk((), (48, 50))
         comments = (TicketComment(1), TicketComment(2))
         usedesk.details = lambda ticket_id: TicketDetails(ticket_id, status=1, comments=comments)
-        assert tell(usedesk) == Told("opened", (50,))
-        assert not [deed for deed in usedesk.deeds if deed[0] == "update"]
+        assert tell(usedesk) == AlertResult("opened", (50,))
+        assert not [action for action in usedesk.deeds if action[0] == "update"]
         assert "ticket 50 stays" in caplog.text
 
     def test_gives_way_to_the_one_that_was_opened_earlier(self):
         usedesk = Usedesk((), (48, 49, 50))
-        assert tell(usedesk) == Told("commented on", (48,))
+        assert tell(usedesk) == AlertResult("commented on", (48,))
         assert usedesk.deeds[1:] == [("comment", 48, "private"), ("update", 50, 4)]
 
     def test_resolves_all_that_are_open(self):
         usedesk = Usedesk((7, 9))
-        assert tell(usedesk, resolve=True) == Told("solved", (7, 9))
+        assert tell(usedesk, resolve=True) == AlertResult("solved", (7, 9))
         assert usedesk.deeds == [
             ("comment", 7, "private"),
             ("update", 7, 2),
@@ -422,22 +422,22 @@ class TestDelivery:
 
     def test_resolves_nothing_with_one_request(self):
         usedesk = Usedesk(())
-        assert tell(usedesk, resolve=True) == Told("nothing")
+        assert tell(usedesk, resolve=True) == AlertResult("nothing")
         assert len(usedesk.calls) == 1
 
     def test_two_tickets_are_better_than_none(self):
         usedesk = Usedesk(UsedeskUnavailable("down"), UsedeskUnavailable("down"))
-        assert tell(usedesk) == Told("opened", (50,))
+        assert tell(usedesk) == AlertResult("opened", (50,))
 
     @pytest.mark.parametrize(("listing", "comment"), [(None, None), ((3, 50), UsedeskUnavailable("down"))])
     def test_what_fails_after_opening_takes_nothing_back(self, listing, comment):
         usedesk = Usedesk((), listing or UsedeskUnavailable("down"), comment=comment)
-        assert tell(usedesk) == Told("opened", (50,))
-        assert not [deed for deed in usedesk.deeds if deed[0] == "update"]
+        assert tell(usedesk) == AlertResult("opened", (50,))
+        assert not [action for action in usedesk.deeds if action[0] == "update"]
 
     def test_without_a_dag_there_is_nothing_to_resolve(self):
         usedesk = Usedesk()
-        assert tell(usedesk, resolve=True, tag=None) == Told("nothing")
+        assert tell(usedesk, resolve=True, tag=None) == AlertResult("nothing")
         assert usedesk.calls == []
 
     def test_a_recovery_that_cannot_look_says_so(self):
@@ -466,5 +466,5 @@ class TestDelivery:
                 yield [TicketRow(number, status=1, tags=("other",)) for number in range(100)]
 
         usedesk.ticket_pages = pages
-        assert tell(usedesk, resolve=True) == Told("nothing")
+        assert tell(usedesk, resolve=True) == AlertResult("nothing")
         assert len(taken) == 3

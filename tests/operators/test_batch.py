@@ -24,8 +24,8 @@ def run_batch(run_dag, tmp_path):
     """Run a Dag whose batch remembers in a folder, as all Airflow versions can."""
 
     def run(body: str, options: str = ""):
-        ledger = f"ledger_path={str(tmp_path / 'ledger')!r}"
-        return run_dag(IMPORTS + dag(body.replace("LEDGER", ledger), options))
+        checkpoint = f"checkpoint_path={str(tmp_path / 'checkpoint')!r}"
+        return run_dag(IMPORTS + dag(body.replace("CHECKPOINT", checkpoint), options))
 
     return run
 
@@ -51,7 +51,7 @@ SendWhatsAppTemplateBatchOperator(
     template_id=8094,
     template_lang="{{ 'ru' }}",
     row_template={"template_variables": ["{{ row.name }}", "{{ ds_nodash or '' }}"[:0] + "18:00"]},
-    LEDGER,
+    CHECKPOINT,
 )
 """
 
@@ -90,7 +90,7 @@ CreateTicketBatchOperator(
     subject="Invoice is overdue",
     row_template={{"message": "Invoice {{{{ row.invoice }}}} was due in {{{{ row.due }}}}"}},
     results_path="{tmp_path}/results/day.jsonl",
-    LEDGER,
+    CHECKPOINT,
 )
 """)
     assert run.state == "success"
@@ -110,7 +110,7 @@ def test_a_function_yields_rows_and_takes_parts_of_the_context(run_batch, usedes
 def rows(run_id, ti):
     yield {"id": 1, "subject": f"{ti.task_id} of {run_id}"}
 
-CreateTicketBatchOperator(task_id="send", recipients=rows, row_key="id", message="m", LEDGER)
+CreateTicketBatchOperator(task_id="send", recipients=rows, row_key="id", message="m", CHECKPOINT)
 """)
     assert run.state == "success"
     [ticket] = usedesk_sandbox.tickets
@@ -124,7 +124,7 @@ CreateTicketBatchOperator(
     row_key="id",
     message="m",
     retries=3,
-    LEDGER,
+    CHECKPOINT,
 )
 """
 
@@ -154,7 +154,7 @@ CreateTicketBatchOperator(
     quiet_hours="22-8",
     in_quiet_hours="sleep",
     on_unknown_outcome="guess",
-    LEDGER,
+    CHECKPOINT,
 )
 """)
     assert run.state == "failed"
@@ -175,7 +175,7 @@ CreateTicketBatchOperator(
 
 
 def test_a_file_that_is_not_there_is_named(run_batch, usedesk_sandbox):
-    batch = 'task_id="send", recipients="no-such.csv", row_key="id", message="m", LEDGER'
+    batch = 'task_id="send", recipients="no-such.csv", row_key="id", message="m", CHECKPOINT'
     run = run_batch(f"CreateTicketBatchOperator({batch})")
     assert run.state == "failed"
     assert "no-such.csv" in run.printed
@@ -195,7 +195,7 @@ CreateTicketBatchOperator(
     row_key="{{ row.id }}",
     subject="s",
     row_template={"message": "{{ row.sum }}"},
-    LEDGER,
+    CHECKPOINT,
 )
 """,
         "render_template_as_native_obj=True",
@@ -221,7 +221,7 @@ def test_the_summary_is_there_when_too_many_rows_are_bad(run_batch, usedesk_sand
 )
 def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arguments, fault):
     run = run_batch(
-        f'CreateTicketBatchOperator(task_id="send", row_key="id", message="m", LEDGER, {arguments})'
+        f'CreateTicketBatchOperator(task_id="send", row_key="id", message="m", CHECKPOINT, {arguments})'
     )
     assert run.state == "failed"
     assert fault in run.printed
@@ -229,10 +229,10 @@ def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arg
 
 
 def test_defaults_of_the_dag_and_mapped_tasks(run_batch, usedesk_sandbox):
-    """Each mapped task has a ledger and keys of its own."""
+    """Each mapped task has a checkpoint and keys of its own."""
     run = run_batch(
         """
-CreateTicketBatchOperator.partial(task_id="send", row_template={"subject": "{{ row.text }}"}, LEDGER).expand(
+CreateTicketBatchOperator.partial(task_id="send", row_template={"subject": "{{ row.text }}"}, CHECKPOINT).expand(
     recipients=[[{"id": 1, "text": "a"}], [{"id": 1, "text": "b"}], []]
 )
 """,
@@ -264,7 +264,7 @@ CreateTicketBatchOperator(
     message="m",
     max_in_flight=4,
     {options}
-    LEDGER,
+    CHECKPOINT,
 )
 """
 RETRIED = "default_args={'retries': 2, 'retry_delay': 0.1}"
@@ -334,7 +334,7 @@ def test_the_end_of_quiet_hours_is_waited_for_in_the_triggerer(usedesk_sandbox, 
         quiet_hours=quiet,
         timezone="UTC",
         deferrable=True,
-        ledger_path=str(tmp_path),
+        checkpoint_path=str(tmp_path),
     )
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="send", map_index=-1, try_number=1, max_tries=0)
     ti.xcom_push = lambda key, value: None
@@ -353,9 +353,9 @@ def test_the_end_of_quiet_hours_is_waited_for_in_the_triggerer(usedesk_sandbox, 
     not pytest.importorskip("airflow").__version__.startswith("2"), reason="3.3 remembers itself"
 )
 def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
-    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", "")))
+    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("CHECKPOINT,", "")))
     assert run.state == "failed"
-    assert "ledger_path: is required before Airflow 3.3" in run.printed
+    assert "checkpoint_path: is required before Airflow 3.3" in run.printed
     assert usedesk_sandbox.requests() == 0
 
 
@@ -363,17 +363,17 @@ def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
     pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
 )
 def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, dies_twice, no_settle):
-    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("LEDGER,", ""), RETRIED))
+    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("CHECKPOINT,", ""), RETRIED))
     assert run.state == "success"
     assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
 
 
 @pytest.fixture
 def dies_twice(monkeypatch):
-    """The first two tries die after some writes of the ledger, of which each try makes its own."""
-    from airflow_provider_usedesk.batch.checkpoint import Ledger
+    """The first two tries die after some writes of the checkpoint, of which each try makes its own."""
+    from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 
-    write, writes = Ledger.write, Counter()
+    write, writes = Checkpoint.write, Counter()
 
     def killed(self, *args):
         writes[self] += 1
@@ -381,7 +381,7 @@ def dies_twice(monkeypatch):
             raise RuntimeError("killed, for the test")
         return write(self, *args)
 
-    monkeypatch.setattr(Ledger, "write", killed)
+    monkeypatch.setattr(Checkpoint, "write", killed)
 
 
 @pytest.fixture

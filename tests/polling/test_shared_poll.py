@@ -16,7 +16,7 @@ from airflow_provider_usedesk.api.errors import (
 )
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.polling.shared_poll import MAX_PAGES, see
-from airflow_provider_usedesk.polling.ticket_status import Look, Watch
+from airflow_provider_usedesk.polling.ticket_status import PollPlan, Subscription
 
 BEFORE = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOW = BEFORE + timedelta(minutes=1)
@@ -46,19 +46,19 @@ class Client:
 
 
 def look(since=BEFORE, read=()):
-    return Look(since, frozenset({3, 2}), read)
+    return PollPlan(since, frozenset({3, 2}), read)
 
 
-def watch(ticket_id, known_until=BEFORE):
-    return Watch(ticket_id, frozenset({2}), timedelta(minutes=1), known_until, tried_at=BEFORE)
+def subscription(ticket_id, known_until=BEFORE):
+    return Subscription(ticket_id, frozenset({2}), timedelta(minutes=1), known_until, tried_at=BEFORE)
 
 
 def of(seen, ticket_id):
-    return seen.of(watch(ticket_id))
+    return seen.of(subscription(ticket_id))
 
 
 def known_after(seen, ticket_id, **known):
-    watched = watch(ticket_id, **known)
+    watched = subscription(ticket_id, **known)
     seen.note(watched, NOW)
     return watched.known_until == NOW, watched.tried_at == NOW
 
@@ -115,7 +115,7 @@ def test_after_a_whole_list_a_failed_read_is_a_failure_for_that_ticket_only(erro
 
 def test_who_was_to_be_read_and_was_not_hears_of_the_failure():
     seen = see(Client(pages=[[1]], broken=[17], error=UsedeskRateLimited), look(read=(17, 18)))
-    assert isinstance(seen.of(watch(18, known_until=BEFORE - timedelta(days=1))), UsedeskRateLimited)
+    assert isinstance(seen.of(subscription(18, known_until=BEFORE - timedelta(days=1))), UsedeskRateLimited)
 
 
 def test_what_the_list_showed_of_a_ticket_holds_when_it_cannot_be_read():

@@ -15,16 +15,16 @@ from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnava
 from airflow_provider_usedesk.api.records import TicketRow
 from airflow_provider_usedesk.polling import ticket_feed
 from airflow_provider_usedesk.polling.ticket_events import (
+    CURSORS,
     KEPT_FOR,
     LONGEST,
-    NOTES,
+    MARKERS,
     OVERLAP,
-    POSITIONS,
     Poll,
     Progress,
     event_id_of,
-    note_key,
-    notes_needed_since,
+    marker_key,
+    markers_needed_since,
     payload_of,
 )
 from airflow_provider_usedesk.triggers import ticket_events
@@ -53,10 +53,10 @@ class World:
         """What the triggerer's other process does: the events and their notes, in one transaction."""
         for payload in self.outbox:
             self.stored.append(payload["ticket_id"])
-            self.state[note_key(payload["usedesk_conn_id"], payload["event_id"])] = self.now.isoformat()
+            self.state[marker_key(payload["usedesk_conn_id"], payload["event_id"])] = self.now.isoformat()
         self.outbox.clear()
-        needed_since = notes_needed_since([self.state[key] for key in self.keys(POSITIONS)], self.now)
-        for key in self.keys(NOTES):
+        needed_since = markers_needed_since([self.state[key] for key in self.keys(CURSORS)], self.now)
+        for key in self.keys(MARKERS):
             if datetime.fromisoformat(self.state[key]) < needed_since:
                 del self.state[key]
 
@@ -212,7 +212,7 @@ def test_two_watchers_of_an_asset_have_positions_of_their_own(monkeypatch):
     one, other = (trigger_in(world, monkeypatch, tag=tag) for tag in ("a", "b"))
     lives(world, one, 1)
     lives(world, other, 1)
-    assert len(world.keys(POSITIONS)) == 2
+    assert len(world.keys(CURSORS)) == 2
 
 
 def test_tickets_of_two_accounts_with_the_same_id_are_two_events(monkeypatch):
@@ -239,10 +239,10 @@ def test_the_position_and_the_notes_keep_up_where_each_poll_has_an_event(monkeyp
     world = World()
     ids = iter(range(1, 10_000))
     lives(world, trigger_in(world, monkeypatch), 120, lambda: world.make(next(ids)))
-    [place] = world.keys(POSITIONS)
+    [place] = world.keys(CURSORS)
     assert datetime.fromisoformat(world.state[place]["at"]) > world.now - 5 * MINUTE
     assert len(world.stored) > 100
-    assert len(world.keys(NOTES)) < 40
+    assert len(world.keys(MARKERS)) < 40
 
 
 def test_a_shared_list_that_reaches_back_to_forgotten_events_fires_none_again(monkeypatch):
@@ -263,7 +263,7 @@ def test_a_shared_list_that_reaches_back_to_forgotten_events_fires_none_again(mo
 
 def test_notes_are_needed_as_far_back_as_the_watcher_that_is_last():
     def since(*states):
-        return START - notes_needed_since(states, START)
+        return START - markers_needed_since(states, START)
 
     def position(age):
         return {"at": (START - age).isoformat()}
@@ -281,7 +281,7 @@ def test_memory_and_state_do_not_grow(monkeypatch):
     world.now = START
     trigger = trigger_in(world, monkeypatch)
     lives(world, trigger, 1)
-    [place] = world.keys(POSITIONS)
+    [place] = world.keys(CURSORS)
     assert len(world.state[place]["left_out"]) > 100
     lives(world, trigger, 30, lambda: world.make(next(ids)))
     assert world.state[place]["left_out"] == []
@@ -297,7 +297,7 @@ def test_an_event_that_is_not_known_to_be_stored_holds_the_position_for_a_while(
     world.store_all = lambda: None
     trigger = trigger_in(world, monkeypatch)
     lives(world, trigger, 1)
-    [place] = world.keys(POSITIONS)
+    [place] = world.keys(CURSORS)
     world.make(1)
     lives(world, trigger, 6)
     held = world.state[place]["at"]

@@ -124,10 +124,10 @@ def context():
 
 
 @pytest.fixture
-def remembered(monkeypatch):
+def read_reports(monkeypatch):
     """A memory in place of Airflow's: each look sees the next of these, the last stays."""
 
-    def remembered(*looks):
+    def read_reports(*looks):
         looks = list(looks)
 
         def look(conn_id, ticket_id):
@@ -141,11 +141,11 @@ def remembered(monkeypatch):
             return look(conn_id, ticket_id)
 
         monkeypatch.setattr(report_store, "why_not", lambda in_triggerer: None)
-        monkeypatch.setattr(report_store, "remembered", look)
-        monkeypatch.setattr(report_store, "aremembered", alook)
+        monkeypatch.setattr(report_store, "read_reports", look)
+        monkeypatch.setattr(report_store, "aread_reports", alook)
         return looks
 
-    return remembered
+    return read_reports
 
 
 @pytest.fixture
@@ -250,44 +250,44 @@ class TestByTheTicket:
 
 
 class TestSource:
-    def test_auto_reads_the_ticket_where_no_webhooks_are_received(self, ticket, context, remembered):
+    def test_auto_reads_the_ticket_where_no_webhooks_are_received(self, ticket, context, read_reports):
         ticket(DELIVERED)
-        remembered(AssertionError("for the test"))
+        read_reports(AssertionError("for the test"))
         assert sensor(source="auto").execute(context)["status"] == "delivered"
 
-    def test_auto_reads_both_where_they_are(self, ticket, context, remembered, with_secret):
+    def test_auto_reads_both_where_they_are(self, ticket, context, read_reports, with_secret):
         requests = ticket(shown(), DELIVERED)
-        remembered([])
+        read_reports([])
         assert sensor(source="auto").execute(context)["status"] == "delivered"
         assert requests() == 2
 
-    def test_a_report_spares_the_request(self, ticket, context, remembered, with_secret):
+    def test_a_report_spares_the_request(self, ticket, context, read_reports, with_secret):
         requests = ticket(shown())
-        remembered(["SENT", "DELIVERED"])
+        read_reports(["SENT", "DELIVERED"])
         assert sensor(source="auto").execute(context)["status"] == "DELIVERED"
         assert requests() == 0
 
-    def test_webhook_reads_no_ticket(self, ticket, context, remembered):
+    def test_webhook_reads_no_ticket(self, ticket, context, read_reports):
         requests = ticket(DELIVERED)
-        remembered([], ["SENT"], ["SENT", "READ"])
+        read_reports([], ["SENT"], ["SENT", "READ"])
         assert sensor(source="webhook").execute(context)["status"] == "READ"
         assert requests() == 0
 
-    def test_a_word_that_nobody_knows_is_logged_once(self, context, remembered, usedesk, caplog):
+    def test_a_word_that_nobody_knows_is_logged_once(self, context, read_reports, usedesk, caplog):
         caplog.set_level("INFO")
-        remembered(["HANDED OVER"], ["HANDED OVER"], ["HANDED OVER", "DELIVERED"])
+        read_reports(["HANDED OVER"], ["HANDED OVER"], ["HANDED OVER", "DELIVERED"])
         sensor(source="webhook").execute(context)
         assert caplog.text.count("'HANDED OVER'") == 1
 
-    def test_a_memory_that_cannot_be_asked_is_a_failed_look(self, context, remembered, usedesk):
-        remembered(errors.UsedeskUnavailable("out of order"), ["DELIVERED"])
+    def test_a_memory_that_cannot_be_asked_is_a_failed_look(self, context, read_reports, usedesk):
+        read_reports(errors.UsedeskUnavailable("out of order"), ["DELIVERED"])
         assert sensor(source="webhook").execute(context)["status"] == "DELIVERED"
 
     def test_auto_reads_the_ticket_where_the_memory_cannot_be_asked(
-        self, context, ticket, remembered, with_secret
+        self, context, ticket, read_reports, with_secret
     ):
         ticket(DELIVERED)
-        remembered(errors.UsedeskUnavailable("out of order"))
+        read_reports(errors.UsedeskUnavailable("out of order"))
         assert sensor(source="auto", max_failures=1).execute(context)["status"] == "delivered"
 
     @pytest.mark.skipif(HAS_ASSET_EVENTS_IN_TASKS, reason="Airflow 3 can")
@@ -381,7 +381,7 @@ class TestTheMemoryOfAirflow:
     def test_one_that_comes_meanwhile_counts(
         self, run_dag, usedesk, receive, monkeypatch, deferrable, word, state
     ):
-        name = "aremembered" if deferrable else "remembered"
+        name = "aread_reports" if deferrable else "read_reports"
         looked, read = threading.Event(), getattr(report_store, name)
 
         def look(*args):
@@ -416,10 +416,10 @@ class TestDeferring:
 
     @pytest.mark.parametrize(("source", "in_triggerer"), [("poll", "poll"), ("auto", "webhook")])
     def test_the_trigger_can_be_stored_and_made_again(
-        self, ticket, context, remembered, with_secret, source, in_triggerer
+        self, ticket, context, read_reports, with_secret, source, in_triggerer
     ):
         ticket(NOT_FOUND)
-        remembered(["SENT"])
+        read_reports(["SENT"])
         before = datetime.now(UTC)
         with pytest.raises(TaskDeferred) as deferred:
             sensor(
@@ -466,9 +466,9 @@ class TestResuming:
         ticket(DELIVERED)
         assert self.resume(outcome="timeout")["status"] == "delivered"
 
-    def test_with_webhooks_auto_looks_at_the_ticket_in_the_end(self, ticket, remembered, with_secret):
+    def test_with_webhooks_auto_looks_at_the_ticket_in_the_end(self, ticket, read_reports, with_secret):
         ticket(FAILED)
-        remembered(["SENT"])
+        read_reports(["SENT"])
         with pytest.raises(AirflowFailException):
             self.resume(self.sensor(source="auto"), outcome="timeout")
 
@@ -555,16 +555,16 @@ class TestTrigger:
         }
         assert requests() == 3
 
-    def test_hears_of_it(self, remembered):
-        remembered([], ["SENT"], ["SENT", "Delivered"])
+    def test_hears_of_it(self, read_reports):
+        read_reports([], ["SENT"], ["SENT", "Delivered"])
         event = self.fired(source="webhook")
         assert (event["outcome"], event["status"], event["comment_id"]) == ("seen", "Delivered", MESSAGE)
 
-    def test_a_word_that_nobody_knows_is_logged_once(self, remembered, monkeypatch):
+    def test_a_word_that_nobody_knows_is_logged_once(self, read_reports, monkeypatch):
         logged = []
         log = SimpleNamespace(info=lambda text, *values: logged.append(text % values))
         monkeypatch.setattr(MessageDeliveryTrigger, "log", log)
-        remembered(["HANDED OVER"], ["HANDED OVER"], ["HANDED OVER", "Delivered"])
+        read_reports(["HANDED OVER"], ["HANDED OVER"], ["HANDED OVER", "Delivered"])
         self.fired(source="webhook")
         assert logged == [
             "A report on message of ticket 77 says 'HANDED OVER', which ends no waiting.",
@@ -572,16 +572,16 @@ class TestTrigger:
         ]
 
     @pytest.mark.parametrize("source", ["webhook", "poll"])
-    def test_other_messages_do_not_count(self, ticket, remembered, source):
+    def test_other_messages_do_not_count(self, ticket, read_reports, source):
         ticket(DELIVERED)
-        remembered(["DELIVERED"])
+        read_reports(["DELIVERED"])
         soon = (datetime.now(UTC) + timedelta(seconds=0.3)).isoformat()
         event = self.fired(source=source, comment_id=MESSAGE + 1, deadline=soon)
         assert event == {"ticket_id": TICKET, "outcome": "timeout"}
 
-    def test_keeps_the_deadline_it_was_given(self, ticket, remembered):
+    def test_keeps_the_deadline_it_was_given(self, ticket, read_reports):
         past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
-        remembered([])
+        read_reports([])
         assert self.fired(source="webhook", deadline=past)["outcome"] == "timeout"
 
     def test_looks_at_once_after_a_restart(self, ticket):
@@ -606,11 +606,11 @@ class TestTrigger:
         assert (event["outcome"], event["error"]) == ("error", "UsedeskAgentNotFound")
         assert requests() == 1
 
-    def test_a_memory_that_cannot_be_asked_counts_as_failures(self, remembered):
+    def test_a_memory_that_cannot_be_asked_counts_as_failures(self, read_reports):
         no = errors.UsedeskUnavailable("out of order")
-        remembered(no, no, [], no, no, ["READ"])
+        read_reports(no, no, [], no, no, ["READ"])
         assert self.fired(source="webhook")["outcome"] == "seen"
-        remembered(no)
+        read_reports(no)
         assert self.fired(source="webhook")["error"] == "UsedeskUnavailable"
 
 

@@ -26,7 +26,7 @@ from airflow_provider_usedesk.compat.sdk import (
 )
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.polling import shared_poll
-from airflow_provider_usedesk.polling.ticket_status import Watch
+from airflow_provider_usedesk.polling.ticket_status import Subscription
 from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
 from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 from tests.support.airflow import TOKEN
@@ -99,9 +99,9 @@ async def stop(*waiting):
 
 
 def watching(ticket_id, read_settings):
-    """Watch a ticket that nobody has looked at for long."""
+    """Subscription a ticket that nobody has looked at for long."""
     long_ago = datetime.fromisoformat(LONG_AGO)
-    watch = Watch(
+    watch = Subscription(
         ticket_id, frozenset({2, 3}), timedelta(seconds=0.05), known_until=long_ago, tried_at=long_ago
     )
     return shared_poll.watching("usedesk_default", read_settings, watch)
@@ -421,8 +421,8 @@ class TestTrigger:
             loop.set_default_executor(ThreadPoolExecutor(1))
             loop.run_in_executor(None, end.wait)
             try:
-                async with watching(ticket_id, read_settings) as sightings:
-                    return await asyncio.wait_for(sightings.get(), 20)
+                async with watching(ticket_id, read_settings) as poll_results:
+                    return await asyncio.wait_for(poll_results.get(), 20)
             finally:
                 end.set()
 
@@ -439,8 +439,8 @@ class TestTrigger:
 
         async def look():
             task.set("the first")
-            async with watching(17, read_settings) as sightings:
-                await asyncio.wait_for(sightings.get(), 20)
+            async with watching(17, read_settings) as poll_results:
+                await asyncio.wait_for(poll_results.get(), 20)
 
         asyncio.run(look())
         assert set(belongs_to) == {"none"}
@@ -464,7 +464,7 @@ class TestTrigger:
         def broken(*_):
             raise RuntimeError
 
-        monkeypatch.setattr(shared_poll, "next_look", broken)
+        monkeypatch.setattr(shared_poll, "plan_poll", broken)
         event = asyncio.run(fired(trigger(make_ticket())))
         assert (event["outcome"], event["error"]) == ("error", "UsedeskUnavailable")
 

@@ -14,7 +14,7 @@ pytest.importorskip("airflow.sdk", reason="assets are watched on Airflow 3 only"
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.client import UsedeskClient
-from airflow_provider_usedesk.polling.ticket_events import note_key
+from airflow_provider_usedesk.polling.ticket_events import marker_key
 from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
 
 
@@ -59,7 +59,7 @@ class Watcher:
         async with aclosing(self.fire(self.trigger)) as events:
             async for event in events:
                 self.payloads.append(event.payload)
-                key = note_key(event.payload["usedesk_conn_id"], event.payload["event_id"])
+                key = marker_key(event.payload["usedesk_conn_id"], event.payload["event_id"])
                 self.store.values[key] = "noted"
 
     async def until(self, is_so):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_usedesk.webhook.auth import Gate, read_account
+from airflow_provider_usedesk.webhook.auth import Authenticator, read_account
 
 SECRET = "s3cret-s3cret-s3cret-s3cret"
 ADDRESS = f"/webhook/usedesk_default/{SECRET}"
@@ -39,9 +39,9 @@ def store():
 
 
 @pytest.fixture
-def gate():
+def authenticator():
     accounts = {"usedesk_default": read_account("token", {"webhook_secret": SECRET})}
-    return Gate(accounts.get)
+    return Authenticator(accounts.get)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 
 from airflow_provider_usedesk.webhook.app import build_app, hiding_secrets
-from airflow_provider_usedesk.webhook.auth import Gate, read_account
+from airflow_provider_usedesk.webhook.auth import Authenticator, read_account
 from airflow_provider_usedesk.webhook.body import Limits
 from tests.webhook.conftest import ADDRESS, REPORT, SECRET, Notes, post, serving
 
@@ -33,8 +33,8 @@ NOT_FOUND = (404, "not found\n")
 
 
 @pytest.fixture
-def port(gate, store):
-    with serving(build_app(gate, store, Limits(seconds=3), store_seconds=3)) as port:
+def port(authenticator, store):
+    with serving(build_app(authenticator, store, Limits(seconds=3), store_seconds=3)) as port:
         yield port
 
 
@@ -96,8 +96,8 @@ def test_only_post_is_answered(port, method):
 
 def test_another_secret_field_than_configured_is_not_taken(store, caplog):
     account = read_account("token", {"webhook_secret": SECRET, "application_id": "42"})
-    gate = Gate({"usedesk_default": account}.get)
-    with serving(build_app(gate, store)) as port:
+    authenticator = Authenticator({"usedesk_default": account}.get)
+    with serving(build_app(authenticator, store)) as port:
         assert post(port, ADDRESS, {**REPORT, "secret": "43"}) == NOT_FOUND
         assert store.kept == []
         assert post(port, ADDRESS, {**REPORT, "secret": "42"}) == (200, "ok\n")
@@ -156,12 +156,12 @@ def test_what_was_not_stored_is_not_called_stored(port, store, caplog):
     assert SECRET not in caplog.text
 
 
-def test_a_store_that_takes_too_long_did_not_store(gate):
+def test_a_store_that_takes_too_long_did_not_store(authenticator):
     class Slow(Notes):
         async def keep(self, conn_id, event):
             await asyncio.sleep(30)
 
-    with serving(build_app(gate, Slow(), store_seconds=0.1)) as port:
+    with serving(build_app(authenticator, Slow(), store_seconds=0.1)) as port:
         assert post(port, ADDRESS, REPORT) == (503, "not stored, try again\n")
 
 
@@ -170,16 +170,16 @@ def test_a_fault_of_the_gate_is_no_trace_for_the_sender(store, fault):
     def broken(conn_id):
         raise fault(SECRET)
 
-    with serving(build_app(Gate(broken), store)) as port:
+    with serving(build_app(Authenticator(broken), store)) as port:
         assert post(port, ADDRESS, REPORT) == (503, "not stored, try again\n")
 
 
 @pytest.mark.parametrize(
     "path", [ADDRESS, f"{ADDRESS}/more", f"/webhook/other/{SECRET}", f"/webhook/{SECRET}"]
 )
-def test_an_access_log_does_not_see_the_secret(gate, store, path):
+def test_an_access_log_does_not_see_the_secret(authenticator, store, path):
     seen = []
-    app = build_app(gate, store)
+    app = build_app(authenticator, store)
 
     async def logged(scope, receive, send):
         async def noted(message):

@@ -6,27 +6,27 @@ import logging
 
 import pytest
 
-from airflow_provider_usedesk.webhook.auth import REMEMBERED, Gate, read_account
+from airflow_provider_usedesk.webhook.auth import REMEMBERED, Authenticator, read_account
 
 OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
 
 
 def gate_of(extra, clock=lambda: 0.0):
-    return Gate({"usedesk_default": read_account("token", extra)}.get, clock)
+    return Authenticator({"usedesk_default": read_account("token", extra)}.get, clock)
 
 
 def test_two_secrets_are_good_while_one_replaces_the_other():
-    gate = gate_of({"webhook_secret": f"{NEW}, {OLD}"})
-    assert gate.account("usedesk_default", OLD)
-    assert gate.account("usedesk_default", NEW)
-    assert not gate.account("usedesk_default", f"{NEW}, {OLD}")
+    authenticator = gate_of({"webhook_secret": f"{NEW}, {OLD}"})
+    assert authenticator.account("usedesk_default", OLD)
+    assert authenticator.account("usedesk_default", NEW)
+    assert not authenticator.account("usedesk_default", f"{NEW}, {OLD}")
 
 
 @pytest.mark.parametrize("secret", ["", "short", "has a space in it, and more", "has/a/slash/in/it/and/more"])
 def test_what_is_no_good_secret_opens_nothing(secret, caplog):
-    gate = gate_of({"webhook_secret": secret})
+    authenticator = gate_of({"webhook_secret": secret})
     with caplog.at_level(logging.WARNING):
-        assert not gate.account("usedesk_default", secret)
+        assert not authenticator.account("usedesk_default", secret)
     assert secret == "" or secret not in caplog.text
 
 
@@ -43,21 +43,21 @@ def test_a_connection_is_read_once_in_a_while_and_a_change_counts_after_that():
         read.append(conn_id)
         return read_account("token", {"webhook_secret": secrets[-1]})
 
-    gate = Gate(account, lambda: now[0])
-    assert gate.account("usedesk_default", OLD)
-    assert gate.account("usedesk_default", OLD)
+    authenticator = Authenticator(account, lambda: now[0])
+    assert authenticator.account("usedesk_default", OLD)
+    assert authenticator.account("usedesk_default", OLD)
     assert read == ["usedesk_default"]
     secrets.append(NEW)
     now[0] = REMEMBERED
-    assert gate.account("usedesk_default", NEW)
-    assert not gate.account("usedesk_default", OLD)
+    assert authenticator.account("usedesk_default", NEW)
+    assert not authenticator.account("usedesk_default", OLD)
 
 
 def test_connections_that_are_only_tried_out_do_not_fill_the_memory():
-    gate = Gate(lambda conn_id: None, lambda: 0.0)
+    authenticator = Authenticator(lambda conn_id: None, lambda: 0.0)
     for number in range(1000):
-        gate.account(str(number), NEW)
-    assert gate._remembered.cache_info().currsize <= 256
+        authenticator.account(str(number), NEW)
+    assert authenticator._remembered.cache_info().currsize <= 256
 
 
 def test_the_field_secret_is_checked_only_where_an_application_id_is_given():

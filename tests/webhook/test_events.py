@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_usedesk.idempotency.keys import task_key
+from airflow_provider_usedesk.idempotency.keys import idempotency_key
 from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, extra_of, read_event
 
 PERSON = {
@@ -127,7 +127,7 @@ def test_only_our_own_mark_is_taken_from_additional_id(other):
 
 
 def test_the_longest_mark_that_our_operators_make_is_taken():
-    mark = task_key("d" * 200, "r" * 200, "t" * 200)
+    mark = idempotency_key("d" * 200, "r" * 200, "t" * 200)
     assert facts({"ticket": {"id": 1, "additional_id": mark}})["additional_id"] == mark
 
 

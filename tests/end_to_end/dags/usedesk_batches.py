@@ -81,9 +81,9 @@ def before_an_answer(at: int) -> None:
 
 
 def while_planning(at: int) -> None:
-    from airflow_provider_usedesk.batch.row_store import Worklist
+    from airflow_provider_usedesk.batch.row_store import RowStore
 
-    _at_call(at, Worklist, "claim", die)
+    _at_call(at, RowStore, "claim", die)
 
 
 def while_asking(at: int) -> None:
@@ -103,22 +103,22 @@ def after_xcom(at: int) -> None:
 
 
 def told_to_stop(at: int) -> None:
-    from airflow_provider_usedesk.batch.sender import Messages
+    from airflow_provider_usedesk.batch.sender import MessageSender
 
     def terminate(send: Callable[[], Any]) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
         return send()
 
-    _at_call(at, Messages, "send", terminate)
+    _at_call(at, MessageSender, "send", terminate)
 
 
 def _at_a_write(
     at: int, instead: Callable[..., Any], which: Callable[[str, Any], Any] = lambda name, value: True
 ) -> None:
-    from airflow_provider_usedesk.batch.checkpoint import FolderPieces, StatePieces
+    from airflow_provider_usedesk.batch.checkpoint import FolderStore, TaskStateStore
 
-    for pieces in (StatePieces, FolderPieces):
-        _at_call(at, pieces, "set", instead, lambda self, name, value: which(name, value))
+    for store in (TaskStateStore, FolderStore):
+        _at_call(at, store, "set", instead, lambda self, name, value: which(name, value))
 
 
 def _at_call(
@@ -190,16 +190,16 @@ class DyingBatchOperator(CreateTicketBatchOperator):
         self.report_seconds = report_seconds
 
     def execute(self, context: Any) -> dict[str, Any]:
-        from airflow_provider_usedesk.batch.sender import Messages
+        from airflow_provider_usedesk.batch.sender import MessageSender
 
         self._note("began", os.getpid())
-        look_up = Messages.look_up
+        look_up = MessageSender.look_up
 
-        def noted(messages: Any, rows: Any, *args: Any) -> Any:
+        def noted(sender: Any, rows: Any, *args: Any) -> Any:
             self._note("asked", len(rows))
-            return look_up(messages, rows, *args)
+            return look_up(sender, rows, *args)
 
-        Messages.look_up = noted  # type: ignore[method-assign]
+        MessageSender.look_up = noted  # type: ignore[method-assign]
         for death, at in self.deaths[context["ti"].try_number - 1 :][:1]:
             (DEATHS | DRAFT_DEATHS)[death](at)
         return super().execute(context)
@@ -239,7 +239,7 @@ def batch(task_id: str, kind: type[DyingBatchOperator] = DyingBatchOperator, **k
         "max_in_flight": 4,
         "usedesk_conn_id": f"usedesk_{task_id}",
         "results_path": str(FOLDER / f"{task_id}.csv"),
-        "ledger_path": os.environ.get("USEDESK_LEDGER_PATH"),
+        "checkpoint_path": os.environ.get("USEDESK_LEDGER_PATH"),
     }
     kind(**{**shared, **kwargs})
 
@@ -260,7 +260,7 @@ with DAG(
         # In their order: the longest first.
         options: dict[str, Any] = {"priority_weight": 1000 - number}
         if case in IN_FOLDER:
-            batch(case, deaths=IN_FOLDER[case], ledger_path=str(FOLDER / "ledgers"), **options)
+            batch(case, deaths=IN_FOLDER[case], checkpoint_path=str(FOLDER / "ledgers"), **options)
         elif case in ROW_BY_ROW:
             batch(case, deaths=ROW_BY_ROW[case], validate="row", **options)
         elif case.startswith("random_"):

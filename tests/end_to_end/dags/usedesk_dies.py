@@ -52,12 +52,12 @@ def before_the_answer() -> None:
 
 
 def before_it_was_remembered() -> None:
-    _around_remember(lambda remember, *args: die())
+    _around_remember(lambda save, *args: die())
 
 
 def after_it_was_remembered() -> None:
-    def then_die(remember: Any, *args: Any) -> None:
-        remember(*args)
+    def then_die(save: Any, *args: Any) -> None:
+        save(*args)
         die()
 
     _around_remember(then_die)
@@ -70,15 +70,15 @@ def after_xcom() -> None:
 def _around_remember(instead: Any) -> None:
     from airflow_provider_usedesk.idempotency import send_once
 
-    for memory in (send_once.StateStore, send_once.NoMemory):
-        remember = memory.remember
+    for memory in (send_once.StateStore, send_once.NoAttempts):
+        save = memory.save
 
-        def replaced(self: Any, what: Any, remember: Any = remember) -> None:
+        def replaced(self: Any, what: Any, save: Any = save) -> None:
             if what.answer is None:
-                return remember(self, what)
-            return instead(remember, self, what)
+                return save(self, what)
+            return instead(save, self, what)
 
-        memory.remember = replaced
+        memory.save = replaced
 
 
 DEATHS = {
