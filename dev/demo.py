@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 
 from airflow_provider_usedesk.sandbox import Sandbox
-from airflow_provider_usedesk.sandbox.world import Ticket
+from airflow_provider_usedesk.sandbox.company import Ticket
 from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import AirflowClientError, DagRun, TaskInstance, XComEntry
 from dev.local_airflow import LocalAirflow

@@ -1,4 +1,4 @@
-"""A local Usedesk to develop Dags against: server, inbox page, faults on demand."""
+"""A local Usedesk for the development of Dags: a server, an inbox page and fault injection."""
 
 from airflow_provider_usedesk.sandbox.faults import (
     Fault,

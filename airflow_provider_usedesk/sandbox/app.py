@@ -1,4 +1,4 @@
-"""The whole sandbox as one ASGI application: the API, the inbox, the control endpoint."""
+"""The ASGI application of the sandbox: the API, the inbox and the control endpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import Body, FastAPI, HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_usedesk.sandbox import faults
-from airflow_provider_usedesk.sandbox.api import Api
+from airflow_provider_usedesk.sandbox.api import Api, method_of
 from airflow_provider_usedesk.sandbox.inbox import inbox_routes
 from airflow_provider_usedesk.sandbox.state import State
 
@@ -24,14 +24,14 @@ FAULTS: Mapping[str, Callable[..., faults.Fault]] = {
 
 
 def build_app(state: State) -> ASGIApp:
-    """Put the application together; the API stands outside of FastAPI, which would hide the socket."""
+    """Build the application; the API is not part of the FastAPI application, which would hide the socket."""
     api = Api(state)
     pages = FastAPI(title="Usedesk sandbox", docs_url=None, redoc_url=None, openapi_url=None)
-    _add_control(pages, state)
+    _add_control_routes(pages, state)
     pages.include_router(inbox_routes(state))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and api.method(scope["path"]):
+        if scope["type"] == "http" and method_of(scope["path"]):
             await api(scope, receive, send)
         else:
             await pages(scope, receive, send)
@@ -39,25 +39,25 @@ def build_app(state: State) -> ASGIApp:
     return app
 
 
-def _add_control(pages: FastAPI, state: State) -> None:
+def _add_control_routes(pages: FastAPI, state: State) -> None:
     @pages.post("/_sandbox/faults", status_code=201)
-    def add(order: dict[str, Any] = Body()) -> list[dict[str, Any]]:  # noqa: B008 (how FastAPI is written)
+    def add_fault(order: dict[str, Any] = Body()) -> list[dict[str, Any]]:  # noqa: B008 (FastAPI's style)
         times, method = order.pop("times", 1), order.pop("method", None)
         make = FAULTS.get(order.pop("fault", ""))
         if make is None:
-            raise HTTPException(400, f"fault must be one of {', '.join(FAULTS)}")
+            raise HTTPException(400, f"fault must be one of {', '.join(FAULTS)}.")
         try:
             state.fail(make(**order), times, method)
         except (TypeError, ValueError) as error:
             raise HTTPException(400, str(error)) from None
-        return state.faults.waiting()
+        return state.faults.as_json()
 
     @pages.get("/_sandbox/faults")
-    def waiting() -> list[dict[str, Any]]:
-        return state.faults.waiting()
+    def list_faults() -> list[dict[str, Any]]:
+        return state.faults.as_json()
 
     @pages.delete("/_sandbox/faults", status_code=204)
-    def clear() -> None:
+    def clear_faults() -> None:
         state.faults.clear()
 
     @pages.post("/_sandbox/reset", status_code=204)

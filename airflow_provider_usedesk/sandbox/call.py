@@ -1,4 +1,4 @@
-"""One call of a method: its parameters, read the way PHP would, and its refusal."""
+"""One call of an API method: its parameters, parsed as PHP would, and the errors it can return."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from airflow_provider_usedesk.sandbox.world import World
+from airflow_provider_usedesk.sandbox.company import Company
 
 PAGE_SIZE = 100
+FILES_PATH = "/files"
 MAX_ID = 2**32 - 1
+DIGITS = r"[0-9]{1,10}"
 
 Row = TypeVar("Row")
 
 
 class Refusal(Exception):
-    """Refuse a request, with the code that Usedesk has for it, where one is known."""
+    """
+    An error response of Usedesk.
+
+    :param error: the text of the error
+    :param code: its code; None where none is known
+    """
 
     def __init__(self, error: str, code: int | None = None) -> None:
         super().__init__(error)
@@ -38,27 +45,25 @@ class Upload:
 @dataclass(frozen=True)
 class Call:
     """
-    Hold one call of a method.
+    One call of an API method.
 
-    :param world: the company
-    :param given: parameters of the query and of the body together
-    :param now: the moment of the call
-    :param listing_lag: how long a new ticket is missing in ``tickets``
-    :param offset_is: whether ``offset`` counts pages or rows
-    :param files_path: path below which files can be downloaded
-    :param delivered_at: when a message that is sent now is delivered; None for never
+    :param company: the data
+    :param params: the merged parameters of the query and the body
+    :param now: time of the call
+    :param listing_lag: time for which ``tickets`` does not list a new ticket
+    :param offset_is: unit of ``offset``, ``page`` or ``row``
+    :param delivered_at: time at which a message that is sent now is delivered; None for never
     """
 
-    world: World
-    given: Mapping[str, Any]
+    company: Company
+    params: Mapping[str, Any]
     now: datetime
     listing_lag: timedelta
     offset_is: str
-    files_path: str
     delivered_at: datetime | None
 
     def text(self, name: str) -> str:
-        value = self.given.get(name)
+        value = self.params.get(name)
         if isinstance(value, (dict, list)):
             raise Refusal(f"{name} must be a string", 116 if name == "tag" else None)
         return "" if value is None else str(value).strip()
@@ -67,9 +72,12 @@ class Call:
         value = self.text(name)
         if not value:
             return None
-        if not re.fullmatch(r"[0-9]{1,10}", value) or not 1 <= int(value) <= MAX_ID:
+        if not re.fullmatch(DIGITS, value) or not 1 <= int(value) <= MAX_ID:
             raise Refusal(f"{name} is not a valid id", code)
         return int(value)
+
+    def flag(self, name: str) -> bool:
+        return self.text(name).lower() in ("true", "1")
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         value = self.text(name)
@@ -77,16 +85,16 @@ class Call:
             raise Refusal(f"{name} must be one of {', '.join(choices)}")
         return value
 
-    def several(self, name: str) -> list[str]:
-        """Read an array, or a text with commas."""
-        value = self.given.get(name)
+    def strings(self, name: str) -> list[str]:
+        """Read an array of strings, or a comma-separated string."""
+        value = self.params.get(name)
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
-        return [str(item) for item in self.items(name)]
+        return [str(item) for item in self.array(name)]
 
-    def items(self, name: str) -> list[Any]:
-        """Read an array, in JSON or with gaps too; one value is an array of one."""
-        value = self.given.get(name)
+    def array(self, name: str) -> list[Any]:
+        """Read an array, also as a JSON string or with gaps in its indexes; one value is an array of one."""
+        value = self.params.get(name)
         if isinstance(value, str) and value.startswith("["):
             try:
                 value = json.loads(value)
@@ -96,18 +104,18 @@ class Call:
             return list(value.values())
         return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
-    def within(self, after: str, before: str) -> Callable[[datetime], bool]:
-        """Compare to the minute, bounds included, as the real filters are described."""
+    def time_filter(self, after: str, before: str) -> Callable[[datetime], bool]:
+        """Build a filter that compares times to the minute, with both limits included."""
         first, last = self._minute(after), self._minute(before)
 
-        def check(moment: datetime) -> bool:
+        def is_within(moment: datetime) -> bool:
             minute = moment.replace(second=0, microsecond=0)
             return (first is None or first <= minute) and (last is None or minute <= last)
 
-        return check
+        return is_within
 
     def page(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Cut out the hundred rows that ``offset`` asks for."""
+        """Return the page of 100 rows that ``offset`` selects."""
         offset = int(self.text("offset")) if re.fullmatch(r"[0-9]{1,9}", self.text("offset")) else 0
         start = offset * PAGE_SIZE if self.offset_is == "page" else offset
         return rows[start : start + PAGE_SIZE]
@@ -121,6 +129,6 @@ class Call:
             raise Refusal(f"{name} must be YYYY-MM-DD HH:MM") from None
 
 
-def moment(at: datetime) -> str:
-    """Write a moment as Usedesk does."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+def time_text(moment: datetime) -> str:
+    """Format a time as Usedesk does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""``create/ticket``: what is taken, what is refused, what is answered."""
+"""The method ``create/ticket``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
-from airflow_provider_usedesk.sandbox.call import Call, Refusal
-from airflow_provider_usedesk.sandbox.world import (
+from airflow_provider_usedesk.sandbox.call import DIGITS, Call, Refusal
+from airflow_provider_usedesk.sandbox.company import (
+    AUTHORS,
     NEW,
     OWN_CHANNEL,
     PRIORITIES,
@@ -15,11 +16,10 @@ from airflow_provider_usedesk.sandbox.world import (
     Channel,
     Client,
     Comment,
-    Template,
     Ticket,
 )
 
-TEXTS = (
+SHORT_TEXTS = (
     "subject",
     "client_name",
     "client_email",
@@ -33,38 +33,85 @@ TEXTS = (
     "client_city",
     "client_address",
 )
-AUTHORS = ("user", "client", "trigger")
 PHONE_TYPES = ("home", "mobile", "stationary", "fax", "other")
 
 
 def create_ticket(call: Call) -> dict[str, Any]:
-    """Create a ticket, as article 51378 describes it."""
+    """Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__)."""
     _check(call)
-    world = call.world
-    channel = _channel(call)
-    author, user_id = _author(call)
-    template = parameters.template(call)
-    group_id, assignee_id = parameters.group_id(call), parameters.agent_id(call, "assignee_id")
-    fields = parameters.custom_fields(call)
-    uploads = parameters.uploads(call)
-    client = _client(call)
-    is_private = call.text("private_comment").lower() in ("true", "1")
-    comment_id, files = world.next_id(), parameters.stored(call, uploads)
-    message_status, chat_id = _delivery(call, channel, client, is_private)
-    comment = Comment(
-        id=comment_id,
-        message=str(call.given.get("message") or ""),
-        author=author,
-        user_id=user_id,
-        is_private=is_private,
-        files=files,
-        published_at=call.now,
-        template=template,
-        is_taken=message_status == "delivered",
-        delivered_at=call.delivered_at if message_status == "delivered" else None,
+    ticket = _ticket(call, _channel(call), _client(call))
+    call.company.save(ticket)
+    extra = {"message_status": ticket.message_status, "chat_id": ticket.chat_id}
+    return {
+        "status": "success",
+        "ticket_id": ticket.ticket_id,
+        **{key: value for key, value in extra.items() if value is not None},
+    }
+
+
+def _check(call: Call) -> None:
+    """Check all parameters before anything is created."""
+    parameters.check_message(call)
+    if not call.text("subject") and not parameters.has_template(call):
+        raise Refusal("subject is missing")
+    if call.text("private_comment").lower() not in ("", "true", "1"):
+        raise Refusal("private_comment accepts only true")
+    parameters.check_lengths(call, SHORT_TEXTS)
+    call.choice("type", TYPES)
+    call.choice("priority", PRIORITIES)
+    call.choice("from", AUTHORS)
+    call.choice("phone_type", PHONE_TYPES)
+    parameters.status(call)
+    if not isinstance(call.params.get("lists", []), list):
+        raise Refusal("lists must be an array")
+    _author(call)
+    parameters.template(call)
+    parameters.group_id(call)
+    parameters.agent_id(call, "assignee_id")
+    parameters.custom_fields(call)
+    parameters.uploads(call)
+    _client_id(call)
+
+
+def _channel(call: Call) -> Channel:
+    """Return the requested channel; a wrong id selects the token's own channel, without an error."""
+    wanted = call.text("channel_id")
+    found = call.company.channels.get(int(wanted)) if re.fullmatch(DIGITS, wanted) else None
+    return found or call.company.channels[OWN_CHANNEL]
+
+
+def _author(call: Call) -> tuple[str, int | None]:
+    author = call.text("from") or "client"
+    user_id = parameters.agent_id(call, "user_id")
+    if author == "user" and user_id is None and not parameters.has_template(call):
+        raise Refusal("user_id is required with from = user")
+    if author == "trigger" and call.number("trigger_id") not in call.company.triggers:
+        raise Refusal("trigger_id is missing or unknown")
+    return author, user_id if author == "user" else None
+
+
+def _client_id(call: Call) -> int | None:
+    return None if call.text("client_id") == "new_client" else parameters.client_id(call)
+
+
+def _client(call: Call) -> Client:
+    return call.company.client_for(
+        client_id=_client_id(call),
+        phone=call.text("client_phone"),
+        email=call.text("client_email"),
+        username=call.text("username").removeprefix("@"),
+        name=call.text("client_name"),
+        company=call.text("company_name"),
+        now=call.now,
     )
-    ticket = Ticket(
-        ticket_id=world.next_id(),
+
+
+def _ticket(call: Call, channel: Channel, client: Client) -> Ticket:
+    message_status = _message_status(channel, client, call.flag("private_comment"))
+    comment = _comment(call, is_accepted=message_status == "delivered")
+    chat_id = str(call.company.next_id() % 100_000) if channel.type == "viber" else None
+    return Ticket(
+        ticket_id=call.company.next_id(),
         subject=call.text("subject"),
         message=comment.message,
         channel_id=channel.id,
@@ -75,81 +122,35 @@ def create_ticket(call: Call) -> dict[str, Any]:
         additional_id=call.text("additional_id") or None,
         type=call.text("type") or "question",
         priority=call.text("priority") or "medium",
-        assignee_id=assignee_id,
-        group_id=group_id,
+        assignee_id=parameters.agent_id(call, "assignee_id"),
+        group_id=parameters.group_id(call),
         tags=parameters.tags(call),
-        custom_fields=fields,
-        lists=tuple(call.given.get("lists", [])),
+        custom_fields=parameters.custom_fields(call),
+        lists=tuple(call.params.get("lists", [])),
         comments=(comment,),
         message_status=message_status,
         chat_id=chat_id,
-        template_id=call.text("template_id") or None,
-        template_name=call.text("template_name") or None,
-        template_variables=(template or Template()).variables,
-        template_lang=call.text("template_lang") or None,
-        received={name: value for name, value in call.given.items() if name != "files"},
-    )
-    world.keep(ticket)
-    extra = {"message_status": message_status, "chat_id": chat_id}
-    return {
-        "status": "success",
-        "ticket_id": ticket.ticket_id,
-        **{key: value for key, value in extra.items() if value is not None},
-    }
-
-
-def _check(call: Call) -> None:
-    parameters.check_message(call)
-    if not call.text("subject") and not parameters.has_template(call):
-        raise Refusal("subject is missing")
-    if call.text("private_comment").lower() not in ("", "true", "1"):
-        raise Refusal("private_comment accepts only true")
-    parameters.check_lengths(call, TEXTS)
-    call.choice("type", TYPES)
-    call.choice("priority", PRIORITIES)
-    call.choice("from", AUTHORS)
-    call.choice("phone_type", PHONE_TYPES)
-    parameters.status(call)
-    if not isinstance(call.given.get("lists", []), list):
-        raise Refusal("lists must be an array")
-
-
-def _channel(call: Call) -> Channel:
-    """Find the channel; a wrong one is the channel of the token, without a word."""
-    wanted = call.text("channel_id")
-    found = call.world.channels.get(int(wanted)) if re.fullmatch(r"[0-9]{1,10}", wanted) else None
-    return found or call.world.channels[OWN_CHANNEL]
-
-
-def _author(call: Call) -> tuple[str, int | None]:
-    author = call.text("from") or "client"
-    user_id = parameters.agent_id(call, "user_id")
-    if author == "user" and user_id is None and not parameters.has_template(call):
-        raise Refusal("user_id is required with from = user")
-    if author == "trigger" and call.number("trigger_id") not in call.world.triggers:
-        raise Refusal("trigger_id is missing or not known")
-    return author, user_id if author == "user" else None
-
-
-def _client(call: Call) -> Client:
-    return call.world.client_for(
-        client_id=None if call.text("client_id") == "new_client" else parameters.client_id(call),
-        phone=call.text("client_phone"),
-        email=call.text("client_email"),
-        username=call.text("username").removeprefix("@"),
-        name=call.text("client_name"),
-        company=call.text("company_name"),
-        now=call.now,
+        received={name: value for name, value in call.params.items() if name != "files"},
     )
 
 
-def _delivery(
-    call: Call, channel: Channel, client: Client, is_private: bool
-) -> tuple[str | None, str | None]:
-    """Say what the messenger's provider answers: a message status, or a chat."""
-    if channel.type == "viber":
-        return None, str(call.world.next_id() % 100_000)
-    if not channel.tells_delivery:
-        return None, None
-    sent = channel.reaches(client) and not is_private
-    return ("delivered" if sent else "not delivered"), None
+def _message_status(channel: Channel, client: Client, is_private: bool) -> str | None:
+    if not channel.returns_message_status:
+        return None
+    return "delivered" if channel.reaches(client) and not is_private else "not delivered"
+
+
+def _comment(call: Call, *, is_accepted: bool) -> Comment:
+    author, user_id = _author(call)
+    return Comment(
+        id=call.company.next_id(),
+        message=str(call.params.get("message") or ""),
+        author=author,
+        user_id=user_id,
+        is_private=call.flag("private_comment"),
+        files=parameters.files(call, parameters.uploads(call)),
+        published_at=call.now,
+        template=parameters.template(call),
+        is_accepted=is_accepted,
+        delivered_at=call.delivered_at if is_accepted else None,
+    )

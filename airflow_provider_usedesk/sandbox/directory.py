@@ -1,4 +1,4 @@
-"""What a company has set up: channels, groups, users, custom fields; and the tags in use."""
+"""The methods that list channels, groups, users, custom fields and tags."""
 
 from __future__ import annotations
 
@@ -7,45 +7,49 @@ from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
 from airflow_provider_usedesk.sandbox.call import Call
-from airflow_provider_usedesk.sandbox.world import ROLES, Agent, CustomField, FieldType
+from airflow_provider_usedesk.sandbox.company import ROLES, Agent, CustomField, FieldType
 
-COMPANY = 1
+COMPANY_ID = 1
 FIELD_TYPES: dict[FieldType, int] = {"text": 1, "list": 2, "checkbox": 3, "nested list": 4}
 
 
 def channels(call: Call) -> list[dict[str, Any]]:
-    """List the channels (article 51397)."""
+    """Return the channels (`channels <https://api.usedocs.com/article/51397>`__)."""
     wanted = call.text("channel_type")
     return [
         {"channel_id": channel.id, "channel_name": channel.name, "channel_type": channel.type}
-        for channel in call.world.channels.values()
+        for channel in call.company.channels.values()
         if wanted in ("", channel.type)
     ]
 
 
 def groups(call: Call) -> list[dict[str, Any]]:
-    """List the groups of agents (article 51418)."""
+    """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
     return [
         {
             "id": group.id,
             "name": group.name,
-            "company_id": COMPANY,
+            "company_id": COMPANY_ID,
             "deleted": 0,
             "deleted_at": None,
             "users": list(group.agents),
         }
-        for group in call.world.groups.values()
+        for group in call.company.groups.values()
     ]
 
 
 def users(call: Call) -> list[dict[str, Any]]:
-    """List the agents of one role, which is ``employee`` unless told otherwise (article 51414)."""
+    """
+    Return the agents of one role, by default ``employee``.
+
+    Source: `users <https://api.usedocs.com/article/51414>`__.
+    """
     role = call.choice("user_type", ROLES) or "employee"
     group, one = parameters.group_id(call), parameters.agent_id(call, "user_id")
     query = call.text("query").lower()
     return [
         _user(call, agent)
-        for agent in call.world.agents.values()
+        for agent in call.company.agents.values()
         if agent.role == role
         and one in (None, agent.id)
         and (group is None or group in _group_ids(call, agent))
@@ -54,20 +58,24 @@ def users(call: Call) -> list[dict[str, Any]]:
 
 
 def ticket_fields(call: Call) -> list[dict[str, Any]]:
-    """List the custom fields with the values of lists (article 51411)."""
+    """
+    Return the custom fields with the values of the lists.
+
+    Source: `ticket/fields <https://api.usedocs.com/article/51411>`__.
+    """
     return [
         {"custom_field": _field(field), "field_options": _options(field)}
-        for field in call.world.fields.values()
+        for field in call.company.fields.values()
     ]
 
 
 def tags(call: Call) -> list[dict[str, Any]]:
-    """List the tags, a hundred at a time (article 51382)."""
+    """Return a page of 100 tags (`tags <https://api.usedocs.com/article/51382>`__)."""
     query = call.text("query").lower()
-    counts = Counter(tag for ticket in call.world.tickets.values() for tag in set(ticket.tags))
-    found = [(number, name) for name, number in call.world.tag_ids.items() if query in name.lower()]
+    counts = Counter(tag for ticket in call.company.tickets.values() for tag in set(ticket.tags))
+    found = [(number, name) for name, number in call.company.tag_ids.items() if query in name.lower()]
     return [
-        {"ticket_tag_id": number, "tag_company_id": COMPANY, "name": name, "ticket_count": counts[name]}
+        {"ticket_tag_id": number, "tag_company_id": COMPANY_ID, "name": name, "ticket_count": counts[name]}
         for number, name in call.page(found)
     ]
 
@@ -87,7 +95,7 @@ def _user(call: Call, agent: Agent) -> dict[str, Any]:
 
 
 def _group_ids(call: Call, agent: Agent) -> list[int]:
-    return [group.id for group in call.world.groups.values() if agent.id in group.agents]
+    return [group.id for group in call.company.groups.values() if agent.id in group.agents]
 
 
 def _field(field: CustomField) -> dict[str, Any]:

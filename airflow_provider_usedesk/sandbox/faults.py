@@ -1,4 +1,4 @@
-"""What can be made to go wrong: told in advance, for a number of requests."""
+"""Fault injection: errors ordered in advance for a number of requests."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ Action = Literal["close", "delay", "answer", "half_answer"]
 @dataclass(frozen=True)
 class Fault:
     """
-    Describe one thing that goes wrong.
+    One injected error.
 
-    :param action: close the connection, delay, give another answer, or give half of the true one
-    :param when: ``before`` the request is read and handled, or ``after`` (the ticket is made)
-    :param seconds: how long to delay
-    :param status: HTTP status of the other answer
+    :param action: close the connection, delay, send another response, or send half of the true response
+    :param when: ``before`` the request is read and handled, or ``after`` (the ticket exists)
+    :param seconds: length of the delay, 0 to 3600
+    :param status: HTTP status of the other response, 200 to 599
     :param body: its body
     :param content_type: its content type
     :param headers: its other headers
+    :raises ValueError: for a value outside of these limits, or a line break in a header
     """
 
     action: Action
@@ -37,22 +38,22 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.when not in ("before", "after"):
-            raise ValueError("when must be before or after")
+            raise ValueError("when must be before or after.")
         if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
-            raise ValueError("seconds must be a number from 0 to 3600")
+            raise ValueError("seconds must be a number from 0 to 3600.")
         if type(self.status) is not int or not 200 <= self.status <= 599:
-            raise ValueError("status must be a number from 200 to 599")
+            raise ValueError("status must be an integer from 200 to 599.")
         if re.search(r"[\r\n]", "".join((self.content_type, *self.headers, *self.headers.values()))):
-            raise ValueError("a header cannot hold a line break")
+            raise ValueError("A header must not contain a line break.")
 
 
 def close(when: When = "before") -> Fault:
-    """Close the connection without an answer, before reading the request or after the ticket is made."""
+    """Close the connection without a response, before the request is read or after the ticket is created."""
     return Fault("close", when)
 
 
 def delay(seconds: float, when: When = "before") -> Fault:
-    """Wait before handling the request, or before answering it."""
+    """Wait before the request is handled, or before the response is sent."""
     return Fault("delay", when, seconds=seconds)
 
 
@@ -64,61 +65,74 @@ def answer(
     content_type: str = "application/json",
     headers: Mapping[str, str] | None = None,
 ) -> Fault:
-    """Give another answer: a body that is not a text is sent as JSON."""
+    """
+    Send another response.
+
+    :param status: HTTP status
+    :param body: a string, or a value that is sent as JSON
+    :param when: ``before`` the request is handled (and instead of it), or ``after``
+    :param content_type: the content type
+    :param headers: other headers
+    """
     text = body if isinstance(body, str) else json.dumps(body)
     return Fault("answer", when, status=status, body=text, content_type=content_type, headers=headers or {})
 
 
 def html(status: int = 502, when: When = "before") -> Fault:
-    """Answer with the HTML page of a proxy."""
+    """Send the HTML page of a proxy as the response."""
     page = f"<!doctype html><title>{status}</title><h1>{status} nginx</h1>"
     return answer(status, page, when=when, content_type="text/html; charset=utf-8")
 
 
 def rate_limited(retry_after: float | None = None, *, code_121: bool = False) -> Fault:
-    """Refuse for too many requests: HTTP 429, or code 121 in a 200."""
+    """
+    Refuse the request because of the rate limit.
+
+    :param retry_after: seconds in the header ``Retry-After``; None for no header
+    :param code_121: respond with code 121 and HTTP 200 instead of HTTP 429
+    """
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     body = {"code": 121, "error": "request limit exceeded"}
     return answer(200 if code_121 else 429, body, headers=headers)
 
 
 def half_answer() -> Fault:
-    """Make the ticket, send half of the answer, and close the connection."""
+    """Create the ticket, send half of the response, and close the connection."""
     return Fault("half_answer", "after")
 
 
 @dataclass
-class _Armed:
+class _QueuedFault:
     fault: Fault
     times: int
     method: str | None
 
 
 class FaultQueue:
-    """Hold the faults that are still to happen, in the order in which they were told."""
+    """The faults that are still to happen, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._armed: list[_Armed] = []
+        self._queue: list[_QueuedFault] = []
         self._lock = threading.Lock()
 
     def add(self, fault: Fault, times: int, method: str | None) -> None:
         with self._lock:
-            self._armed.append(_Armed(fault, times, method))
+            self._queue.append(_QueuedFault(fault, times, method))
 
     def take(self, method: str) -> Fault | None:
-        """Return the fault for a request to this method, if there is one, and count it."""
+        """Return the first fault for a request to this method, and reduce its number of times by one."""
         with self._lock:
-            for armed in self._armed:
-                if armed.method in (None, method):
-                    armed.times -= 1
-                    self._armed = [other for other in self._armed if other.times > 0]
-                    return armed.fault
+            for queued in self._queue:
+                if queued.method in (None, method):
+                    queued.times -= 1
+                    self._queue = [other for other in self._queue if other.times > 0]
+                    return queued.fault
         return None
 
-    def waiting(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [{**vars(one.fault), "times": one.times, "method": one.method} for one in self._armed]
+            return [{**vars(one.fault), "times": one.times, "method": one.method} for one in self._queue]
 
     def clear(self) -> None:
         with self._lock:
-            self._armed.clear()
+            self._queue.clear()

@@ -1,4 +1,4 @@
-"""The inbox: pages without scripts and outside files, which show what a Dag sent and let a person answer."""
+"""The inbox: pages, without scripts and external files, that show tickets and let a person change them."""
 
 from __future__ import annotations
 
@@ -8,151 +8,178 @@ from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader
 
+from airflow_provider_usedesk.sandbox.call import FILES_PATH
+from airflow_provider_usedesk.sandbox.company import STATUS_NAMES
 from airflow_provider_usedesk.sandbox.state import State
-from airflow_provider_usedesk.sandbox.webhooks import Encoding, ping, shown_redirect_url
-from airflow_provider_usedesk.sandbox.world import STATUS_NAMES
+from airflow_provider_usedesk.sandbox.webhooks import Encoding, ping, redacted_redirect_url
 
-# The style of a message is its own; nothing in it may run, load or leave its frame.
+# A message may have its own style; nothing in it may run, load or leave its frame.
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'self'"
 )
-# With "no-referrer" a browser would name no origin when it sends our own form.
+# With "no-referrer" a browser would send "Origin: null" with the inbox's own forms.
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
-# In the order of a ticket's life; an agent gives no ticket the others by hand.
+# In the order of a ticket's life; an agent cannot set the other statuses.
 STATUSES_BY_HAND = (1, 5, 6, 2, 3, 7, 4)
+MAX_STATUS = 64
 
 
 def inbox_routes(state: State) -> APIRouter:
-    """Make the routes of the pages; below ``/inbox`` where the API itself has no path of its own."""
-    prefix = state.options.inbox_path
-    router = APIRouter(prefix=prefix, default_response_class=HTMLResponse)
-    pages = Environment(
-        loader=PackageLoader("airflow_provider_usedesk.sandbox"), autoescape=True, trim_blocks=True
-    )
-    pages.globals.update(prefix=prefix, status_names=STATUS_NAMES, statuses=STATUSES_BY_HAND)
-    pages.filters.update(
-        size=_size, shown_alone=_shown_alone, moment=lambda at: at.strftime("%d %b %H:%M:%S")
-    )
+    """Build the routes of the pages and their forms."""
+    pages = Pages(state)
+    router = APIRouter(default_response_class=HTMLResponse)
+    router.get("/")(pages.tickets)
+    router.get("/tickets/{ticket_id}")(pages.ticket)
+    router.get("/webhooks")(pages.webhooks)
+    router.get("/clients")(pages.clients)
+    router.get("/channels")(pages.channels)
+    router.get(FILES_PATH + "/{file_id}")(pages.file)
+    forms = Forms(state)
+    own_page = [Depends(_refuse_other_sites)]
+    router.post("/tickets/{ticket_id}/status", dependencies=own_page)(forms.set_status)
+    router.post("/tickets/{ticket_id}/report", dependencies=own_page)(forms.send_report)
+    router.post("/webhooks/url", dependencies=own_page)(forms.set_redirect_url)
+    router.post("/webhooks/settings", dependencies=own_page)(forms.set_webhooks)
+    router.post("/webhooks/ping", dependencies=own_page)(forms.send_ping)
+    return router
 
-    def page(template: str, **values: Any) -> HTMLResponse:
-        content = pages.get_template(template).render(world=state.look(), **values)
-        return HTMLResponse(content, headers={**HEADERS, "Content-Security-Policy": PAGE_POLICY})
 
-    @router.get("/")
-    def tickets() -> HTMLResponse:
-        return page("tickets.html", here="tickets", tickets=list(reversed(state.tickets())))
+class Pages:
+    """
+    The pages of the inbox.
 
-    @router.get("/tickets/{ticket_id}")
-    def ticket(ticket_id: int) -> HTMLResponse:
-        found = state.look().tickets.get(ticket_id)
-        if found is None:
-            raise HTTPException(404, "There is no such ticket.")
-        return page("ticket.html", here="tickets", ticket=found, client=state.look().clients[found.client_id])
+    :param state: the sandbox
+    """
 
-    @router.post("/tickets/{ticket_id}/status")
-    def set_status(request: Request, ticket_id: int, status: Annotated[str, Form()] = "") -> Response:
-        _refuse_from_elsewhere(request)
-        if status not in map(str, STATUSES_BY_HAND):
-            raise HTTPException(400, "There is no such status to set.")
-        try:
-            state.update(ticket_id, {"status": int(status)})
-        except KeyError:
-            raise HTTPException(404, "There is no such ticket.") from None
-        return RedirectResponse(f"{prefix}/tickets/{ticket_id}", 303, headers=HEADERS)
-
-    @router.post("/tickets/{ticket_id}/report")
-    def send_report(request: Request, ticket_id: int, status: Annotated[str, Form()] = "") -> Response:
-        _refuse_from_elsewhere(request)
-        if not status.strip() or len(status) > 64:
-            raise HTTPException(400, "A report needs a status, of at most 64 characters.")
-        try:
-            state.report(ticket_id, status.strip(), None)
-        except KeyError:
-            raise HTTPException(404, "There is no such ticket.") from None
-        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
-
-    @router.get("/webhooks")
-    def webhooks() -> HTMLResponse:
-        url = state.redirect_url
-        return page(
-            "webhooks.html",
-            here="webhooks",
-            url=shown_redirect_url(url) if url else None,
-            settings=state.webhooks,
-            sent=list(reversed(state.sent_webhooks())),
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._templates = Environment(
+            loader=PackageLoader("airflow_provider_usedesk.sandbox"), autoescape=True, trim_blocks=True
+        )
+        self._templates.globals.update(status_names=STATUS_NAMES, statuses=STATUSES_BY_HAND)
+        self._templates.filters.update(
+            size=_size, framed=_framed, moment=lambda at: at.strftime("%d %b %H:%M:%S")
         )
 
-    @router.post("/webhooks/url")
-    def set_redirect_url(request: Request, url: Annotated[str, Form()] = "") -> Response:
-        _refuse_from_elsewhere(request)
-        try:
-            state.redirect_to(url)
-        except ValueError as fault:
-            raise HTTPException(400, f"{fault}.") from None
-        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
+    def tickets(self) -> HTMLResponse:
+        newest_first = list(reversed(self._state.tickets()))
+        return self._page("tickets.html", here="tickets", tickets=newest_first)
 
-    @router.post("/webhooks/settings")
-    def set_webhooks(
-        request: Request,
-        delay: Annotated[float, Form()],
-        encoding: Annotated[Encoding, Form()],
-        repeats: Annotated[int, Form()],
-        tries: Annotated[int, Form()],
-        delivery_status: Annotated[str, Form(max_length=64)] = "",
-        reorder: Annotated[bool, Form()] = False,
-    ) -> Response:
-        _refuse_from_elsewhere(request)
-        try:
-            state.webhooks = replace(
-                state.webhooks,
-                delivery_status=delivery_status.strip() or None,
-                delay=delay,
-                encoding=encoding,
-                repeats=repeats,
-                reorder=reorder,
-                tries=tries,
-            )
-        except ValueError as fault:
-            raise HTTPException(400, f"{fault}.") from None
-        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
+    def ticket(self, ticket_id: int) -> HTMLResponse:
+        company = self._state.company()
+        found = company.tickets.get(ticket_id)
+        if found is None:
+            raise HTTPException(404, "There is no such ticket.")
+        client = company.clients[found.client_id]
+        return self._page("ticket.html", here="tickets", ticket=found, client=client)
 
-    @router.post("/webhooks/ping")
-    def send_ping(request: Request) -> Response:
-        _refuse_from_elsewhere(request)
-        state.send(ping())
-        return RedirectResponse(f"{prefix}/webhooks", 303, headers=HEADERS)
+    def webhooks(self) -> HTMLResponse:
+        url = self._state.redirect_url
+        return self._page(
+            "webhooks.html",
+            here="webhooks",
+            url=redacted_redirect_url(url) if url else None,
+            settings=self._state.webhooks,
+            sent=list(reversed(self._state.webhooks_sent())),
+        )
 
-    @router.get("/clients")
-    def clients() -> HTMLResponse:
-        return page("clients.html", here="clients", clients=list(state.look().clients.values()))
+    def clients(self) -> HTMLResponse:
+        return self._page(
+            "clients.html", here="clients", clients=list(self._state.company().clients.values())
+        )
 
-    @router.get("/channels")
-    def channels() -> HTMLResponse:
-        return page("channels.html", here="channels")
+    def channels(self) -> HTMLResponse:
+        return self._page("channels.html", here="channels")
 
-    @router.get("/files/{file_id}")
-    def file(file_id: int) -> Response:
-        found = state.look().files.get(file_id)
+    def file(self, file_id: int) -> Response:
+        found = self._state.company().files.get(file_id)
         if found is None:
             raise HTTPException(404, "There is no such file.")
         name = f"attachment; filename*=UTF-8''{quote(found.name, safe='')}"
         headers = {**HEADERS, "Content-Disposition": name, "Content-Security-Policy": "sandbox"}
         return Response(found.content, media_type="application/octet-stream", headers=headers)
 
-    return router
+    def _page(self, template: str, **values: Any) -> HTMLResponse:
+        content = self._templates.get_template(template).render(company=self._state.company(), **values)
+        return HTMLResponse(content, headers={**HEADERS, "Content-Security-Policy": PAGE_POLICY})
 
 
-def _refuse_from_elsewhere(request: Request) -> None:
-    if _is_from_elsewhere(request):
-        raise HTTPException(403, "Only a page of this inbox does this.")
+class Forms:
+    """
+    The forms of the inbox.
+
+    :param state: the sandbox
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def set_status(self, ticket_id: int, status: Annotated[str, Form()] = "") -> Response:
+        if status not in map(str, STATUSES_BY_HAND):
+            raise HTTPException(400, "An agent cannot set this status.")
+        try:
+            self._state.update(ticket_id, {"status": int(status)})
+        except KeyError:
+            raise HTTPException(404, "There is no such ticket.") from None
+        return _see_other(f"/tickets/{ticket_id}")
+
+    def send_report(self, ticket_id: int, status: Annotated[str, Form()] = "") -> Response:
+        if not status.strip() or len(status) > MAX_STATUS:
+            raise HTTPException(400, f"A report needs a status of at most {MAX_STATUS} characters.")
+        try:
+            self._state.send_report(ticket_id, status.strip())
+        except KeyError:
+            raise HTTPException(404, "There is no such ticket.") from None
+        return _see_other("/webhooks")
+
+    def set_redirect_url(self, url: Annotated[str, Form()] = "") -> Response:
+        try:
+            self._state.redirect_url = url
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        return _see_other("/webhooks")
+
+    def set_webhooks(
+        self,
+        delay: Annotated[float, Form()],
+        encoding: Annotated[Encoding, Form()],
+        repeats: Annotated[int, Form()],
+        tries: Annotated[int, Form()],
+        delivery_status: Annotated[str, Form(max_length=MAX_STATUS)] = "",
+    ) -> Response:
+        try:
+            self._state.webhooks = replace(
+                self._state.webhooks,
+                delivery_status=delivery_status.strip() or None,
+                delay=delay,
+                encoding=encoding,
+                repeats=repeats,
+                tries=tries,
+            )
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        return _see_other("/webhooks")
+
+    def send_ping(self) -> Response:
+        self._state.send(ping())
+        return _see_other("/webhooks")
 
 
-def _is_from_elsewhere(request: Request) -> bool:
-    """Tell whether a browser sent this from a page of another site; another port is another site, too."""
+def _see_other(path: str) -> RedirectResponse:
+    return RedirectResponse(path, 303, headers=HEADERS)
+
+
+def _refuse_other_sites(request: Request) -> None:
+    if _is_from_other_site(request):
+        raise HTTPException(403, "Only the pages of this inbox can send this form.")
+
+
+def _is_from_other_site(request: Request) -> bool:
+    """Return whether a browser sent this from a page of another site; another port is another site."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site not in (None, "same-origin", "none"):
         return True
@@ -166,8 +193,8 @@ def _size(count: int) -> str:
     return f"{count / 1024**3:.1f} GB"
 
 
-def _shown_alone(message: str) -> str:
-    """Write the document of a message for its own frame; plain text keeps its lines."""
+def _framed(message: str) -> str:
+    """Return the HTML document of a message for its own frame; plain text keeps its line breaks."""
     is_html = re.search(r"<[a-zA-Z/!]", message)
     content = message if is_html else f"<pre>{html.escape(message)}</pre>"
     return (

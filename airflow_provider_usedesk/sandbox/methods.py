@@ -1,4 +1,4 @@
-"""The methods of the API that the sandbox serves."""
+"""The API methods that the sandbox implements, by path."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from airflow_provider_usedesk.sandbox.directory import channels, groups, tags, t
 from airflow_provider_usedesk.sandbox.read_tickets import ticket, tickets
 from airflow_provider_usedesk.sandbox.update_ticket import update_ticket
 
+BASE_PATH = "/uapi"
 METHODS: Mapping[str, Callable[[Call], Any]] = {
     "create/ticket": create_ticket,
     "update/ticket": update_ticket,
@@ -27,8 +28,8 @@ METHODS: Mapping[str, Callable[[Call], Any]] = {
     "ticket/fields": ticket_fields,
     "tags": tags,
 }
-# What reads by POST is known to be read by GET too.
-ONLY_VERB: Mapping[str, str] = {
+# The other methods, which only read, accept GET and POST.
+REQUIRED_VERB: Mapping[str, str] = {
     "create/ticket": "POST",
     "update/ticket": "POST",
     "create/comment": "POST",

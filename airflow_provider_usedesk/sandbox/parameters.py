@@ -1,17 +1,17 @@
-"""Parameters that more than one method takes, checked against the company."""
+"""Parameters that several methods share, checked against the company's data."""
 
 from __future__ import annotations
 
 import re
 
 from airflow_provider_usedesk.sandbox.call import Call, Refusal, Upload
-from airflow_provider_usedesk.sandbox.world import STATUS_NAMES, File, Template, Ticket
+from airflow_provider_usedesk.sandbox.company import STATUS_NAMES, File, Template, Ticket
 
 MAX_FILE_BYTES = 15 * 1024 * 1024
 
 
 def ticket_of(call: Call) -> Ticket:
-    found = call.world.tickets.get(call.number("ticket_id", 113) or 0)
+    found = call.company.tickets.get(call.number("ticket_id", 113) or 0)
     if found is None:
         raise Refusal("wrong ticket id or no access to it", 113)
     return found
@@ -19,14 +19,14 @@ def ticket_of(call: Call) -> Ticket:
 
 def agent_id(call: Call, name: str) -> int | None:
     agent = call.number(name, 117)
-    if agent is not None and agent not in call.world.agents:
+    if agent is not None and agent not in call.company.agents:
         raise Refusal(f"wrong agent id in {name}", 117)
     return agent
 
 
 def group_id(call: Call) -> int | None:
     group = call.number("group_id", 118)
-    if group is not None and group not in call.world.groups:
+    if group is not None and group not in call.company.groups:
         raise Refusal("wrong group id", 118)
     return group
 
@@ -35,15 +35,15 @@ def client_id(call: Call) -> int | None:
     wanted = call.text("client_id")
     if not wanted:
         return None
-    known = int(wanted) if re.fullmatch(r"[0-9]{1,20}", wanted) else 0
-    if known not in call.world.clients:
+    client = int(wanted) if re.fullmatch(r"[0-9]{1,20}", wanted) else 0
+    if client not in call.company.clients:
         raise Refusal("wrong client id", 119)
-    return known
+    return client
 
 
 def status(call: Call) -> int | None:
     if call.text("status") and call.text("status") not in map(str, STATUS_NAMES):
-        raise Refusal("status is not known")
+        raise Refusal("status is unknown")
     return call.number("status")
 
 
@@ -57,7 +57,7 @@ def custom_fields(call: Call) -> dict[int, str]:
         return {}
     numbers = ids.split(";")
     if len(numbers) != len(values.split(";")):
-        raise Refusal("field_id and field_value differ in number")
+        raise Refusal("field_id and field_value have different numbers of items")
     if not all(re.fullmatch(r"\s*[0-9]+\s*", number) for number in numbers):
         raise Refusal("field_id is not a list of ids")
     if any(len(value) > 255 for value in values.split(";")):
@@ -66,7 +66,7 @@ def custom_fields(call: Call) -> dict[int, str]:
 
 
 def template(call: Call) -> Template | None:
-    variables = call.items("template_variables")
+    variables = call.array("template_variables")
     if any(isinstance(value, (dict, list)) for value in variables):
         raise Refusal("template_variables must be an array of strings")
     found = Template(
@@ -83,7 +83,12 @@ def has_template(call: Call) -> bool:
 
 
 def check_message(call: Call) -> None:
-    """Refuse a message without a text or a template, with two templates, or with too long a text."""
+    """
+    Check the message and its template.
+
+    :raises Refusal: if there is neither a text nor a template, if there are two templates, or if the text is
+        too long
+    """
     if not call.text("message") and not has_template(call):
         raise Refusal("message is missing", 114)
     if call.text("template_id") and call.text("template_name"):
@@ -99,7 +104,7 @@ def check_lengths(call: Call, names: tuple[str, ...]) -> None:
 
 
 def uploads(call: Call) -> list[Upload]:
-    found = call.items("files")
+    found = call.array("files")
     if not all(isinstance(one, Upload) for one in found):
         raise Refusal("files must be sent as multipart/form-data")
     if any(len(one.content) > MAX_FILE_BYTES for one in found):
@@ -107,5 +112,6 @@ def uploads(call: Call) -> list[Upload]:
     return found
 
 
-def stored(call: Call, sent: list[Upload]) -> tuple[File, ...]:
-    return tuple(File(call.world.next_id(), one.name, one.content_type, one.content) for one in sent)
+def files(call: Call, found: list[Upload]) -> tuple[File, ...]:
+    """Give each upload an id."""
+    return tuple(File(call.company.next_id(), one.name, one.content_type, one.content) for one in found)

@@ -1,4 +1,4 @@
-"""The fixture ``usedesk_sandbox`` for tests of your own Dags."""
+"""The pytest fixture ``usedesk_sandbox`` for tests of your own Dags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def usedesk_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Run a local Usedesk, to which the connection ``usedesk_default`` leads during the test."""
+    """Run a local Usedesk that the connection ``usedesk_default`` uses during the test."""
     from airflow_provider_usedesk.sandbox import Sandbox
 
     sandbox = Sandbox(listing_lag=0)

@@ -1,19 +1,28 @@
-"""``ticket`` and ``tickets``: one ticket with all of it, and the list of tickets."""
+"""The methods ``ticket`` and ``tickets``: one ticket with its comments, and the list of tickets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
-from airflow_provider_usedesk.sandbox.call import Call, moment
-from airflow_provider_usedesk.sandbox.world import Comment, Ticket, World
+from airflow_provider_usedesk.sandbox.call import FILES_PATH, Call, time_text
+from airflow_provider_usedesk.sandbox.company import Comment, Company, Ticket
+
+SORT_KEYS: Mapping[str, Callable[[Ticket], Any]] = {
+    "status_id": lambda one: one.status,
+    "client_id": lambda one: one.client_id,
+    "assignee_id": lambda one: one.assignee_id or 0,
+    "group": lambda one: one.group_id or 0,
+    "published_at": lambda one: one.created_at,
+    "last_updated_at": lambda one: one.last_updated_at,
+}
 
 
 def ticket(call: Call) -> dict[str, Any]:
-    """Show one ticket with its comments (article 51377)."""
+    """Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__)."""
     found = parameters.ticket_of(call)
-    client = call.world.clients[found.client_id]
+    client = call.company.clients[found.client_id]
     return {
         "ticket": {
             "id": found.ticket_id,
@@ -26,9 +35,9 @@ def ticket(call: Call) -> dict[str, Any]:
             "assignee_id": found.assignee_id,
             "group": found.group_id,
             "channel_id": found.channel_id,
-            "last_updated_at": moment(found.last_updated_at),
+            "last_updated_at": time_text(found.last_updated_at),
             "email": client.emails[0] if client.emails else None,
-            "published_at": moment(found.created_at),
+            "published_at": time_text(found.created_at),
             "company_id": 1,
             "additional_id": found.additional_id,
         },
@@ -43,32 +52,28 @@ def ticket(call: Call) -> dict[str, Any]:
 
 
 def tickets(call: Call) -> list[dict[str, Any]]:
-    """List tickets, a hundred at a time, without ``additional_id`` (article 51376)."""
-    is_in_time = _in_time(call)
-    visible = [one for one in call.world.tickets.values() if one.created_at + call.listing_lag <= call.now]
+    """
+    Return a page of 100 tickets, without ``additional_id``.
+
+    Source: `tickets <https://api.usedocs.com/article/51376>`__.
+    """
+    is_in_time = _time_filter(call)
+    visible = [one for one in call.company.tickets.values() if one.created_at + call.listing_lag <= call.now]
     found = [one for one in visible if is_in_time(one) and _matches(call, one)]
-    sort, descending = call.text("sort") or "id", call.text("order").lower() == "desc"
-    keys: dict[str, Callable[[Ticket], Any]] = {
-        "status_id": lambda one: one.status,
-        "client_id": lambda one: one.client_id,
-        "assignee_id": lambda one: one.assignee_id or 0,
-        "group": lambda one: one.group_id or 0,
-        "published_at": lambda one: one.created_at,
-        "last_updated_at": lambda one: one.last_updated_at,
-    }
-    found.sort(key=keys.get(sort, lambda one: one.ticket_id), reverse=descending)
-    return [_row(call.world, one) for one in call.page(found)]
+    sort_key = SORT_KEYS.get(call.text("sort"), lambda one: one.ticket_id)
+    found.sort(key=sort_key, reverse=call.text("order").lower() == "desc")
+    return [_row(call.company, one) for one in call.page(found)]
 
 
-def _in_time(call: Call) -> Callable[[Ticket], bool]:
-    is_created = call.within("created_after", "created_before")
-    is_updated = call.within("updated_after", "updated_before")
+def _time_filter(call: Call) -> Callable[[Ticket], bool]:
+    is_created = call.time_filter("created_after", "created_before")
+    is_updated = call.time_filter("updated_after", "updated_before")
     return lambda one: is_created(one.created_at) and is_updated(one.last_updated_at)
 
 
 def _matches(call: Call, one: Ticket) -> bool:
     query = call.text("query").lower()
-    client = call.world.clients[one.client_id]
+    client = call.company.clients[one.client_id]
     texts = (str(one.ticket_id), one.subject, *client.emails, *client.phones)
     tests = {
         "fchannel": one.channel_id,
@@ -79,8 +84,8 @@ def _matches(call: Call, one: Ticket) -> bool:
         "client_id": one.client_id,
     }
     return (
-        all(str(value) in call.several(name) for name, value in tests.items() if call.given.get(name))
-        and all(tag in one.tags for tag in call.several("tag"))
+        all(str(value) in call.strings(name) for name, value in tests.items() if call.params.get(name))
+        and all(tag in one.tags for tag in call.strings("tag"))
         and (not query or any(query in text.lower() for text in texts))
     )
 
@@ -97,15 +102,15 @@ def _comment(call: Call, one: Ticket, comment: Comment) -> dict[str, Any]:
         "is_first": int(comment is one.comments[0]),
         "delivered": int(comment.delivered_at is not None and comment.delivered_at <= call.now),
         "readed": 0,
-        "published_at": moment(comment.published_at),
-        "files": [{"name": file.name, "file": f"{call.files_path}/{file.id}"} for file in comment.files],
+        "published_at": time_text(comment.published_at),
+        "files": [{"name": file.name, "file": f"{FILES_PATH}/{file.id}"} for file in comment.files],
         "cc": list(comment.cc),
         "bcc": list(comment.bcc),
     }
 
 
-def _row(world: World, one: Ticket) -> dict[str, Any]:
-    client = world.clients[one.client_id]
+def _row(company: Company, one: Ticket) -> dict[str, Any]:
+    client = company.clients[one.client_id]
     return {
         "id": one.ticket_id,
         "priority": one.priority,
@@ -115,9 +120,9 @@ def _row(world: World, one: Ticket) -> dict[str, Any]:
         "assignee_id": one.assignee_id,
         "channel_id": one.channel_id,
         "group": one.group_id,
-        "last_updated_at": moment(one.last_updated_at),
+        "last_updated_at": time_text(one.last_updated_at),
         "type": one.type,
-        "created_at": moment(one.created_at),
+        "created_at": time_text(one.created_at),
         "channel_email": None,
         "ticket_fields": [
             {"id": field, "name": "", "value": value} for field, value in one.custom_fields.items()

@@ -1,4 +1,4 @@
-"""The sandbox as something to start and stop, with what it received at hand."""
+"""The sandbox as a Python object: starts and stops the server, and shows what it received."""
 
 from __future__ import annotations
 
@@ -11,40 +11,37 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.sandbox.faults import Fault
+from airflow_provider_usedesk.sandbox.methods import BASE_PATH
 
 if TYPE_CHECKING:
     import uvicorn
 
+    from airflow_provider_usedesk.sandbox.company import Ticket
     from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook
     from airflow_provider_usedesk.sandbox.webhooks import Webhooks
-    from airflow_provider_usedesk.sandbox.world import Ticket
 
-INSTALL = "The sandbox needs its extra: pip install 'airflow-provider-usedesk[sandbox]'"
+INSTALL = "The sandbox needs the extra: pip install 'airflow-provider-usedesk[sandbox]'"
 
 
 class Sandbox:
     """
-    Run a local Usedesk on 127.0.0.1, in a thread.
+    A local Usedesk on 127.0.0.1, in a thread.
 
-    :param port: port to listen on; 0 takes a free one
-    :param base_path: path of the API; empty for none
-    :param token: the API token that is known
-    :param errors_status: HTTP status of refusals
-    :param listing_lag: seconds until a new ticket appears in ``tickets``
-    :param offset_is: whether ``offset`` counts ``page`` or ``row``, wherever there is one
-    :param redirect_url: where webhooks are sent; None for nowhere
-    :param webhooks: how they are sent
-    :param clock: tells the time in seconds since 1970
-    :raises ValueError: when the Redirect URL is none
+    :param port: port to listen on; 0 (default) for a free one
+    :param token: the valid API token
+    :param listing_lag: seconds for which ``tickets`` does not list a new ticket
+    :param offset_is: unit of ``offset``, ``page`` or ``row``
+    :param redirect_url: URL to which webhooks are sent; None (default) for no webhooks
+    :param webhooks: how webhooks are sent
+    :param clock: returns the time in seconds since 1970
+    :raises ValueError: if the Redirect URL is not an http or https URL
     """
 
     def __init__(
         self,
         port: int = 0,
         *,
-        base_path: str = "/uapi",
-        token: str = "sandbox-token",  # noqa: S107 (known to everyone, and only here)
-        errors_status: int = 200,
+        token: str = "sandbox-token",  # noqa: S107 (not a secret: only valid here)
         listing_lag: float = 2.0,
         offset_is: str = "page",
         redirect_url: str | None = None,
@@ -53,13 +50,11 @@ class Sandbox:
     ) -> None:
         from airflow_provider_usedesk.sandbox.state import Options, State
 
-        path = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
-        options = Options(token, path, errors_status, listing_lag, offset_is)
         self._port = port
-        self._state = State(options, clock)
+        self._state = State(Options(token, listing_lag, offset_is), clock)
         if webhooks is not None:
             self._state.webhooks = webhooks
-        self._state.redirect_to(redirect_url)
+        self._state.redirect_url = redirect_url
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -73,26 +68,16 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Start serving; return when requests are answered."""
-        try:
-            import uvicorn
+        """
+        Start the server; return when it responds.
 
-            from airflow_provider_usedesk.sandbox.app import build_app
-        except ImportError as error:
-            raise RuntimeError(INSTALL) from error
+        :raises RuntimeError: if the extra ``sandbox`` is not installed
+        :raises OSError: if the port is in use
+        """
+        server = self._uvicorn_server()
         listener = socket.create_server(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
-        config = uvicorn.Config(
-            build_app(self._state),
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,  # its lines would hold the token of requests that put it into the query
-            timeout_graceful_shutdown=1,
-        )
-        self._server = server = uvicorn.Server(config)
+        self._server = server
         self._thread = threading.Thread(
             target=server.run, args=([listener],), name="usedesk-sandbox", daemon=True
         )
@@ -101,7 +86,7 @@ class Sandbox:
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """Stop serving; return when the socket is closed."""
+        """Stop the server; return when the socket is closed."""
         if self._server and self._thread:
             self._server.should_exit = True
             self._thread.join()
@@ -111,12 +96,12 @@ class Sandbox:
     @property
     def url(self) -> str:
         """Base URL of the API."""
-        return f"http://127.0.0.1:{self._port}{self._state.options.base_path}"
+        return f"http://127.0.0.1:{self._port}{BASE_PATH}"
 
     @property
     def inbox_url(self) -> str:
-        """Address of the inbox."""
-        return f"http://127.0.0.1:{self._port}{self._state.options.inbox_path}/"
+        """URL of the inbox."""
+        return f"http://127.0.0.1:{self._port}/"
 
     @property
     def token(self) -> str:
@@ -124,7 +109,7 @@ class Sandbox:
 
     @property
     def connection(self) -> dict[str, Any]:
-        """An Airflow Connection to this sandbox."""
+        """The fields of an Airflow Connection to this sandbox."""
         extra = {"web_url": self.inbox_url.rstrip("/")}
         return {"conn_type": "usedesk", "host": self.url, "password": self.token, "extra": extra}
 
@@ -140,9 +125,9 @@ class Sandbox:
 
     def ticket(self, ticket_id: int) -> Ticket:
         """
-        Show one ticket as it is now.
+        Return one ticket in its present state.
 
-        :raises KeyError: when there is no such ticket
+        :raises KeyError: if there is no such ticket
         """
         return self._state.ticket(ticket_id)
 
@@ -152,42 +137,42 @@ class Sandbox:
 
         :param ticket_id: the ticket
         :param changes: ``status``, ``type``, ``priority``, ``subject``, ``client_id``, ``assignee_id`` and
-            ``group_id`` (None clears), ``tags`` (all that it has from now on), ``custom_fields`` (by the
-            number of the field; the others stay)
-        :return: the ticket as it is now
-        :raises KeyError: when there is no such ticket
-        :raises TypeError: for nothing to change, another name, or a value of a wrong type
-        :raises ValueError: for a value that this company does not know, such as the status 77
+            ``group_id`` (None clears), ``tags`` (replace the present ones), ``custom_fields`` (by field id;
+            other fields stay unchanged)
+        :return: the changed ticket
+        :raises KeyError: if there is no such ticket
+        :raises TypeError: if there are no changes, or for an unknown field or a value of a wrong type
+        :raises ValueError: if the company does not have such a value, such as the status 77
         """
         return self._state.update(ticket_id, changes)
 
     def requests(self, method: str | None = None) -> int:
-        """Count the requests received for one method, or for all; those met by a fault count too."""
+        """Return the number of requests to one method, or to all; requests with a fault count too."""
         return self._state.requests(method)
 
     def fail(self, fault: Fault, times: int = 1, method: str | None = None) -> None:
         """
-        Let a fault happen to the next requests.
+        Inject a fault into the next requests.
 
-        :param fault: what goes wrong
-        :param times: for how many requests
-        :param method: for one method only, such as ``create/ticket``
-        :raises ValueError: when there is no such method, or ``times`` is not at least 1
+        :param fault: the fault
+        :param times: number of requests, at least 1
+        :param method: only requests to this method, such as ``create/ticket``; None (default) for all
+        :raises ValueError: if there is no such method, or ``times`` is less than 1
         """
         self._state.fail(fault, times, method)
 
     @property
     def redirect_url(self) -> str | None:
-        """Where webhooks are sent; a ping goes there when it is set, as when Usedesk saves a channel."""
+        """The URL to which webhooks are sent; a new value causes a ping, as in Usedesk."""
         return self._state.redirect_url
 
     @redirect_url.setter
     def redirect_url(self, url: str | None) -> None:
-        self._state.redirect_to(url)
+        self._state.redirect_url = url
 
     @property
     def webhooks(self) -> Webhooks:
-        """How webhooks are sent from now on."""
+        """How webhooks are sent; a change applies to later webhooks."""
         return self._state.webhooks
 
     @webhooks.setter
@@ -196,14 +181,15 @@ class Sandbox:
 
     @property
     def webhooks_sent(self) -> tuple[SentWebhook, ...]:
-        """The last thousand webhooks that were sent, and what was answered."""
-        return self._state.sent_webhooks()
+        """The last 1000 webhooks with their results."""
+        return self._state.webhooks_sent()
 
     def wait_for_webhooks(self, timeout: float = 10) -> None:
         """
-        Wait until no webhook waits to be sent, or to be sent again.
+        Wait until all webhooks are sent and none is to be repeated.
 
-        :raises TimeoutError: when that takes longer
+        :param timeout: seconds
+        :raises TimeoutError: if it takes longer
         """
         self._state.wait_for_webhooks(timeout)
 
@@ -211,16 +197,36 @@ class Sandbox:
         """
         Send a delivery report.
 
-        :param status: what it says
-        :param comment_id: the message; the last one of the ticket when it is left out
-        :raises KeyError: when there is no such ticket
+        :param ticket_id: the ticket
+        :param status: the delivery status
+        :param comment_id: the message; None (default) for the last one of the ticket
+        :raises KeyError: if there is no such ticket
         """
-        self._state.report(ticket_id, status, comment_id)
+        self._state.send_report(ticket_id, status, comment_id)
 
     def send_webhook(self, body: dict[str, Any]) -> None:
-        """Send anything, such as a rating."""
-        self._state.send_by_hand(body)
+        """Send a webhook with any content, such as a rating."""
+        self._state.send_body(body)
 
     def reset(self) -> None:
-        """Forget all tickets, clients, faults, counts and webhooks."""
+        """Delete all tickets, clients, faults, counts and webhooks."""
         self._state.reset()
+
+    def _uvicorn_server(self) -> uvicorn.Server:
+        try:
+            import uvicorn
+
+            from airflow_provider_usedesk.sandbox.app import build_app
+        except ImportError as error:
+            raise RuntimeError(INSTALL) from error
+        config = uvicorn.Config(
+            build_app(self._state),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,  # the query of a request can contain the token
+            timeout_graceful_shutdown=1,
+        )
+        return uvicorn.Server(config)

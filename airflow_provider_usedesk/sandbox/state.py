@@ -1,4 +1,4 @@
-"""What a running sandbox knows: its company, its settings, and what it was asked."""
+"""The state of a running sandbox: its settings, its data and its counters, safe for any thread."""
 
 from __future__ import annotations
 
@@ -10,66 +10,57 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_usedesk.sandbox.call import Call, Refusal
+from airflow_provider_usedesk.sandbox.company import Company, Ticket
 from airflow_provider_usedesk.sandbox.faults import Fault, FaultQueue
 from airflow_provider_usedesk.sandbox.methods import METHODS
-from airflow_provider_usedesk.sandbox.update_ticket import checked, delivered, touched
+from airflow_provider_usedesk.sandbox.update_ticket import checked_changes, with_changes, with_delivered
 from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook, WebhookSender
 from airflow_provider_usedesk.sandbox.webhooks import (
     DELIVERED,
     Webhook,
     Webhooks,
     checked_redirect_url,
+    delivery_report,
     ping,
-    report,
     webhooks_of,
 )
-from airflow_provider_usedesk.sandbox.world import Ticket, World
 
 
 @dataclass(frozen=True)
 class Options:
     """
-    Hold the settings of a sandbox.
+    The settings of a sandbox.
 
-    :param token: the API token that is known
-    :param base_path: path of the API, such as ``/uapi``; empty for none
-    :param errors_status: HTTP status of refusals; the real service is known to use 200
-    :param listing_lag: seconds until a new ticket appears in ``tickets``
-    :param offset_is: whether ``offset`` counts ``page`` or ``row``, wherever there is one
+    :param token: the valid API token
+    :param listing_lag: seconds for which ``tickets`` does not list a new ticket
+    :param offset_is: unit of ``offset``, ``page`` or ``row``
     """
 
     token: str = field(default="sandbox-token", repr=False)
-    base_path: str = "/uapi"
-    errors_status: int = 200
     listing_lag: float = 2.0
     offset_is: str = "page"
-
-    @property
-    def inbox_path(self) -> str:
-        """Path of the inbox, apart from the paths of the API."""
-        return "" if self.base_path else "/inbox"
 
 
 class State:
     """
-    Hold all that changes while a sandbox runs; its methods may be called from any thread.
+    All that changes while a sandbox runs.
 
     :param options: the settings
-    :param clock: tells the time in seconds since 1970
+    :param clock: returns the time in seconds since 1970
     """
 
     def __init__(self, options: Options, clock: Callable[[], float]) -> None:
         self.options = options
         self.faults = FaultQueue()
+        self.webhooks = Webhooks()
         self._clock = clock
-        self._world = World()
+        self._company = Company()
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._sender = WebhookSender()
         self._redirect_url: str | None = None
-        self.webhooks = Webhooks()
 
-    def count(self, method: str) -> None:
+    def count_request(self, method: str) -> None:
         with self._lock:
             self._counts[method] += 1
 
@@ -79,69 +70,70 @@ class State:
 
     def fail(self, fault: Fault, times: int = 1, method: str | None = None) -> None:
         if method not in (None, *METHODS):
-            raise ValueError(f"method must be one of {', '.join(METHODS)}")
+            raise ValueError(f"method must be one of {', '.join(METHODS)}.")
         if type(times) is not int or times < 1:
-            raise ValueError("times must be a whole number from 1")
+            raise ValueError("times must be an integer of at least 1.")
         self.faults.add(fault, times, method)
 
     def handle(self, method: str, given: Mapping[str, Any]) -> tuple[int, Any]:
-        """Carry out one call; return the HTTP status and what to answer."""
+        """Execute one call; return the HTTP status and the content of the response."""
         params = dict(given)
         if params.pop("api_token", None) != self.options.token:
-            return self.options.errors_status, Refusal("invalid token", 112).as_json()
+            return 200, Refusal("invalid token", 112).as_json()
         with self._lock:
             try:
-                answer = METHODS[method](self._call(params))
+                content = METHODS[method](self._call(params))
             except Refusal as refusal:
-                self._world.kept.clear()
-                return self.options.errors_status, refusal.as_json()
-            self._tell()
-            return 200, answer
+                self._company.unsent_changes.clear()
+                return 200, refusal.as_json()
+            self._send_changes()
+            return 200, content
 
     def tickets(self) -> tuple[Ticket, ...]:
         with self._lock:
-            return tuple(self._world.tickets.values())
+            return tuple(self._company.tickets.values())
 
     def ticket(self, ticket_id: int) -> Ticket:
         with self._lock:
-            return self._world.tickets[ticket_id]
+            return self._company.tickets[ticket_id]
 
     def update(self, ticket_id: int, changes: Mapping[str, Any]) -> Ticket:
-        """Change a ticket as an agent does; return what it is now."""
+        """Change a ticket as an agent does; return the changed ticket."""
         with self._lock:
-            ticket = self._world.tickets[ticket_id]
-            changed = touched(ticket, self._now(), checked(self._world, ticket, changes))
-            self._world.keep(changed)
-            self._tell()
+            ticket = self._company.tickets[ticket_id]
+            changed = with_changes(ticket, self._now(), checked_changes(self._company, ticket, changes))
+            self._company.save(changed)
+            self._send_changes()
             return changed
 
     @property
     def redirect_url(self) -> str | None:
         return self._redirect_url
 
-    def redirect_to(self, url: str | None) -> None:
-        """Send webhooks there from now on; Usedesk sends a first one when this is saved."""
+    @redirect_url.setter
+    def redirect_url(self, url: str | None) -> None:
         self._redirect_url = checked_redirect_url(url)
         self.send(ping())
 
     def send(self, webhook: Webhook) -> None:
+        """Send a webhook to the Redirect URL, if there is one."""
         if self._redirect_url is not None:
             self._sender.send(self._redirect_url, webhook, self.webhooks)
 
-    def report(self, ticket_id: int, status: str, comment_id: int | None) -> None:
-        """Send a delivery report of a comment, or of the last one."""
+    def send_report(self, ticket_id: int, status: str, comment_id: int | None = None) -> None:
+        """Send a delivery report for a comment, by default for the last one."""
         with self._lock:
-            ticket = self._world.tickets[ticket_id]
-            told = comment_id or ticket.comments[-1].id
+            ticket = self._company.tickets[ticket_id]
+            reported = comment_id or ticket.comments[-1].id
             if status == DELIVERED:
-                self._world.tickets[ticket_id] = delivered(ticket, told, self._now())
-        self.send(report(ticket, told, status))
+                self._company.tickets[ticket_id] = with_delivered(ticket, reported, self._now())
+        self.send(delivery_report(ticket, reported, status))
 
-    def send_by_hand(self, body: dict[str, Any]) -> None:
+    def send_body(self, body: dict[str, Any]) -> None:
         self.send(Webhook("by hand", None, body))
 
-    def sent_webhooks(self) -> tuple[SentWebhook, ...]:
-        return self._sender.sent()
+    def webhooks_sent(self) -> tuple[SentWebhook, ...]:
+        return self._sender.results()
 
     def wait_for_webhooks(self, timeout: float) -> None:
         self._sender.wait(timeout)
@@ -149,31 +141,35 @@ class State:
     def stop(self) -> None:
         self._sender.stop()
 
-    def look(self) -> World:
-        """Return the company to be shown; what it holds is never changed in place."""
-        return self._world
+    def company(self) -> Company:
+        """Return the data for display; the objects in it are immutable."""
+        return self._company
 
     def reset(self) -> None:
-        """Forget all tickets, clients, faults, counts and webhooks."""
+        """Delete all tickets, clients, faults, counts and webhooks."""
         self.faults.clear()
-        self._sender.forget()
+        self._sender.clear()
         with self._lock:
-            self._world = World()
+            self._company = Company()
             self._counts.clear()
 
     def _call(self, params: Mapping[str, Any]) -> Call:
-        lag = timedelta(seconds=self.options.listing_lag)
-        files_path = f"{self.options.inbox_path}/files"
-        now, webhooks = self._now(), self.webhooks
-        is_delivered = webhooks.delivery_status == DELIVERED
-        delivered_at = now + timedelta(seconds=webhooks.delay) if is_delivered else None
-        return Call(self._world, params, now, lag, self.options.offset_is, files_path, delivered_at)
+        now = self._now()
+        is_delivered = self.webhooks.delivery_status == DELIVERED
+        return Call(
+            company=self._company,
+            params=params,
+            now=now,
+            listing_lag=timedelta(seconds=self.options.listing_lag),
+            offset_is=self.options.offset_is,
+            delivered_at=now + timedelta(seconds=self.webhooks.delay) if is_delivered else None,
+        )
 
-    def _tell(self) -> None:
-        """Send what became of the tickets that were kept since."""
-        kept, self._world.kept = self._world.kept, []
-        for before, after in kept:
-            for webhook in webhooks_of(self._world, before, after, self.webhooks):
+    def _send_changes(self) -> None:
+        """Send the webhooks for the tickets that were saved since the last call."""
+        changes, self._company.unsent_changes = self._company.unsent_changes, []
+        for before, after in changes:
+            for webhook in webhooks_of(self._company, before, after, self.webhooks):
                 self.send(webhook)
 
     def _now(self) -> datetime:

@@ -1,4 +1,4 @@
-"""What an agent changes in a ticket: through ``update/ticket``, in the inbox, or from Python."""
+"""Changes that an agent makes: with ``update/ticket``, on the inbox page, or from Python."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
 from airflow_provider_usedesk.sandbox.call import Call, Refusal
-from airflow_provider_usedesk.sandbox.world import (
+from airflow_provider_usedesk.sandbox.company import (
     NEW,
     OPEN,
     PRIORITIES,
     STATUS_NAMES,
     TYPES,
+    Company,
     Ticket,
-    World,
 )
 
 
 def update_ticket(call: Call) -> dict[str, Any]:
-    """Change a ticket, as article 51379 describes it."""
+    """Change a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__)."""
     ticket = parameters.ticket_of(call)
     parameters.agent_id(call, "user_id")
-    is_silent = call.text("silent").lower() in ("true", "1")
-    call.world.keep(touched(ticket, call.now, _asked(call, ticket), is_silent=is_silent))
+    changes = _requested_changes(call, ticket)
+    call.company.save(with_changes(ticket, call.now, changes, is_silent=call.flag("silent")))
     return {"status": "success"}
 
 
-def touched(ticket: Ticket, now: datetime, changes: Mapping[str, Any], *, is_silent: bool = False) -> Ticket:
-    """Change a ticket the way an agent's action does, which also opens a new one."""
+def with_changes(
+    ticket: Ticket, now: datetime, changes: Mapping[str, Any], *, is_silent: bool = False
+) -> Ticket:
+    """Return the ticket after an agent's action, which moves a New ticket to Open unless ``is_silent``."""
     opened = {"status": OPEN} if ticket.status == NEW and not is_silent else {}
     return replace(ticket, **{**opened, **changes, "last_updated_at": now})
 
 
-def delivered(ticket: Ticket, comment_id: int, now: datetime) -> Ticket:
-    """Note that a message was delivered."""
+def with_delivered(ticket: Ticket, comment_id: int, now: datetime) -> Ticket:
+    """Return the ticket with one message marked as delivered."""
     comments = (
         replace(comment, delivered_at=now) if comment.id == comment_id else comment
         for comment in ticket.comments
@@ -44,36 +46,40 @@ def delivered(ticket: Ticket, comment_id: int, now: datetime) -> Ticket:
     return replace(ticket, comments=tuple(comments))
 
 
-def checked(world: World, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
+def checked_changes(company: Company, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     Check changes that come from Python.
 
-    :raises TypeError: for nothing to change, a change nobody can make, or a value of a wrong type
-    :raises ValueError: for a value that this company does not know
+    :param company: the data
+    :param ticket: the ticket before the changes
+    :param changes: new values by field
+    :return: the values to store
+    :raises TypeError: if there are no changes, if a field cannot be changed, or if a value has a wrong type
+    :raises ValueError: if the company does not have such a value
     """
-    known: dict[str, Collection[Any]] = {
+    allowed: dict[str, Collection[Any]] = {
         "status": STATUS_NAMES,
         "type": TYPES,
         "priority": PRIORITIES,
-        "client_id": world.clients,
-        "assignee_id": (None, *world.agents),
-        "group_id": (None, *world.groups),
+        "client_id": company.clients,
+        "assignee_id": (None, *company.agents),
+        "group_id": (None, *company.groups),
     }
-    shapes: dict[str, Callable[[Any], Any]] = {
+    parsers: dict[str, Callable[[Any], Any]] = {
         "subject": _subject,
         "tags": _tags,
-        "custom_fields": lambda value: {**ticket.custom_fields, **_values(value)},
+        "custom_fields": lambda value: {**ticket.custom_fields, **_custom_fields(value)},
     }
-    if not changes or not changes.keys() <= {*known, *shapes}:
-        raise TypeError(f"what an agent can change: {', '.join([*known, *shapes])}")
-    for name in changes.keys() & known.keys():
-        _check_known(name, changes[name], known[name])
-    return {name: shapes[name](value) if name in shapes else value for name, value in changes.items()}
+    if not changes or not changes.keys() <= {*allowed, *parsers}:
+        raise TypeError(f"Only these fields can be changed: {', '.join([*allowed, *parsers])}.")
+    for name in changes.keys() & allowed.keys():
+        _check_allowed(name, changes[name], allowed[name])
+    return {name: parsers[name](value) if name in parsers else value for name, value in changes.items()}
 
 
-def _asked(call: Call, ticket: Ticket) -> dict[str, Any]:
+def _requested_changes(call: Call, ticket: Ticket) -> dict[str, Any]:
     parameters.check_lengths(call, ("subject", "tag", "field_id"))
-    given = {
+    values = {
         "subject": call.text("subject"),
         "client_id": parameters.client_id(call),
         "group_id": parameters.group_id(call),
@@ -82,7 +88,7 @@ def _asked(call: Call, ticket: Ticket) -> dict[str, Any]:
         "status": parameters.status(call),
     }
     return {
-        **{name: value for name, value in given.items() if value},
+        **{name: value for name, value in values.items() if value},
         **_assignee(call),
         **_lists(call),
         "tags": tuple(dict.fromkeys((*ticket.tags, *parameters.tags(call)))),
@@ -98,35 +104,35 @@ def _assignee(call: Call) -> dict[str, Any]:
 
 
 def _lists(call: Call) -> dict[str, Any]:
-    if "lists" not in call.given:
+    if "lists" not in call.params:
         return {}
-    lists = call.given["lists"]
+    lists = call.params["lists"]
     if lists not in (None, "", "null") and not isinstance(lists, list):
         raise Refusal("lists must be an array")
     return {"lists": tuple(lists) if isinstance(lists, list) else ()}
 
 
-def _check_known(name: str, value: Any, known: Collection[Any]) -> None:
-    # True equals 1, and is no status.
-    if not any(value == one and type(value) is type(one) for one in known):
-        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}")
+def _check_allowed(name: str, value: Any, allowed: Collection[Any]) -> None:
+    # Compares types too: True equals 1 but is not a status.
+    if not any(value == one and type(value) is type(one) for one in allowed):
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}.")
 
 
 def _subject(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("subject must be a text")
+        raise TypeError("subject must be a string.")
     if len(value) > 255:
-        raise ValueError("subject is longer than 255 characters")
+        raise ValueError("subject must not be longer than 255 characters.")
     return value
 
 
 def _tags(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not all(isinstance(tag, str) for tag in value):
-        raise TypeError("tags must be several texts")
+        raise TypeError("tags must be a list of strings.")
     return tuple(dict.fromkeys(value))
 
 
-def _values(value: Any) -> dict[int, str]:
+def _custom_fields(value: Any) -> dict[int, str]:
     if not all(type(field) is int and isinstance(text, str) for field, text in dict(value).items()):
-        raise TypeError("custom_fields must be texts by the number of the field")
+        raise TypeError("custom_fields must map field ids (int) to strings.")
     return dict(value)

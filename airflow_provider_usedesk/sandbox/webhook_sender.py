@@ -1,4 +1,4 @@
-"""The thread that sends webhooks, tries again, and notes what was answered."""
+"""A thread that sends webhooks, repeats failed ones, and keeps the results."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import requests
 from airflow_provider_usedesk.sandbox.webhooks import Webhook, Webhooks
 
 TIMEOUT = 10
-MAX_KEPT = 1000
+MAX_RESULTS = 1000
 
 
 @dataclass(frozen=True)
 class SentWebhook:
     """
-    Hold a webhook and what came of it.
+    A webhook with its result.
 
-    :param number: which one it was, from 1
-    :param kind: what it is about, such as ``delivery``
+    :param number: its sequence number, from 1
+    :param kind: its subject, such as ``delivery``
     :param ticket_id: the ticket; None where there is none
-    :param body: what was sent
-    :param at: when it was sent last, UTC; None while it waits
-    :param tries: how often it was sent
-    :param status: HTTP status of the last answer; None without an answer
-    :param error: what went wrong without an answer
+    :param body: the content
+    :param at: time of the last attempt, UTC; None before the first one
+    :param tries: number of attempts
+    :param status: HTTP status of the last response; None without a response
+    :param error: name of the error if there was no response
     """
 
     number: int
@@ -43,128 +43,128 @@ class SentWebhook:
     error: str | None = None
 
     @property
-    def is_answered(self) -> bool:
+    def is_accepted(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
 
 
 @dataclass(frozen=True)
 class _Job:
-    sent: SentWebhook
+    webhook: SentWebhook
     due: float
     url: str
     settings: Webhooks
 
 
 class WebhookSender:
-    """Send webhooks one after the other, in a thread that begins with the first."""
+    """A queue of webhooks and the thread that sends them one at a time; starts with the first webhook."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: list[_Job] = []
-        self._sent: deque[SentWebhook] = deque(maxlen=MAX_KEPT)
+        self._queue: list[_Job] = []
+        self._results: deque[SentWebhook] = deque(maxlen=MAX_RESULTS)
         self._count = 0
         self._is_sending = False
-        self._is_ended = False
+        self._is_stopped = False
         self._thread: threading.Thread | None = None
 
     def send(self, url: str, webhook: Webhook, settings: Webhooks) -> None:
-        """Send soon, as often as the settings say."""
+        """Queue a webhook as many times as ``settings.repeats`` says."""
         with self._changed:
             for _ in range(settings.repeats):
                 self._count += 1
-                sent = SentWebhook(self._count, webhook.kind, webhook.ticket_id, webhook.body)
-                self._waiting.append(_Job(sent, time.monotonic() + webhook.delay, url, settings))
-            if self._thread is None:
-                self._is_ended = False
-                self._thread = threading.Thread(
-                    target=self._run, name="usedesk-sandbox-webhooks", daemon=True
-                )
-                self._thread.start()
+                queued = SentWebhook(self._count, webhook.kind, webhook.ticket_id, webhook.body)
+                self._queue.append(_Job(queued, time.monotonic() + webhook.delay, url, settings))
+            self._start()
             self._changed.notify_all()
 
-    def sent(self) -> tuple[SentWebhook, ...]:
-        """What was sent, and what waits to be sent again, in this order."""
+    def results(self) -> tuple[SentWebhook, ...]:
+        """Return the webhooks with at least one attempt, in the order in which they were queued."""
         with self._changed:
-            waiting = [job.sent for job in self._waiting if job.sent.tries]
-            return tuple(sorted([*self._sent, *waiting], key=lambda one: one.number))
+            to_repeat = [job.webhook for job in self._queue if job.webhook.tries]
+            return tuple(sorted([*self._results, *to_repeat], key=lambda one: one.number))
 
     def wait(self, timeout: float) -> None:
-        with self._changed:
-            if not self._changed.wait_for(lambda: not self._waiting and not self._is_sending, timeout):
-                raise TimeoutError(f"{len(self._waiting)} webhooks still wait after {timeout:g} s")
+        """
+        Wait until the queue is empty.
 
-    def forget(self) -> None:
-        """Forget what waits and what was sent."""
+        :param timeout: seconds
+        :raises TimeoutError: if it is not empty by then
+        """
         with self._changed:
-            self._waiting.clear()
-            self._sent.clear()
+            if not self._changed.wait_for(lambda: not self._queue and not self._is_sending, timeout):
+                raise TimeoutError(f"{len(self._queue)} webhooks are still queued after {timeout:g} s.")
+
+    def clear(self) -> None:
+        """Delete the queue and the results."""
+        with self._changed:
+            self._queue.clear()
+            self._results.clear()
             self._changed.notify_all()
 
     def stop(self) -> None:
         with self._changed:
-            self._is_ended = True
+            self._is_stopped = True
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(TIMEOUT)
             self._thread = None
 
+    def _start(self) -> None:
+        if self._thread is None:
+            self._is_stopped = False
+            self._thread = threading.Thread(target=self._run, name="usedesk-sandbox-webhooks", daemon=True)
+            self._thread.start()
+
     def _run(self) -> None:
         with requests.Session() as session:
             session.trust_env = False
-            for job in self._jobs():
-                self._note(job, _sent(session, job))
+            for job in self._due_jobs():
+                self._save_result(job, _attempt(session, job))
 
-    def _jobs(self) -> Iterator[_Job]:
+    def _due_jobs(self) -> Iterator[_Job]:
         while True:
             with self._changed:
-                while not self._is_ended and (job := self._next()) is None:
-                    self._changed.wait(self._seconds_left())
-                if self._is_ended or job is None:
+                while not self._is_stopped and (job := self._next_due()) is None:
+                    self._changed.wait(self._seconds_until_due())
+                if self._is_stopped or job is None:
                     return
-                self._waiting.remove(job)
+                self._queue.remove(job)
                 self._is_sending = True
             yield job
 
-    def _next(self) -> _Job | None:
-        due = [job for job in self._waiting if job.due <= time.monotonic()]
-        if not due:
-            return None
-        if not due[0].settings.reorder:
-            return due[0]
-        new = [job for job in self._waiting if job in due or not job.sent.tries]
-        return max((job for job in new if job.sent.kind == due[0].sent.kind), key=lambda job: job.sent.number)
+    def _next_due(self) -> _Job | None:
+        now = time.monotonic()
+        return next((job for job in self._queue if job.due <= now), None)
 
-    def _seconds_left(self) -> float | None:
-        dues = [job.due for job in self._waiting]
-        return max(min(dues) - time.monotonic(), 0) if dues else None
+    def _seconds_until_due(self) -> float | None:
+        times = [job.due for job in self._queue]
+        return max(min(times) - time.monotonic(), 0) if times else None
 
-    def _note(self, job: _Job, sent: SentWebhook) -> None:
+    def _save_result(self, job: _Job, result: SentWebhook) -> None:
         with self._changed:
             self._is_sending = False
-            if sent.is_answered or sent.tries >= job.settings.tries:
-                self._sent.append(sent)
+            if result.is_accepted or result.tries >= job.settings.tries:
+                self._results.append(result)
             else:
-                again = time.monotonic() + job.settings.retry_seconds
-                self._waiting.append(replace(job, sent=sent, due=again))
+                due = time.monotonic() + job.settings.retry_seconds
+                self._queue.append(replace(job, webhook=result, due=due))
             self._changed.notify_all()
 
 
-def _sent(session: requests.Session, job: _Job) -> SentWebhook:
-    tried = replace(job.sent, tries=job.sent.tries + 1, at=datetime.now(UTC), status=None, error=None)
+def _attempt(session: requests.Session, job: _Job) -> SentWebhook:
+    body = job.webhook.body
+    result = replace(job.webhook, tries=job.webhook.tries + 1, at=datetime.now(UTC), status=None, error=None)
     try:
-        if job.settings.encoding == "form":
-            pairs = list(php_pairs(job.sent.body))
-            answer = session.post(job.url, data=pairs, timeout=TIMEOUT, allow_redirects=False)
-        else:
-            answer = session.post(job.url, json=job.sent.body, timeout=TIMEOUT, allow_redirects=False)
+        content = {"data": list(php_pairs(body))} if job.settings.encoding == "form" else {"json": body}
+        response = session.post(job.url, **content, timeout=TIMEOUT, allow_redirects=False)
     except Exception as error:
-        # Of any kind: the thread that ends here sends no other. Not its text, which holds the address.
-        return replace(tried, error=type(error).__name__)
-    return replace(tried, status=answer.status_code)
+        # Any error: without this the thread would end. Only its name, because its text contains the URL.
+        return replace(result, error=type(error).__name__)
+    return replace(result, status=response.status_code)
 
 
 def php_pairs(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Write a tree as form fields with PHP's brackets; as PHP does it, nothing is written of nothing."""
+    """Yield a tree as form fields with PHP's brackets; like PHP, without fields for empty values."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from php_pairs(item, f"{name}[{key}]" if name else str(key))

@@ -1,18 +1,24 @@
-"""What Usedesk sends to a Redirect URL, and when (EN 51378, EN 51405)."""
+"""
+The webhooks that Usedesk sends to a Redirect URL, and when it sends them.
+
+Sources: `create/ticket <https://api.usedocs.com/article/51378>`__ and
+`webhooks <https://api.usedocs.com/article/51405>`__.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from airflow_provider_usedesk.sandbox.world import Client, Comment, Ticket, World
+from airflow_provider_usedesk.sandbox.call import time_text
+from airflow_provider_usedesk.sandbox.company import Client, Comment, Company, Ticket
 
 Encoding = Literal["json", "form"]
 DELIVERED = "DELIVERED"
-# What of a ticket shows in a change, by the name that Usedesk has for it.
+SECRET = "sandbox-secret"  # noqa: S105 (the same in every sandbox)
+# The fields of a ticket whose changes cause a webhook, with their names in its ``data``.
 TARGETS = {
     "status": "status_id",
     "subject": "subject",
@@ -30,49 +36,47 @@ TARGETS = {
 @dataclass(frozen=True)
 class Webhooks:
     """
-    Say how webhooks are sent.
+    How the sandbox sends webhooks.
 
-    :param delivery_status: what a delivery report says; None for no report
-    :param delay: seconds until a delivery report is sent
-    :param encoding: ``json``, or ``form`` as without the check-box "JSON request"
-    :param repeats: how often each webhook is sent, though it was answered
-    :param reorder: whether of what waits the newest of each kind is sent first
-    :param tries: how often a webhook is sent until it is answered with 2xx; nobody knows what Usedesk does
-    :param retry_seconds: how long to wait between two tries
-    :param secret: what the field ``secret`` holds; delivery reports have none
+    :param delivery_status: status in a delivery report; None for no reports
+    :param delay: seconds until a delivery report is sent, 0 to 3600
+    :param encoding: ``json``, or ``form`` as without the check box "JSON request"
+    :param repeats: number of times that each webhook is sent, 1 to 100, although it was accepted
+    :param tries: number of attempts until the receiver responds with 2xx, 1 to 100; the number that Usedesk
+        uses is unknown
+    :param retry_seconds: seconds between two attempts, 0 to 3600
+    :raises ValueError: for values outside of these limits, naming all of them
     """
 
     delivery_status: str | None = DELIVERED
     delay: float = 0.0
     encoding: Encoding = "json"
     repeats: int = 1
-    reorder: bool = False
     tries: int = 3
     retry_seconds: float = 1.0
-    secret: str = field(default="sandbox-secret", repr=False)
 
     def __post_init__(self) -> None:
-        faults = []
+        errors = []
         if self.encoding not in ("json", "form"):
-            faults.append("encoding must be json or form")
+            errors.append("encoding must be json or form")
         for name in ("delay", "retry_seconds"):
             if type(getattr(self, name)) not in (int, float) or not 0 <= getattr(self, name) <= 3600:
-                faults.append(f"{name} must be a number of seconds from 0 to 3600")
+                errors.append(f"{name} must be a number of seconds from 0 to 3600")
         for name in ("repeats", "tries"):
             if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) <= 100:
-                faults.append(f"{name} must be a whole number from 1 to 100")
-        if faults:
-            raise ValueError("; ".join(faults))
+                errors.append(f"{name} must be an integer from 1 to 100")
+        if errors:
+            raise ValueError(f"{'; '.join(errors)}.")
 
 
 @dataclass(frozen=True)
 class Webhook:
     """
-    Hold a webhook that is to be sent.
+    A webhook to send.
 
-    :param kind: what it is about, such as ``delivery``
+    :param kind: its subject, such as ``delivery``
     :param ticket_id: the ticket; None where there is none
-    :param body: what is sent
+    :param body: the content
     :param delay: seconds until it is sent
     """
 
@@ -84,36 +88,36 @@ class Webhook:
 
 def checked_redirect_url(url: str | None) -> str | None:
     """
-    Check where webhooks are to be sent; None or an empty text for nowhere.
+    Check the URL to which webhooks are sent.
 
-    :raises ValueError: when it is no http or https address
+    :param url: the URL; None or an empty string for none
+    :raises ValueError: if it is not an http or https URL
     """
     address = (url or "").strip()
     if not address:
         return None
     try:
         parts = urlsplit(address)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_address = False
-    if not is_address or any(character.isspace() for character in address):
-        raise ValueError("the Redirect URL must be an http or https address")
+        is_valid = False
+    if not is_valid or any(character.isspace() for character in address):
+        raise ValueError("The Redirect URL must be an http or https URL.")
     return address
 
 
-def shown_redirect_url(url: str) -> str:
-    """Show an address without its end, which is a secret."""
+def redacted_redirect_url(url: str) -> str:
+    """Replace the last part of the path, which is a secret."""
     head, slash, _ = url.rstrip("/").rpartition("/")
     return f"{head}{slash}***"
 
 
 def ping() -> Webhook:
-    """Make what Usedesk sends when the channel is saved; only that it has this key is known."""
+    """Build the webhook that Usedesk sends when a channel is saved; only its key ``ping`` is known."""
     return Webhook("ping", None, {"ping": "ping"})
 
 
-def report(ticket: Ticket, comment_id: int | None, status: str, delay: float = 0.0) -> Webhook:
-    """Make a delivery report."""
+def delivery_report(ticket: Ticket, comment_id: int | None, status: str, delay: float = 0.0) -> Webhook:
     content = {
         "delivery_status": status,
         "comment_id": comment_id,
@@ -122,25 +126,35 @@ def report(ticket: Ticket, comment_id: int | None, status: str, delay: float = 0
     return Webhook("delivery", ticket.ticket_id, {"message_status": content}, delay)
 
 
-def webhooks_of(world: World, before: Ticket | None, after: Ticket, settings: Webhooks) -> Iterator[Webhook]:
-    """Tell which webhooks a new or a changed ticket causes."""
-    client = world.clients[after.client_id]
+def webhooks_of(
+    company: Company, before: Ticket | None, after: Ticket, settings: Webhooks
+) -> Iterator[Webhook]:
+    """Yield the webhooks that a new or changed ticket causes."""
+    client = company.clients[after.client_id]
     if before is None:
-        yield _made(after, client, settings.secret)
+        yield _ticket_webhook(after, client)
         new_comments = after.comments
     else:
         new_comments = after.comments[len(before.comments) :]
-        changes = [(name, getattr(before, name), getattr(after, name)) for name in TARGETS]
-        if changed := [change for change in changes if change[1] != change[2]]:
-            yield _changed(world, before, after, changed, settings.secret)
+        if changes := _changes(before, after):
+            yield _change_webhook(company.next_id(), before, after, changes, client)
         for comment in new_comments:
-            yield _commented(after, comment, client, settings.secret)
+            yield _comment_webhook(after, comment, client)
     for comment in new_comments:
-        if comment.is_taken and settings.delivery_status is not None:
-            yield report(after, comment.id, settings.delivery_status, settings.delay)
+        if comment.is_accepted and settings.delivery_status is not None:
+            yield delivery_report(after, comment.id, settings.delivery_status, settings.delay)
 
 
-def _made(ticket: Ticket, client: Client, secret: str) -> Webhook:
+def _changes(before: Ticket, after: Ticket) -> list[dict[str, Any]]:
+    values = ((name, getattr(before, name), getattr(after, name)) for name in TARGETS)
+    return [
+        {"target": TARGETS[name], "value": _json_value(new), "old_value": _json_value(old)}
+        for name, old, new in values
+        if old != new
+    ]
+
+
+def _ticket_webhook(ticket: Ticket, client: Client) -> Webhook:
     content = {
         "id": ticket.ticket_id,
         "status_id": ticket.status,
@@ -148,10 +162,10 @@ def _made(ticket: Ticket, client: Client, secret: str) -> Webhook:
         "client_id": ticket.client_id,
         "assignee_id": ticket.assignee_id,
         "group": ticket.group_id,
-        "last_updated_at": _moment(ticket.last_updated_at),
+        "last_updated_at": time_text(ticket.last_updated_at),
         "channel_id": ticket.channel_id,
         "email": next(iter(client.emails), None),
-        "published_at": _moment(ticket.created_at),
+        "published_at": time_text(ticket.created_at),
         "company_id": 1,
         "additional_id": ticket.additional_id,
         "message": ticket.message,
@@ -161,35 +175,28 @@ def _made(ticket: Ticket, client: Client, secret: str) -> Webhook:
         ],
         "custom_blocks": [],
     }
-    return Webhook(
-        "ticket", ticket.ticket_id, {"secret": secret, "ticket": content, "client": _person(client)}
-    )
+    body = {"secret": SECRET, "ticket": content, "client": _client_json(client)}
+    return Webhook("ticket", ticket.ticket_id, body)
 
 
-def _changed(
-    world: World, before: Ticket, after: Ticket, changes: list[tuple[str, Any, Any]], secret: str
+def _change_webhook(
+    number: int, before: Ticket, after: Ticket, changes: list[dict[str, Any]], client: Client
 ) -> Webhook:
-    rows = [
-        {"target": TARGETS[name], "value": _plain(new), "old_value": _plain(old)}
-        for name, old, new in changes
-    ]
     content = {
-        "id": world.next_id(),
+        "id": number,
         "trigger_id": None,
         "user_id": None,
         "ticket_id": after.ticket_id,
-        "data": rows,
-        "changed_at": _moment(after.last_updated_at),
+        "data": changes,
+        "changed_at": time_text(after.last_updated_at),
         "old_status": before.status,
         "new_status": after.status,
         "company_id": 1,
     }
-    person = _person(world.clients[after.client_id])
-    body = {"secret": secret, "trigger": content, "client": person, "assignee_id": after.assignee_id}
-    return Webhook("change", after.ticket_id, body)
+    return _agent_webhook("change", "trigger", content, after, client)
 
 
-def _commented(ticket: Ticket, comment: Comment, client: Client, secret: str) -> Webhook:
+def _comment_webhook(ticket: Ticket, comment: Comment, client: Client) -> Webhook:
     content = {
         "id": comment.id,
         "message": comment.message,
@@ -201,16 +208,24 @@ def _commented(ticket: Ticket, comment: Comment, client: Client, secret: str) ->
         "is_first": 0,
         "delivered": 0,
         "readed": 0,
-        "published_at": _moment(comment.published_at),
+        "published_at": time_text(comment.published_at),
         "file": None,
         "files": [],
     }
-    person = _person(client)
-    body = {"secret": secret, "comment": content, "client": person, "assignee_id": ticket.assignee_id}
-    return Webhook("comment", ticket.ticket_id, body)
+    return _agent_webhook("comment", "comment", content, ticket, client)
 
 
-def _person(client: Client) -> dict[str, Any]:
+def _agent_webhook(kind: str, key: str, content: dict[str, Any], ticket: Ticket, client: Client) -> Webhook:
+    body = {
+        "secret": SECRET,
+        key: content,
+        "client": _client_json(client),
+        "assignee_id": ticket.assignee_id,
+    }
+    return Webhook(kind, ticket.ticket_id, body)
+
+
+def _client_json(client: Client) -> dict[str, Any]:
     return {
         "id": client.id,
         "name": client.name,
@@ -222,11 +237,7 @@ def _person(client: Client) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return ",".join(str(part) for part in value)
     return dict(value) if isinstance(value, dict) else value
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S")

@@ -9,7 +9,7 @@ START = 1_795_000_000.0
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that only a test moves."""
 
     now = START
 
@@ -18,44 +18,59 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def running():
-    """One server for all tests: starting is quick, stopping takes a moment."""
-    clock = Clock()
-    with Sandbox(clock=clock) as sandbox:
-        yield sandbox, clock
+def shared_clock():
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def shared_sandboxes(shared_clock):
+    """One server for each unit of ``offset``, shared by all tests."""
+    with Sandbox(clock=shared_clock) as by_page, Sandbox(offset_is="row", clock=shared_clock) as by_row:
+        yield {"page": by_page, "row": by_row}
 
 
 @pytest.fixture
-def clock(running):
-    _, clock = running
-    clock.now = START
-    return clock
+def clock(shared_clock):
+    shared_clock.now = START
+    return shared_clock
 
 
 @pytest.fixture
-def sandbox(running, clock):
-    sandbox, _ = running
+def offset_is():
+    return "page"
+
+
+@pytest.fixture
+def sandbox(shared_sandboxes, clock, offset_is):
+    sandbox = shared_sandboxes[offset_is]
     sandbox.reset()
     return sandbox
 
 
+@pytest.fixture(scope="session")
+def http():
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
 @pytest.fixture
-def call(sandbox):
-    """Call a method with JSON, as it is or with the token."""
+def call(sandbox, http):
+    """Call a method with JSON."""
 
     def call(method: str, token: str | None = None, **params):
         body = {"api_token": token or sandbox.token, **params}
-        return requests.post(f"{sandbox.url}/{method}", json=body, timeout=5).json()
+        return http.post(f"{sandbox.url}/{method}", json=body, timeout=5).json()
 
     return call
 
 
 @pytest.fixture
-def get(sandbox):
-    """Read with GET, the parameters in the query."""
+def get(sandbox, http):
+    """Call a method with GET and its parameters in the query."""
 
     def get(method: str, **params):
         query = {"api_token": sandbox.token, **params}
-        return requests.get(f"{sandbox.url}/{method}", params=query, timeout=5).json()
+        return http.get(f"{sandbox.url}/{method}", params=query, timeout=5).json()
 
     return get

@@ -1,22 +1,22 @@
-"""Tickets change: through update/ticket and create/comment, and by an agent's hand."""
+"""Changes of tickets: with update/ticket, with create/comment, and from Python."""
 
 from __future__ import annotations
 
 import pytest
 import requests
 
-from airflow_provider_usedesk.sandbox import Sandbox
+from airflow_provider_usedesk.sandbox import answer
 
-WORDS = {"subject": "s", "message": "m"}
+TICKET = {"subject": "s", "message": "m"}
 JULIA, OLEG, MARIA = 2156, 2157, 2158
 
 
 @pytest.fixture
 def ticket_id(call, clock):
-    """A ticket that was made a minute ago."""
-    made = call("create/ticket", **WORDS, tag="first", field_id="10;12", field_value="x;true")["ticket_id"]
+    """A ticket created a minute ago."""
+    created = call("create/ticket", **TICKET, tag="first", field_id="10;12", field_value="x;true")
     clock.now += 60
-    return made
+    return created["ticket_id"]
 
 
 class TestUpdate:
@@ -36,7 +36,7 @@ class TestUpdate:
             ({"lists": [[{"id": "61", "value": "Test"}]]}, "lists", ([{"id": "61", "value": "Test"}],)),
         ],
     )
-    def test_one_thing_changes_and_the_rest_stays(self, sandbox, call, ticket_id, params, name, value):
+    def test_update_changes_only_given_field(self, sandbox, call, ticket_id, params, name, value):
         before = vars(sandbox.ticket(ticket_id))
         assert call("update/ticket", ticket_id=ticket_id, silent="true", **params) == {"status": "success"}
         after = vars(sandbox.ticket(ticket_id))
@@ -44,25 +44,25 @@ class TestUpdate:
         for other in before.keys() - {name, "last_updated_at"}:
             assert after[other] == before[other], other
 
-    def test_the_text_null_clears_the_agent_and_nothing_else_does(self, sandbox, call, ticket_id):
+    def test_only_null_text_clears_assignee(self, sandbox, call, ticket_id):
         call("update/ticket", ticket_id=ticket_id, assignee_id=JULIA)
-        for nothing in ("", None):
-            call("update/ticket", ticket_id=ticket_id, assignee_id=nothing)
+        for empty in ("", None):
+            call("update/ticket", ticket_id=ticket_id, assignee_id=empty)
             assert sandbox.ticket(ticket_id).assignee_id == JULIA
         call("update/ticket", ticket_id=ticket_id, assignee_id="null")
         assert sandbox.ticket(ticket_id).assignee_id is None
 
-    @pytest.mark.parametrize("nothing", [None, "", []])
-    def test_empty_lists_clear_them(self, sandbox, call, nothing):
+    @pytest.mark.parametrize("empty", [None, "", []])
+    def test_empty_value_clears_lists(self, sandbox, call, empty):
         lists = [[{"id": "61", "value": "Test"}]]
-        ticket_id = call("create/ticket", **WORDS, lists=lists)["ticket_id"]
+        ticket_id = call("create/ticket", **TICKET, lists=lists)["ticket_id"]
         call("update/ticket", ticket_id=ticket_id, subject="x")
         assert sandbox.ticket(ticket_id).lists == tuple(lists)
-        call("update/ticket", ticket_id=ticket_id, lists=nothing)
+        call("update/ticket", ticket_id=ticket_id, lists=empty)
         assert sandbox.ticket(ticket_id).lists == ()
 
-    def test_lists_can_be_cleared_by_a_form(self, sandbox, call):
-        ticket_id = call("create/ticket", **WORDS, lists=[[{"id": "61", "value": "Test"}]])["ticket_id"]
+    def test_empty_form_field_clears_lists(self, sandbox, call):
+        ticket_id = call("create/ticket", **TICKET, lists=[[{"id": "61", "value": "Test"}]])["ticket_id"]
         form = {"api_token": sandbox.token, "ticket_id": ticket_id, "lists": ""}
         requests.post(f"{sandbox.url}/update/ticket", data=form, timeout=5)
         assert sandbox.ticket(ticket_id).lists == ()
@@ -79,11 +79,11 @@ class TestUpdate:
             ({"status": 10, "silent": "true"}, 10),
         ],
     )
-    def test_it_opens_a_new_ticket_unless_told_otherwise(self, sandbox, call, ticket_id, params, status):
+    def test_update_opens_new_ticket_unless_silent(self, sandbox, call, ticket_id, params, status):
         call("update/ticket", ticket_id=ticket_id, **params)
         assert sandbox.ticket(ticket_id).status == status
 
-    def test_it_opens_no_ticket_that_is_not_new(self, sandbox, call, ticket_id):
+    def test_only_new_ticket_is_opened(self, sandbox, call, ticket_id):
         for params in ({"status": 2}, {"priority": "low"}):
             call("update/ticket", ticket_id=ticket_id, **params)
         assert sandbox.ticket(ticket_id).status == 2
@@ -112,17 +112,17 @@ class TestUpdate:
             ({"lists": "x"}, None),
         ],
     )
-    def test_what_is_refused_changes_nothing(self, sandbox, call, ticket_id, params, code):
+    def test_refused_call_changes_nothing(self, sandbox, call, ticket_id, params, code):
         before = sandbox.tickets
-        answer = call("update/ticket", **{"ticket_id": ticket_id, "priority": "low", **params})
-        assert answer["error"]
-        assert answer.get("code") == code
+        response = call("update/ticket", **{"ticket_id": ticket_id, "priority": "low", **params})
+        assert response["error"]
+        assert response.get("code") == code
         assert sandbox.tickets == before
 
 
 class TestComment:
-    def test_as_it_is_shown(self, sandbox, call, clock, ticket_id):
-        answer = call(
+    def test_comment_appears_in_ticket(self, sandbox, call, clock, ticket_id):
+        response = call(
             "create/comment",
             ticket_id=str(ticket_id),
             message="<b>Paid</b>",
@@ -131,9 +131,9 @@ class TestComment:
             bcc="c@example.org, d@example.org",
             user_id=OLEG,
         )
-        assert answer["status"] == "success"
+        assert response["status"] == "success"
         first, second = call("ticket", ticket_id=ticket_id)["comments"]
-        assert second["id"] == answer["comment_id"] != first["id"]
+        assert second["id"] == response["comment_id"] != first["id"]
         assert (first["is_first"], second["is_first"]) == (1, 0)
         assert second["message"] == "<b>Paid</b>"
         assert (second["type"], second["from"], second["user_id"]) == ("public", "user", OLEG)
@@ -144,12 +144,12 @@ class TestComment:
             "2026-11-18 11:07:40",
         )
 
-    def test_it_is_private_and_by_the_first_agent_unless_told_otherwise(self, call, ticket_id):
+    def test_default_is_private_by_first_agent(self, call, ticket_id):
         call("create/comment", ticket_id=ticket_id, message="m")
         comment = call("ticket", ticket_id=ticket_id)["comments"][1]
         assert (comment["type"], comment["from"], comment["user_id"]) == ("private", "user", JULIA)
 
-    def test_files(self, sandbox, ticket_id):
+    def test_comment_files_can_be_downloaded(self, sandbox, ticket_id):
         requests.post(
             f"{sandbox.url}/create/comment",
             data={"api_token": sandbox.token, "ticket_id": ticket_id, "message": "m", "cc[]": ["a", "b"]},
@@ -161,14 +161,14 @@ class TestComment:
         [file] = comment.files
         assert requests.get(f"{sandbox.inbox_url}files/{file.id}", timeout=5).content == b"one"
 
-    def test_a_template_takes_the_place_of_the_message(self, sandbox, call, ticket_id):
+    def test_template_replaces_message(self, sandbox, call, ticket_id):
         template = {"template_name": "Main", "template_variables": ["John"], "template_lang": "en"}
         assert call("create/comment", ticket_id=ticket_id, **template)["comment_id"]
         shown = sandbox.ticket(ticket_id).comments[1].template
         assert (shown.name, shown.variables, shown.lang) == ("Main", ("John",), "en")
 
-    def test_only_a_public_one_is_delivered(self, call):
-        whatsapp = {**WORDS, "channel_id": 20054, "client_phone": "79000000001"}
+    def test_only_public_comment_is_delivered(self, call):
+        whatsapp = {**TICKET, "channel_id": 20054, "client_phone": "79000000001"}
         ticket_id = call("create/ticket", **whatsapp)["ticket_id"]
         for type_ in ("private", "public"):
             call("create/comment", ticket_id=ticket_id, message="m", type=type_)
@@ -176,11 +176,11 @@ class TestComment:
         assert [comment["delivered"] for comment in comments] == [1, 0, 1]
 
     @pytest.mark.parametrize(("author", "status"), [("user", 1), ("client", 8), ("trigger", 8)])
-    def test_an_agent_opens_a_new_ticket(self, sandbox, call, ticket_id, author, status):
+    def test_only_agent_comment_opens_ticket(self, sandbox, call, ticket_id, author, status):
         call("create/comment", ticket_id=ticket_id, message="m", **{"from": author})
         assert sandbox.ticket(ticket_id).status == status
 
-    def test_it_opens_no_ticket_that_is_not_new(self, sandbox, call, ticket_id):
+    def test_only_new_ticket_is_opened(self, sandbox, call, ticket_id):
         sandbox.update(ticket_id, status=3)
         call("create/comment", ticket_id=ticket_id, message="m")
         assert sandbox.ticket(ticket_id).status == 3
@@ -201,15 +201,15 @@ class TestComment:
             ({"files": ["a.txt"]}, None),
         ],
     )
-    def test_what_is_refused_changes_nothing(self, sandbox, call, ticket_id, params, code):
+    def test_refused_call_changes_nothing(self, sandbox, call, ticket_id, params, code):
         before = sandbox.tickets
-        answer = call("create/comment", **{"ticket_id": ticket_id, "message": "m", **params})
-        assert answer["error"]
-        assert answer.get("code") == code
+        response = call("create/comment", **{"ticket_id": ticket_id, "message": "m", **params})
+        assert response["error"]
+        assert response.get("code") == code
         assert sandbox.tickets == before
 
 
-class TestByHand:
+class TestUpdateFromPython:
     @pytest.mark.parametrize(
         ("changes", "shown"),
         [
@@ -223,18 +223,18 @@ class TestByHand:
             ({"subject": "Other", "priority": "low"}, {"subject": "Other", "priority": "low"}),
         ],
     )
-    def test_what_an_agent_changes(self, sandbox, clock, ticket_id, changes, shown):
+    def test_update_from_python(self, sandbox, clock, ticket_id, changes, shown):
         changed = sandbox.update(ticket_id, **changes)
         assert changed == sandbox.ticket(ticket_id) == sandbox.tickets[0]
         assert {name: getattr(changed, name) for name in shown} == shown
         assert changed.last_updated_at.timestamp() == clock.now > changed.created_at.timestamp()
 
     @pytest.mark.parametrize(
-        "look", [lambda sandbox: sandbox.update(5, status=2), lambda sandbox: sandbox.ticket(5)]
+        "access", [lambda sandbox: sandbox.update(5, status=2), lambda sandbox: sandbox.ticket(5)]
     )
-    def test_no_such_ticket(self, sandbox, look):
+    def test_unknown_ticket_raises_key_error(self, sandbox, access):
         with pytest.raises(KeyError):
-            look(sandbox)
+            access(sandbox)
 
     @pytest.mark.parametrize(
         ("changes", "error"),
@@ -263,7 +263,7 @@ class TestByHand:
             ({"custom_fields": None}, TypeError),
         ],
     )
-    def test_nonsense_changes_nothing(self, sandbox, ticket_id, changes, error):
+    def test_invalid_change_is_rejected(self, sandbox, ticket_id, changes, error):
         before = sandbox.tickets
         with pytest.raises(error):
             sandbox.update(ticket_id, **changes)
@@ -273,23 +273,23 @@ class TestByHand:
 CHANGES = {
     "update/ticket": lambda sandbox, call, number: call("update/ticket", ticket_id=number, priority="low"),
     "create/comment": lambda sandbox, call, number: call("create/comment", ticket_id=number, message="m"),
-    "by hand": lambda sandbox, call, number: sandbox.update(number, status=2),
+    "from Python": lambda sandbox, call, number: sandbox.update(number, status=2),
 }
 
 
 @pytest.mark.parametrize("how", CHANGES)
 class TestListing:
-    """Made at 11:06:40, changed at 11:26:40, beside one that nobody touched."""
+    """A ticket created at 11:06:40 and changed at 11:26:40, and one without changes."""
 
     @pytest.fixture
     def changed(self, sandbox, call, clock, how):
-        number = call("create/ticket", **WORDS)["ticket_id"]
-        call("create/ticket", **WORDS)
+        number = call("create/ticket", **TICKET)["ticket_id"]
+        call("create/ticket", **TICKET)
         clock.now += 1200
         CHANGES[how](sandbox, call, number)
         return number
 
-    def test_the_moment_of_the_change_shows(self, sandbox, call, changed):
+    def test_list_contains_last_update_time(self, sandbox, call, changed):
         rows = {row["id"]: row for row in call("tickets")}
         assert rows[changed]["created_at"] == "2026-11-18 11:06:40"
         assert rows[changed]["last_updated_at"] == "2026-11-18 11:26:40"
@@ -311,10 +311,10 @@ class TestListing:
             ({"created_before": "2026-11-18 11:06"}, True),
         ],
     )
-    def test_filters_follow_it(self, call, changed, filters, finds):
+    def test_time_filters_use_update(self, call, changed, filters, finds):
         assert (changed in [row["id"] for row in call("tickets", **filters)]) is finds
 
-    def test_sorting_follows_it(self, call, changed):
+    def test_sorting_uses_update_time(self, call, changed):
         def ids(**order):
             return [row["id"] for row in call("tickets", **order)]
 
@@ -323,37 +323,34 @@ class TestListing:
         assert ids(sort="published_at")[0] == changed
 
 
-def test_a_change_is_listed_at_once(sandbox, call, clock, ticket_id):
+def test_change_is_listed_immediately(sandbox, call, clock, ticket_id):
     sandbox.update(ticket_id, status=2)
     assert [row["status"] for row in call("tickets")] == [2]
 
 
-def test_the_last_comment_is_listed(call, ticket_id):
+def test_list_contains_last_comment(call, ticket_id):
     call("create/comment", ticket_id=ticket_id, message="Paid")
     assert [row["last_comment"] for row in call("tickets")] == ["Paid"]
 
 
-def test_a_change_makes_no_new_ticket_visible_earlier(sandbox, call, clock):
-    number = call("create/ticket", **WORDS)["ticket_id"]
+def test_change_does_not_shorten_lag(sandbox, call, clock):
+    number = call("create/ticket", **TICKET)["ticket_id"]
     clock.now += 1
     sandbox.update(number, status=2)
     assert call("tickets") == []
 
 
 @pytest.mark.parametrize("method", ["create/ticket", "update/ticket", "create/comment"])
-def test_get_changes_nothing(sandbox, get, ticket_id, method):
+def test_get_cannot_change_tickets(sandbox, get, ticket_id, method):
     before = sandbox.tickets
-    answer = get(method, **WORDS, ticket_id=ticket_id)
-    assert answer == {"message": "The GET method is not supported for this route."}
+    response = get(method, **TICKET, ticket_id=ticket_id)
+    assert response == {"message": "The GET method is not supported for this route."}
     assert sandbox.tickets == before
 
 
-def test_faults_and_counts_know_the_methods():
-    from airflow_provider_usedesk.sandbox import answer
-
-    with Sandbox() as sandbox:
-        sandbox.fail(answer(503), method="create/comment")
-        url, body = f"{sandbox.url}/create/comment", {"api_token": sandbox.token}
-        assert requests.post(url, json=body, timeout=5).status_code == 503
-        assert requests.post(url, json=body, timeout=5).json()["code"] == 113
-        assert sandbox.requests("create/comment") == 2
+def test_faults_and_counts_by_method(sandbox):
+    sandbox.fail(answer(503), method="create/comment")
+    url, body = f"{sandbox.url}/create/comment", {"api_token": sandbox.token}
+    assert requests.post(url, json=body, timeout=5).status_code == 503
+    assert requests.post(url, json=body, timeout=5).json()["code"] == 113
+    assert sandbox.requests("create/comment") == 2

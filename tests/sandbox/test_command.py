@@ -1,4 +1,4 @@
-"""The sandbox as a command, and as a fixture for tests of others."""
+"""The sandbox as a command and as a pytest fixture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import sys
 
 import requests
 
+from airflow_provider_usedesk.sandbox.__main__ import main
 
-def test_the_command_serves_on_loopback_until_it_is_stopped():
+
+def test_command_serves_until_sigterm():
     command = [sys.executable, "-m", "airflow_provider_usedesk.sandbox", "--port", "0", "--token", "mine"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -24,17 +26,17 @@ def test_the_command_serves_on_loopback_until_it_is_stopped():
         assert process.wait(10) == 0
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(sandbox):
+def test_used_port_is_one_line_error(sandbox, monkeypatch, capsys):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     port = re.search(r":(\d+)", sandbox.url.removeprefix("http://"))
     assert port is not None
-    command = [sys.executable, "-m", "airflow_provider_usedesk.sandbox", "--port", port[1]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "in use" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert main(["--port", port[1]]) == 1
+    error = capsys.readouterr().err
+    assert "in use" in error
+    assert len(error.splitlines()) == 1
 
 
-def test_without_the_extra_it_says_what_to_install():
+def test_missing_extra_names_install_command():
     code = (
         "import sys; sys.modules['fastapi'] = None\n"
         "from airflow_provider_usedesk.sandbox.__main__ import main; sys.exit(main(['--port', '0']))"
@@ -44,11 +46,11 @@ def test_without_the_extra_it_says_what_to_install():
     assert "pip install 'airflow-provider-usedesk[sandbox]'" in done.stderr
 
 
-def test_the_fixture_leads_the_default_connection_to_a_sandbox(usedesk_sandbox):
+def test_fixture_sets_default_connection(usedesk_sandbox):
     assert os.environ["AIRFLOW_CONN_USEDESK_DEFAULT"] == usedesk_sandbox.connection_json
 
 
-def test_the_plugin_loads_no_server():
+def test_pytest_plugin_loads_no_server():
     code = (
         "import sys, airflow_provider_usedesk.sandbox.pytest_plugin\n"
         "assert not {'fastapi', 'uvicorn', 'airflow', 'requests'} & set(sys.modules)"

@@ -1,13 +1,11 @@
-"""What can be looked up: users, custom fields, tags, clients, channels."""
+"""The methods that list users, custom fields, tags, clients and channels."""
 
 from __future__ import annotations
 
 import pytest
 import requests
 
-from airflow_provider_usedesk.sandbox import Sandbox
-
-WORDS = {"subject": "s", "message": "m"}
+TICKET = {"subject": "s", "message": "m"}
 JULIA, OLEG, MARIA = 2156, 2157, 2158
 IVAN, ANNA = 27747627, 27747628
 
@@ -31,10 +29,10 @@ class TestUsers:
             ({"user_type": "support", "user_id": OLEG}, [OLEG]),
         ],
     )
-    def test_one_role_at_a_time(self, call, params, found):
+    def test_users_of_one_role(self, call, params, found):
         assert [row["id"] for row in call("users", **params)] == found
 
-    def test_a_row(self, call):
+    def test_row_format(self, call):
         [row] = call("users", user_type="support")
         assert row.keys() == {
             "id",
@@ -49,24 +47,24 @@ class TestUsers:
         }
         assert (row["email"], row["role"], row["groups"]) == ("oleg@example.org", "support", [11, 13])
 
-    def test_no_such_role(self, call):
+    def test_unknown_role_is_refused(self, call):
         assert call("users", user_type="boss")["error"]
 
 
 class TestFields:
-    def test_every_type_is_there(self, call):
+    def test_every_field_type_exists(self, call):
         types = {
             row["custom_field"]["id"]: row["custom_field"]["ticket_field_type_id"] for row in self.rows(call)
         }
         assert types == {9: 2, 10: 1, 12: 3, 61: 4, 62: 4}
 
-    def test_only_lists_have_options_which_belong_to_them(self, call):
+    def test_only_lists_have_options(self, call):
         for row in self.rows(call):
             field = row["custom_field"]
             assert bool(row["field_options"]) is (field["ticket_field_type_id"] in (2, 4))
             assert {option["ticket_field_id"] for option in row["field_options"]} <= {field["id"]}
 
-    def test_the_parents_of_a_nested_list_are_one_level_above(self, call):
+    def test_nested_options_have_parents(self, call):
         options = {row["custom_field"]["id"]: row["field_options"] for row in self.rows(call)}
         assert {option["parent_option_id"] for option in options[61]} == {None}
         assert {option["parent_option_id"] for option in options[62]} == {
@@ -78,9 +76,9 @@ class TestFields:
 
 
 class TestTags:
-    def test_the_tags_of_the_tickets_are_counted(self, sandbox, call):
-        call("create/ticket", **WORDS, tag="late,invoice")
-        number = call("create/ticket", **WORDS, tag="late")["ticket_id"]
+    def test_tags_have_ticket_counts(self, sandbox, call):
+        call("create/ticket", **TICKET, tag="late,invoice")
+        number = call("create/ticket", **TICKET, tag="late")["ticket_id"]
         call("update/ticket", ticket_id=number, tag="Approved")
         rows = call("tags")
         assert {row["name"]: row["ticket_count"] for row in rows} == {"late": 2, "invoice": 1, "Approved": 1}
@@ -88,25 +86,20 @@ class TestTags:
         assert rows[0].keys() == {"ticket_tag_id", "tag_company_id", "name", "ticket_count"}
         assert [row["name"] for row in call("tags", query="approve")] == ["Approved"]
 
-    def test_a_tag_keeps_its_number_when_no_ticket_has_it(self, sandbox, call):
-        number = call("create/ticket", **WORDS, tag="late")["ticket_id"]
+    def test_unused_tag_keeps_its_id(self, sandbox, call):
+        number = call("create/ticket", **TICKET, tag="late")["ticket_id"]
         before = call("tags")
         sandbox.update(number, tags=())
         assert call("tags") == [{**before[0], "ticket_count": 0}]
 
     @pytest.mark.parametrize(("offset_is", "second"), [("page", 1), ("row", 100)])
-    def test_pages_of_a_hundred(self, offset_is, second):
-        with Sandbox(offset_is=offset_is) as sandbox:
-            body = {"api_token": sandbox.token, **WORDS}
-            for first in range(0, 105, 35):
-                tag = ",".join(f"t{number}" for number in range(first, first + 35))
-                requests.post(f"{sandbox.url}/create/ticket", json={**body, "tag": tag}, timeout=5)
-            pages = [
-                requests.post(f"{sandbox.url}/tags", json={**body, "offset": offset}, timeout=5).json()
-                for offset in (0, second)
-            ]
-            assert [len(page) for page in pages] == [100, 5]
-            assert len({row["ticket_tag_id"] for page in pages for row in page}) == 105
+    def test_pages_of_100_rows(self, call, second):
+        for first in range(0, 105, 35):
+            tag = ",".join(f"t{number}" for number in range(first, first + 35))
+            call("create/ticket", **TICKET, tag=tag)
+        pages = [call("tags", offset=offset) for offset in (0, second)]
+        assert [len(page) for page in pages] == [100, 5]
+        assert len({row["ticket_tag_id"] for page in pages for row in page}) == 105
 
 
 class TestClients:
@@ -127,11 +120,11 @@ class TestClients:
             ({"created_before": "2026-01-12 09:29"}, []),
         ],
     )
-    def test_search(self, call, params, found):
+    def test_client_search(self, call, params, found):
         assert [row["id"] for row in call("clients", **params)] == found
 
-    def test_a_row(self, call):
-        ticket = call("create/ticket", **WORDS, client_id=ANNA)["ticket_id"]
+    def test_row_format(self, call):
+        ticket = call("create/ticket", **TICKET, client_id=ANNA)["ticket_id"]
         assert call("clients", query="anna") == [
             {
                 "id": ANNA,
@@ -142,8 +135,8 @@ class TestClients:
             }
         ]
 
-    def test_a_client_that_came_with_a_ticket(self, sandbox, call):
-        call("create/ticket", **WORDS, client_email="new@example.org", client_name="New")
+    def test_ticket_creates_listed_client(self, sandbox, call):
+        call("create/ticket", **TICKET, client_email="new@example.org", client_name="New")
         [row] = call("clients", created_after="2026-11-18 11:06")
         assert (row["id"], row["emails"], row["phone"]) == (
             sandbox.tickets[0].client_id,
@@ -151,17 +144,17 @@ class TestClients:
             None,
         )
 
-    def test_pages_of_a_hundred(self, call):
+    def test_pages_of_100_rows(self, call):
         for number in range(105):
-            call("create/ticket", **WORDS, client_email=f"{number}@example.org")
+            call("create/ticket", **TICKET, client_email=f"{number}@example.org")
         assert [len(call("clients", offset=page)) for page in range(3)] == [100, 7, 0]
 
-    def test_what_is_refused(self, call):
+    def test_invalid_filters_are_refused(self, call):
         assert call("clients", created_after="yesterday")["error"]
         assert call("clients", search_type="fuzzy")["error"]
 
-    def test_one_client(self, call):
-        ticket = call("create/ticket", **WORDS, client_id=ANNA, company_name="Acme")["ticket_id"]
+    def test_one_client_format(self, call):
+        ticket = call("create/ticket", **TICKET, client_id=ANNA, company_name="Acme")["ticket_id"]
         [shown] = call("client", client_id=str(ANNA))
         assert shown.keys() == {
             "client",
@@ -180,23 +173,23 @@ class TestClients:
         assert shown["client_company"]["name"] == "Acme"
 
     @pytest.mark.parametrize("client_id", [None, "", 5, "abc", "new_client"])
-    def test_no_such_client(self, call, client_id):
+    def test_unknown_client_is_code_119(self, call, client_id):
         assert call("client", client_id=client_id)["code"] == 119
 
 
 class TestVerbs:
-    def test_channels_are_read_by_get_only(self, sandbox):
-        answer = requests.post(f"{sandbox.url}/channels", json={"api_token": sandbox.token}, timeout=5)
-        assert answer.status_code == 405
-        assert answer.json() == {"message": "The POST method is not supported for this route."}
+    def test_channels_accept_only_get(self, sandbox):
+        response = requests.post(f"{sandbox.url}/channels", json={"api_token": sandbox.token}, timeout=5)
+        assert response.status_code == 405
+        assert response.json() == {"message": "The POST method is not supported for this route."}
 
-    def test_the_parameters_of_a_get_may_stand_in_its_body(self, sandbox):
+    def test_get_reads_body_parameters(self, sandbox):
         body = {"api_token": sandbox.token, "channel_type": "email"}
         rows = requests.get(f"{sandbox.url}/channels", json=body, timeout=5).json()
         assert [row["channel_id"] for row in rows] == [683]
 
     @pytest.mark.parametrize("method", ["tickets", "clients", "groups", "users", "ticket/fields", "tags"])
-    def test_what_reads_takes_get_and_post(self, call, get, method):
+    def test_read_methods_accept_both_verbs(self, call, get, method):
         assert isinstance(call(method), list)
         assert get(method) == call(method)
 
@@ -204,5 +197,5 @@ class TestVerbs:
         "method",
         ["update/ticket", "create/comment", "users", "ticket/fields", "tags", "clients", "client"],
     )
-    def test_the_token_is_asked_for(self, call, method):
+    def test_every_method_checks_token(self, call, method):
         assert call(method, token="wrong")["code"] == 112

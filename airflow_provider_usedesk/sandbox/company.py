@@ -1,4 +1,4 @@
-"""What a Usedesk company holds: channels, agents, groups, custom fields, clients, tickets."""
+"""The data of one Usedesk company: channels, agents, groups, custom fields, clients and tickets."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ STATUS_NAMES: Mapping[int, str] = {
 }
 TYPES = ("question", "task", "problem", "incident")
 PRIORITIES = ("low", "medium", "urgent", "extreme")
+AUTHORS = ("user", "client", "trigger")
 Role = Literal["admin", "employee", "support"]
 ROLES: tuple[Role, ...] = ("admin", "employee", "support")
 FieldType = Literal["text", "list", "checkbox", "nested list"]
@@ -29,7 +30,12 @@ FieldType = Literal["text", "list", "checkbox", "nested list"]
 
 @dataclass(frozen=True)
 class Channel:
-    """Hold a channel; ``provider`` is who carries its messages, and nobody does while it is off."""
+    """
+    A channel of the company.
+
+    :param provider: the service that sends its messages, such as ``pact``
+    :param is_on: whether the channel sends messages
+    """
 
     id: int
     name: str
@@ -38,8 +44,8 @@ class Channel:
     is_on: bool = True
 
     @property
-    def tells_delivery(self) -> bool:
-        """Whether an answer says at once what the provider did with a message."""
+    def returns_message_status(self) -> bool:
+        """Whether a response contains the message status of the provider."""
         return self.type in ("whatsapp", "telegram")
 
     def reaches(self, client: Client) -> bool:
@@ -65,7 +71,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Option:
-    """Hold a value of a list; ``parent_id`` is the value one level above in a nested list."""
+    """A value of a list; in a nested list, ``parent_id`` is the value one level above."""
 
     id: int
     value: str
@@ -105,7 +111,7 @@ class File:
 
 @dataclass(frozen=True)
 class Template:
-    """Hold what a message says of a WhatsApp template: its id (pact) or its name (Landbot, infobip)."""
+    """A WhatsApp template in a message, with its id (pact) or its name (Landbot, infobip)."""
 
     id: str | None = None
     name: str | None = None
@@ -115,6 +121,13 @@ class Template:
 
 @dataclass(frozen=True)
 class Comment:
+    """
+    A comment of a ticket.
+
+    :param is_accepted: whether a messenger accepted the message
+    :param delivered_at: time from which the message counts as delivered; None for never
+    """
+
     id: int
     message: str
     author: str
@@ -126,16 +139,16 @@ class Comment:
     bcc: tuple[str, ...] = ()
     template: Template | None = None
     delivered_at: datetime | None = None
-    is_taken: bool = False
+    is_accepted: bool = False
 
 
 @dataclass(frozen=True)
 class Ticket:
     """
-    Hold a ticket as Usedesk keeps it.
+    A ticket as Usedesk stores it.
 
-    :param lists: values of nested lists, as they were sent
-    :param received: the parameters of create/ticket as they came, without the token
+    :param lists: values of nested lists, exactly as received
+    :param received: the parameters of create/ticket exactly as received, without the token
     """
 
     ticket_id: int
@@ -157,15 +170,32 @@ class Ticket:
     comments: tuple[Comment, ...] = ()
     message_status: str | None = None
     chat_id: str | None = None
-    template_id: str | None = None
-    template_name: str | None = None
-    template_variables: tuple[str, ...] = ()
-    template_lang: str | None = None
     received: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[File, ...]:
         return tuple(file for comment in self.comments for file in comment.files)
+
+    @property
+    def template(self) -> Template:
+        """The template of the first message; empty if it has none."""
+        return self.comments[0].template or Template()
+
+    @property
+    def template_id(self) -> str | None:
+        return self.template.id
+
+    @property
+    def template_name(self) -> str | None:
+        return self.template.name
+
+    @property
+    def template_variables(self) -> tuple[str, ...]:
+        return self.template.variables
+
+    @property
+    def template_lang(self) -> str | None:
+        return self.template.lang
 
 
 OWN_CHANNEL = 1
@@ -205,8 +235,12 @@ CLIENTS = (
 )
 
 
-class World:
-    """Hold one company and what happens in it; the server calls it from one thread at a time."""
+class Company:
+    """
+    One company with its tickets; not safe for use from several threads.
+
+    ``unsent_changes`` lists the saved tickets whose webhooks are not sent yet, each with its earlier version.
+    """
 
     def __init__(self) -> None:
         self.channels = {channel.id: channel for channel in CHANNELS}
@@ -218,16 +252,16 @@ class World:
         self.tickets: dict[int, Ticket] = {}
         self.files: dict[int, File] = {}
         self.tag_ids: dict[str, int] = {}
-        self.kept: list[tuple[Ticket | None, Ticket]] = []
+        self.unsent_changes: list[tuple[Ticket | None, Ticket]] = []
         self._last_id = 30_745_887
 
     def next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
-    def keep(self, ticket: Ticket) -> None:
-        """Keep a ticket, a new one or a changed one."""
-        self.kept.append((self.tickets.get(ticket.ticket_id), ticket))
+    def save(self, ticket: Ticket) -> None:
+        """Save a new or changed ticket."""
+        self.unsent_changes.append((self.tickets.get(ticket.ticket_id), ticket))
         self.tickets[ticket.ticket_id] = ticket
         self.files.update({file.id: file for file in ticket.files})
         for tag in ticket.tags:
@@ -244,8 +278,11 @@ class World:
         company: str,
         now: datetime,
     ) -> Client:
-        """Find the client the way the page describes, or make one; remember a new phone, e-mail or name."""
-        client = self.clients.get(client_id) if client_id is not None else self._known(phone, email, username)
+        """Find the client as the API page describes, or create one; save a new phone, e-mail or username."""
+        if client_id is None:
+            client = self._find_client(phone, email, username)
+        else:
+            client = self.clients.get(client_id)
         if client is None:
             client = Client(self.next_id(), name or phone or email or username or "Client", now)
         client = replace(
@@ -258,14 +295,15 @@ class World:
         self.clients[client.id] = client
         return client
 
-    def _known(self, phone: str, email: str, username: str) -> Client | None:
-        # In this order: with both, the page says, the message goes by the name.
+    def _find_client(self, phone: str, email: str, username: str) -> Client | None:
+        # The username comes first: if both are given, the message goes to the username.
         for value, kind in ((username, "usernames"), (phone, "phones"), (email, "emails")):
             for client in self.clients.values():
                 if value in getattr(client, kind):
                     return client
         return None
 
-    def _with(self, known: tuple[str, ...], value: str, kind: str) -> tuple[str, ...]:
-        anywhere = {one for client in self.clients.values() for one in getattr(client, kind)}
-        return (*known, value) if value and value not in anywhere else known
+    def _with(self, own: tuple[str, ...], value: str, kind: str) -> tuple[str, ...]:
+        """Add an address to a client unless a client has it already."""
+        used = {address for client in self.clients.values() for address in getattr(client, kind)}
+        return (*own, value) if value and value not in used else own
