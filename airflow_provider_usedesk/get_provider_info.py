@@ -102,8 +102,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "requests_per_minute": {
                         "label": "Requests per minute",
-                        "description": "RateLimiter of all requests with this token; an old page of Usedesk names "
-                        "150. No limit of our own when empty, until Usedesk refuses.",
+                        "description": "Rate limit of all requests with this token; an old page of Usedesk "
+                        "names 150. No limit of our own when empty, until Usedesk refuses.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                     "redis_conn_id": {

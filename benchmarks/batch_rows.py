@@ -61,7 +61,8 @@ began, began_cpu = time.perf_counter(), time.process_time()
 with ResultFile(str(folder / "results.csv")) as results:
     steps = Steps(check=messages.checked, send=send, look_up=lambda *args: {}, results=results)
     rows = read_rows(str(folder / "rows.csv"))
-    run = BatchRun(rows, arguments, Checkpoint(FolderStore(folder / "checkpoint")), BatchOptions(), steps, lease)
+    checkpoint = Checkpoint(FolderStore(folder / "checkpoint"))
+    run = BatchRun(rows, arguments, checkpoint, BatchOptions(), steps, lease)
     summary = run.run()
 print(json.dumps({
     "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -142,7 +142,7 @@ def client_with_threads(task: Task) -> None:
 
 
 def batch(task: Task) -> None:
-    """Do all that a batch does: read, check and render the rows, keep the checkpoint in a folder, and send."""
+    """Do all steps of a batch: read, check and render the rows, write the checkpoint, and send."""
     with tempfile.TemporaryDirectory() as folder, UsedeskClient.connect(TOKEN, task.url) as client:
         lease = SendLease()
         messages = MessageSender(client, TICKET, "airflow/dag/run/task{}".format, None, Path, lease)

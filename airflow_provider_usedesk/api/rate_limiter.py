@@ -163,7 +163,7 @@ def slower(interval: float, configured_interval: float) -> float:
 
 
 def faster(interval: float, configured_interval: float) -> float:
-    """Say what interval an accepted request leads to, down to the configured_interval one, which is 0 here."""
+    """Return the interval after an accepted request; 0 stands for the configured interval."""
     recovered = interval - RECOVERY * max(interval, configured_interval or PUBLISHED_INTERVAL)
     return recovered if recovered > configured_interval else 0.0
 

@@ -92,8 +92,8 @@ class BatchRun:
     """
     Send the rows of a batch.
 
-    Every row is written to the checkpoint before it is sent and after it was, so that the next try, wherever this
-    one ends, sends what was not sent, and asks Usedesk about the few rows in between.
+    Every row is written to the checkpoint before and after it is sent. The next attempt sends the rows that
+    were not sent, and looks up the few rows in between in Usedesk.
 
     :param rows: the recipients
     :param arguments: makes the parameters of a row

@@ -46,7 +46,7 @@ async def watching(
     connection: str, read_settings: ReadSettings, subscription: Subscription
 ) -> AsyncIterator[asyncio.Queue[PollResult]]:
     """
-    Subscription a ticket, in one poll with all others of the same connection, and give what each poll saw of it.
+    Subscribe to a ticket in the shared poll of a connection; the queue receives each poll result.
 
     :param connection: what tells connections apart
     :param read_settings: reads the connection; asked again for each poll, so that a new token counts at once

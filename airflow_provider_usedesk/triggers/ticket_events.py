@@ -182,7 +182,7 @@ class TicketEventsTrigger(BaseEventTrigger):
 
     @property
     def _place(self) -> str:
-        """Name the place of this watcher's position: the same for the same subscription, however often it looks."""
+        """Return the key of the cursor, which is the same for the same subscription."""
         wanted = {name: sorted(values, key=str) for name, values in self._filter.wanted.items()}
         subscription = json.dumps([self.usedesk_conn_id, self.events, wanted], sort_keys=True)
         return f"{CURSORS}{hashlib.sha256(subscription.encode()).hexdigest()[:16]}"

@@ -232,7 +232,9 @@ def test_defaults_of_the_dag_and_mapped_tasks(run_batch, usedesk_sandbox):
     """Each mapped task has a checkpoint and keys of its own."""
     run = run_batch(
         """
-CreateTicketBatchOperator.partial(task_id="send", row_template={"subject": "{{ row.text }}"}, CHECKPOINT).expand(
+CreateTicketBatchOperator.partial(
+    task_id="send", row_template={"subject": "{{ row.text }}"}, CHECKPOINT
+).expand(
     recipients=[[{"id": 1, "text": "a"}], [{"id": 1, "text": "b"}], []]
 )
 """,
