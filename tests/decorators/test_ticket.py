@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
 
@@ -13,30 +12,16 @@ from airflow_provider_usedesk.api.errors import UsedeskOutcomeUnknown
 from airflow_provider_usedesk.compat.sdk import AirflowFailException, DecoratedOperator
 from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from tests.support import operators
+from tests.support.airflow import TOKEN
 from tests.support.dags import task
+from tests.support.operators import StateStore, attempt_context, pushed
 
-HEAD = """
-from datetime import datetime
-
-from tests.support.dags import DAG, task
-
-"""
-TOKEN = "0123456789abcdef-token"
-
-
-def dag(body: str, options: str = "") -> str:
-    lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
-    arguments = f'"taskflow", start_date=datetime(2026, 1, 1), schedule=None, {options}'
-    return f"{HEAD}\nwith DAG({arguments}) as dag:\n{lines}\n"
+dag = partial(operators.dag, dag_id="taskflow")
 
 
 def without_key(sent):
     return {name: value for name, value in sent.items() if name not in ("api_token", "additional_id")}
-
-
-def without_link(xcoms):
-    """Leave out what Airflow 3 itself keeps for the button."""
-    return {name: value for name, value in xcoms.items() if not name.startswith("_link_")}
 
 
 def test_airflow_knows_the_decorator():
@@ -91,8 +76,8 @@ note(open_ticket(find(), "{{ 'on ' ~ 'Monday' }}"))
         "from": "client",
     }
     assert sent["additional_id"].startswith("airflow/taskflow/")
-    pushed = {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
-    assert without_link(run.xcoms["open_ticket", -1]) == pushed
+    ids = {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
+    assert pushed(run, "open_ticket") == ids
     assert run.xcoms["note", -1] == {"return_value": 1002}
 
 
@@ -328,8 +313,7 @@ open_ticket()
     run = run_dag(dag(body))
     assert run.states == {("open_ticket", -1): "failed"}
     assert len(usedesk.sent()) == 1
-    pushed = {"ticket_id": 77, "message_status": "not delivered"}
-    assert without_link(run.xcoms["open_ticket", -1]) == pushed
+    assert pushed(run, "open_ticket") == {"ticket_id": 77, "message_status": "not delivered"}
 
 
 def test_the_ticket_has_its_button(run_dag, usedesk_sandbox, monkeypatch):
@@ -357,40 +341,14 @@ open_ticket.override(task_id="mapped").expand(message=["a"])
     assert operator.operator_name == "@task.usedesk_ticket"
 
 
-class Store(dict):
-    """The task state store of Airflow 3.3, as far as it is used."""
-
-    def set(self, key, value, *, retention):
-        self[key] = value
-
-    def delete(self, key):
-        self.pop(key, None)
-
-
 def make(function, **options):
     return usedesk_ticket_task(function, task_id="open", **options)().operator
-
-
-def context(try_number, store=None):
-    pushed = {}
-    ti = SimpleNamespace(
-        dag_id="taskflow",
-        run_id="manual",
-        task_id="open",
-        map_index=-1,
-        try_number=try_number,
-        max_tries=1,
-        pushed=pushed,
-        xcom_push=lambda key, value: pushed.update({key: value}),
-    )
-    known = {"ti": ti, "dag_run": SimpleNamespace(run_after=datetime.now(UTC))}
-    return known if store is None else {**known, "task_state_store": store}
 
 
 @pytest.mark.parametrize("keeps_state", [False, True])
 @pytest.mark.parametrize("where", ["returned", "decorator"])
 def test_a_later_try_adopts_the_ticket_although_the_text_has_changed(usedesk_sandbox, keeps_state, where):
-    store = Store() if keeps_state else None
+    store = StateStore() if keeps_state else None
     calls = []
 
     def write():
@@ -402,15 +360,15 @@ def test_a_later_try_adopts_the_ticket_although_the_text_has_changed(usedesk_san
     usedesk_sandbox.fail(faults.close("after"), method="create/ticket")
     operator = make(write, subject="errors", retries=1)
     with pytest.raises(UsedeskOutcomeUnknown):
-        operator.execute(context(1, store))
-    again = context(2, store)
+        operator.execute(attempt_context(1, max_tries=1, store=store))
+    again = attempt_context(2, max_tries=1, store=store)
     operator = make(write, subject="errors", retries=1)
     ticket_id = operator.execute(again)
     assert calls == ["called", "called"]
     [ticket] = usedesk_sandbox.tickets
     assert ticket.ticket_id == ticket_id == again["ti"].pushed["ticket_id"]
     assert usedesk_sandbox.requests("create/ticket") == 1
-    assert ticket.additional_id == "airflow/taskflow/manual/open"
+    assert ticket.additional_id == "airflow/example/manual/task"
 
 
 @pytest.mark.parametrize(("name", "value"), [("subject", "3 payments failed"), ("client_id", 27747628)])
@@ -442,12 +400,12 @@ def test_a_later_try_sends_when_the_first_one_failed_in_the_function(usedesk_san
 
     operator = make(write, subject="s", retries=1)
     with pytest.raises(LookupError):
-        operator.execute(context(1, Store()))
-    operator.execute(context(2, Store()))
+        operator.execute(attempt_context(1, max_tries=1, store=StateStore()))
+    operator.execute(attempt_context(2, max_tries=1, store=StateStore()))
     assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["m"]
 
 
 def test_a_wrong_return_is_no_reason_to_try_again(usedesk_sandbox):
     with pytest.raises(AirflowFailException, match="it returned tuple"):
-        make(lambda: ("a", "b"), subject="s").execute(context(1))
+        make(lambda: ("a", "b"), subject="s").execute(attempt_context(1, max_tries=1))
     assert usedesk_sandbox.requests() == 0

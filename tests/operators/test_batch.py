@@ -9,14 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_usedesk import sandbox as faults
-from tests.operators.test_ticket import dag
-
-IMPORTS = """
-from airflow_provider_usedesk.operators.batch import (
-    CreateTicketBatchOperator,
-    SendWhatsAppTemplateBatchOperator,
-)
-"""
+from tests.support.operators import dag
 
 
 @pytest.fixture
@@ -25,7 +18,7 @@ def run_batch(run_dag, tmp_path):
 
     def run(body: str, options: str = ""):
         checkpoint = f"checkpoint_path={str(tmp_path / 'checkpoint')!r}"
-        return run_dag(IMPORTS + dag(body.replace("CHECKPOINT", checkpoint), options))
+        return run_dag(dag(body.replace("CHECKPOINT", checkpoint), options))
 
     return run
 
@@ -355,7 +348,7 @@ def test_the_end_of_quiet_hours_is_waited_for_in_the_triggerer(usedesk_sandbox, 
     not pytest.importorskip("airflow").__version__.startswith("2"), reason="3.3 remembers itself"
 )
 def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
-    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("CHECKPOINT,", "")))
+    run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", "")))
     assert run.state == "failed"
     assert "checkpoint_path: is required before Airflow 3.3" in run.printed
     assert usedesk_sandbox.requests() == 0
@@ -365,7 +358,7 @@ def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
     pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
 )
 def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, dies_twice, no_settle):
-    run = run_dag(IMPORTS + dag(MANY.format(options="").replace("CHECKPOINT,", ""), RETRIED))
+    run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", ""), RETRIED))
     assert run.state == "success"
     assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
-from types import SimpleNamespace
 
 import pytest
 import requests
@@ -14,12 +13,12 @@ from airflow.exceptions import AirflowException
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
-from airflow_provider_usedesk.idempotency import send_once
+from airflow_provider_usedesk.idempotency import find_comment
 from airflow_provider_usedesk.idempotency.find_comment import CommentSearch
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.sandbox import Sandbox
-from tests.operators.test_ticket import dag, pushed
 from tests.support.airflow import URL
+from tests.support.operators import StateStore, attempt_context, dag, pushed
 
 
 def call(**arguments) -> str:
@@ -249,7 +248,7 @@ def test_send_asks_nothing_and_writes_again(run_dag, usedesk):
 @pytest.fixture
 def sandbox(monkeypatch):
     # Nothing is under way in a test whose try has ended.
-    monkeypatch.setattr(send_once, "CommentSearch", partial(CommentSearch, settle=0.0))
+    monkeypatch.setattr(find_comment, "CommentSearch", partial(CommentSearch, settle=0.0))
     with Sandbox(listing_lag=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", running.connection_json)
         yield running
@@ -304,40 +303,23 @@ def test_the_button_is_there_when_the_task_fails(run_dag, sandbox, operator):
 
 
 def test_what_is_no_ticket_is_named_and_never_a_key_in_the_state_store(comments):
-    store = Store()
+    store = StateStore()
     with pytest.raises(AirflowFailException, match="ticket_id: must be .*; type: "):
         execute(store, 1, ticket_id="+7 951 123-45-67", type="open")
     assert "951" not in str(store)
     assert comments.sent() == []
 
 
-class Store(dict):
-    """The task state store of Airflow 3.3, as far as it is used."""
-
-    def set(self, key, value, *, retention):
-        self[key] = value
-
-    def delete(self, key):
-        self.pop(key, None)
-
-
 def execute(store, try_number, **arguments):
-    """Run one try of a task, each after clearing it, and return what it pushed."""
-    pushed = {}
-    ti = SimpleNamespace(
-        try_number=try_number,
-        max_tries=try_number - 1,
-        xcom_push=lambda key, value: pushed.update({key: value}),
-    )
+    """Run one attempt of a task, each after clearing it, and return what it pushed."""
+    context = attempt_context(try_number, max_tries=try_number - 1, store=store)
     given = {"ticket_id": 77, "message": "Paid", "type": "public", "retries": 0, **arguments}
-    operator = CreateCommentOperator(task_id="write", **given)
-    context = {"ti": ti, "dag_run": SimpleNamespace(run_after=datetime.now(UTC)), "task_state_store": store}
-    pushed["return_value"] = operator.execute(context)
-    return pushed
+    returned = CreateCommentOperator(task_id="write", **given).execute(context)
+    return {**context["ti"].pushed, "return_value": returned}
 
 
 def test_clearing_writes_nothing_and_pushes_the_same_ids(comments):
-    store = Store()
+    store = StateStore()
     assert (
         execute(store, 1)
         == execute(store, 2, message="Another text")
@@ -351,14 +333,14 @@ def test_clearing_writes_nothing_and_pushes_the_same_ids(comments):
 
 
 def test_clearing_writes_again_where_that_is_wanted(comments):
-    store = Store()
+    store = StateStore()
     execute(store, 1, send_again_on_clear=True)
     assert execute(store, 2, send_again_on_clear=True)["comment_id"] == 502
     assert comments.sent()[0] == comments.sent()[1]
 
 
 def test_another_ticket_gets_a_comment_of_its_own(comments):
-    store = Store()
+    store = StateStore()
     execute(store, 1)
     assert execute(store, 2, ticket_id="78") == {"return_value": 78, "ticket_id": 78, "comment_id": 502}
     assert [sent["ticket_id"] for sent in comments.sent()] == [77, 78]

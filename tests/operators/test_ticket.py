@@ -6,34 +6,7 @@ from functools import partial
 
 import pytest
 
-HEAD = """
-from datetime import datetime
-
-from tests.support.dags import DAG, XComArg, task
-from airflow_provider_usedesk.operators.comment import CreateCommentOperator
-from airflow_provider_usedesk.operators.message import (
-    SendTelegramMessageOperator,
-    SendViberMessageOperator,
-    SendWhatsAppMessageOperator,
-    SendWhatsAppTemplateOperator,
-)
-from airflow_provider_usedesk.operators.ticket import CreateTicketOperator, UpdateTicketOperator
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-
-"""
-
-
-def dag(body: str, options: str = "") -> str:
-    lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
-    arguments = f'"example", start_date=datetime(2026, 1, 1), schedule=None, {options}'
-    return f"{HEAD}\nwith DAG({arguments}) as dag:\n{lines}\n"
-
-
-def pushed(run, task, map_index=-1):
-    """What a task pushed to XCom, without what Airflow adds for its buttons."""
-    xcoms = run.xcoms.get((task, map_index), {})
-    return {key: value for key, value in xcoms.items() if not key.startswith("_link_")}
-
+from tests.support.operators import dag, pushed
 
 OPEN_FROM_XCOM = """
 @task

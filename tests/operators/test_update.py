@@ -7,8 +7,8 @@ import requests
 
 from airflow_provider_usedesk.api.ticket import UPDATE_TICKET
 from airflow_provider_usedesk.operators.ticket import UpdateTicketOperator
-from tests.operators.test_ticket import dag, pushed
 from tests.support.airflow import URL
+from tests.support.operators import dag, pushed
 
 
 def call(**arguments) -> str:

@@ -17,8 +17,8 @@ from airflow_provider_usedesk.compat.version import HAS_WORKING_ASSET_INLETS
 from airflow_provider_usedesk.operators.base import SendingOperator
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
-from tests.operators.test_ticket import dag, pushed
 from tests.support.airflow import URL
+from tests.support.operators import dag, pushed
 
 NOT_FOUND = {"code": 113, "error": "no such ticket"}
 

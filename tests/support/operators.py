@@ -1,0 +1,71 @@
+"""The text of Dags with operators, what their tasks pushed, and stand-ins for one attempt of a task."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from tests.support.airflow import Run
+
+HEAD = """
+from datetime import datetime
+
+from tests.support.dags import DAG, XComArg, task
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.operators.batch import (
+    CreateTicketBatchOperator,
+    SendWhatsAppTemplateBatchOperator,
+)
+from airflow_provider_usedesk.operators.comment import CreateCommentOperator
+from airflow_provider_usedesk.operators.message import (
+    SendTelegramMessageOperator,
+    SendViberMessageOperator,
+    SendWhatsAppMessageOperator,
+    SendWhatsAppTemplateOperator,
+)
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator, UpdateTicketOperator
+
+"""
+
+
+def dag(body: str, options: str = "", dag_id: str = "example") -> str:
+    """Return the text of a Dag file: the operators are imported, and the body stands in the Dag."""
+    lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
+    arguments = f"{dag_id!r}, start_date=datetime(2026, 1, 1), schedule=None, {options}"
+    return f"{HEAD}\nwith DAG({arguments}) as dag:\n{lines}\n"
+
+
+def pushed(run: Run, task: str, map_index: int = -1) -> dict[str, Any]:
+    """Return what a task pushed to XCom, without what Airflow adds for its links."""
+    xcoms = run.xcoms.get((task, map_index), {})
+    return {key: value for key, value in xcoms.items() if not key.startswith("_link_")}
+
+
+class StateStore(dict[str, Any]):
+    """The task state store of Airflow 3.3, as far as it is used."""
+
+    def set(self, key: str, value: Any, *, retention: Any) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def attempt_context(
+    try_number: int = 1, max_tries: int = 0, store: StateStore | None = None
+) -> dict[str, Any]:
+    """Return the context of one attempt; ``context["ti"].pushed`` has what it pushes to XCom."""
+    pushed: dict[str, Any] = {}
+    ti = SimpleNamespace(
+        dag_id="example",
+        run_id="manual",
+        task_id="task",
+        map_index=-1,
+        try_number=try_number,
+        max_tries=max_tries,
+        pushed=pushed,
+        xcom_push=lambda key, value: pushed.update({key: value}),
+    )
+    context = {"ti": ti, "dag_run": SimpleNamespace(run_after=datetime.now(UTC))}
+    return context if store is None else {**context, "task_state_store": store}
