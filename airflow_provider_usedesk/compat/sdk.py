@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow.listeners import hookimpl as hookimpl
     from airflow.plugins_manager import AirflowPlugin as AirflowPlugin
     from airflow.sdk import (
         Asset as Asset,
@@ -79,6 +80,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "context_merge": ("airflow.sdk.definitions.context", "airflow.utils.context"),
     "determine_kwargs": ("airflow.sdk.bases.decorator", "airflow.utils.operator_helpers"),
+    "hookimpl": ("airflow.listeners",),
     "mask_secret": _LOGS,
     "redact": _LOGS,
     "task_decorator_factory": _DECORATORS,

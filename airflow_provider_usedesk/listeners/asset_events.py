@@ -1,92 +1,90 @@
-"""Note which events of watched tickets are stored, so that none is fired a second time."""
+"""Mark the events of subscriptions as stored, so that no trigger fires them again after a restart."""
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.listeners import hookimpl
+from airflow_provider_usedesk.compat.sdk import hookimpl
+from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from airflow_provider_usedesk.compat.asset_state_db import AssetStateTable
 
 log = logging.getLogger(__name__)
+
+_last_clean_up: dict[int, date] = {}
 
 
 @hookimpl
 def on_starting(component: Any) -> None:
-    """Begin with the jobs of Airflow, one of which is the triggerer: it stores what triggers fire."""
-    install()
+    """Start with each component of Airflow; the triggerer is the one that inserts events of triggers."""
+    if HAS_STATE_STORES:
+        from airflow_provider_usedesk.compat.asset_state_db import on_asset_event
+
+        on_asset_event(store_marker)
 
 
-def install() -> None:
-    """Note events from now on; before Airflow 3.3 there is no place for notes."""
-    try:
-        from airflow.models.asset import AssetEvent
-        from airflow.models.asset_state_store import AssetStateStoreModel  # noqa: F401 (is it there?)
-    except ImportError:
-        return
-    from sqlalchemy import event
+def store_marker(mapper: Any, connection: Any, asset_event: Any) -> None:
+    """
+    Store a marker for an event of a subscription, in the transaction that inserts the event.
 
-    if not event.contains(AssetEvent, "after_insert", note):
-        event.listen(AssetEvent, "after_insert", note)
-
-
-def note(mapper: Any, connection: Any, asset_event: Any) -> None:
-    """Note one of our events beside it, in the same transaction; leave all others alone."""
-    key = _key(asset_event.extra)
+    :param mapper: not used; SQLAlchemy passes it
+    :param connection: connection of the transaction
+    :param asset_event: the inserted event, of a subscription or not
+    """
+    key = _marker_key(asset_event.extra)
     if key is None:
         return
     try:
+        # A nested transaction, so that the event is stored even if its marker is not.
         with connection.begin_nested():
-            _write_note(connection, asset_event.asset_id, key, datetime.now(UTC))
+            _write_marker(connection, asset_event.asset_id, key, datetime.now(UTC))
     except Exception:
-        # The event itself must not be lost for want of a note; it may be fired again after a restart.
-        log.warning("The event of %s could not be noted.", key, exc_info=True)
+        log.warning(
+            "The marker %s could not be stored. Its event is stored, but may be fired again after a restart.",
+            key,
+            exc_info=True,
+        )
 
 
-def _key(extra: Any) -> str | None:
+def _marker_key(extra: Any) -> str | None:
+    """Return the key of the marker; None for events that are not of our subscriptions."""
     from airflow_provider_usedesk.polling.ticket_events import SOURCE, marker_key
 
     payload = extra.get("payload") if isinstance(extra, dict) and extra.get("from_trigger") else None
     if not isinstance(payload, dict) or payload.get("source") != SOURCE:
         return None
-    connection, event_id = payload.get("usedesk_conn_id"), payload.get("event_id")
-    if not isinstance(connection, str) or not isinstance(event_id, str):
+    conn_id, event_id = payload.get("usedesk_conn_id"), payload.get("event_id")
+    if not isinstance(conn_id, str) or not isinstance(event_id, str):
         return None
-    return marker_key(connection, event_id)
+    return marker_key(conn_id, event_id)
 
 
-def _write_note(connection: Any, asset_id: int, key: str, now: datetime) -> None:
-    from airflow.models.asset_state_store import AssetStateStoreModel as Notes
-    from sqlalchemy import insert, select
+def _write_marker(connection: Connection, asset_id: int, key: str, now: datetime) -> None:
+    from airflow_provider_usedesk.compat.asset_state_db import AssetStateTable
 
-    if connection.execute(select(Notes.key).where(Notes.asset_id == asset_id, Notes.key == key)).first():
+    state = AssetStateTable(connection, asset_id, now)
+    if state.get(key) is not None:
         return
-    if _is_new_day(asset_id, now):
-        _drop_old_notes(connection, asset_id, now)
-    values = {"asset_id": asset_id, "key": key, "value": json.dumps(now.isoformat()), "updated_at": now}
-    connection.execute(insert(Notes).values(**values))
+    if _is_first_today(asset_id, now):
+        _delete_old_markers(state, now)
+    state.set(key, now.isoformat())
 
 
-def _drop_old_notes(connection: Any, asset_id: int, now: datetime) -> None:
-    """Drop the notes that all watchers of the asset have left behind."""
-    from airflow.models.asset_state_store import AssetStateStoreModel as Notes
-    from sqlalchemy import delete, select
-
+def _delete_old_markers(state: AssetStateTable, now: datetime) -> None:
+    """Delete the markers that no subscription to the asset needs any more."""
     from airflow_provider_usedesk.polling.ticket_events import CURSORS, MARKERS, markers_needed_since
 
-    are_positions = (Notes.asset_id == asset_id) & Notes.key.startswith(CURSORS)
-    positions = connection.execute(select(Notes.value).where(are_positions)).scalars()
-    needed_since = markers_needed_since([json.loads(position) for position in positions], now)
-    are_notes = (Notes.asset_id == asset_id) & Notes.key.startswith(MARKERS)
-    connection.execute(delete(Notes).where(are_notes, Notes.updated_at < needed_since))
+    cursors = state.get_all(CURSORS).values()
+    state.delete_older_than([MARKERS], before=markers_needed_since(cursors, now))
 
 
-_days: dict[int, date] = {}
-
-
-def _is_new_day(asset_id: int, now: datetime) -> bool:
-    """Tell whether this is the first note of an asset since this process began, or since midnight."""
-    is_new = _days.get(asset_id) != now.date()
-    _days[asset_id] = now.date()
-    return is_new
+def _is_first_today(asset_id: int, now: datetime) -> bool:
+    """Return whether this is the first marker of an asset since this process began, or since midnight UTC."""
+    is_first = _last_clean_up.get(asset_id) != now.date()
+    _last_clean_up[asset_id] = now.date()
+    return is_first

@@ -1,1 +1,1 @@
-"""The receiver of webhooks: as a plugin of Airflow 3, or alone with ``python -m``."""
+"""The receiver of webhooks, as a plugin of Airflow 3 or as a program of its own."""

@@ -1,9 +1,9 @@
 """
-Run the receiver of webhooks alone: ``python -m airflow_provider_usedesk.webhook``.
+Run the receiver of webhooks as a program: ``python -m airflow_provider_usedesk.webhook``.
 
-For an Airflow that Usedesk cannot reach: events are handed on over Airflow's public REST API. The connections
-with their webhook_secret come from the environment (AIRFLOW_CONN_USEDESK_DEFAULT, …), and so does the way
-into Airflow: AIRFLOW_API_TOKEN, or AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD.
+For an Airflow that Usedesk cannot reach: the receiver stores events over Airflow's public REST API. The
+environment has the connections with their webhook_secret (AIRFLOW_CONN_USEDESK_DEFAULT, …), and the access to
+Airflow (AIRFLOW_API_TOKEN, or AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD).
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from airflow_provider_usedesk.webhook.auth import Account
+    from airflow_provider_usedesk.webhook.auth import WebhookSecrets
     from airflow_provider_usedesk.webhook.rest import AirflowApi
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """
+    Serve until the process is stopped.
+
+    :param arguments: arguments of the command line; default: those of the process
+    :return: exit status: 1 if Airflow cannot be used
+    """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     import requests
-    import uvicorn
 
-    from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRefused
+    from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRequestError
 
     airflow = AirflowApi(
         options.airflow_url,
@@ -37,25 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
         verify=options.ca_file or True,
     )
     try:
-        logging.info("Airflow %s is reached.", airflow.check())
-    except (AirflowRefused, requests.RequestException) as error:
-        sys.stderr.write(f"Airflow at {options.airflow_url} cannot be used: {_reason(error)}\n")
+        logging.info("Connected to Airflow %s at %s.", airflow.check(), options.airflow_url)
+    except AirflowRequestError as error:
+        sys.stderr.write(f"Airflow at {options.airflow_url} cannot be used: {error}\n")
         return 1
-    # The access log would hold the secrets.
-    uvicorn.run(
-        standalone_app(airflow),
-        host=options.host,
-        port=options.port,
-        access_log=False,
-        log_level="warning",
-        lifespan="off",
-        server_header=False,
-    )
+    except requests.RequestException as error:
+        sys.stderr.write(f"Airflow at {options.airflow_url} cannot be reached ({type(error).__name__}).\n")
+        return 1
+    _serve(standalone_app(airflow), options.host, options.port)
     return 0
 
 
 def standalone_app(airflow: AirflowApi) -> ASGIApp:
-    """Put the receiver together, at the same path as in Airflow's own API server."""
+    """Return the receiver at the same path as in Airflow's API server."""
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
@@ -63,17 +62,31 @@ def standalone_app(airflow: AirflowApi) -> ASGIApp:
     from airflow_provider_usedesk.webhook.auth import Authenticator
     from airflow_provider_usedesk.webhook.rest import RestStore
 
-    receiver = build_app(Authenticator(account_in_environment), RestStore(airflow))
+    receiver = build_app(Authenticator(secrets_in_environment), RestStore(airflow))
     return Starlette(routes=[Mount("/usedesk", receiver)])
 
 
-def account_in_environment(conn_id: str) -> Account | None:
-    """Read a connection from the variables ``AIRFLOW_CONN_…``."""
-    from airflow.secrets.environment_variables import EnvironmentVariablesBackend
+def secrets_in_environment(conn_id: str) -> WebhookSecrets | None:
+    """Return the webhook secrets of a connection, read from the environment variable ``AIRFLOW_CONN_…``."""
+    from airflow_provider_usedesk.compat.connection import connection_in_environment
+    from airflow_provider_usedesk.webhook.auth import secrets_of
 
-    from airflow_provider_usedesk.webhook.auth import account_of
+    return secrets_of(connection_in_environment(conn_id))
 
-    return account_of(EnvironmentVariablesBackend().get_connection(conn_id))
+
+def _serve(app: ASGIApp, host: str, port: int) -> None:
+    import uvicorn
+
+    # Without access log, which would contain the secrets.
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        server_header=False,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,14 +96,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--airflow-url", required=True, help="address of Airflow's API server")
-    parser.add_argument("--ca-file", help="CA file, where its certificate needs one")
+    parser.add_argument("--ca-file", help="file with the CA certificate of the API server")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8787, help="port to listen on (default: 8787)")
     return parser
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if type(error).__name__ == "AirflowRefused" else type(error).__name__
 
 
 if __name__ == "__main__":

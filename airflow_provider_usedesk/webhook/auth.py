@@ -1,4 +1,4 @@
-"""Who may send webhooks: whoever knows the secret of the connection."""
+"""Who may send webhooks: a sender that knows the secret of the connection."""
 
 from __future__ import annotations
 
@@ -12,89 +12,94 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.models.connection import Connection
+    from airflow_provider_usedesk.compat.sdk import Connection
 
 log = logging.getLogger(__name__)
 
-FIT = r"[A-Za-z0-9_.~-]{16,512}"
-# Seconds for which what a connection says is remembered; a burst of webhooks is one look at the database.
-REMEMBERED = 10
-MAX_REMEMBERED = 256
+ALLOWED = r"[A-Za-z0-9_.~-]{16,512}"
+# Seconds between two reads of a connection; a burst of webhooks is one query to the database.
+CACHE_SECONDS = 10
+MAX_CACHED = 256
 
 
 @dataclass(frozen=True)
-class Account:
+class WebhookSecrets:
     """
-    Hold what a connection says of its webhooks.
+    The secrets of one connection.
 
-    :param secrets: what the address must end in; two while one is replaced by the other
-    :param senders: what the field ``secret`` of a webhook may hold, where it is checked
+    :param in_path: secrets that the address may end in; two while one replaces the other
+    :param in_body: values that the field ``secret`` of a webhook may have; empty if it is not checked
     """
 
-    secrets: tuple[str, ...] = field(repr=False)
-    senders: tuple[str, ...] = field(repr=False)
+    in_path: tuple[str, ...] = field(repr=False)
+    in_body: tuple[str, ...] = field(repr=False)
 
-    def knows(self, secret: str) -> bool:
-        return _is_one_of(secret, self.secrets)
+    def match_path(self, secret: str) -> bool:
+        return _is_one_of(secret, self.in_path)
 
-    def takes(self, claimed: str | None) -> bool:
-        """Tell whether a webhook with this field ``secret`` may be ours."""
-        return claimed is None or not self.senders or _is_one_of(claimed, self.senders)
-
-
-NOBODY = Account((secrets.token_urlsafe(32), secrets.token_urlsafe(32)), ())
-"""Stands in where a connection takes no webhooks, so that it is compared all the same."""
+    def match_body(self, secret: str | None) -> bool:
+        """Return whether a webhook with this field ``secret`` is accepted; None if it has no such field."""
+        return secret is None or not self.in_body or _is_one_of(secret, self.in_body)
 
 
-def read_account(token: str | None, extra: Mapping[str, Any]) -> Account:
+PLACEHOLDER = WebhookSecrets((secrets.token_urlsafe(32), secrets.token_urlsafe(32)), ())
+"""Compared if a connection accepts no webhooks, so that the response takes the same time."""
+
+
+def read_secrets(token: str | None, extra: Mapping[str, Any]) -> WebhookSecrets:
     """
-    Read what a connection says of its webhooks.
+    Return the secrets that the fields of a connection contain.
 
-    :param token: its API token
-    :param extra: ``webhook_secret``, one or two with a comma between them; ``application_id``
+    :param token: the API token
+    :param extra: fields ``webhook_secret``, one secret or two separated by a comma, and ``application_id``
     """
     given = [part.strip() for part in str(extra.get("webhook_secret") or "").split(",") if part.strip()]
-    known = tuple(part for part in given if re.fullmatch(FIT, part))
-    if len(known) < len(given):
+    valid = tuple(part for part in given if re.fullmatch(ALLOWED, part))
+    if len(valid) < len(given):
         log.warning(
-            "A webhook_secret is not used: one has 16 or more of the characters A-Z a-z 0-9 _ . ~ - and "
-            "no others, as `python -c 'import secrets; print(secrets.token_urlsafe(32))'` makes it."
+            "A webhook secret of the connection is ignored, because it is not valid. A valid secret has 16 "
+            "to 512 of the characters A-Z a-z 0-9 _ . ~ - and no others. Create one with "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`."
         )
     application_id = str(extra.get("application_id") or "").strip()
-    senders = (application_id, token.strip()) if application_id and token else ()
-    return Account(known, senders)
+    return WebhookSecrets(valid, (application_id, token.strip()) if application_id and token else ())
 
 
-def account_of(connection: Connection | None) -> Account | None:
-    """Read what a connection of Airflow says of its webhooks; None where it is not one of ours."""
+def secrets_of(connection: Connection | None) -> WebhookSecrets | None:
+    """Return the secrets of a connection of Airflow; None if there is none, or it has another type."""
     if connection is None or connection.conn_type != "usedesk":
         return None
-    return read_account(connection.password, connection.extra_dejson)
+    return read_secrets(connection.password, connection.extra_dejson)
 
 
 class Authenticator:
     """
-    Let in who knows the secret of a connection.
+    Check the secrets of webhooks against those of the connections.
 
-    :param read: reads a connection; None where there is none
-    :param clock: tells the time in seconds
+    :param read: returns the secrets of a connection, by its id; None if there is no such connection
+    :param clock: returns the time in seconds
     """
 
     def __init__(
-        self, read: Callable[[str], Account | None], clock: Callable[[], float] = time.monotonic
+        self, read: Callable[[str], WebhookSecrets | None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._remembered = lru_cache(MAX_REMEMBERED)(lambda conn_id, _: read(conn_id))
+        self._cached = lru_cache(MAX_CACHED)(lambda conn_id, _: read(conn_id))
 
-    def account(self, conn_id: str, secret: str) -> Account | None:
-        """Return the account of a connection, for those who know its secret."""
-        account = self._remembered(conn_id, int(self._clock() / REMEMBERED))
-        knows = (account or NOBODY).knows(secret)
-        return account if knows else None
+    def authenticate(self, conn_id: str, secret: str) -> WebhookSecrets | None:
+        """
+        Return the secrets of the connection, if the secret is one of them.
+
+        :param conn_id: id of the connection, as the address names it
+        :param secret: the secret at the end of the address
+        """
+        known = self._cached(conn_id, int(self._clock() / CACHE_SECONDS))
+        is_match = (known or PLACEHOLDER).match_path(secret)
+        return known if is_match else None
 
 
 def _is_one_of(value: str, known: tuple[str, ...]) -> bool:
-    # All are compared, so that the time tells nothing.
+    # All are compared, so that the time does not depend on which one matches.
     return sum(secrets.compare_digest(_bytes(value), _bytes(one)) for one in known) > 0
 
 

@@ -1,4 +1,4 @@
-"""The body of a webhook: read within limits, in each of the encodings that Usedesk may send."""
+"""The body of a webhook: read within limits, in each encoding that Usedesk may send."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ MAX_FIELDS = 1000
 MAX_FILES = 20
 
 
-class Malformed(ValueError):
-    """Report that a body cannot be read; the text says why in one line, without any of the body."""
+class InvalidBody(ValueError):
+    """The body cannot be parsed; the text says why in one line, without any of the body."""
 
 
-class TooLarge(ValueError):
-    """Report that a body is larger than is taken."""
+class BodyTooLarge(ValueError):
+    """The body is larger than the limit."""
 
 
-class NotArrived(ValueError):
-    """Report that a body did not come in time, or not to its end."""
+class BodyTimeout(ValueError):
+    """The body did not arrive in time, or the sender closed the connection before its end."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """
-    Say how much of a webhook is taken.
+    The limits of a body.
 
-    :param bytes: size of the body
-    :param depth: levels of lists and objects
-    :param seconds: time for the body to arrive
+    :param bytes: size of the body, in bytes
+    :param depth: levels of nested lists and objects
+    :param seconds: time for the body to arrive, in seconds
     """
 
     bytes: int = 2**20
@@ -49,19 +49,21 @@ class Limits:
 
 async def read_body(request: Request, limits: Limits) -> dict[str, Any]:
     """
-    Read the body of a webhook.
+    Return the content of a webhook, sent as JSON, form or multipart form.
 
-    :raises TooLarge: when it is larger than the limit
-    :raises NotArrived: when it does not arrive in time
-    :raises Malformed: when it cannot be read
+    :param request: the request
+    :param limits: limits of the body
+    :raises BodyTooLarge: if the body is larger than the limit
+    :raises BodyTimeout: if the body does not arrive in time
+    :raises InvalidBody: if the body cannot be parsed
     """
     try:
         async with asyncio.timeout(limits.seconds):
             body = await _bytes(request, limits.bytes)
     except (TimeoutError, ClientDisconnect):
-        raise NotArrived from None
+        raise BodyTimeout from None
     if not body:
-        raise Malformed("the body is empty")
+        raise InvalidBody("The body is empty.")
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/x-www-form-urlencoded":
         content = _form(body)
@@ -74,30 +76,30 @@ async def read_body(request: Request, limits: Limits) -> dict[str, Any]:
 
 
 async def _bytes(request: Request, limit: int) -> bytes:
-    said = request.headers.get("content-length", "")
-    if said.isascii() and said.isdecimal() and (len(said) > 18 or int(said) > limit):
-        raise TooLarge
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdecimal() and (len(length) > 18 or int(length) > limit):
+        raise BodyTooLarge
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise TooLarge
+            raise BodyTooLarge
     return bytes(body)
 
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body.decode("utf-8"), parse_constant=_refuse)
+        content = json.loads(body.decode("utf-8"), parse_constant=_reject)
     except UnicodeDecodeError:
-        raise Malformed("the body is not UTF-8") from None
+        raise InvalidBody("The body is not UTF-8.") from None
     except (ValueError, RecursionError):
-        raise Malformed("the body is not JSON") from None
+        raise InvalidBody("The body is not JSON.") from None
     if not isinstance(content, dict):
-        raise Malformed("the body is not a JSON object")
+        raise InvalidBody("The body is not a JSON object.")
     return content
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
@@ -110,7 +112,7 @@ def _form(body: bytes) -> dict[str, Any]:
             max_num_fields=MAX_FIELDS,
         )
     except ValueError:
-        raise Malformed("the body is not a form") from None
+        raise InvalidBody("The body is not a form.") from None
     return nested(pairs)
 
 
@@ -118,12 +120,12 @@ async def _multipart(request: Request, body: bytes) -> dict[str, Any]:
     async def receive() -> Message:
         return {"type": "http.request", "body": body}
 
-    again = Request(request.scope, receive)
+    buffered = Request(request.scope, receive)
     try:
-        async with again.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=len(body)) as form:
+        async with buffered.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=len(body)) as form:
             return nested([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
     except (ValueError, MultiPartException, HTTPException):
-        raise Malformed("the body is not multipart") from None
+        raise InvalidBody("The body is not multipart.") from None
 
 
 def _check_depth(content: Any, limit: int) -> None:
@@ -132,7 +134,7 @@ def _check_depth(content: Any, limit: int) -> None:
         level = [item for value in level for item in _items(value)]
         if not level:
             return
-    raise Malformed("the body is nested too deeply")
+    raise InvalidBody("The body is nested too deeply.")
 
 
 def _items(value: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What a webhook tells: its kind and its ids, and nothing that a person wrote."""
+"""What is read from a webhook: its kind and its ids, and no text that a person wrote."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any, Literal
 from airflow_provider_usedesk.api.responses import as_id, quotable
 from airflow_provider_usedesk.assets import Kind
 
-EVENTS = "event/"
-"""How the keys begin under which the state store notes what came already."""
+SEEN_EVENTS = "webhook/"
+"""Prefix of the keys in the asset state store that mark stored events, followed by the event id."""
 
 MAX_ID = 2**63 - 1
 MAX_WORD = 64
 MAX_TARGETS = 50
-# How our own operators mark their tickets; any other additional_id can be about a person.
-OUR_MARK = "airflow/"
-MAX_MARK = 255
+# Prefix of the idempotency keys of our operators; any other additional_id may identify a person.
+OWN_KEY = "airflow/"
+MAX_KEY = 255
 
 Content = Mapping[str, Any]
 Facts = dict[str, Any]
@@ -29,10 +29,10 @@ Facts = dict[str, Any]
 @dataclass(frozen=True)
 class WebhookEvent:
     """
-    Hold what of a webhook is handed on.
+    What is stored of a webhook.
 
-    :param kind: what it is about
-    :param event_id: the same for each repetition of the same webhook
+    :param kind: kind of the event
+    :param event_id: the same each time the same webhook is sent
     :param facts: ids, and words of Usedesk and of the messenger's provider
     """
 
@@ -43,21 +43,32 @@ class WebhookEvent:
 
 def read_event(content: Content) -> WebhookEvent | Literal["ping", "unknown"]:
     """
-    Tell what a webhook is about.
+    Return the event of a webhook.
 
-    The shapes are those of EN 51378 (delivery report), EN 51405 and EN 51406. Anything else is unknown, and
-    so is what lacks the id that it is about.
+    The known formats are the delivery report
+    (`create/ticket <https://api.usedocs.com/article/51378>`__) and the
+    webhooks of `article 51405 <https://api.usedocs.com/article/51405>`__ and
+    `article 51406 <https://api.usedocs.com/article/51406>`__.
+
+    :param content: the parsed body
+    :return: the event; ``ping``; ``unknown`` for another format, and if the id is missing
     """
     if "ping" in content:
         return "ping"
-    for mark, read in READERS.items():
-        if mark in content:
+    for name, read in READERS.items():
+        if name in content:
             return read(content) or "unknown"
     return "unknown"
 
 
-def extra_of(event: WebhookEvent, conn_id: str, received_at: str) -> Facts:
-    """Write what an asset event says in its ``extra``."""
+def asset_event_extra(event: WebhookEvent, conn_id: str, received_at: str) -> Facts:
+    """
+    Return the ``extra`` of an asset event.
+
+    :param event: the event of the webhook
+    :param conn_id: id of the connection that received it
+    :param received_at: when it was received, ISO 8601
+    """
     return {
         "kind": event.kind,
         "event_id": event.event_id,
@@ -67,8 +78,8 @@ def extra_of(event: WebhookEvent, conn_id: str, received_at: str) -> Facts:
     }
 
 
-def claimed_secret(content: Content) -> str | None:
-    """Return the field ``secret``, where there is one: an application id or a token, the pages disagree."""
+def body_secret(content: Content) -> str | None:
+    """Return the field ``secret``, if any: the application id or the API token, the articles disagree."""
     value = content.get("secret")
     return None if value is None else str(value)
 
@@ -95,7 +106,7 @@ def _ticket(content: Content) -> WebhookEvent | None:
         "assignee_id": _id(ticket.get("assignee_id")),
         "group_id": _id(ticket.get("group")),
         "channel_id": _id(ticket.get("channel_id")),
-        "additional_id": _our_mark(ticket.get("additional_id")),
+        "additional_id": _own_key(ticket.get("additional_id")),
     }
     return WebhookEvent("ticket", _event_id("ticket", ticket_id), facts)
 
@@ -134,7 +145,7 @@ def _change(content: Content) -> WebhookEvent | None:
         "new_status": _id(change.get("new_status")),
         "targets": sorted(map(str, targets))[:MAX_TARGETS],
     }
-    # Nobody says that the id of a change is its own: the whole of it is.
+    # Whether the id of a change is unique is not documented, so the event id is made of all its fields.
     return WebhookEvent("change", _event_id("change", ticket_id, _digest(change)), facts)
 
 
@@ -174,11 +185,11 @@ READERS: Mapping[str, Callable[[Content], WebhookEvent | None]] = {
     "comment": _comment,
     "trigger": _change,
     "csi": _rating,
-    # A message in a chat has a ticket, too.
+    # Before "ticket", because a message in a chat has a ticket, too.
     "chat_id": _chat,
     "ticket": _ticket,
 }
-"""How each kind is read, by the field that marks it; the first that is there counts."""
+"""How each kind is read, by the field that only this kind has; the first one present counts."""
 
 
 def _part(content: Content, name: str) -> Content:
@@ -191,20 +202,20 @@ def _list(value: Any) -> list[Any]:
 
 
 def _id(value: Any) -> int | None:
-    found = as_id(value)
-    return found if found is not None and 0 <= found <= MAX_ID else None
+    number = as_id(value)
+    return number if number is not None and 0 <= number <= MAX_ID else None
 
 
-def _our_mark(value: Any) -> str | None:
-    is_ours = isinstance(value, str) and value.startswith(OUR_MARK)
-    return value if is_ours and len(value) <= MAX_MARK and value.isprintable() else None
+def _own_key(value: Any) -> str | None:
+    is_ours = isinstance(value, str) and value.startswith(OWN_KEY)
+    return value if is_ours and len(value) <= MAX_KEY and value.isprintable() else None
 
 
 def _word(value: Any) -> str | None:
-    """Take a word that is meant for machines; what else a sender puts there does not get through."""
+    """Return a word of a fixed vocabulary, without what else a sender may have put there."""
     if not isinstance(value, str):
         return None
-    # Addresses as a whole: without their punctuation nothing would know them for what they are.
+    # E-mail addresses first: without their punctuation they would not be recognized as such.
     text = re.sub(r"\S*@\S*|[^\w :-]", " ", value[: 2 * MAX_WORD])
     return quotable(text)[:MAX_WORD] if text.strip() else None
 
@@ -214,14 +225,14 @@ def _event_id(*parts: int | str | None) -> str:
 
 
 def _digest(content: Content) -> str:
-    """Digest what tells one event from another; JSON and form write the same value differently."""
-    text = json.dumps(_plain(content), sort_keys=True)
+    """Return a digest of all fields, the same for JSON and form, which write some values differently."""
+    text = json.dumps(_as_text(content), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _plain(value: Any) -> Any:
+def _as_text(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _as_text(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_as_text(item) for item in value]
     return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Events of watched tickets, noted beside them in Airflow's database."""
+"""Markers of subscription events, stored in Airflow's database together with the events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-pytest.importorskip("airflow.models.asset_state_store", reason="there is a place for notes from 3.3 on")
+pytest.importorskip("airflow.models.asset_state_store", reason="Airflow has a state store from 3.3 on")
 
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
@@ -16,51 +16,54 @@ from sqlalchemy import delete, event, select, update
 
 from airflow_provider_usedesk.listeners import asset_events
 from airflow_provider_usedesk.plugin import UsedeskPlugin
+from airflow_provider_usedesk.polling.ticket_events import CURSORS, MARKERS
 
-OURS = {
+EXTRA = {
     "from_trigger": True,
     "payload": {"source": "usedesk", "usedesk_conn_id": "main", "event_id": "new/5"},
 }
+MARKER = f"{MARKERS}main/new/5"
 
 
 @pytest.fixture
 def asset_id(airflow_db):
     asset_events.on_starting(None)
     with create_session() as session:
-        asset = AssetModel(name="noted", uri="noted", group="asset")
+        asset = AssetModel(name="listened", uri="listened", group="asset")
         session.add(asset)
         session.flush()
         made = asset.id
     yield made
-    event.remove(AssetEvent, "after_insert", asset_events.note)
+    event.remove(AssetEvent, "after_insert", asset_events.store_marker)
     with create_session() as session:
         for model in (AssetEvent, AssetStateStoreModel):
             session.execute(delete(model).where(model.asset_id == made))
         session.execute(delete(AssetModel).where(AssetModel.id == made))
 
 
-def store(asset_id, extra):
+def insert_event(asset_id, extra):
     with create_session() as session:
         session.add(AssetEvent(asset_id=asset_id, extra=extra))
 
 
 def stored(asset_id):
+    """Return the number of events and the keys of the state store."""
     with create_session() as session:
-        notes = session.scalars(
+        keys = session.scalars(
             select(AssetStateStoreModel.key).where(AssetStateStoreModel.asset_id == asset_id)
         ).all()
         events = session.scalars(select(AssetEvent.id).where(AssetEvent.asset_id == asset_id)).all()
-        return len(events), notes
+        return len(events), keys
 
 
-def test_our_event_is_noted_beside_it(asset_id):
-    store(asset_id, OURS)
-    assert stored(asset_id) == (1, ["fired/main/new/5"])
+def test_subscription_event_gets_marker(asset_id):
+    insert_event(asset_id, EXTRA)
+    assert stored(asset_id) == (1, [MARKER])
 
 
-def test_the_note_goes_with_the_event_that_was_not_stored(asset_id):
+def test_marker_rolls_back_with_event(asset_id):
     with create_session() as session:
-        session.add(AssetEvent(asset_id=asset_id, extra=OURS))
+        session.add(AssetEvent(asset_id=asset_id, extra=EXTRA))
         session.flush()
         session.rollback()
     assert stored(asset_id) == (0, [])
@@ -70,47 +73,49 @@ def test_the_note_goes_with_the_event_that_was_not_stored(asset_id):
     "extra",
     [
         {},
-        {"payload": OURS["payload"]},
+        {"payload": EXTRA["payload"]},
         {"from_trigger": True, "payload": "text"},
-        {"from_trigger": True, "payload": {**OURS["payload"], "source": "other"}},
-        {"from_trigger": True, "payload": {**OURS["payload"], "usedesk_conn_id": None}},
-        {"from_trigger": True, "payload": {**OURS["payload"], "event_id": None}},
+        {"from_trigger": True, "payload": {**EXTRA["payload"], "source": "other"}},
+        {"from_trigger": True, "payload": {**EXTRA["payload"], "usedesk_conn_id": None}},
+        {"from_trigger": True, "payload": {**EXTRA["payload"], "event_id": None}},
     ],
 )
-def test_events_of_others_are_left_alone(asset_id, extra):
-    store(asset_id, extra)
+def test_other_events_get_no_marker(asset_id, extra):
+    insert_event(asset_id, extra)
     assert stored(asset_id) == (1, [])
 
 
-def test_an_event_that_is_there_twice_is_noted_once(asset_id):
-    store(asset_id, OURS)
-    store(asset_id, OURS)
-    assert stored(asset_id) == (2, ["fired/main/new/5"])
+def test_duplicate_event_keeps_one_marker(asset_id):
+    insert_event(asset_id, EXTRA)
+    insert_event(asset_id, EXTRA)
+    assert stored(asset_id) == (2, [MARKER])
 
 
-def test_an_event_is_stored_also_where_it_cannot_be_noted(asset_id, monkeypatch, caplog):
+def test_event_survives_failed_marker(asset_id, monkeypatch, caplog):
     def broken(connection, *args):
         connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
 
-    monkeypatch.setattr(asset_events, "_write_note", broken)
-    store(asset_id, OURS)
+    monkeypatch.setattr(asset_events, "_write_marker", broken)
+    insert_event(asset_id, EXTRA)
     assert stored(asset_id) == (1, [])
-    assert "The event of fired/main/new/5 could not be noted." in caplog.text
+    assert f"The marker {MARKER} could not be stored." in caplog.text
 
 
-@pytest.mark.parametrize(("position", "remain"), [(timedelta(days=1), ["5"]), (timedelta(hours=1), [])])
-def test_notes_go_once_the_position_is_far_past_them(asset_id, monkeypatch, position, remain):
-    store(asset_id, OURS)
-    now = datetime.now(UTC)
+@pytest.mark.parametrize(("age", "remain"), [(timedelta(days=1), ["5"]), (timedelta(hours=1), [])])
+def test_old_markers_are_deleted(asset_id, monkeypatch, age, remain):
+    """A marker is deleted when the cursor of every subscription is far behind it."""
+    insert_event(asset_id, EXTRA)
+    now, cursor = datetime.now(UTC), f"{CURSORS}x"
     with create_session() as session:
         session.execute(update(AssetStateStoreModel).values(updated_at=now - timedelta(hours=5)))
-        at = {"at": (now - position).isoformat(), "left_out": []}
-        session.add(AssetStateStoreModel(asset_id=asset_id, key="watcher/x", value=json.dumps(at)))
-    monkeypatch.setattr(asset_events, "_days", {})
-    store(asset_id, {**OURS, "payload": {**OURS["payload"], "event_id": "new/6"}})
+        value = json.dumps({"at": (now - age).isoformat(), "left_out": []})
+        session.add(AssetStateStoreModel(asset_id=asset_id, key=cursor, value=value))
+    monkeypatch.setattr(asset_events, "_last_clean_up", {})
+    insert_event(asset_id, {**EXTRA, "payload": {**EXTRA["payload"], "event_id": "new/6"}})
     events, keys = stored(asset_id)
-    assert (events, sorted(keys)) == (2, [*(f"fired/main/new/{one}" for one in [*remain, "6"]), "watcher/x"])
+    expected = [*(f"{MARKERS}main/new/{number}" for number in [*remain, "6"]), cursor]
+    assert (events, sorted(keys)) == (2, sorted(expected))
 
 
-def test_the_plugin_brings_the_listener(airflow_db):
+def test_plugin_registers_listener(airflow_db):
     assert asset_events in UsedeskPlugin.listeners

@@ -158,7 +158,7 @@ def receive():
 
     def receive(status, comment_id=MESSAGE, ticket_id=TICKET):
         told = {"delivery_status": status, "comment_id": comment_id, "extras": {"ticket_id": ticket_id}}
-        asyncio.run(store.keep("usedesk_default", read_event({"message_status": told})))
+        asyncio.run(store.save("usedesk_default", read_event({"message_status": told})))
 
     yield receive
     from airflow.models.asset_state_store import AssetStateStoreModel

@@ -1,4 +1,4 @@
-"""A receiver that listens, with a store that only notes what it is given."""
+"""A receiver on a real socket, and a store in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_usedesk.webhook.auth import Authenticator, read_account
+from airflow_provider_usedesk.webhook.auth import Authenticator, read_secrets
 
 SECRET = "s3cret-s3cret-s3cret-s3cret"
 ADDRESS = f"/webhook/usedesk_default/{SECRET}"
@@ -20,28 +20,50 @@ REPORT = {
 }
 
 
-class Notes:
-    """A store that keeps what it is given, or raises what it is told to."""
+class MemoryStore:
+    """A store that keeps events in memory, or raises an error."""
 
     def __init__(self):
-        self.kept = []
+        self.saved = []
         self.error = None
 
-    async def keep(self, conn_id, event):
+    async def save(self, conn_id, event):
         if self.error:
             raise self.error
-        self.kept.append((conn_id, event))
+        self.saved.append((conn_id, event))
 
 
 @pytest.fixture
 def store():
-    return Notes()
+    return MemoryStore()
 
 
 @pytest.fixture
 def authenticator():
-    accounts = {"usedesk_default": read_account("token", {"webhook_secret": SECRET})}
-    return Authenticator(accounts.get)
+    return Authenticator({"usedesk_default": read_secrets("token", {"webhook_secret": SECRET})}.get)
+
+
+@pytest.fixture(scope="session")
+def shared_server():
+    """One server for all tests; its application is changed by each of them."""
+
+    async def current(scope, receive, send):
+        await current.app(scope, receive, send)
+
+    with serving(current) as port:
+        yield current, port
+
+
+@pytest.fixture
+def serve(shared_server):
+    """Serve an application; return the port."""
+    current, port = shared_server
+
+    def serve(app):
+        current.app = app
+        return port
+
+    return serve
 
 
 @contextmanager
@@ -64,12 +86,12 @@ def serving(app):
 
 
 def post(port, path, body=b"", content_type="application/json", method="POST"):
-    """Send one request; return the status and the body of the answer."""
+    """Send one request; return the status and the body of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection.request(method, path, data, {"Content-Type": content_type} if content_type else {})
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        response = connection.getresponse()
+        return response.status, response.read().decode()
     finally:
         connection.close()

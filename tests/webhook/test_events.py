@@ -1,4 +1,4 @@
-"""What is taken from a webhook, and what is not."""
+"""What is read from a webhook, and what is left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_usedesk.idempotency.keys import idempotency_key
-from airflow_provider_usedesk.webhook.events import WebhookEvent, claimed_secret, extra_of, read_event
+from airflow_provider_usedesk.webhook.events import WebhookEvent, asset_event_extra, body_secret, read_event
 
 PERSON = {
     "id": 5,
@@ -96,39 +96,41 @@ def facts(content):
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_each_documented_shape_is_known(kind):
+def test_documented_format_is_recognized(kind):
     event = read_event(ALL[kind])
     assert event.kind == kind
     assert 30745888 in event.facts.values() or kind == "delivery"
 
 
-def test_a_delivery_report_says_which_message_of_which_ticket_got_where():
+def test_delivery_report_has_ids_and_status():
     assert facts(DELIVERY) == {"ticket_id": 1231234, "comment_id": 3551632, "delivery_status": "DELIVERED"}
 
 
-def test_a_change_says_what_changed_and_not_to_what():
+def test_change_lists_targets_without_values():
     assert facts(CHANGE)["targets"] == ["status_id", "subject"]
     assert facts(CHANGE)["new_status"] == 2
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_nothing_that_a_person_wrote_or_is_reached_by_is_handed_on(kind):
-    told = json.dumps(extra_of(read_event(ALL[kind]), "usedesk_default", "2026-11-24T00:00:00+00:00"))
+def test_extra_has_no_personal_data(kind):
+    text = json.dumps(
+        asset_event_extra(read_event(ALL[kind]), "usedesk_default", "2026-11-24T00:00:00+00:00")
+    )
     for personal in ("Ivan", "ivan@", "7925", "call", "cannot pay"):
-        assert personal not in told
+        assert personal not in text
 
 
 @pytest.mark.parametrize(
     "other", ["ivan@example.org", 12, None, "airflow/dag\x00", "airflow/a\nb", "airflow/" + "x" * 10_000]
 )
-def test_only_our_own_mark_is_taken_from_additional_id(other):
+def test_foreign_additional_id_is_dropped(other):
     assert facts(TICKET)["additional_id"] == "airflow/dag/run/task"
     assert facts({"ticket": {**TICKET["ticket"], "additional_id": other}})["additional_id"] is None
 
 
-def test_the_longest_mark_that_our_operators_make_is_taken():
-    mark = idempotency_key("d" * 200, "r" * 200, "t" * 200)
-    assert facts({"ticket": {"id": 1, "additional_id": mark}})["additional_id"] == mark
+def test_longest_idempotency_key_is_kept():
+    key = idempotency_key("d" * 200, "r" * 200, "t" * 200)
+    assert facts({"ticket": {"id": 1, "additional_id": key}})["additional_id"] == key
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_the_longest_mark_that_our_operators_make_is_taken():
         ("x" * 1000, "x" * 64),
     ],
 )
-def test_the_word_of_a_provider_is_made_harmless(status, kept):
+def test_status_is_sanitized(status, kept):
     report = {"message_status": {"delivery_status": status, "extras": {"ticket_id": 1}}}
     assert facts(report)["delivery_status"] == kept
 
@@ -168,17 +170,17 @@ def test_the_word_of_a_provider_is_made_harmless(status, kept):
         {"something": {"else": 1}},
     ],
 )
-def test_what_is_not_known_is_unknown_and_no_error(content):
+def test_other_content_is_unknown(content):
     assert read_event(content) == "unknown"
 
 
-def test_a_ping_is_a_ping_whatever_it_holds():
+def test_ping_wins_over_other_fields():
     assert read_event({"ping": None}) == "ping"
     assert read_event({"ping": {"ticket": 1}, "ticket": {"id": 1}}) == "ping"
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_the_same_webhook_has_the_same_id_as_json_and_as_form(kind):
+def test_json_and_form_share_event_id(kind):
     def as_form(value):
         if isinstance(value, dict):
             return {key: as_form(item) for key, item in value.items()}
@@ -189,7 +191,7 @@ def test_the_same_webhook_has_the_same_id_as_json_and_as_form(kind):
     assert read_event(as_form(ALL[kind])).event_id == read_event(ALL[kind]).event_id
 
 
-def test_another_status_and_another_comment_are_other_events():
+def test_event_id_depends_on_status_and_comment():
     def event_id(status, comment_id):
         part = {"delivery_status": status, "comment_id": comment_id, "extras": {"ticket_id": 1}}
         return read_event({"message_status": part}).event_id
@@ -197,11 +199,11 @@ def test_another_status_and_another_comment_are_other_events():
     assert len({event_id("SENT", 1), event_id("DELIVERED", 1), event_id("DELIVERED", 2)}) == 3
 
 
-def test_two_changes_of_a_ticket_are_two_events():
+def test_two_changes_are_two_events():
     other = {"trigger": {**CHANGE["trigger"], "new_status": 3}}
     assert read_event(other).event_id != read_event(CHANGE).event_id
 
 
-def test_the_claimed_secret_is_the_field_of_that_name():
-    assert claimed_secret({"secret": 12}) == "12"
-    assert claimed_secret(DELIVERY) is None
+def test_body_secret_is_field_secret():
+    assert body_secret({"secret": 12}) == "12"
+    assert body_secret(DELIVERY) is None

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
+pytest.importorskip("airflow.models.asset_state_store", reason="Airflow has a state store from 3.3 on")
 
+from airflow.assets import manager
+from airflow.assets.manager import AssetManager
 from airflow.models.asset import (
     AssetActive,
     AssetDagRunQueue,
@@ -17,6 +19,7 @@ from airflow.models.asset import (
     AssetModel,
     DagScheduleAssetReference,
 )
+from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.utils.session import create_session
@@ -30,7 +33,6 @@ from airflow_provider_usedesk.webhook.events import read_event
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONN, DAG = "store_test", "store_test_dag"
-STATES = metastore.AssetStateStoreModel
 
 
 def report(ticket_id=1, comment_id=7, status="DELIVERED"):
@@ -57,7 +59,7 @@ def asset_id(airflow_db):
         made = asset.id
     yield made
     with create_session() as session:
-        for model in (AssetDagRunQueue, AssetEvent, STATES, DagScheduleAssetReference):
+        for model in (AssetDagRunQueue, AssetEvent, AssetStateStoreModel, DagScheduleAssetReference):
             session.execute(delete(model).where(model.asset_id == made))
         for row in (AssetActive, AssetModel):
             session.execute(delete(row).where(row.uri == uri))
@@ -79,13 +81,14 @@ def clock():
 
 
 @pytest.fixture
-def keep(clock):
+def save(clock):
+    """Save events at once; return the error of each one, or None."""
     store = metastore.MetastoreStore(clock)
 
-    async def all_of(events):
-        return await asyncio.gather(*(store.keep(CONN, one) for one in events), return_exceptions=True)
+    async def save_all(events):
+        return await asyncio.gather(*(store.save(CONN, event) for event in events), return_exceptions=True)
 
-    return lambda *events: asyncio.run(all_of(events))
+    return lambda *events: asyncio.run(save_all(events))
 
 
 def events(asset_id):
@@ -98,7 +101,7 @@ def events(asset_id):
 
 def state(asset_id, key):
     with create_session() as session:
-        row = session.get(STATES, (asset_id, key))
+        row = session.get(AssetStateStoreModel, (asset_id, key))
         return None if row is None else json.loads(row.value)
 
 
@@ -108,8 +111,8 @@ def queued(asset_id):
         return [(row.target_dag_id, row.created_at) for row in session.scalars(rows)]
 
 
-def test_a_report_is_an_event_of_its_asset_and_queues_the_dag(asset_id, keep):
-    assert keep(report()) == [None]
+def test_report_creates_event_and_queues_dag(asset_id, save):
+    assert save(report()) == [None]
     assert events(asset_id) == [
         {
             "kind": "delivery",
@@ -124,10 +127,10 @@ def test_a_report_is_an_event_of_its_asset_and_queues_the_dag(asset_id, keep):
     assert [dag for dag, _ in queued(asset_id)] == [DAG]
 
 
-def test_reports_are_remembered_for_who_waits_for_the_message(asset_id, keep, clock):
-    keep(report(status="SENT"))
+def test_reports_are_stored_by_ticket(asset_id, save, clock):
+    save(report(status="SENT"))
     clock.now += timedelta(seconds=1)
-    keep(report(status="DELIVERED"), report(ticket_id=2))
+    save(report(status="DELIVERED"), report(ticket_id=2))
     assert reports_in(state(asset_id, state_key(1))) == (
         DeliveryReport("SENT", 7, NOW.isoformat()),
         DeliveryReport("DELIVERED", 7, clock.now.isoformat()),
@@ -135,36 +138,36 @@ def test_reports_are_remembered_for_who_waits_for_the_message(asset_id, keep, cl
     assert len(reports_in(state(asset_id, state_key(2)))) == 1
 
 
-def test_the_same_report_twice_has_one_effect_at_once_and_later(asset_id, keep):
-    assert keep(report(), report(), report()) == [None] * 3
-    assert keep(report()) == [None]
+def test_duplicate_report_has_no_effect(asset_id, save):
+    assert save(report(), report(), report()) == [None] * 3
+    assert save(report()) == [None]
     assert len(events(asset_id)) == 1
     assert len(reports_in(state(asset_id, state_key(1)))) == 1
 
 
-def test_many_at_once_are_all_there_in_their_order(asset_id, keep):
-    assert keep(*(report(comment_id=number) for number in range(300))) == [None] * 300
+def test_batch_keeps_order(asset_id, save):
+    assert save(*(report(comment_id=number) for number in range(300))) == [None] * 300
     assert [extra["comment_id"] for extra in events(asset_id)] == list(range(300))
 
 
-def test_a_queued_dag_takes_the_last_event_too(asset_id, keep):
-    keep(report(comment_id=1))
-    keep(report(comment_id=2), report(comment_id=3))
+def test_queued_dag_includes_last_event(asset_id, save):
+    save(report(comment_id=1))
+    save(report(comment_id=2), report(comment_id=3))
     with create_session() as session:
         last = max(session.scalars(select(AssetEvent.timestamp).where(AssetEvent.asset_id == asset_id)).all())
     [(_, moment)] = queued(asset_id)
     assert moment >= last
 
 
-def test_a_kind_that_no_dag_names_is_accepted_and_told(asset_id, keep, caplog):
+def test_unused_asset_is_ignored(asset_id, save, caplog):
     with caplog.at_level("INFO"):
-        assert keep(ticket(1)) == [None]
-    assert "no Dag and no task names the asset usedesk://store_test/ticket" in caplog.text
+        assert save(ticket(1)) == [None]
+    assert "no Dag and no task uses the asset usedesk://store_test/ticket" in caplog.text
     assert events(asset_id) == []
 
 
-def test_each_asset_manager_that_was_configured_gets_every_event(asset_id, keep, monkeypatch):
-    class Broadcasting(metastore.AssetManager):
+def test_configured_asset_manager_gets_every_event(asset_id, save, monkeypatch):
+    class Broadcasting(AssetManager):
         got = []
 
         @classmethod
@@ -172,71 +175,71 @@ def test_each_asset_manager_that_was_configured_gets_every_event(asset_id, keep,
             cls.got.append(extra["comment_id"])
             return super().register_asset_change(extra=extra, **kwargs)
 
-    monkeypatch.setattr(metastore, "asset_manager", Broadcasting())
-    keep(report(comment_id=1), report(comment_id=2))
+    monkeypatch.setattr(manager, "asset_manager", Broadcasting())
+    save(report(comment_id=1), report(comment_id=2))
     assert Broadcasting.got == [1, 2]
     assert len(events(asset_id)) == 2
 
 
-def test_what_the_database_refused_is_not_called_kept_and_leaves_nothing(asset_id, keep, monkeypatch):
+def test_failed_transaction_rolls_back(asset_id, save, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(metastore.asset_manager, "register_asset_change", broken)
-        [error] = keep(report())
+        patched.setattr(manager.asset_manager, "register_asset_change", broken)
+        [error] = save(report())
     assert isinstance(error, RuntimeError)
     assert events(asset_id) == []
     assert state(asset_id, state_key(1)) is None
-    assert keep(report()) == [None]
+    assert save(report()) == [None]
     assert len(events(asset_id)) == 1
 
 
-def test_two_that_were_in_each_others_way_once_are_written(asset_id, keep, monkeypatch):
-    tries = []
-    write = metastore.write
+def test_deadlock_is_retried_once(asset_id, save, monkeypatch):
+    attempts = []
+    store_webhooks = metastore.store_webhooks
 
     def locked_once(*args):
-        tries.append(args)
-        if len(tries) == 1:
+        attempts.append(args)
+        if len(attempts) == 1:
             raise OperationalError("", {}, Exception("deadlock"))
-        write(*args)
+        store_webhooks(*args)
 
-    monkeypatch.setattr(metastore, "write", locked_once)
-    assert keep(report()) == [None]
+    monkeypatch.setattr(metastore, "store_webhooks", locked_once)
+    assert save(report()) == [None]
     assert len(events(asset_id)) == 1
 
 
-def test_what_is_old_is_forgotten_and_what_others_keep_stays(asset_id, keep, clock):
-    keep(report())
+def test_clean_up_deletes_own_keys(asset_id, save, clock):
+    save(report())
     with create_session() as session:
-        session.add(STATES(asset_id=asset_id, key="cursor", value="1", updated_at=NOW))
+        session.add(AssetStateStoreModel(asset_id=asset_id, key="cursor", value="1", updated_at=NOW))
     clock.now += timedelta(days=31)
-    keep(report(ticket_id=2))
+    save(report(ticket_id=2))
     assert state(asset_id, state_key(1)) is None
-    assert state(asset_id, "event/delivery/1/7/DELIVERED") is None
+    assert state(asset_id, "webhook/delivery/1/7/DELIVERED") is None
     assert state(asset_id, "cursor") == 1
     assert len(reports_in(state(asset_id, state_key(2)))) == 1
 
 
-def test_before_3_3_repetitions_are_known_by_the_events(asset_id, keep, monkeypatch):
-    monkeypatch.setattr(metastore, "AssetStateStoreModel", None)
-    monkeypatch.setattr(metastore, "SEEN_BEFORE_3_3", datetime.now(UTC) - NOW + timedelta(days=1))
-    assert keep(report(), report()) == [None, None]
-    assert keep(report(), report(comment_id=8)) == [None, None]
+def test_events_detect_duplicates_before_3_3(asset_id, save, monkeypatch):
+    monkeypatch.setattr(metastore, "HAS_STATE_STORES", False)
+    monkeypatch.setattr(metastore, "EVENT_RETENTION", datetime.now(UTC) - NOW + timedelta(days=1))
+    assert save(report(), report()) == [None, None]
+    assert save(report(), report(comment_id=8)) == [None, None]
     assert [extra["comment_id"] for extra in events(asset_id)] == [7, 8]
 
 
-def test_a_queue_that_is_full_is_said_at_once(airflow_db, monkeypatch):
-    monkeypatch.setattr(metastore, "MAX_WAITING", 1)
+def test_full_queue_raises_error(airflow_db, monkeypatch):
+    monkeypatch.setattr(metastore, "MAX_PENDING", 1)
     store = metastore.MetastoreStore()
-    monkeypatch.setattr(store, "_start", lambda: None)
+    monkeypatch.setattr(store, "_start_writer", lambda: None)
 
     async def twice():
-        first = asyncio.create_task(store.keep(CONN, report()))
+        first = asyncio.create_task(store.save(CONN, report()))
         await asyncio.sleep(0)
         with pytest.raises(metastore.queue.Full):
-            await store.keep(CONN, report())
+            await store.save(CONN, report())
         first.cancel()
 
     asyncio.run(twice())

@@ -1,4 +1,4 @@
-"""What the receiver that stands alone asks of Airflow's REST API."""
+"""The requests of the stand-alone receiver to Airflow's REST API."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import requests
 import requests_mock as mocked
 
 from airflow_provider_usedesk.assets import asset_uri
-from airflow_provider_usedesk.delivery.reports import reports_in
+from airflow_provider_usedesk.delivery.reports import reports_in, state_key
 from airflow_provider_usedesk.webhook import rest
 from airflow_provider_usedesk.webhook.events import read_event
-from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRefused, RestStore
+from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRequestError, RestStore
 
 URL = "https://airflow.example"
 ASSETS = f"{URL}/api/v2/assets"
@@ -26,15 +26,15 @@ def report(status="DELIVERED", comment_id=7):
 
 
 class Airflow:
-    """An Airflow on the wire, with one asset and its state store."""
+    """A mocked REST API with one asset and its state store."""
 
-    def __init__(self, mocker, states=True):
+    def __init__(self, mocker, has_state_store=True):
         self.states, self.events, self.mocker = {}, [], mocker
         other = {"id": 4, "uri": f"{URI}-other"}
         mocker.post(f"{ASSETS}/events", json=self.register)
         mocker.get(mocked.ANY, json=self.get)
         mocker.get(ASSETS, json={"assets": [other, {"id": 5, "uri": URI}]})
-        if states:
+        if has_state_store:
             mocker.put(mocked.ANY, json=self.put)
         else:
             mocker.put(mocked.ANY, status_code=404)
@@ -54,7 +54,7 @@ class Airflow:
         return {}
 
     def reports(self):
-        return reports_in(self.states["/api/v2/assets/5/state-store/ticket/1"])
+        return reports_in(self.states[f"/api/v2/assets/5/state-store/{state_key(1)}"])
 
 
 @pytest.fixture
@@ -64,79 +64,79 @@ def mocker():
 
 
 @pytest.fixture
-def keep():
+def save():
     store = RestStore(AirflowApi(URL, token="t0ken"))
-    return lambda event: asyncio.run(store.keep("usedesk_default", event))
+    return lambda event: asyncio.run(store.save("usedesk_default", event))
 
 
-def test_a_report_is_remembered_and_registered_once(mocker, keep):
+def test_report_is_stored_once(mocker, save):
     airflow = Airflow(mocker)
-    keep(report("SENT"))
-    keep(report())
-    keep(report())
+    save(report("SENT"))
+    save(report())
+    save(report())
     assert [event["asset_id"] for event in airflow.events] == [5, 5]
     assert airflow.events[1]["extra"]["delivery_status"] == "DELIVERED"
     assert [one.status for one in airflow.reports()] == ["SENT", "DELIVERED"]
 
 
-def test_what_died_before_it_was_answered_is_done_again_but_remembered_once(mocker, keep):
+def test_failed_registration_is_retried(mocker, save):
     airflow = Airflow(mocker)
     mocker.post(f"{ASSETS}/events", status_code=500)
-    with pytest.raises(AirflowRefused, match="HTTP 500 to POST /api/v2/assets/events"):
-        keep(report())
+    with pytest.raises(AirflowRequestError, match="HTTP 500 to POST /api/v2/assets/events"):
+        save(report())
     mocker.post(f"{ASSETS}/events", json=airflow.register)
-    keep(report())
+    save(report())
     assert len(airflow.events) == 1
     assert len(airflow.reports()) == 1
 
 
-def test_an_event_that_could_not_be_noted_is_not_registered_again(mocker, keep):
+def test_failed_marking_registers_no_duplicate(mocker, save):
     airflow = Airflow(mocker)
     comment = read_event({"comment": {"id": 1}})
     mocker.get(ASSETS, json={"assets": [{"id": 6, "uri": asset_uri("usedesk_default", "comment")}]})
     mocker.put(mocked.ANY, status_code=500)
-    with pytest.raises(AirflowRefused, match="HTTP 500 to PUT"):
-        keep(comment)
+    with pytest.raises(AirflowRequestError, match="HTTP 500 to PUT"):
+        save(comment)
     mocker.put(mocked.ANY, json=airflow.put)
-    keep(comment)
+    save(comment)
     assert len(airflow.events) == 1
-    assert airflow.states == {"/api/v2/assets/6/state-store/event/comment/1": "usedesk_default"}
+    assert airflow.states == {"/api/v2/assets/6/state-store/webhook/comment/1": "usedesk_default"}
 
 
-def test_an_airflow_without_a_state_store_gets_each_event_once(mocker, keep):
-    airflow = Airflow(mocker, states=False)
-    keep(report())
-    keep(report())
+def test_no_state_store_registers_once(mocker, save):
+    airflow = Airflow(mocker, has_state_store=False)
+    save(report())
+    save(report())
     assert len(airflow.events) == 1
     assert airflow.states == {}
 
 
-def test_the_events_that_are_known_are_not_more_and_more(mocker, keep, monkeypatch):
+def test_registered_events_are_bounded(mocker, save, monkeypatch):
     monkeypatch.setattr(rest, "MAX_REGISTERED", 2)
-    airflow = Airflow(mocker, states=False)
+    airflow = Airflow(mocker, has_state_store=False)
     for comment_id in (1, 2, 3, 2, 3, 1):
-        keep(report(comment_id=comment_id))
+        save(report(comment_id=comment_id))
     assert [event["extra"]["comment_id"] for event in airflow.events] == [1, 2, 3, 1]
 
 
-def test_what_no_dag_names_is_accepted_and_told(mocker, keep, caplog):
+def test_unused_asset_is_ignored(mocker, save, caplog):
     airflow = Airflow(mocker)
     with caplog.at_level("INFO"):
-        keep(read_event({"ticket": {"id": 1}}))
+        save(read_event({"ticket": {"id": 1}}))
     assert airflow.events == []
-    assert "no Dag and no task names the asset usedesk://usedesk_default/ticket" in caplog.text
+    assert "no Dag and no task uses the asset usedesk://usedesk_default/ticket" in caplog.text
 
 
-def test_an_address_that_redirects_does_not_pass_for_one_that_stored(mocker, keep):
+def test_redirect_raises_error(mocker, save):
     airflow = Airflow(mocker)
     mocker.post(f"{ASSETS}/events", status_code=302, headers={"Location": f"{ASSETS}/other"})
     mocker.get(f"{ASSETS}/other", json={"asset_events": []})
     with pytest.raises(requests.TooManyRedirects):
-        keep(report())
+        save(report())
     assert airflow.events == []
 
 
-def test_a_token_that_has_expired_is_asked_for_again(mocker):
+def test_expired_token_is_renewed(mocker):
     tokens = iter(["old", "new"])
     mocker.post(f"{URL}/auth/token", json=lambda request, context: {"access_token": next(tokens)})
 
@@ -151,14 +151,16 @@ def test_a_token_that_has_expired_is_asked_for_again(mocker):
     assert asked == [{"username": "receiver", "password": "p"}] * 2
 
 
-def test_a_refusal_names_no_token_and_no_password(mocker):
+def test_login_error_has_no_password(mocker):
     mocker.post(f"{URL}/auth/token", status_code=401)
-    with pytest.raises(AirflowRefused) as refused:
+    with pytest.raises(AirflowRequestError) as raised:
         AirflowApi(URL, username="receiver", password="p4ssword").check()
-    assert str(refused.value) == "Airflow gave no token (HTTP 401)."
+    assert (
+        str(raised.value) == "Airflow issued no access token (HTTP 401). Check the username and the password."
+    )
 
 
-def test_a_netrc_does_not_take_the_place_of_the_token(mocker, tmp_path, monkeypatch):
+def test_token_overrides_netrc(mocker, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine airflow.example login other password other\n")
     monkeypatch.setenv("NETRC", str(netrc))

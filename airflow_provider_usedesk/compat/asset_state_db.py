@@ -1,0 +1,220 @@
+"""
+The assets of Airflow in its database: their state store and their events.
+
+None of this is a public interface of Airflow. It works in processes of Airflow 3 that reach the database: the
+API server, the scheduler and the triggerer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel
+from airflow.utils.session import create_session
+from sqlalchemy import bindparam, delete, event, insert, or_, select, text, update
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
+
+try:
+    from airflow.models.asset_state_store import AssetStateStoreModel
+
+    STATES: Any = AssetStateStoreModel.__table__
+except ImportError:  # before Airflow 3.3
+    STATES = None
+
+
+class AssetStateTable:
+    """
+    The state store of one asset, used in the transaction of the caller (Airflow 3.3 and newer).
+
+    A key that was read is not looked up again when it is written: the caller holds a lock, or accepts the
+    error of the database if another transaction wrote the key meanwhile.
+
+    :param connection: session or connection of SQLAlchemy
+    :param asset_id: id of the asset in the database
+    :param now: time that is stored with each written value
+    """
+
+    def __init__(self, connection: Session | Connection, asset_id: int, now: datetime) -> None:
+        self._connection = connection
+        self._asset_id = asset_id
+        self._now = now
+        self._exists: dict[str, bool] = {}
+
+    def get(self, key: str) -> Any:
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the values of those of the keys that exist, with one query."""
+        wanted = set(keys)
+        found = self._values(STATES.c.key.in_(wanted)) if wanted else {}
+        self._exists.update((key, key in found) for key in wanted)
+        return found
+
+    def get_all(self, prefix: str) -> dict[str, Any]:
+        """Return all values whose keys begin with the prefix."""
+        return self._values(_begins_with(prefix))
+
+    def list(self, prefix: str) -> Iterator[str]:
+        yield from self._connection.execute(
+            select(STATES.c.key).where(self._mine, _begins_with(prefix))
+        ).scalars()
+
+    def set(self, key: str, value: Any) -> None:
+        self.set_many({key: value})
+
+    def set_many(self, values: Mapping[str, Any]) -> None:
+        """Store JSON values, the new ones and the changed ones with one statement each."""
+        self.get_many(values.keys() - self._exists.keys())
+        new = [self._row(key, value) for key, value in values.items() if not self._exists[key]]
+        changed = [
+            {"changed_key": key, "changed_value": json.dumps(value)}
+            for key, value in values.items()
+            if self._exists[key]
+        ]
+        if new:
+            self._connection.execute(insert(STATES), new)
+        if changed:
+            self._connection.execute(self._change(), changed)
+        self._exists.update(dict.fromkeys(values, True))
+
+    def delete(self, key: str) -> None:
+        self._connection.execute(delete(STATES).where(self._mine, STATES.c.key == key))
+        self._exists[key] = False
+
+    def delete_older_than(self, prefixes: Sequence[str], before: datetime) -> None:
+        """Delete the values last written before a moment, whose keys begin with one of the prefixes."""
+        _delete_old(self._connection, self._mine, prefixes, before)
+        self._exists.clear()
+
+    @property
+    def _mine(self) -> Any:
+        return STATES.c.asset_id == self._asset_id
+
+    def _values(self, condition: Any) -> dict[str, Any]:
+        rows = self._connection.execute(select(STATES.c.key, STATES.c.value).where(self._mine, condition))
+        return {key: json.loads(value) for key, value in rows}
+
+    def _row(self, key: str, value: Any) -> dict[str, Any]:
+        return {"asset_id": self._asset_id, "key": key, "value": json.dumps(value), "updated_at": self._now}
+
+    def _change(self) -> Any:
+        is_key = STATES.c.key == bindparam("changed_key")
+        return (
+            update(STATES)
+            .where(self._mine, is_key)
+            .values(value=bindparam("changed_value"), updated_at=self._now)
+        )
+
+
+@contextmanager
+def transaction(lock_timeout: int) -> Iterator[Session]:
+    """
+    Open a session on Airflow's database: commit at the end, roll back on an error.
+
+    :param lock_timeout: seconds to wait for a lock, on PostgreSQL
+    """
+    with create_session() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text(f"SET LOCAL lock_timeout = '{lock_timeout}s'"))
+        yield session
+
+
+def lock_asset(session: Session, uri: str) -> AssetModel | None:
+    """Lock an asset for the transaction and return it; None if no active asset has the URI."""
+    return session.scalar(
+        select(AssetModel)
+        .where(AssetModel.uri == uri, AssetModel.active.has())
+        .with_for_update(key_share=True)
+    )
+
+
+def add_asset_events(session: Session, asset: AssetModel, extras: Sequence[dict[str, Any]]) -> None:
+    """
+    Add events to an asset, and queue the Dags that are scheduled on it.
+
+    :param asset: the asset, locked
+    :param extras: ``extra`` of each event, in their order; at least one
+    """
+    from airflow.assets.manager import asset_manager
+
+    queue = AssetDagRunQueue.asset_id == asset.id
+    # Locked first, so that the scheduler makes a run of the queue before these events, or after all of them.
+    session.scalars(select(AssetDagRunQueue).where(queue).with_for_update()).all()
+    for extra in _extras_to_register(session, asset, extras):
+        asset_manager.register_asset_change(asset=asset, extra=extra, session=session)
+    # A queued Dag takes the events up to this moment; later ones would wait for another event.
+    session.execute(
+        update(AssetDagRunQueue).where(queue).values(created_at=datetime.now(UTC)),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def values_in_events(
+    session: Session, asset_id: int, field: str, values: Sequence[str], since: datetime
+) -> set[str]:
+    """Return those of the values that an event of an asset has in a field of its ``extra``."""
+    value = AssetEvent.extra[field].as_string()
+    has_value = select(value).where(
+        AssetEvent.asset_id == asset_id, AssetEvent.timestamp >= since, value.in_(values)
+    )
+    return set(session.scalars(has_value))
+
+
+def delete_old_states(session: Session, uri_prefix: str, prefixes: Sequence[str], before: datetime) -> None:
+    """
+    Delete old values from the state stores of several assets.
+
+    :param uri_prefix: begins the URIs of the assets
+    :param prefixes: beginnings of the keys
+    :param before: values last written before this moment are deleted
+    """
+    assets = select(AssetModel.id).where(AssetModel.uri.startswith(uri_prefix, autoescape=True))
+    _delete_old(session, STATES.c.asset_id.in_(assets), prefixes, before)
+
+
+def on_asset_event(callback: Callable[[Any, Connection, Any], None]) -> None:
+    """
+    Call a function for each asset event that this process inserts, in the same transaction.
+
+    A second call with the same function changes nothing.
+
+    :param callback: takes the mapper, the connection and the event, whose ``asset_id`` and ``extra`` are set
+    """
+    if not event.contains(AssetEvent, "after_insert", callback):
+        event.listen(AssetEvent, "after_insert", callback)
+
+
+def _extras_to_register(
+    session: Session, asset: AssetModel, extras: Sequence[dict[str, Any]]
+) -> Sequence[dict[str, Any]]:
+    """
+    Insert all events but the last, and return the one to register.
+
+    Registering the last event queues the Dags, as registering each one would. A configured asset manager of
+    another class gets all of them.
+    """
+    from airflow.assets.manager import AssetManager, asset_manager
+
+    if type(asset_manager) is not AssetManager:
+        return extras
+    session.add_all(AssetEvent(asset_id=asset.id, extra=extra) for extra in extras[:-1])
+    session.flush()
+    return extras[-1:]
+
+
+def _delete_old(
+    connection: Session | Connection, of_assets: Any, prefixes: Sequence[str], before: datetime
+) -> None:
+    has_prefix = or_(*map(_begins_with, prefixes))
+    connection.execute(delete(STATES).where(of_assets, STATES.c.updated_at < before, has_prefix))
+
+
+def _begins_with(prefix: str) -> Any:
+    return STATES.c.key.startswith(prefix, autoescape=True)

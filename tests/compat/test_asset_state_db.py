@@ -1,0 +1,121 @@
+"""The state store of an asset, in a transaction on Airflow's database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("airflow.models.asset_state_store", reason="Airflow has a state store from 3.3 on")
+
+from airflow.models.asset import AssetModel
+from airflow.utils.session import create_session
+from sqlalchemy import event
+
+from airflow_provider_usedesk.compat.asset_state_db import AssetStateTable, delete_old_states, transaction
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+OLD = NOW - timedelta(days=2)
+
+
+@pytest.fixture
+def session(airflow_db):
+    """A session whose changes are rolled back."""
+    with create_session() as session:
+        yield session
+        session.rollback()
+
+
+@pytest.fixture
+def table_of(session):
+    def make(name, now=NOW):
+        asset = session.query(AssetModel).filter_by(name=name).one_or_none()
+        if asset is None:
+            asset = AssetModel(name=name, uri=f"test://{name}", group="asset")
+            session.add(asset)
+            session.flush()
+        return AssetStateTable(session, asset.id, now)
+
+    return make
+
+
+@pytest.fixture
+def statements(session):
+    """The SQL statements of the session."""
+    listed = []
+
+    def add(conn, cursor, statement, parameters, context, executemany):
+        listed.append(statement.split()[0])
+
+    event.listen(session.get_bind(), "before_cursor_execute", add)
+    yield listed
+    event.remove(session.get_bind(), "before_cursor_execute", add)
+
+
+def test_values_are_stored_as_json(table_of):
+    table_of("one").set("a", {"b": [1, None]})
+    assert table_of("one").get("a") == {"b": [1, None]}
+    assert table_of("other").get("a") is None
+
+
+def test_set_replaces_value(table_of):
+    table = table_of("one")
+    table.set("a", 1)
+    table.set("a", 2)
+    table_of("one").set("a", 3)
+    assert table_of("one").get("a") == 3
+
+
+def test_delete_removes_value(table_of):
+    table = table_of("one")
+    table.delete("a")
+    table.set("a", 1)
+    table.delete("a")
+    assert table.get("a") is None
+    table.set("a", 2)
+    assert table.get("a") == 2
+
+
+def test_prefix_is_literal(table_of):
+    table = table_of("one")
+    table.set_many({"a_/1": 1, "a_/2": 2, "ab/3": 3})
+    assert sorted(table.list("a_/")) == ["a_/1", "a_/2"]
+    assert table.get_all("a_/") == {"a_/1": 1, "a_/2": 2}
+
+
+def test_batch_takes_three_statements(table_of, statements):
+    table = table_of("one")
+    table.set("old", 0)
+    statements.clear()
+    table.get_many(f"new/{number}" for number in range(100))
+    table.set_many({"old": 1} | {f"new/{number}": number for number in range(100)})
+    assert statements == ["SELECT", "INSERT", "UPDATE"]
+    assert table_of("one").get("old") == 1
+
+
+def test_old_values_of_prefixes_are_deleted(table_of):
+    table_of("one", OLD).set_many({"a/1": 1, "b/1": 1, "c/1": 1})
+    table = table_of("one")
+    table.set("a/2", 2)
+    table.delete_older_than(["a/", "b/"], before=NOW)
+    assert sorted(table.list("")) == ["a/2", "c/1"]
+
+
+def test_old_values_of_several_assets_are_deleted(session, table_of):
+    for name in ("mine-1", "mine-2", "other"):
+        table_of(name, OLD).set("a/1", 1)
+    delete_old_states(session, "test://mine", ["a/"], NOW)
+    assert [table_of(name).get("a/1") for name in ("mine-1", "mine-2", "other")] == [None, None, 1]
+
+
+def test_error_rolls_back(airflow_db):
+    def fail():
+        with transaction(lock_timeout=1) as session:
+            session.add(AssetModel(name="failed", uri="test://failed", group="asset"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with transaction(lock_timeout=1) as session:
+        assert session.query(AssetModel).filter_by(name="failed").count() == 0
