@@ -140,7 +140,7 @@ class AirflowApi:
         return response.json()["value"] if response.status_code == 200 else None
 
     def set_state(self, asset_id: int, key: str, value: Any) -> None:
-        """Write a value to the state store of an asset; before Airflow 3.3, where there is none, do nothing."""
+        """Write a value to the state store of an asset; do nothing before Airflow 3.3, which has none."""
         self._call("PUT", _state_path(asset_id, key), json={"value": value}, may_be_missing=True)
 
     def _call(
