@@ -1,7 +1,7 @@
 """
-A server that answers every send with a new ticket id after a set time, and costs little itself.
+A cheap server that responds to every POST with a new ticket id after a fixed time.
 
-Runs in a process of its own, which ends with the one that started it: ``with serving(0.05) as server: …``.
+It runs in its own process and stops with its parent: ``with serving(0.05) as server: …``.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ BACKLOG = 1024
 @dataclass(frozen=True)
 class FastServer:
     """
-    Name a running server.
+    A running server.
 
-    :param url: its address, without a path
+    :param url: its URL, without a path
     """
 
     url: str
 
     def counted(self) -> Counted:
-        """LookUp the server what it has counted since it started."""
-        with urlopen(f"{self.url}/counted", timeout=10) as answer:
-            return Counted(**json.load(answer))
+        """Return the counters of the server."""
+        with urlopen(f"{self.url}/counted", timeout=10) as response:
+            return Counted(**json.load(response))
 
 
 @dataclass
 class Counted:
     """
-    Count what comes in.
+    The counters of a server.
 
-    :param requests: answered or waiting for their answer
-    :param connections: made
-    :param at_once: the most requests that waited for an answer at one time
+    :param requests: requests received
+    :param connections: connections accepted
+    :param at_once: highest number of requests without a response at one time
     """
 
     requests: int = 0
@@ -56,7 +56,7 @@ def serving(latency: float = 0.0) -> Iterator[FastServer]:
     """
     Run a server in another process.
 
-    :param latency: seconds from the last byte of a request to the first of its answer
+    :param latency: seconds from the last byte of a request to the first of its response
     """
     command = [sys.executable, __file__, "--latency", str(latency)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -70,10 +70,12 @@ def serving(latency: float = 0.0) -> Iterator[FastServer]:
 
 class Exchange(asyncio.Protocol):
     """
-    Answer the requests of one connection, one after the other.
+    One connection, whose requests get their responses one after the other.
 
-    :param counted: is told of each
-    :param latency: seconds to wait before an answer
+    :param counted: the counters to update
+    :param ids: the ticket ids to return
+    :param waiting: the connections with a request without a response
+    :param latency: seconds before each response
     """
 
     _transport: asyncio.Transport
@@ -99,24 +101,24 @@ class Exchange(asyncio.Protocol):
         head_end = self._read.find(b"\r\n\r\n")
         if head_end < 0 or len(self._read) < head_end + 4 + _length(self._read[:head_end]):
             return
-        is_send = self._read.startswith(b"POST ")
+        is_post = self._read.startswith(b"POST ")
         self._read.clear()
-        if is_send:
-            self._take_send()
+        if is_post:
+            self._handle_post()
         else:
-            self._answer(json.dumps(vars(self._counted)))
+            self._respond(json.dumps(vars(self._counted)))
 
-    def _take_send(self) -> None:
+    def _handle_post(self) -> None:
         self._counted.requests += 1
         self._waiting.add(self)
         self._counted.at_once = max(self._counted.at_once, len(self._waiting))
-        answer = f'{{"status":"success","ticket_id":{next(self._ids)}}}'
+        body = f'{{"status":"success","ticket_id":{next(self._ids)}}}'
         if self._latency:
-            self._loop.call_later(self._latency, self._answer, answer)
+            self._loop.call_later(self._latency, self._respond, body)
         else:
-            self._answer(answer)
+            self._respond(body)
 
-    def _answer(self, body: str) -> None:
+    def _respond(self, body: str) -> None:
         self._waiting.discard(self)
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write((head + body).encode())
@@ -128,7 +130,7 @@ def _length(head: bytes | bytearray) -> int:
 
 
 async def serve(latency: float) -> None:
-    """Serve until the standard input ends, and write the port to the standard output."""
+    """Write the port to standard output, and serve until standard input ends."""
     loop = asyncio.get_running_loop()
     counted, ids = Counted(), count(1)
     waiting: set[Exchange] = set()

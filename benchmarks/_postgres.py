@@ -1,4 +1,4 @@
-"""A PostgreSQL for one benchmark, from Debian's package."""
+"""A PostgreSQL server for one benchmark, from Debian's package."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from dev.local_airflow import free_port
 
 
-def is_there() -> bool:
-    """Tell whether PostgreSQL is installed."""
+def is_installed() -> bool:
+    """Return whether PostgreSQL is installed."""
     return _binaries() is not None
 
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL that lives in a folder; give its address for SQLAlchemy."""
+    """Run a PostgreSQL server in a folder; yield its URL for SQLAlchemy."""
     binaries, port = _binaries(), free_port()
     assert binaries is not None
     # PostgreSQL does not run as root.

@@ -1,7 +1,7 @@
 """
-Measure how much a process grows while it sends a large file, beside plain requests.
+Measure how much memory a process needs to send a large file, and compare it with plain requests.
 
-Each way of sending runs in a fresh process against a server that reads the request and forgets it.
+Each sender runs in a new process, with a server that reads the request and discards it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Sink(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def serving() -> Iterator[str]:
 
 
 def growth(setup: str, url: str, small: Path, large: Path) -> float:
-    """Send a small file, then the large one, and return how many MB the process grew between."""
+    """Send a small file, then the large one; return the growth of the process in MB."""
     code = PROBE.format(setup=setup.format(url=url), small=str(small), large=str(large))
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return float(done.stdout)

@@ -1,8 +1,8 @@
 """
-Measure what the rows of a batch cost without the requests: memory, time, and what resuming takes.
+Measure the cost of the rows of a batch without the requests: memory, time, and time to resume.
 
-Each run reads a CSV file, checks and renders its rows, keeps the checkpoint in a folder and writes the result
-file; only the request itself is left out, for a million of them would take hours. Each has a fresh process.
+Each run reads a CSV file, checks and renders its rows, and writes a checkpoint folder and a result file. Only
+the requests are replaced, because a million of them would take hours. Each run has its own process.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def write_rows(path: Path, count: int) -> None:
 
 
 def run(folder: Path, stop_at: int = 0) -> dict[str, float]:
-    """Run one try in a fresh process."""
+    """Run one attempt in a new process."""
     command = [sys.executable, "-c", PROBE, str(folder), str(stop_at)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
@@ -117,7 +117,7 @@ def main() -> None:
         after = run(Path(name))
     assert before["sent"] + after["sent"] == options.resume
     say()
-    say(f"| try of {options.resume:,} rows | seconds to the first send | sent | skipped |")
+    say(f"| attempt of {options.resume:,} rows | seconds to the first send | sent | skipped |")
     say("|---|---:|---:|---:|")
     for title, found in (("the first, stopped in the middle", before), ("the next", after)):
         say(f"| {title} | {found['until_first']:.1f} | {found['sent']:,} | {found['skipped']:,} |")

@@ -1,8 +1,8 @@
 """
-Measure what importing an operator costs a Dag file, beside the operators of other providers.
+Measure the cost of importing an operator in a Dag file, and compare it with other providers.
 
-Each import runs in a fresh process, after ``airflow.sdk`` (``airflow`` on Airflow 2), in turns, so that
-what else the machine does hits all of them alike.
+Each import runs in a new process, after ``airflow.sdk`` (``airflow.models`` on Airflow 2). Each round imports
+all modules, so that other load affects all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MODULES = {
     "usedesk (messages)": "airflow_provider_usedesk.operators.message",
     "usedesk (sensor)": "airflow_provider_usedesk.sensors.ticket",
     "usedesk (message sensor)": "airflow_provider_usedesk.sensors.message",
-    "usedesk (watcher)": "airflow_provider_usedesk.triggers.ticket_events",
+    "usedesk (ticket events)": "airflow_provider_usedesk.triggers.ticket_events",
     "usedesk (notifier)": "airflow_provider_usedesk.notifications.usedesk",
     "standard (bash)": "airflow.providers.standard.operators.bash",
     "smtp": "airflow.providers.smtp.operators.smtp",
@@ -46,7 +46,7 @@ print(json.dumps([seconds, len(set(sys.modules) - before), loaded]))
 
 
 def measure(module: str) -> tuple[float, int, list[str]]:
-    """Import a module in a fresh process: milliseconds, modules loaded, HTTP libraries among them."""
+    """Import a module in a new process; return milliseconds, number of modules and HTTP libraries."""
     code = PROBE.format(module=module, libraries=HTTP_LIBRARIES)
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     seconds, count, loaded = json.loads(done.stdout.splitlines()[-1])
@@ -54,7 +54,7 @@ def measure(module: str) -> tuple[float, int, list[str]]:
 
 
 def compare(modules: dict[str, str], rounds: int) -> Iterable[str]:
-    """Measure all modules in turns and write a table."""
+    """Measure all modules in each round; yield a table."""
     results: dict[str, list[tuple[float, int, list[str]]]] = {name: [] for name in modules}
     for _ in range(rounds):
         for name, module in modules.items():
@@ -73,7 +73,7 @@ def main() -> None:
     installed = {name: module for name, module in MODULES.items() if _is_installed(module)}
     print("\n".join(compare(installed, parser.parse_args().rounds)))
     for name in MODULES.keys() - installed.keys():
-        print(f"not installed, left out: {name}")
+        print(f"not installed, skipped: {name}")
 
 
 def _is_installed(module: str) -> bool:

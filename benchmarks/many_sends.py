@@ -1,8 +1,8 @@
 """
-Measure how many tickets a second one process sends to a service that takes its time to answer.
+Measure how many tickets a second one process sends to a service with a fixed latency.
 
-The bound is what the connections allow where nothing but the service takes time: connections / latency. The
-ways take turns in one run; the server has a process of its own on the same machine.
+The bound is the rate if only the service took time: connections / latency. Each round runs all senders; the
+server is another process on the same machine.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ TOKEN = "benchmark"
 @dataclass(frozen=True)
 class Task:
     """
-    Say what is to be sent.
+    The tickets to send.
 
-    :param url: where to
-    :param sends: how many tickets
-    :param connections: how many at once
+    :param url: URL of the server
+    :param sends: number of tickets
+    :param connections: number of connections
     """
 
     url: str
@@ -56,12 +56,12 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Way:
+class Sender:
     """
-    Name one way to send tickets.
+    A function that sends tickets.
 
-    :param send: sends them all, and returns when all are answered
-    :param share: part of the sends that it is given, where it would take too long for all
+    :param send: sends them all; returns after the last response
+    :param share: share of the tickets that it sends, if all would take too long
     """
 
     send: Callable[[Task], object]
@@ -71,11 +71,11 @@ class Way:
 @dataclass(frozen=True)
 class Run:
     """
-    Hold what one run took.
+    The result of one run.
 
-    :param sends: how many tickets were sent
-    :param seconds: by the clock
-    :param cpu_seconds: of this process
+    :param sends: number of tickets sent
+    :param seconds: wall time
+    :param cpu_seconds: CPU time of this process
     """
 
     sends: int
@@ -84,7 +84,7 @@ class Run:
 
 
 def ticket(number: int) -> dict[str, Any]:
-    """Make the parameters of one reminder."""
+    """Return the parameters of one reminder."""
     return {
         "subject": f"Invoice {number} is overdue",
         "message": f"Dear client, invoice {number} of 12 March is overdue. Please pay it until Friday.",
@@ -111,9 +111,9 @@ def session_with_threads(task: Task) -> None:
 
 def post(session: requests.Session, task: Task, number: int) -> None:
     body = {"api_token": TOKEN, **ticket(number)}
-    answer = session.post(f"{task.url}/create/ticket", json=body, timeout=60)
-    answer.raise_for_status()
-    assert answer.json()["ticket_id"]
+    response = session.post(f"{task.url}/create/ticket", json=body, timeout=60)
+    response.raise_for_status()
+    assert response.json()["ticket_id"]
 
 
 def aiohttp_with_tasks(task: Task) -> None:
@@ -128,9 +128,9 @@ def aiohttp_with_tasks(task: Task) -> None:
     async def send_from(session: aiohttp.ClientSession, numbers: Iterator[int]) -> None:
         for number in numbers:
             body = {"api_token": TOKEN, **ticket(number)}
-            async with session.post(f"{task.url}/create/ticket", json=body) as answer:
-                answer.raise_for_status()
-                assert (await answer.json())["ticket_id"]
+            async with session.post(f"{task.url}/create/ticket", json=body) as response:
+                response.raise_for_status()
+                assert (await response.json())["ticket_id"]
 
     asyncio.run(send_all())
 
@@ -163,30 +163,30 @@ def batch(task: Task) -> None:
         assert run.run().sent == task.sends
 
 
-WAYS = {
-    "a loop over one requests.Session": Way(one_after_the_other, share=0.1),
-    "threads over one requests.Session": Way(session_with_threads),
-    "aiohttp": Way(aiohttp_with_tasks),
-    "threads over one UsedeskClient": Way(client_with_threads),
-    "a batch, with its checks and its checkpoint": Way(batch),
+SENDERS = {
+    "a loop over one requests.Session": Sender(one_after_the_other, share=0.1),
+    "threads over one requests.Session": Sender(session_with_threads),
+    "aiohttp": Sender(aiohttp_with_tasks),
+    "threads over one UsedeskClient": Sender(client_with_threads),
+    "a batch, with its checks and its checkpoint": Sender(batch),
 }
 
 
-def measure(way: Way, task: Task) -> Run:
+def measure(sender: Sender, task: Task) -> Run:
     began, began_cpu = time.perf_counter(), time.process_time()
-    way.send(task)
+    sender.send(task)
     return Run(task.sends, time.perf_counter() - began, time.process_time() - began_cpu)
 
 
 def rows(runs: dict[str, list[Run]], sends: int, bound: float) -> Iterator[str]:
-    """Write a table of medians."""
+    """Yield a table of medians."""
     yield f"| {sends:,} sends by | seconds | a second | of the bound | CPU ms a send |"
     yield "|---|---:|---:|---:|---:|"
     for name, done in runs.items():
         rate = statistics.median(run.sends / run.seconds for run in done)
         cpu = statistics.median(run.cpu_seconds / run.sends for run in done)
         sent = done[0].sends
-        note = "" if sent == sends else f" (reckoned from {sent:,})"
+        note = "" if sent == sends else f" (extrapolated from {sent:,})"
         yield f"| {name}{note} | {sends / rate:.2f} | {rate:.0f} | {rate / bound:.2f} | {cpu * 1000:.2f} |"
 
 
@@ -194,19 +194,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sends", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds to an answer")
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds to a response")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    ways = {name: way for name, way in WAYS.items() if name != "aiohttp" or find_spec("aiohttp")}
-    runs: dict[str, list[Run]] = {name: [] for name in ways}
+    senders = {name: sender for name, sender in SENDERS.items() if name != "aiohttp" or find_spec("aiohttp")}
+    runs: dict[str, list[Run]] = {name: [] for name in senders}
     with serving(options.latency) as server:
         for _ in range(options.rounds):
-            for name, way in ways.items():
-                sends = max(1, int(options.sends * way.share))
-                runs[name].append(measure(way, Task(server.url, sends, options.connections)))
+            for name, sender in senders.items():
+                sends = max(1, int(options.sends * sender.share))
+                runs[name].append(measure(sender, Task(server.url, sends, options.connections)))
         counted = server.counted()
     expected = sum(run.sends for done in runs.values() for run in done)
-    assert counted.requests == expected, f"{counted.requests} came in, {expected} were sent"
+    assert counted.requests == expected, f"{counted.requests} requests arrived, {expected} were sent"
     bound = options.connections / options.latency
     load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     say(
@@ -214,8 +214,8 @@ def main() -> None:
         f"Medians of {options.rounds} rounds; {os.cpu_count()} cores, load {load}."
     )
     say("\n".join(rows(runs, options.sends, bound)))
-    for name in WAYS.keys() - ways.keys():
-        say(f"not installed, left out: {name}")
+    for name in SENDERS.keys() - senders.keys():
+        say(f"not installed, skipped: {name}")
 
 
 if __name__ == "__main__":

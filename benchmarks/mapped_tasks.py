@@ -1,8 +1,8 @@
 """
-Measure one batch on a whole Airflow with PostgreSQL, beside a mapped task for each message.
+Measure one batch on a whole Airflow with PostgreSQL, and compare it with a mapped task for each message.
 
-Each way is a Dag run on a real scheduler, against a server that answers after 50 ms; measured is the time
-from the start of the run to its end. Mapped tasks are few, and the time of more is reckoned from theirs.
+Each row of the table is a Dag run on a real scheduler, with a server that responds after 50 ms. The time is
+from the start to the end of the run. Few mapped tasks run; the time of more is extrapolated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks._fast_server import FastServer, serving
-from benchmarks._postgres import is_there, postgres
+from benchmarks._postgres import is_installed, postgres
 from dev.airflow_client import AirflowClient
 from dev.local_airflow import LocalAirflow
 from dev.text import say
@@ -68,11 +68,11 @@ with DAG("batch", **ARGS):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mapped", type=int, default=60, help="mapped tasks of each kind")
-    parser.add_argument("--rows", type=int, default=1000, help="rows of the batch, and what is reckoned for")
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds to an answer")
+    parser.add_argument("--rows", type=int, default=1000, help="rows of the batch")
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds to a response")
     options = parser.parse_args()
-    if not is_there() or find_spec("airflow.providers.http") is None:
-        say("Left out: needs PostgreSQL (Debian's package) and apache-airflow-providers-http.")
+    if not is_installed() or find_spec("airflow.providers.http") is None:
+        say("Skipped: this needs PostgreSQL (Debian's package) and apache-airflow-providers-http.")
         return
     with tempfile.TemporaryDirectory(prefix="mapped-tasks-") as name, serving(options.latency) as server:
         folder = Path(name)
@@ -81,7 +81,7 @@ def main() -> None:
         with postgres(folder) as database:
             env = environment(server, database, options.mapped, options.rows)
             with LocalAirflow(folder / "dags", env=env) as airflow:
-                say(f"{os.cpu_count()} cores, which scheduler, API server, PostgreSQL and tasks share.")
+                say(f"{os.cpu_count()} cores, shared by scheduler, API server, PostgreSQL and tasks.")
                 say("\n".join(rows(airflow, server, options.mapped, options.rows)))
 
 
@@ -99,7 +99,7 @@ def environment(server: FastServer, database: str, mapped: int, count: int) -> d
 
 
 def rows(airflow: AirflowClient, server: FastServer, mapped: int, count: int) -> Iterator[str]:
-    """Run each way, and write what it took."""
+    """Run each Dag; yield a table of the times."""
     yield f"| {count:,} messages by | messages run | seconds | seconds for {count:,} | times the batch |"
     yield "|---|---:|---:|---:|---:|"
     batch = seconds_of(airflow, server, "batch", count)

@@ -1,8 +1,8 @@
 """
-Measure the CPU time of one ticket through the hook, beside bare requests.
+Measure the CPU time of one ticket through the hook, and compare it with bare requests.
 
-Counts the time of this process only; the server runs in another one and answers at once. The ways take turns,
-and each ratio is taken within a round, so that what else the machine does hits both of its parts.
+Only the time of this process counts; the server is another process and responds immediately. Each round runs
+all senders, and each ratio is computed within a round, so that other load affects both values.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ TOKEN = "benchmark"
 Send = Callable[[], object]
 
 
-def ways(url: str) -> dict[str, Send]:
-    """Make the ways to send one ticket, by name."""
+def senders_of(url: str) -> dict[str, Send]:
+    """Return the functions that send one ticket, by name."""
     # Airflow reads these when it is imported.
     os.environ["AIRFLOW_CONN_USEDESK_DEFAULT"] = json.dumps(
         {"conn_type": "usedesk", "password": TOKEN, "host": url}
@@ -51,13 +51,15 @@ def ways(url: str) -> dict[str, Send]:
         "UsedeskClient.create_ticket": lambda: client.create_ticket(**TICKET),
         "hook.create_ticket": lambda: hook.create_ticket(**TICKET),
         "hook.create_ticket, a hook for each": lambda: with_its_own_hook(UsedeskHook()),
-        "of that, Airflow's look-up": lambda: UsedeskHook().get_connection("usedesk_default"),
+        "of that, Airflow's look-up of the connection": lambda: UsedeskHook().get_connection(
+            "usedesk_default"
+        ),
         **http_hook(url, body),
     }
 
 
 def http_hook(url: str, body: dict[str, Any]) -> dict[str, Send]:
-    """Make the way of the HTTP provider, where it is installed."""
+    """Return the sender of the HTTP provider if it is installed."""
     os.environ["AIRFLOW_CONN_HTTP_DEFAULT"] = json.dumps({"conn_type": "http", "host": url})
     try:
         from airflow.providers.http.hooks.http import HttpHook
@@ -72,8 +74,8 @@ def with_its_own_hook(hook: object) -> None:
 
 
 def measure(senders: dict[str, Send], rounds: int, sends: int) -> dict[str, list[float]]:
-    """Send in turns; return the microseconds of CPU that one send took, for each round."""
-    taken: dict[str, list[float]] = {name: [] for name in senders}
+    """Run all senders in each round; return the CPU microseconds of one send for each round."""
+    durations: dict[str, list[float]] = {name: [] for name in senders}
     for send in senders.values():
         send()
     for _ in range(rounds):
@@ -81,17 +83,17 @@ def measure(senders: dict[str, Send], rounds: int, sends: int) -> dict[str, list
             began = time.process_time()
             for _ in range(sends):
                 send()
-            taken[name].append((time.process_time() - began) / sends * 1e6)
-    return taken
+            durations[name].append((time.process_time() - began) / sends * 1e6)
+    return durations
 
 
-def rows(taken: dict[str, list[float]]) -> Iterator[str]:
-    """Write a table, with the ratios to the first two."""
-    bare, session, *_ = taken.values()
-    names = list(taken)[:2]
+def rows(durations: dict[str, list[float]]) -> Iterator[str]:
+    """Yield a table with the ratios to the first two senders."""
+    bare, session, *_ = durations.values()
+    names = list(durations)[:2]
     yield f"| one ticket by | CPU µs, median | of {names[0]} | of {names[1]} |"
     yield "|---|---:|---:|---:|"
-    for name, times in taken.items():
+    for name, times in durations.items():
         ratios = " | ".join(f"{ratio(times, peer):.2f}" for peer in (bare, session))
         yield f"| {name} | {statistics.median(times):.0f} | {ratios} |"
 
@@ -107,10 +109,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, serving() as server:
         os.environ.update(AIRFLOW_HOME=home, AIRFLOW__CORE__LOAD_EXAMPLES="False")
-        taken = measure(ways(server.url), options.rounds, options.sends)
+        durations = measure(senders_of(server.url), options.rounds, options.sends)
     load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     say(f"{options.rounds} rounds of {options.sends} sends each; {os.cpu_count()} cores, load {load}")
-    say("\n".join(rows(taken)))
+    say("\n".join(rows(durations)))
 
 
 if __name__ == "__main__":

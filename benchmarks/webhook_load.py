@@ -1,9 +1,9 @@
 """
-Measure how many delivery reports a second the receiver takes, with PostgreSQL, beside a bare endpoint.
+Measure how many delivery reports a second the receiver accepts, and compare it with a bare endpoint.
 
 Starts PostgreSQL (Debian's package), a real API server of Airflow, and a bare FastAPI application that writes
-one row for each request. First a steady rate, whose reports are all counted in the database afterwards; then
-as many as each of the two answers.
+one row for each request. The first part sends at a steady rate and counts the reports in the database. The
+second part sends as fast as each server responds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from urllib.request import urlopen
 
-from benchmarks._postgres import is_there, postgres
+from benchmarks._postgres import is_installed, postgres
 from dev.local_airflow import free_port
 
 SECRET = "benchmark-benchmark-benchmark"
@@ -68,7 +68,7 @@ def write(body):
         connection.execute(text("insert into bare (body) values (:body)"), {"body": body})
 app = FastAPI()
 @app.post("/{path:path}")
-async def take(request: Request):
+async def accept(request: Request):
     await run_in_threadpool(write, json.dumps(await request.json()))
 """
 
@@ -91,7 +91,7 @@ def wait_for(url: str, seconds: float = 120) -> None:
             with urlopen(url, timeout=5):
                 return
         except OSError as error:
-            # Any answer of the server will do.
+            # Any response shows that the server runs.
             if getattr(error, "code", None) is not None:
                 return
             if time.monotonic() > deadline:
@@ -101,21 +101,21 @@ def wait_for(url: str, seconds: float = 120) -> None:
 
 class Load:
     """
-    Send reports over a number of connections.
+    A sender of reports over several connections.
 
-    :param port: where to
-    :param first: number of the first ticket that is reported
+    :param port: port of the receiver
+    :param first: id of the first ticket
     """
 
     def __init__(self, port: int, first: int) -> None:
         self._port = port
         self._numbers = count(first)
-        self.taken = 0
+        self.accepted = 0
         self.refused = 0
         self.times: list[float] = []
 
     async def steadily(self, rate: float, seconds: float) -> float:
-        """Send at a rate; return how long it took until all were answered."""
+        """Send at a rate; return the seconds until the last response."""
         due: asyncio.Queue[float | None] = asyncio.Queue()
         workers = [asyncio.create_task(self._send_due(due)) for _ in range(WORKERS)]
         began = time.perf_counter()
@@ -128,7 +128,7 @@ class Load:
         return time.perf_counter() - began
 
     async def at_most(self, seconds: float) -> float:
-        """Send as fast as each answer comes; return how long it took."""
+        """Send the next report after each response; return the seconds."""
         began = time.perf_counter()
         await asyncio.gather(*(self._send_until(began + seconds) for _ in range(WORKERS)))
         return time.perf_counter() - began
@@ -153,21 +153,20 @@ class Load:
         body = json.dumps({"message_status": report}).encode()
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        lines = answer.lower().split(b"\r\n")
+        head_of_response = await reader.readuntil(b"\r\n\r\n")
+        lines = head_of_response.lower().split(b"\r\n")
         [length] = [int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length")]
         await reader.readexactly(length)
-        if answer.split(b" ", 2)[1] == b"200":
-            self.taken += 1
+        if head_of_response.split(b" ", 2)[1] == b"200":
+            self.accepted += 1
         else:
             self.refused += 1
 
     def row(self, name: str, seconds: float) -> str:
         middle, late = statistics.median(self.times), statistics.quantiles(self.times, n=100)[98]
-        rate = f"{self.taken / seconds:.1f}"
-        return (
-            f"| {name} | {self.taken} | {self.refused} | {rate} | {middle * 1000:.0f} | {late * 1000:.0f} |"
-        )
+        rate = f"{self.accepted / seconds:.1f}"
+        cells = (name, self.accepted, self.refused, rate, f"{middle * 1000:.0f}", f"{late * 1000:.0f}")
+        return f"| {' | '.join(map(str, cells))} |"
 
 
 def main() -> None:
@@ -175,8 +174,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
-    if not is_there():
-        print("Left out: PostgreSQL is needed, Debian's package postgresql.")
+    if not is_installed():
+        print("Skipped: this needs PostgreSQL (Debian's package postgresql).")
         return
     with tempfile.TemporaryDirectory(prefix="webhook-load-") as folder:
         measure(Path(folder), options.rate, options.seconds)
@@ -189,8 +188,10 @@ def measure(folder: Path, rate: float, seconds: float) -> None:
         subprocess.run([*python, "airflow", "db", "migrate"], env=env, check=True, stdout=subprocess.DEVNULL)
         subprocess.run([sys.executable, "-c", SETUP], env=env, check=True, stdout=subprocess.DEVNULL)
         ours, bare = free_port(), free_port()
-        print(f"{os.cpu_count()} cores; PostgreSQL, the servers and the sender share them.")
-        print("| | taken (200) | refused | a second | median ms | 99 % ms |\n|---|---:|---:|---:|---:|---:|")
+        print(f"{os.cpu_count()} cores, shared by PostgreSQL, the servers and the sender.")
+        print(
+            "| | accepted (200) | refused | a second | median ms | 99 % ms |\n|---|---:|---:|---:|---:|---:|"
+        )
         api = [*python, "airflow", "api-server", "--host", "127.0.0.1", "--port", str(ours)]
         with server(api, env, ours, "/api/v2/monitor/health"):
             steady = Load(ours, 1_000_000)
@@ -203,12 +204,12 @@ def measure(folder: Path, rate: float, seconds: float) -> None:
                 [sys.executable, "-c", COUNT], env=env, check=True, capture_output=True, text=True
             )
             most = Load(ours, 2_000_000)
-            print(most.row("receiver, as fast as it answers", asyncio.run(most.at_most(10))))
+            print(most.row("receiver, as fast as it responds", asyncio.run(most.at_most(10))))
         (folder / "bare.py").write_text(BARE)
         command = [*python, "uvicorn", "bare:app", "--app-dir", str(folder), "--port", str(bare)]
         with server([*command, "--no-access-log"], env, bare, "/"):
             other = Load(bare, 0)
-            print(other.row("bare endpoint, as fast as it answers", asyncio.run(other.at_most(10))))
+            print(other.row("bare endpoint, as fast as it responds", asyncio.run(other.at_most(10))))
         events, states = done.stdout.split()[-2:]
         print(f"In the database after the steady part: {events} asset events, {states} tickets with reports.")
 
