@@ -1,4 +1,4 @@
-"""LookUp a person in Usedesk for an approval, and go on when the ticket is solved."""
+"""Ask a person in Usedesk for an approval, and continue when the ticket is solved."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def usedesk_approval():
         return f"{count} refunds paid, ticket {approval['ticket_id']} is {approval['status_name']}"
 
     count = count_refunds()
-    ask = CreateTicketOperator(
-        task_id="ask",
+    request_approval = CreateTicketOperator(
+        task_id="request_approval",
         subject="May {{ ti.xcom_pull('count_refunds') }} refunds be paid?",
-        message="<p>Solve this ticket to pay them, delete it to stop.</p>",
+        message="<p>Solve this ticket to pay them. Delete it to stop.</p>",
         priority="urgent",
         tag="approval",
     )
     approved = TicketStatusSensor(
         task_id="approved",
-        ticket_id=ask.output,
+        ticket_id=request_approval.output,
         deferrable=True,
         poke_interval=15,
         timeout=24 * 60 * 60,
     )
-    count >> ask
+    count >> request_approval
     pay_refunds(count, approved.output)
 
 

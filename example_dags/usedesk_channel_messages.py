@@ -1,4 +1,4 @@
-"""Write to a client through each messenger that Usedesk offers."""
+"""Send a message through each messenger of Usedesk."""
 
 from __future__ import annotations
 

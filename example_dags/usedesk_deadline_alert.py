@@ -14,7 +14,7 @@ from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
 
 try:
     from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
-except ImportError:  # before Airflow 3.1 there are no deadlines, and the Dag has none
+except ImportError:  # Airflow before 3.1 has no deadlines
     options = {}
 else:
     alert = AsyncCallback(UsedeskNotifier, kwargs={"one_open_ticket_per": "run", "priority": "urgent"})
@@ -26,7 +26,7 @@ else:
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1), params={"seconds": 0}, tags=["usedesk"], **options)
 def usedesk_deadline_alert():
-    """Run it with {"seconds": 30} to let it miss its deadline."""
+    """Run this Dag with {"seconds": 30} to miss its deadline."""
 
     @task
     def close_the_day(params: dict[str, int] | None = None) -> None:

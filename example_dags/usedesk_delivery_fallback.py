@@ -1,4 +1,4 @@
-"""Send a WhatsApp template, wait until it is delivered, and write through Viber when it is not."""
+"""Send a WhatsApp template, wait for its delivery, and send through Viber if it is not delivered."""
 
 from __future__ import annotations
 

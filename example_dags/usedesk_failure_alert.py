@@ -1,4 +1,4 @@
-"""Open a ticket when a Dag fails, keep to that one while it fails again, and solve it when it succeeds."""
+"""Open a ticket when a Dag fails, comment on it when the Dag fails again, and solve it on success."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
     tags=["usedesk"],
 )
 def usedesk_failure_alert():
-    """Run it with {"rows": 0} to make it fail."""
+    """Run this Dag with {"rows": 0} to make it fail."""
 
     @task
     def load_orders(params: dict[str, int] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Start a Dag for new tickets with a tag, although Usedesk cannot reach this Airflow."""
+"""Start a Dag for new tickets with a tag, without inbound network."""
 
 from __future__ import annotations
 

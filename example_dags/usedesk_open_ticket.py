@@ -1,4 +1,4 @@
-"""Open a ticket about a value of an upstream task, send a WhatsApp template, use the ids behind them."""
+"""Open a ticket with a value from an upstream task, send a WhatsApp template, and use both ticket ids."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def usedesk_open_ticket():
         return {"number": "2026-117", "client": "John", "phone": "+7 951 123-45-67", "amount": "120.00"}
 
     @task
-    def note_tickets(ticket_id: int, message_ticket_id: int) -> dict[str, int]:
+    def collect_ids(ticket_id: int, message_ticket_id: int) -> dict[str, int]:
         return {"ticket": ticket_id, "message": message_ticket_id}
 
     invoice = find_overdue_invoice()
@@ -49,7 +49,7 @@ def usedesk_open_ticket():
         template_lang="en",
     )
     open_ticket >> send_template
-    note_tickets(open_ticket.output, send_template.output)
+    collect_ids(open_ticket.output, send_template.output)
 
 
 usedesk_open_ticket()

@@ -1,8 +1,8 @@
 """
-Remind everyone with an appointment tomorrow, thousands of them, in one task.
+Send thousands of appointment reminders in one task.
 
-The requests keep the pace that the connection says (``requests_per_minute``). A retry goes on where the try
-before it ended, and nobody is reminded twice. Nobody is reminded at night either.
+The requests respect the rate limit of the connection (``requests_per_minute``). A retry resumes the batch.
+Nobody is reminded twice, and no reminders are sent at night.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from airflow_provider_usedesk.operators.batch import SendWhatsAppTemplateBatchOp
 
 
 def appointments(data_interval_end: Any = None) -> Iterator[dict[str, Any]]:
-    """Read row by row whom to remind, as a query to a database would."""
+    """Yield the appointments row by row, as a database query would."""
     for number in range(int(os.environ.get("USEDESK_APPOINTMENTS", "20"))):
         yield {
             "appointment": f"{data_interval_end:%Y-%m-%d}/{number}" if data_interval_end else str(number),
@@ -33,7 +33,7 @@ def appointments(data_interval_end: Any = None) -> Iterator[dict[str, Any]]:
 
 with DAG(
     "usedesk_reminders_batch",
-    description="Remind everyone of their appointments",
+    description="Send appointment reminders",
     start_date=datetime(2026, 1, 1),
     schedule="0 12 * * *",
     catchup=False,
@@ -50,8 +50,8 @@ with DAG(
         quiet_hours=("22:00", "08:00"),
         timezone=os.environ.get("USEDESK_TIMEZONE", "Europe/London"),
         deferrable=True,
-        # Before Airflow 3.3 what was sent is remembered in a folder that all workers share.
-        checkpoint_path=os.environ.get("USEDESK_LEDGER_PATH"),
+        # Before Airflow 3.3 the checkpoint needs a folder that all workers share.
+        checkpoint_path=os.environ.get("USEDESK_CHECKPOINT_PATH"),
         retries=3,
         retry_delay=timedelta(minutes=5),
     )

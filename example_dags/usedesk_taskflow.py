@@ -1,4 +1,4 @@
-"""Write a ticket in Python, from what an upstream task found, comment on it, and hand it to an agent."""
+"""Build a ticket in Python from upstream data, comment on it, and assign it to an agent."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def usedesk_taskflow():
         }
 
     ticket = report(find_failed_payments())
-    note = CreateCommentOperator(
-        task_id="note",
+    comment = CreateCommentOperator(
+        task_id="comment",
         ticket_id=ticket,
         type="private",
         message="Found by run {{ run_id }}.",
     )
-    hand_over = UpdateTicketOperator(
-        task_id="hand_over",
+    assign = UpdateTicketOperator(
+        task_id="assign",
         ticket_id=ticket,
         assignee_id="{{ params.agent }}",
         status="open",
     )
-    note >> hand_over
+    comment >> assign
 
 
 usedesk_taskflow()

@@ -1,4 +1,4 @@
-"""Write a report and hand it to the support team in a ticket of every Monday."""
+"""Write a report every Monday and open a ticket with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 def usedesk_ticket_with_file():
     @task
     def write_report() -> str:
-        # With workers on several machines this would be a place that all of them reach, such as s3://.
+        # With workers on several machines use a location that all of them can read, such as s3://.
         report = Path(mkdtemp(prefix="usedesk-report-")) / "weekly.csv"
         report.write_text("check,failures\nmissing e-mail,17\nunknown country,3\n")
         return f"file://{report}"

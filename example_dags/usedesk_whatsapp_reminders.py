@@ -1,4 +1,4 @@
-"""Remind clients of their appointments by WhatsApp on every working day at nine."""
+"""Send appointment reminders by WhatsApp at nine on every working day."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def quiet_run(airflow):
 def matrix(request, env, folder, tmp_path_factory):
     """Run all cases in one Dag run; return, for each, its state, its tries and its XCom."""
     if not HAS_STATE_STORE:
-        folder_env = {**env, "USEDESK_LEDGER_PATH": str(folder / "ledgers")}
+        folder_env = {**env, "USEDESK_CHECKPOINT_PATH": str(folder / "ledgers")}
         return run_on_airflow_2(DAG, folder_env, tmp_path_factory.mktemp("airflow"))
     request.getfixturevalue("quiet_run")
     airflow = request.getfixturevalue("airflow")

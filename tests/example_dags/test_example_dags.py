@@ -63,7 +63,7 @@ def test_open_ticket_hands_its_values_on(run_dag, usedesk_sandbox):
     assert template.message_status == "delivered"
     assert ticket.client_id == template.client_id
     noted = {"ticket": ticket.ticket_id, "message": template.ticket_id}
-    assert run.xcoms["note_tickets", -1]["return_value"] == noted
+    assert run.xcoms["collect_ids", -1]["return_value"] == noted
 
 
 def test_file_arrives(run_dag, usedesk_sandbox):
@@ -78,7 +78,7 @@ def test_file_arrives(run_dag, usedesk_sandbox):
 
 def test_a_batch_reminds_everyone_by_day(run_dag, usedesk_sandbox, monkeypatch, tmp_path):
     monkeypatch.setenv("USEDESK_TIMEZONE", where_it_is_noon())
-    monkeypatch.setenv("USEDESK_LEDGER_PATH", str(tmp_path / "ledger"))
+    monkeypatch.setenv("USEDESK_CHECKPOINT_PATH", str(tmp_path / "ledger"))
     run = run_dag(EXAMPLES[[path.stem for path in EXAMPLES].index("usedesk_reminders_batch")])
     assert run.state == "success"
     summary = run.xcoms["remind", -1]["return_value"]

@@ -239,7 +239,7 @@ def batch(task_id: str, kind: type[DyingBatchOperator] = DyingBatchOperator, **k
         "max_in_flight": 4,
         "usedesk_conn_id": f"usedesk_{task_id}",
         "results_path": str(FOLDER / f"{task_id}.csv"),
-        "checkpoint_path": os.environ.get("USEDESK_LEDGER_PATH"),
+        "checkpoint_path": os.environ.get("USEDESK_CHECKPOINT_PATH"),
     }
     kind(**{**shared, **kwargs})
 
