@@ -1,4 +1,4 @@
-"""Work that nobody waits for longer than they want to."""
+"""Work in a thread that nobody has to wait for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ T = TypeVar("T")
 
 
 def in_daemon_thread(function: Callable[[], T]) -> Future[T]:
-    """Start a function whose end nobody has to wait for: not the callback, nor the end of the process."""
+    """
+    Start a function in a thread that does not keep the process alive, unlike those of a thread pool.
+
+    :param function: the function
+    :return: future of its result
+    """
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
 

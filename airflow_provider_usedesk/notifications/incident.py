@@ -1,4 +1,4 @@
-"""What Airflow tells a callback, and the default words about it."""
+"""The incident that a callback reports, and the default texts about it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any, Literal
 MAX_SUBJECT = 255
 MAX_ERROR = 500
 
-# What a task did, by its state at the time of the callback.
+# What happened to a task or Dag run, by its state at the time of the callback.
 VERBS = {
     "failed": "failed",
     "up_for_retry": "failed and will be tried again",
     "success": "succeeded",
     "skipped": "was skipped",
     "running": "started",
-    # dag.test() of Airflow 2 executes without having said that it does.
+    # dag.test() of Airflow 2 runs a task without setting it to running.
     "scheduled": "started",
     "queued": "started",
 }
@@ -28,13 +28,20 @@ VERBS = {
 @dataclass(frozen=True)
 class Incident:
     """
-    Hold what is known of the event that Airflow called back for; None is what a context did not tell.
+    The facts of the event that Airflow called back for; None for what the context does not contain.
 
-    :param about: what the callback belongs to: a task, a whole Dag run, a deadline, or an SLA of 2.11
-    :param task_id: the task; for a whole Dag run the one that Airflow names as its last
-    :param max_tries: how many tries the task has in all
-    :param error: type and text of the exception on one line
-    :param deadline: when the run should have been done
+    :param about: what the callback belongs to: a task, a whole Dag run, a deadline, or an SLA of Airflow 2.11
+    :param dag_id: id of the Dag
+    :param run_id: id of the Dag run
+    :param task_id: id of the task; for a whole Dag run, the one that Airflow names as the last
+    :param map_index: index of the mapped task instance; None if the task is not mapped
+    :param try_number: number of the current try, from 1
+    :param max_tries: number of all tries of the task
+    :param state: state of the task or the Dag run
+    :param error: type and text of the exception, on one line
+    :param log_url: URL of the task's log
+    :param deadline: time at which the run was due
+    :param late_tasks: ids of the tasks that missed an SLA
     """
 
     about: Literal["task", "dag", "deadline", "sla"]
@@ -52,16 +59,16 @@ class Incident:
 
     @property
     def own_task_id(self) -> str | None:
-        """The task that the callback belongs to; the last task of a Dag run is any of its tasks."""
+        """Id of the task that the callback belongs to; None for a Dag run, whose last task may be any."""
         return self.task_id if self.about == "task" else None
 
 
 def read_incident(context: Mapping[str, Any], redact: Callable[[str], str] = str) -> Incident:
     """
-    Read whatever context there is: of a task, of a Dag, or the few ids of a deadline.
+    Return the facts that a context contains: that of a task, of a Dag, or the smaller one of a deadline.
 
-    :param context: what Airflow hands to the callback
-    :param redact: takes secrets out of a text
+    :param context: context of the callback
+    :param redact: returns a text with its secrets masked
     """
     ti, run = _either(context, "ti", "task_instance"), _part(context, "dag_run")
     about = _about(context, ti)
@@ -86,12 +93,22 @@ def read_incident(context: Mapping[str, Any], redact: Callable[[str], str] = str
 
 
 def default_subject(incident: Incident, *, recovered: bool = False) -> str:
-    """Say in one line what happened."""
+    """
+    Return one line that says what happened.
+
+    :param incident: the incident
+    :param recovered: whether it is over
+    """
     return fit_subject(f"Airflow: {_headline(incident, recovered)}")
 
 
 def default_message(incident: Incident, *, recovered: bool = False) -> str:
-    """Say in HTML what happened, with all that helps to find it."""
+    """
+    Return an HTML text that says what happened, with all known ids and a link to the log.
+
+    :param incident: the incident
+    :param recovered: whether it is over
+    """
     facts = "<br>".join(f"{name}: {html.escape(value)}" for name, value in _facts(incident))
     paragraphs = [html.escape(f"{_headline(incident, recovered)}."), facts]
     if incident.log_url:
@@ -100,12 +117,17 @@ def default_message(incident: Incident, *, recovered: bool = False) -> str:
 
 
 def fit_subject(text: str) -> str:
-    """Make a text one line that Usedesk takes as a subject."""
+    """Return a text as one line that Usedesk accepts as a subject."""
     return _cut(one_line(text), MAX_SUBJECT)
 
 
 def fit_message(text: str, limit: int) -> str:
-    """Cut a text to some bytes of UTF-8, without half characters or half HTML tags."""
+    """
+    Return a text, cut to a number of bytes without splitting a character or an HTML tag.
+
+    :param text: the text
+    :param limit: limit in bytes of UTF-8
+    """
     encoded = text.encode(errors="replace")
     if len(encoded) <= limit:
         return encoded.decode()
@@ -113,7 +135,7 @@ def fit_message(text: str, limit: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Put a text on one line, without what cannot be printed or sent."""
+    """Return a text on one line, without characters that cannot be printed or sent."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())
 
@@ -152,9 +174,9 @@ def _facts(incident: Incident) -> list[tuple[str, str]]:
 def _tries(incident: Incident) -> str | None:
     if not incident.try_number:
         return None
-    # Clearing a task can leave it with fewer tries than it had.
-    known = incident.max_tries is not None and incident.max_tries >= incident.try_number
-    return f"{incident.try_number} of {incident.max_tries}" if known else str(incident.try_number)
+    # After a task was cleared, the number of the try may exceed the number of all tries.
+    is_known = incident.max_tries is not None and incident.max_tries >= incident.try_number
+    return f"{incident.try_number} of {incident.max_tries}" if is_known else str(incident.try_number)
 
 
 def _about(context: Mapping[str, Any], ti: Any) -> Literal["task", "dag", "deadline", "sla"]:
@@ -162,7 +184,7 @@ def _about(context: Mapping[str, Any], ti: Any) -> Literal["task", "dag", "deadl
         return "deadline"
     if "blocking_tis" in context:
         return "sla"
-    # Only callbacks of a Dag get a reason, and often the context of one of its tasks with it.
+    # Only a callback of a Dag has a reason; its context is often that of one task.
     return "dag" if ti is None or "reason" in context else "task"
 
 
@@ -179,21 +201,21 @@ def _error(exception: Any, redact: Callable[[str], str]) -> str | None:
     if not exception:
         return None
     try:
-        told = str(exception)
+        message = str(exception)
     except Exception:
-        told = ""
+        message = ""
     kind = "" if isinstance(exception, str) else type(exception).__name__
-    text = ": ".join(part for part in (kind, told) if part)
-    # Secrets go first: the half of one that is cut would not be known any more.
+    text = ": ".join(part for part in (kind, message) if part)
+    # Redacted before it is cut, because half a secret would not be recognized.
     return _cut(one_line(redact(text)), MAX_ERROR) or None
 
 
 def _either(holder: Any, *names: str) -> Any:
-    return next((found for name in names if (found := _part(holder, name)) is not None), None)
+    return next((value for name in names if (value := _part(holder, name)) is not None), None)
 
 
 def _part(holder: Any, name: str) -> Any:
-    """Return a part of an object or a dict; None where there is none, or Airflow cannot load it here."""
+    """Return an attribute or an item; None if there is none, or if Airflow cannot load it in this process."""
     try:
         return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
     except Exception:

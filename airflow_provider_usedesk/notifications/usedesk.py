@@ -1,4 +1,4 @@
-"""Tell Usedesk what happens in Airflow, from the callbacks of tasks and Dags and from deadline alerts."""
+"""Send alerts to Usedesk from the callbacks of tasks and Dags, and from deadline alerts."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_usedesk.compat.sdk import BaseNotifier, redact
+from airflow_provider_usedesk.compat.notifier import TextNotifier
+from airflow_provider_usedesk.compat.sdk import redact
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
 from airflow_provider_usedesk.notifications.open_ticket import TAG_PREFIX, Scope
 
 if TYPE_CHECKING:
-    import jinja2
-
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.notifications.incident import Incident
-    from airflow_provider_usedesk.notifications.open_ticket import Alert, AlertResult, Delivery
+    from airflow_provider_usedesk.notifications.sender import Alert, AlertResult, AlertSender
 
-# Characters of a text that are looked through for secrets; what is sent is cut to less.
+# Characters of a text that are searched for secrets; fewer are sent.
 MAX_RAW = 200_000
 
 
-class UsedeskNotifier(BaseNotifier):
+class UsedeskNotifier(TextNotifier):
     """
-    Open a ticket, or keep the open one of an incident up to date, when Airflow calls back.
+    Open a ticket when Airflow calls back, or keep one open ticket per incident up to date.
 
     For ``on_failure_callback``, ``on_success_callback``, ``on_retry_callback``, ``on_execute_callback`` and
     ``on_skipped_callback`` of tasks and Dags, ``sla_miss_callback`` of Airflow 2, and deadline alerts.
 
-    It never raises and never takes much longer than ``timeout``: a failure is one ERROR line in the log, a
-    success one INFO line with the id of the ticket.
+    A callback never raises an exception and takes no longer than ``timeout``. It logs one ERROR line if the
+    alert failed, and one INFO line with the id of the ticket otherwise. See
+    `create/ticket <https://api.usedocs.com/article/51378>`__ for the service.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for the parameters
         of ``create/ticket``.
@@ -46,19 +46,19 @@ class UsedeskNotifier(BaseNotifier):
     :param message: text of the ticket or of the comment, HTML allowed, cut to 65,535 bytes; default: what
         happened, with run, try, state, error and a link to the log (templated)
     :param one_open_ticket_per: ``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open,
-        add a private comment to it instead of opening another; a callback of a whole Dag has no task, and
-        counts by Dag then; default: a ticket for each alert
-    :param tag_prefix: what the tag that the open ticket is found by begins with, at most 40 characters;
-        another one for each Airflow, where several use one Usedesk account; default: ``airflow``
-    :param resolve: whether this alert ends the incident: comment on its open ticket and set it to solved,
-        or do nothing when there is none; needs ``one_open_ticket_per``; the success of a task ends only what
-        is counted by task, and none of a mapped task; default: false
-    :param timeout: seconds for everything together; default: 30
-    :param context: given by Airflow where it makes the notifier itself, for deadline alerts
-    :param ticket_params: all other parameters of ``create/ticket`` by their names, such as ``priority`` or
+        add a private comment to it instead of opening another ticket. A callback of a whole Dag has no task,
+        so its scope is the Dag. Default: open a ticket for each alert
+    :param tag_prefix: first part of the tag that identifies the open ticket, 1 to 40 characters. Use a
+        different one in each Airflow, if several use one Usedesk account. Default: ``airflow``
+    :param resolve: whether this alert ends the incident: add a comment to its open ticket and set it to
+        solved, or do nothing if there is none. Needs ``one_open_ticket_per``. The success of a task ends only
+        an incident of that task, and not if the task is mapped. Default: false
+    :param timeout: seconds for the whole alert; default: 30
+    :param context: set by Airflow when it creates the notifier itself, for deadline alerts
+    :param ticket_params: all other parameters of ``create/ticket`` by name, such as ``priority`` or
         ``client_email`` (templated)
-    :raises UsedeskInvalidRequest: a ValueError, for a name that is no parameter, or a value that cannot be
-        right; what is a template is checked when it is rendered
+    :raises ValueError: if an argument is not valid; a template is checked when it is rendered
+    :raises UsedeskInvalidRequest: a ValueError, if a parameter of the ticket is unknown or not valid
     """
 
     template_fields: Sequence[str] = ("usedesk_conn_id", "subject", "message", "ticket_params")
@@ -76,11 +76,13 @@ class UsedeskNotifier(BaseNotifier):
         context: Context | None = None,
         **ticket_params: Any,
     ) -> None:
+        from airflow_provider_usedesk.notifications.arguments import check_scope, check_ticket_params
+
         super().__init__()
-        _check_scope(one_open_ticket_per, tag_prefix, resolve, ticket_params.get("status"))
+        check_scope(one_open_ticket_per, tag_prefix, resolve, ticket_params.get("status"))
         if not 0 < timeout < math.inf:
             raise ValueError("timeout must be a number of seconds above 0")
-        _check(ticket_params, has_our_tag=one_open_ticket_per is not None)
+        check_ticket_params(ticket_params, has_incident_tag=one_open_ticket_per is not None)
         self.usedesk_conn_id = usedesk_conn_id
         self.subject = subject
         self.message = message
@@ -92,7 +94,7 @@ class UsedeskNotifier(BaseNotifier):
         self.context: Any = context or {}
 
     def __call__(self, *args: Any) -> None:
-        """Tell Usedesk; the notifier and the context stay as they are, for the next callback."""
+        """Send the alert of one callback; the notifier and the context do not change."""
         self.notify(_sla_context(*args) if len(args) > 1 else args[0])
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -100,43 +102,43 @@ class UsedeskNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """
-        Tell Usedesk.
+        Send an alert.
 
-        :param context: what Airflow tells of the task, the Dag run or the deadline
+        :param context: context of the callback: of a task, a Dag run or a deadline
         """
-        until = time.monotonic() + self.timeout
+        deadline = time.monotonic() + self.timeout
         context = context if isinstance(context, Mapping) else {}
-        with self._reporting_failure():
+        with self._logging_errors():
             alert, hook = self._alert(context), self._hook(context)
-            with _naming(hook):
+            with _naming_connection(hook):
                 settings = hook.settings()
-            delivery = _delivery(hook, settings, alert, until)
-            thread = in_daemon_thread(delivery)
+            sender = _sender(hook, settings, alert, deadline)
+            sending = in_daemon_thread(sender.send)
             try:
-                told = thread.result(until - time.monotonic())
+                result = sending.result(deadline - time.monotonic())
             except TimeoutError:
-                told = _after_time(delivery)
-            self._report(told)
+                result = _result_at_deadline(sender)
+            self._log_result(result)
 
     async def async_notify(self, context: Context) -> None:
         """
-        Tell Usedesk without stopping the event loop of the triggerer.
+        Send an alert without blocking the event loop of the triggerer.
 
-        :param context: what Airflow tells of the task, the Dag run or the deadline
+        :param context: context of the callback: of a task, a Dag run or a deadline
         """
-        until = time.monotonic() + self.timeout
+        deadline = time.monotonic() + self.timeout
         context = context if isinstance(context, Mapping) else {}
-        with self._reporting_failure():
+        with self._logging_errors():
             alert, hook = self._alert(context), self._hook(context)
-            with _naming(hook):
-                settings = await asyncio.wait_for(hook.asettings(), until - time.monotonic())
-            delivery = _delivery(hook, settings, alert, until)
-            thread = asyncio.wrap_future(in_daemon_thread(delivery))
+            with _naming_connection(hook):
+                settings = await asyncio.wait_for(hook.asettings(), deadline - time.monotonic())
+            sender = _sender(hook, settings, alert, deadline)
+            sending = asyncio.wrap_future(in_daemon_thread(sender.send))
             try:
-                told = await asyncio.wait_for(thread, until - time.monotonic())
+                result = await asyncio.wait_for(sending, deadline - time.monotonic())
             except TimeoutError:
-                told = _after_time(delivery)
-            self._report(told)
+                result = _result_at_deadline(sender)
+            self._log_result(result)
 
     def _alert(self, context: Context) -> Alert:
         from airflow_provider_usedesk.api.request import MESSAGE_BYTES
@@ -147,7 +149,7 @@ class UsedeskNotifier(BaseNotifier):
             fit_subject,
             read_incident,
         )
-        from airflow_provider_usedesk.notifications.open_ticket import Alert
+        from airflow_provider_usedesk.notifications.sender import Alert
 
         incident = read_incident(context, _redacted)
         subject = self._text(context, "subject", default_subject(incident, recovered=self.resolve))
@@ -160,18 +162,18 @@ class UsedeskNotifier(BaseNotifier):
         return Alert(params, self._tag(incident), self.resolve)
 
     def _hook(self, context: Context) -> UsedeskHook:
-        return UsedeskHook(usedesk_conn_id=self._rendered(context, self.usedesk_conn_id))
+        return UsedeskHook(usedesk_conn_id=self.rendered(self.usedesk_conn_id, context))
 
     def _text(self, context: Context, name: Literal["subject", "message"], default: str) -> str:
-        """Render a text of the user's; the default stands in for one that cannot be rendered here."""
+        """Return a text of the user, or the default if it cannot be rendered in this callback."""
         given = getattr(self, name)
         if given is None:
             return default
         try:
-            text = _redacted(str(self._rendered(context, given)))
+            text = _redacted(str(self.rendered(given, context)))
         except Exception as error:
             self.log.warning(
-                "%s cannot be rendered in this callback (%s); the default text is sent.",
+                "%s cannot be rendered in this callback (%s). The alert is sent with the default text.",
                 name,
                 type(error).__name__,
             )
@@ -182,35 +184,17 @@ class UsedeskNotifier(BaseNotifier):
         rendered = {}
         for name, value in self.ticket_params.items():
             try:
-                rendered[name] = self._rendered(context, value)
+                rendered[name] = self.rendered(value, context)
             except Exception as error:
                 self.log.warning(
-                    "%s cannot be rendered in this callback (%s); the alert goes without it.",
+                    "%s cannot be rendered in this callback (%s). The alert is sent without it.",
                     name,
                     type(error).__name__,
                 )
                 if name == "private_comment":
-                    # What somebody may have wanted to keep from a client must not become public.
+                    # A message that may have been meant for agents only must not become public.
                     rendered[name] = True
         return rendered
-
-    def _rendered(self, context: Context, value: Any) -> Any:
-        return self.render_template(value, context, self._environment(context))
-
-    def _environment(self, context: Context) -> jinja2.Environment:
-        from jinja2 import StrictUndefined
-
-        of_dag = getattr(context.get("dag"), "get_template_env", None)
-        # As text also in a Dag with native rendering: the checks of the parameters make numbers and lists.
-        environment = of_dag(force_sandboxed=True) if of_dag else self.get_template_env()
-        if not of_dag:
-            # As in a Dag: Airflow's own environment without one puts nothing for what is not there.
-            environment.undefined = StrictUndefined
-        return environment
-
-    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
-        # BaseNotifier would ask for the Dag, which a deadline alert does not have.
-        return super(BaseNotifier, self)._render(template, context)
 
     def _tag(self, incident: Incident) -> str | None:
         from airflow_provider_usedesk.notifications.open_ticket import ends_incident, scope_tag
@@ -219,40 +203,45 @@ class UsedeskNotifier(BaseNotifier):
         if scope is None:
             return None
         if incident.dag_id is None:
-            self.log.warning("This callback names no Dag, so there is no open ticket to look for.")
+            self.log.warning("This callback names no Dag, so no open ticket is looked for.")
             return None
-        tag, known = scope_tag(
+        tag, actual_scope = scope_tag(
             scope,
             dag_id=incident.dag_id,
             task_id=incident.own_task_id,
             run_id=incident.run_id,
             prefix=self.tag_prefix,
         )
-        if known != scope:
-            self.log.warning("This callback has no %s; the open ticket is that of the Dag.", scope)
+        if actual_scope != scope:
+            self.log.warning("This callback has no %s, so the ticket of the Dag is used.", scope)
         is_mapped = incident.map_index is not None
-        if self.resolve and not ends_incident(known, about=incident.about, is_mapped=is_mapped):
-            self.log.warning("%s does not end an incident of the %s.", _success(is_mapped), known)
+        if self.resolve and not ends_incident(actual_scope, about=incident.about, is_mapped=is_mapped):
+            what = "one mapped task instance" if is_mapped else "one task"
+            self.log.warning(
+                "The success of %s does not end an incident of the %s, so its ticket stays open.",
+                what,
+                actual_scope,
+            )
             return None
         return tag
 
-    def _report(self, told: AlertResult) -> None:
-        ids = ", ".join(map(str, told.ticket_ids))
-        if told.action == "nothing":
-            self.log.debug("No open Usedesk ticket to solve.")
-        elif told.is_delivered:
-            self.log.info("Usedesk ticket %s %s.", ids, told.action)
+    def _log_result(self, result: AlertResult) -> None:
+        ids = ", ".join(map(str, result.ticket_ids))
+        if result.action is None:
+            self.log.debug("There is no open Usedesk ticket to solve.")
+        elif result.is_delivered:
+            self.log.info("Usedesk ticket %s %s.", ids, result.action)
         else:
-            self.log.warning("Usedesk ticket %s %s, but its message was not delivered.", ids, told.action)
+            self.log.warning("Usedesk ticket %s %s, but its message was not delivered.", ids, result.action)
 
     @contextmanager
-    def _reporting_failure(self) -> Iterator[None]:
+    def _logging_errors(self) -> Iterator[None]:
         from airflow_provider_usedesk.api.errors import UsedeskError
 
         try:
             yield
         except Exception as error:
-            # The texts of other exceptions may hold anything.
+            # The text of another exception may contain personal data.
             reason = f"{type(error).__name__}: {error}" if isinstance(error, UsedeskError) else _kind(error)
             self.log.error("The alert could not be sent to Usedesk. %s", reason)  # noqa: TRY400
 
@@ -260,70 +249,33 @@ class UsedeskNotifier(BaseNotifier):
 send_usedesk_notification = UsedeskNotifier
 
 
-def _check_scope(scope: Any, tag_prefix: Any, resolve: Any, status: Any) -> None:
-    """Find what would leave a ticket open for ever, or make one for each alert."""
-    from airflow_provider_usedesk.notifications.open_ticket import MAX_PREFIX, may_count_as_open
+def _sender(hook: UsedeskHook, settings: Settings, alert: Alert, deadline: float) -> AlertSender:
+    from airflow_provider_usedesk.notifications.sender import AlertSender
 
-    if scope not in (None, *get_args(Scope)):
-        raise ValueError(f"one_open_ticket_per must be one of {', '.join(get_args(Scope))}, or None")
-    if not isinstance(tag_prefix, str) or not 0 < len(tag_prefix.strip()) <= len(tag_prefix) <= MAX_PREFIX:
-        raise ValueError(f"tag_prefix must be a text of 1 to {MAX_PREFIX} characters")
-    if not isinstance(resolve, bool):
-        raise ValueError("resolve must be True or False")
-    if resolve and not scope:
-        raise ValueError("resolve needs one_open_ticket_per, which says how to find the ticket")
-    if scope and not may_count_as_open(status):
-        raise ValueError(f"status {status} with one_open_ticket_per would open a ticket for each alert")
-
-
-def _check(ticket_params: Mapping[str, Any], *, has_our_tag: bool) -> None:
-    """Find what can be found wrong while the Dag is parsed; files are looked for when they are sent."""
-    from airflow_provider_usedesk.api.request import Draft
-    from airflow_provider_usedesk.api.ticket import CREATE_TICKET, ticket_request
-    from airflow_provider_usedesk.notifications.open_ticket import MAX_TAG, with_tag
-
-    known = CREATE_TICKET.arguments | {"from"}
-    later = {
-        name
-        for name, value in ticket_params.items()
-        if name in known and (name == "files" or "{{" in str(value) or "{%" in str(value))
-    }
-    certain = {name: value for name, value in ticket_params.items() if name not in later}
-    if has_our_tag and "tag" in certain:
-        certain["tag"] = with_tag(certain["tag"], "x" * MAX_TAG)
-    if later - {"files"}:
-        Draft(certain, CREATE_TICKET).request()
-    else:
-        ticket_request({**certain, "subject": "any", "message": "any"})
-
-
-def _delivery(hook: UsedeskHook, settings: Settings, alert: Alert, until: float) -> Delivery:
-    from airflow_provider_usedesk.notifications.open_ticket import Delivery
-
-    left = until - time.monotonic()
-    # Looking for an open ticket must leave time for opening one.
-    share = max(left if alert.tag is None else left / 3, 0.001)
+    remaining = deadline - time.monotonic()
+    # The request for the open tickets must leave time to open one.
+    share = max(remaining if alert.tag is None else remaining / 3, 0.001)
     bounded = replace(
         settings,
         timeout=min(settings.timeout, share),
         connect_timeout=min(settings.connect_timeout, share),
         max_wait=min(settings.max_wait, share),
     )
-    return Delivery(lambda: hook._client(bounded), alert, until)
+    return AlertSender(lambda: hook._client(bounded), alert, deadline)
 
 
-def _after_time(delivery: Delivery) -> AlertResult:
-    """Return what is certain when the time is over."""
-    from airflow_provider_usedesk.notifications.open_ticket import out_of_time
+def _result_at_deadline(sender: AlertSender) -> AlertResult:
+    """Return the ticket that is opened already; raise the error of a timeout if there is none."""
+    from airflow_provider_usedesk.notifications.sender import timeout_error
 
-    if delivery.opened is None:
-        raise out_of_time()
-    return delivery.opened
+    if sender.opened is None:
+        raise timeout_error()
+    return sender.opened
 
 
 @contextmanager
-def _naming(hook: UsedeskHook) -> Iterator[None]:
-    """Name the connection that cannot be read; what it is, is no secret."""
+def _naming_connection(hook: UsedeskHook) -> Iterator[None]:
+    """Add the id of the connection, which is no secret, to the error of reading it."""
     from airflow_provider_usedesk.api.errors import UsedeskBadConnection, UsedeskError
 
     try:
@@ -331,12 +283,10 @@ def _naming(hook: UsedeskHook) -> Iterator[None]:
     except UsedeskError:
         raise
     except Exception as error:
-        name = hook.usedesk_conn_id
-        raise UsedeskBadConnection(f"Connection {name} cannot be read ({type(error).__name__}).") from error
-
-
-def _success(is_mapped: bool) -> str:
-    return "The success of one mapped instance" if is_mapped else "The success of one task"
+        conn_id, reason = hook.usedesk_conn_id, type(error).__name__
+        raise UsedeskBadConnection(
+            f"The connection {conn_id} could not be read ({reason}). Check that it exists."
+        ) from error
 
 
 def _redacted(text: str) -> str:
@@ -344,11 +294,11 @@ def _redacted(text: str) -> str:
 
 
 def _kind(error: Exception) -> str:
-    return f"{type(error).__name__}; its text is not logged, as it may hold personal data."
+    return f"{type(error).__name__}; its text is not logged, because it may contain personal data."
 
 
 def _sla_context(dag: Any, task_list: Any, blocking_task_list: Any, *rest: Any) -> Any:
-    """Make a context of the arguments of ``sla_miss_callback``."""
+    """Return a context made of the arguments of ``sla_miss_callback``."""
     return {
         "dag": dag,
         "task_list": task_list,

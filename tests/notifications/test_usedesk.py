@@ -1,11 +1,11 @@
-"""Alerts from the callbacks of Airflow: what arrives, what is logged, and that nothing hangs or is lost."""
+"""Alerts from the callbacks of Airflow: what arrives, what is logged, and that no callback blocks."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import socket
+import os
 import subprocess
 import sys
 import threading
@@ -20,8 +20,9 @@ from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.compat.sdk import mask_secret
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.notifications import open_ticket, usedesk
+from airflow_provider_usedesk.notifications import sender, usedesk
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier, send_usedesk_notification
+from tests.notifications.conftest import broken_server, drip
 from tests.support.dags import DAG
 
 DAG_FILE = """
@@ -46,13 +47,13 @@ SECRET = "hunter2-hunter2"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(open_ticket, "SETTLE", 0.05)
+def short_delay(monkeypatch):
+    monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 0.01)
 
 
 @pytest.fixture
 def lines(caplog, monkeypatch):
-    """What the notifier logged above DEBUG, through a logger that is the same on all Airflows."""
+    """Return what the notifier logged above DEBUG, through the same logger on all versions of Airflow."""
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(UsedeskNotifier, "log", logging.getLogger("tests.UsedeskNotifier"))
 
@@ -67,7 +68,7 @@ def lines(caplog, monkeypatch):
 
 
 def failure(task="load", run="manual__1", **more):
-    """The context of a task that failed."""
+    """Return the context of a failed task."""
     ti = SimpleNamespace(
         dag_id="sales",
         run_id=run,
@@ -82,7 +83,7 @@ def failure(task="load", run="manual__1", **more):
 
 
 def deadline():
-    """All that a deadline alert tells."""
+    """Return the context of a deadline alert."""
     run = {"dag_id": "sales", "dag_run_id": "scheduled__1", "state": "running"}
     return {"dag_run": run, "deadline": {"id": "1", "deadline_time": "2026-03-01T05:00:00Z"}}
 
@@ -99,11 +100,33 @@ def call_async(notifier, context):
     asyncio.run(wait())
 
 
+PROCESS = """
+import sys, airflow.models
+from airflow_provider_usedesk.compat.sdk import BaseHook, BaseNotifier
+before = set(sys.modules)
+from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
+UsedeskNotifier(one_open_ticket_per='dag', tag='x')
+print('loaded', sorted((set(sys.modules) - before) & {'requests', 'urllib3', 'httpx', 'aiohttp'}))
+UsedeskNotifier(timeout=0.3)({})
+print('the callback returned')
+"""
+
+
+@pytest.fixture(scope="module")
+def process_output():
+    """Return the lines printed by a process whose alert is never confirmed."""
+    with broken_server(drip) as connection:
+        env = os.environ | {"AIRFLOW_CONN_USEDESK_DEFAULT": connection}
+        command = [sys.executable, "-c", PROCESS]
+        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=120)
+    return done.stdout.splitlines()
+
+
 both = pytest.mark.parametrize("send", [call, call_async])
 
 
-class TestInADag:
-    def test_a_failed_task(self, run_dag, usedesk_sandbox, lines):
+class TestInDag:
+    def test_failed_task_opens_ticket(self, run_dag, usedesk_sandbox, lines):
         notifier = "UsedeskNotifier(priority='urgent', client_email='{{ params.shop }}@shop.example')"
         run = run_dag(DAG_FILE.format(callbacks=f"on_failure_callback={notifier}"))
         [ticket] = usedesk_sandbox.tickets
@@ -115,8 +138,8 @@ class TestInADag:
         assert ticket.received["client_email"] == "Riga@shop.example"
         assert lines() == [("INFO", f"Usedesk ticket {ticket.ticket_id} opened.")]
 
-    def test_all_callbacks_of_a_task_with_one_notifier(self, run_dag, usedesk_sandbox):
-        """One instance, rendered anew each time: the texts of the first do not stay."""
+    def test_one_notifier_for_all_callbacks(self, run_dag, usedesk_sandbox):
+        """The templates of one instance are rendered in each callback."""
         source = DAG_FILE.format(
             callbacks="on_execute_callback=NOTE, on_success_callback=NOTE, on_failure_callback=NOTE"
         ).replace("@dag", "NOTE = UsedeskNotifier(message='{{ run_id }} in {{ params.shop }}')\n\n@dag")
@@ -131,7 +154,7 @@ class TestInADag:
             f"{run.run_id} in Riga" for run in runs for _ in range(2)
         ]
 
-    def test_failure_again_recovery_and_failure_anew(self, run_dag, usedesk_sandbox):
+    def test_failure_recovery_and_next_failure(self, run_dag, usedesk_sandbox):
         source = DAG_FILE.format(
             callbacks="on_failure_callback=UsedeskNotifier(one_open_ticket_per='task'),"
             "on_success_callback=UsedeskNotifier(one_open_ticket_per='task', resolve=True)"
@@ -150,7 +173,7 @@ class TestInADag:
 
 class TestTemplates:
     @both
-    def test_texts_of_the_user(self, usedesk_sandbox, send):
+    def test_templates_are_rendered(self, usedesk_sandbox, send):
         notifier = send_usedesk_notification(
             subject="{{ ti.task_id }}\nis late",
             message="<b>{{ reason }}</b>",
@@ -164,7 +187,7 @@ class TestTemplates:
         assert ticket.custom_fields == {10: "manual__1"}
 
     @both
-    def test_neither_the_notifier_nor_the_context_changes(self, usedesk_sandbox, send):
+    def test_notifier_and_context_do_not_change(self, usedesk_sandbox, send):
         notifier = UsedeskNotifier(
             subject="{{ ti.run_id }}", tag="{{ ti.task_id }}", one_open_ticket_per="run"
         )
@@ -181,9 +204,7 @@ class TestTemplates:
     @pytest.mark.parametrize(
         "template", ["{{ ti.task_id }}", "{{ ds }}", "{{ dag.dag_id }}", "{{ broken", "{{ none }}"]
     )
-    def test_a_text_that_cannot_be_rendered_does_not_cost_the_alert(
-        self, usedesk_sandbox, lines, send, template
-    ):
+    def test_broken_template_sends_default_text(self, usedesk_sandbox, lines, send, template):
         send(UsedeskNotifier(subject=template, message="{{ deadline.id }}"), deadline())
         [ticket] = usedesk_sandbox.tickets
         assert ticket.subject == "Airflow: Dag sales missed its deadline"
@@ -193,7 +214,7 @@ class TestTemplates:
         assert all(text.startswith("subject cannot be rendered") for text in warnings)
         assert template not in str(lines())
 
-    def test_nor_does_another_argument(self, usedesk_sandbox, lines):
+    def test_broken_argument_is_left_out(self, usedesk_sandbox, lines):
         UsedeskNotifier(priority="{{ ti.priority }}", private_comment="{{ ti.x }}")(deadline())
         [ticket] = usedesk_sandbox.tickets
         assert ticket.priority == "medium"
@@ -204,7 +225,7 @@ class TestTemplates:
         ]
 
     @pytest.mark.parametrize("value", ["{{ none }}", "{{ '' }}", "{{ 'many' }}"])
-    def test_nor_does_one_that_renders_to_something_wrong(self, usedesk_sandbox, value, caplog):
+    def test_invalid_rendered_value_is_left_out(self, usedesk_sandbox, value, caplog):
         UsedeskNotifier(
             group_id=value, tag=["data", value], private_comment=value, one_open_ticket_per="dag"
         )(failure())
@@ -217,41 +238,41 @@ class TestTemplates:
         )
         assert "The ticket is opened without " in caplog.text
 
-    def test_nor_does_a_file_that_is_not_there(self, usedesk_sandbox, caplog):
+    def test_missing_file_is_left_out(self, usedesk_sandbox, caplog):
         notifier = UsedeskNotifier(files="/nowhere/{{ ti.task_id }}.csv", one_open_ticket_per="dag")
         notifier(failure())
         notifier(failure())
         [ticket] = usedesk_sandbox.tickets
         assert len(ticket.comments) == 2
         assert "The ticket is opened without files." in caplog.text
-        assert "took no comment" in caplog.text
+        assert "did not accept the comment" in caplog.text
 
-    def test_what_an_error_says_is_no_template(self, usedesk_sandbox):
+    def test_error_text_is_no_template(self, usedesk_sandbox):
         context = failure(exception=ValueError("{{ ti.run_id }}"))
         UsedeskNotifier()(context)
         assert "Error: ValueError: {{ ti.run_id }}" in usedesk_sandbox.tickets[0].message
 
-    def test_a_dag_with_native_rendering_changes_no_text(self, usedesk_sandbox):
+    def test_native_rendering_dag_renders_text(self, usedesk_sandbox):
         context = failure(dag=DAG("sales", schedule=None, render_template_as_native_obj=True))
         UsedeskNotifier(message="{{ '0012' }}", subject="Try {{ ti.try_number }}")(context)
         [ticket] = usedesk_sandbox.tickets
         assert (ticket.message, ticket.subject) == ("0012", "Try 1")
 
-    def test_too_long_texts_are_cut(self, usedesk_sandbox):
+    def test_long_texts_are_cut(self, usedesk_sandbox):
         UsedeskNotifier(subject="s" * 300, message="ж" * 40_000)(failure())
         [ticket] = usedesk_sandbox.tickets
         assert len(ticket.subject) == 255
         assert len(ticket.message.encode()) <= 65_535
 
-    def test_of_a_huge_error_only_a_part_is_looked_at(self, usedesk_sandbox, monkeypatch):
-        """Looking for secrets takes time, which the callback does not have."""
+    def test_huge_error_is_cut_before_redaction(self, usedesk_sandbox, monkeypatch):
+        """The search for secrets takes time, which the callback does not have."""
         lengths = []
         monkeypatch.setattr(usedesk, "redact", lambda text: lengths.append(len(text)) or text)
         UsedeskNotifier(message="{{ exception }}")(failure(exception=ValueError("x" * 1_000_000)))
         assert len(usedesk_sandbox.tickets) == 1
         assert max(lengths) <= usedesk.MAX_RAW
 
-    def test_masked_secrets_do_not_leave_airflow(self, usedesk_sandbox, monkeypatch):
+    def test_masked_secrets_are_not_sent(self, usedesk_sandbox, monkeypatch):
         mask_secret(SECRET)
         context = failure(exception=ValueError(f"login with {SECRET}"))
         UsedeskNotifier(subject="{{ exception }}")(context)
@@ -263,7 +284,7 @@ class TestTemplates:
 
 class TestSmallContexts:
     @both
-    def test_deadline(self, usedesk_sandbox, lines, send):
+    def test_deadline_alert(self, usedesk_sandbox, lines, send):
         send(UsedeskNotifier(one_open_ticket_per="run"), deadline())
         [ticket] = usedesk_sandbox.tickets
         assert ticket.subject == "Airflow: Dag sales missed its deadline"
@@ -272,17 +293,17 @@ class TestSmallContexts:
 
     @both
     @pytest.mark.parametrize("scope", [None, "dag"])
-    def test_nothing_at_all(self, usedesk_sandbox, send, scope):
+    def test_empty_context(self, usedesk_sandbox, send, scope):
         send(UsedeskNotifier(one_open_ticket_per=scope), {})
         assert usedesk_sandbox.tickets[0].subject == "Airflow: Dag without a name called back"
 
     @both
     @pytest.mark.parametrize("context", [None, "sales", {"dag": "sales"}, {"dag": "sales", "slas": 5}])
-    def test_no_context_that_is_odd_costs_the_alert(self, usedesk_sandbox, send, context):
+    def test_unexpected_context_sends_alert(self, usedesk_sandbox, send, context):
         send(UsedeskNotifier(one_open_ticket_per="run"), context)
         assert len(usedesk_sandbox.tickets) == 1
 
-    def test_as_the_triggerer_makes_it(self, usedesk_sandbox):
+    def test_triggerer_passes_json_arguments(self, usedesk_sandbox):
         kwargs = json.loads(json.dumps({"one_open_ticket_per": "run", "priority": "urgent", "timeout": 20}))
 
         async def run():
@@ -298,18 +319,18 @@ class TestSmallContexts:
         assert ticket.subject == "Airflow: Dag sales missed an SLA"
         assert "Tasks: load" in ticket.message
 
-    def test_a_callback_of_the_dag_counts_by_dag(self, usedesk_sandbox, lines):
-        """Airflow hands one task of the run over, and not always the same."""
+    def test_dag_callback_uses_dag_scope(self, usedesk_sandbox, lines):
+        """The context names one task of the run, not always the same one."""
         notifier = UsedeskNotifier(one_open_ticket_per="task")
         notifier(failure("load", reason="task_failure"))
         notifier(failure("send", reason="task_failure"))
         [ticket] = usedesk_sandbox.tickets
         assert ticket.tags == ("airflow/sales",)
-        assert ("WARNING", "This callback has no task; the open ticket is that of the Dag.") in lines()
+        assert ("WARNING", "This callback has no task, so the ticket of the Dag is used.") in lines()
 
 
 class TestOneOpenTicket:
-    def test_fifty_failures_one_after_another(self, usedesk_sandbox):
+    def test_fifty_failures_share_ticket(self, usedesk_sandbox):
         notifier = UsedeskNotifier(one_open_ticket_per="dag", tag="data")
         for number in range(50):
             notifier(failure(f"task_{number}"))
@@ -318,11 +339,11 @@ class TestOneOpenTicket:
         assert len(ticket.comments) == 50
         assert all(comment.is_private for comment in ticket.comments[1:])
 
-    def test_ten_at_once(self, monkeypatch):
-        """With a listing that lags, so that none of them sees the others at first."""
+    def test_ten_concurrent_failures_share_ticket(self, monkeypatch):
+        """The list has a lag, so that no notifier finds the ticket of another at first."""
         with faults.Sandbox(listing_lag=0.5) as sandbox:
             monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", sandbox.connection_json)
-            monkeypatch.setattr(open_ticket, "SETTLE", 1.0)
+            monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 1.0)
             notifier = UsedeskNotifier(one_open_ticket_per="dag")
             contexts = [failure(f"task_{number}") for number in range(10)]
             threads = [threading.Thread(target=notifier, args=(context,)) for context in contexts]
@@ -336,7 +357,7 @@ class TestOneOpenTicket:
             assert all(f"Task task_{n} " in str(first.comments) for n in range(10))
 
     @pytest.mark.parametrize(("scope", "count"), [("dag", 1), ("task", 2), ("run", 3), (None, 4)])
-    def test_scopes(self, usedesk_sandbox, scope, count):
+    def test_tickets_per_scope(self, usedesk_sandbox, scope, count):
         notifier = UsedeskNotifier(one_open_ticket_per=scope)
         for task, run in (("a", "1"), ("b", "1"), ("a", "2"), ("a", "3")):
             notifier(failure(task, run))
@@ -345,21 +366,21 @@ class TestOneOpenTicket:
     @pytest.mark.parametrize(
         ("status", "count"), [(1, 1), (5, 1), (6, 1), (8, 1), (2, 2), (3, 2), (4, 2), (7, 2), (10, 2)]
     )
-    def test_what_counts_as_open(self, usedesk_sandbox, status, count):
+    def test_open_statuses(self, usedesk_sandbox, status, count):
         notifier = UsedeskNotifier(one_open_ticket_per="dag")
         notifier(failure())
         usedesk_sandbox.update(usedesk_sandbox.tickets[0].ticket_id, status=status)
         notifier(failure())
         assert len(usedesk_sandbox.tickets) == count
 
-    def test_a_ticket_of_somebody_else_is_left_alone(self, usedesk_sandbox):
-        stranger = {"id": 7, "status": 1, "tags": [{"name": "airflow/other"}]}
-        usedesk_sandbox.fail(faults.answer(200, [stranger]), times=2, method="tickets")
+    def test_foreign_ticket_is_untouched(self, usedesk_sandbox):
+        foreign = {"id": 7, "status": 1, "tags": [{"name": "airflow/other"}]}
+        usedesk_sandbox.fail(faults.answer(200, [foreign]), times=2, method="tickets")
         UsedeskNotifier(one_open_ticket_per="dag")(failure())
         assert len(usedesk_sandbox.tickets) == 1
         assert usedesk_sandbox.requests("create/comment") == 0
 
-    def test_airflows_with_one_account_do_not_share_a_ticket(self, usedesk_sandbox):
+    def test_tag_prefix_separates_airflows(self, usedesk_sandbox):
         prefixes = {"airflow": 1, "staging": 1}
         for prefix in prefixes:
             UsedeskNotifier(one_open_ticket_per="dag", tag_prefix=prefix)(failure())
@@ -372,7 +393,7 @@ class TestOneOpenTicket:
         ]
 
     @pytest.mark.parametrize(("scope", "index"), [("task", 4), ("dag", -1), ("run", -1)])
-    def test_the_success_of_a_part_leaves_the_ticket_open(self, usedesk_sandbox, lines, scope, index):
+    def test_success_of_part_keeps_ticket_open(self, usedesk_sandbox, lines, scope, index):
         UsedeskNotifier(one_open_ticket_per=scope)(failure())
         good = failure()
         good["ti"].map_index = index
@@ -383,7 +404,7 @@ class TestOneOpenTicket:
         assert lines()[-1][0] == "WARNING"
         assert f"does not end an incident of the {scope}" in lines()[-1][1]
 
-    def test_recovery_with_words_of_the_user(self, usedesk_sandbox, lines):
+    def test_recovery_with_own_message(self, usedesk_sandbox, lines):
         UsedeskNotifier(one_open_ticket_per="dag")(failure())
         UsedeskNotifier(one_open_ticket_per="dag", resolve=True, message="{{ reason }}: fine")(
             failure(reason="success")
@@ -394,23 +415,23 @@ class TestOneOpenTicket:
         assert lines()[-1] == ("INFO", f"Usedesk ticket {ticket.ticket_id} solved.")
 
     @both
-    def test_success_without_an_incident_is_one_request_and_no_line(self, usedesk_sandbox, lines, send):
+    def test_success_without_incident_logs_nothing(self, usedesk_sandbox, lines, send):
         send(UsedeskNotifier(one_open_ticket_per="dag", resolve=True), failure(reason="success"))
         assert usedesk_sandbox.requests() == 1
         assert lines() == []
 
-    @pytest.mark.parametrize("fault", [faults.html(502), faults.delay(2)])
-    def test_the_listing_fails_and_the_alert_arrives(self, usedesk_sandbox, lines, fault):
-        """Looking takes a part of the time only, so that some is left for opening."""
-        usedesk_sandbox.fail(fault, times=100, method="tickets")
+    @pytest.mark.parametrize("fault", [faults.html(502), faults.delay(1)], ids=["error", "slow"])
+    def test_failed_list_opens_ticket(self, own_sandbox, lines, fault):
+        """The list may use only a part of the time."""
+        own_sandbox.fail(fault, times=100, method="tickets")
         UsedeskNotifier(one_open_ticket_per="dag", timeout=1)(failure())
-        assert len(usedesk_sandbox.tickets) == 1
+        assert len(own_sandbox.tickets) == 1
         assert "ERROR" not in dict(lines())
 
 
-class TestItsOwnFailure:
+class TestFailedAlert:
     @both
-    def test_is_one_line_without_a_word_of_the_alert(self, usedesk_sandbox, lines, send, capfd):
+    def test_error_is_logged_without_alert(self, usedesk_sandbox, lines, send, capfd):
         usedesk_sandbox.fail(faults.answer(200, {"code": 118, "error": "no group for May fails"}))
         notifier = UsedeskNotifier(message="May fails", client_email="ann@shop.example", group_id=9)
         send(notifier, failure())
@@ -422,7 +443,7 @@ class TestItsOwnFailure:
             assert private not in printed
 
     @both
-    def test_of_an_unexpected_error_only_the_kind_is_told(self, usedesk_sandbox, lines, send, monkeypatch):
+    def test_unexpected_error_logs_only_type(self, usedesk_sandbox, lines, send, monkeypatch):
         def fail(self):
             raise RuntimeError(SECRET)
 
@@ -438,11 +459,11 @@ class TestItsOwnFailure:
         assert SECRET not in line
 
     @both
-    def test_a_connection_that_does_not_exist(self, airflow_db, lines, send):
+    def test_missing_connection_logs_error(self, airflow_db, lines, send):
         send(UsedeskNotifier(usedesk_conn_id="nowhere"), failure())
         assert [level for level, _ in lines()] == ["ERROR"]
 
-    def test_a_message_that_the_messenger_did_not_take(self, usedesk_sandbox, lines):
+    def test_undelivered_message_logs_warning(self, usedesk_sandbox, lines):
         UsedeskNotifier(channel_id=20056, client_phone="79123456789", from_="user", user_id=2156)(failure())
         [ticket] = usedesk_sandbox.tickets
         assert lines() == [
@@ -451,8 +472,7 @@ class TestItsOwnFailure:
 
     @both
     @pytest.mark.parametrize("scope", [None, "dag"])
-    def test_a_server_that_never_answers(self, usedesk_sandbox, lines, send, scope):
-        usedesk_sandbox.fail(faults.delay(20), times=9)
+    def test_silent_server_times_out(self, silent, lines, send, scope):
         began = time.monotonic()
         send(UsedeskNotifier(timeout=0.3, one_open_ticket_per=scope), failure())
         assert time.monotonic() - began < 10
@@ -460,41 +480,32 @@ class TestItsOwnFailure:
         assert [level for level, _ in lines()].count("ERROR") == 1
 
     @both
-    def test_a_server_that_drips_for_ever(self, dripping, lines, send):
+    def test_dripping_server_times_out(self, dripping, lines, send):
         began = time.monotonic()
         send(UsedeskNotifier(timeout=0.3), failure())
         assert time.monotonic() - began < 10
         [(level, line)] = lines()
         assert level == "ERROR"
-        assert "Usedesk did not answer in time" in line
+        assert "Usedesk did not respond in time" in line
 
-    def test_the_process_ends_all_the_same(self, dripping):
-        code = (
-            "from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier\n"
-            "UsedeskNotifier(timeout=0.3)({})\n"
-            "print('the callback went on')"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
-        )
-        assert done.stdout.splitlines()[-1] == "the callback went on"
+    def test_timeout_does_not_keep_process_alive(self, process_output):
+        assert process_output[-1] == "the callback returned"
 
-    def test_a_list_that_drips_does_not_cost_the_alert(self, dripping, usedesk_sandbox, monkeypatch):
-        """Only the list does: what was asked for it is left behind."""
-        dripped = json.loads(dripping)
-        listed = open_ticket.Delivery._listed
+    def test_dripping_list_opens_ticket(self, dripping, usedesk_sandbox, monkeypatch):
+        """Only the list is slow; its request is abandoned."""
+        monkeypatch.setenv("AIRFLOW_CONN_SLOW", dripping)
+        list_tickets = sender.AlertSender._list
 
         def slow(self, tag):
-            monkeypatch.setenv("AIRFLOW_CONN_SLOW", json.dumps(dripped))
             client = UsedeskHook(usedesk_conn_id="slow").client
-            return listed(SimpleNamespace(_connect=lambda: nullcontext(client)), tag)
+            return list_tickets(SimpleNamespace(_connect=lambda: nullcontext(client)), tag)
 
-        monkeypatch.setattr(open_ticket.Delivery, "_listed", slow)
+        monkeypatch.setattr(sender.AlertSender, "_list", slow)
         UsedeskNotifier(one_open_ticket_per="dag", timeout=2)(failure())
         assert len(usedesk_sandbox.tickets) == 1
 
-    def test_the_event_loop_goes_on(self, usedesk_sandbox):
-        usedesk_sandbox.fail(faults.delay(1))
+    def test_event_loop_is_not_blocked(self, usedesk_sandbox):
+        usedesk_sandbox.fail(faults.delay(0.5))
         gaps = []
 
         async def beat():
@@ -512,19 +523,17 @@ class TestItsOwnFailure:
         assert len(usedesk_sandbox.tickets) == 1
         assert len(gaps) > 15
 
-    def test_a_ticket_that_was_opened_before_the_time_was_over_counts(
-        self, usedesk_sandbox, lines, monkeypatch
-    ):
-        monkeypatch.setattr(open_ticket, "SETTLE", 5.0)
-        monkeypatch.setattr(open_ticket.Delivery, "_left", lambda self: 20.0)
+    def test_ticket_opened_before_timeout_counts(self, own_sandbox, lines, monkeypatch):
+        monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 5.0)
+        monkeypatch.setattr(sender.AlertSender, "_remaining", lambda self: 20.0)
         UsedeskNotifier(one_open_ticket_per="dag", timeout=1)(failure())
-        [ticket] = usedesk_sandbox.tickets
+        [ticket] = own_sandbox.tickets
         assert lines() == [("INFO", f"Usedesk ticket {ticket.ticket_id} opened.")]
 
 
 class TestConstructor:
     @pytest.mark.parametrize(
-        ("arguments", "told"),
+        ("arguments", "reason"),
         [
             ({"prioriti": "low"}, "is priority meant"),
             ({"priority": "hihg"}, "priority: must be one of"),
@@ -545,65 +554,22 @@ class TestConstructor:
             ({"field_id": 5}, "field_value: is required"),
         ],
     )
-    def test_a_mistake_is_found_when_the_dag_is_parsed(self, arguments, told):
-        with pytest.raises(ValueError, match=told):
+    def test_invalid_argument_raises_error(self, arguments, reason):
+        with pytest.raises(ValueError, match=reason):
             UsedeskNotifier(**arguments)
 
-    def test_all_at_once(self):
+    def test_all_invalid_arguments_are_named(self):
         with pytest.raises(UsedeskInvalidRequest) as caught:
             UsedeskNotifier(prioriti="low", group_id="support")
         assert len(caught.value.faults) == 2
 
-    def test_templates_are_left_for_later(self):
+    def test_templates_are_not_checked(self):
         UsedeskNotifier(
             group_id="{{ params.group }}", field_id=["{{ params.field }}"], field_value="1", from_="user"
         )
 
-    def test_no_http_library_is_loaded(self):
-        code = (
-            "import sys, airflow.models\n"
-            "from airflow_provider_usedesk.compat.sdk import BaseHook, BaseNotifier\n"
-            "before = set(sys.modules)\n"
-            "from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier\n"
-            "UsedeskNotifier(one_open_ticket_per='dag', tag='x')\n"
-            "print(sorted((set(sys.modules) - before) & {'requests', 'urllib3', 'httpx', 'aiohttp'}))"
-        )
-        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-        assert done.stdout.splitlines()[-1] == "[]"
+    def test_notifier_loads_no_http_library(self, process_output):
+        assert "loaded []" in process_output
 
-    def test_files_are_looked_for_when_they_are_sent(self):
+    def test_missing_file_is_no_error(self):
         UsedeskNotifier(files="/nowhere/report.csv")
-
-
-@pytest.fixture
-def dripping(monkeypatch):
-    """A server that sends one byte of a header now and then, so that no read ever times out."""
-    stopped = threading.Event()
-
-    def drip(peer):
-        with peer:
-            try:
-                peer.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-                while not stopped.wait(0.02):
-                    peer.sendall(b"x")
-            except OSError:
-                return
-
-    def serve(listener):
-        while not stopped.is_set():
-            try:
-                peer, _ = listener.accept()
-            except OSError:
-                continue
-            threading.Thread(target=drip, args=(peer,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.05)
-        server = threading.Thread(target=serve, args=(listener,))
-        server.start()
-        host = f"http://127.0.0.1:{listener.getsockname()[1]}/uapi"
-        connection = {"conn_type": "usedesk", "host": host, "password": "0123456789abcdef-token"}
-        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(connection))
-        yield json.dumps(connection)
-        stopped.set()
-        server.join()

@@ -1,0 +1,62 @@
+"""The checks of a notifier's arguments when the Dag is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from airflow_provider_usedesk.notifications.open_ticket import (
+    MAX_PREFIX,
+    MAX_TAG,
+    Scope,
+    may_count_as_open,
+    with_tag,
+)
+
+
+def check_scope(scope: Any, tag_prefix: Any, resolve: Any, status: Any) -> None:
+    """
+    Check the arguments that say which ticket belongs to an incident.
+
+    :param scope: argument ``one_open_ticket_per``
+    :param tag_prefix: argument ``tag_prefix``
+    :param resolve: argument ``resolve``
+    :param status: status of a new ticket
+    :raises ValueError: if no alert would find the open ticket of an earlier one
+    """
+    if scope not in (None, *get_args(Scope)):
+        raise ValueError(f"one_open_ticket_per must be one of {', '.join(get_args(Scope))}, or None")
+    if not isinstance(tag_prefix, str) or not 0 < len(tag_prefix.strip()) <= len(tag_prefix) <= MAX_PREFIX:
+        raise ValueError(f"tag_prefix must be a text of 1 to {MAX_PREFIX} characters")
+    if not isinstance(resolve, bool):
+        raise ValueError("resolve must be True or False")
+    if resolve and not scope:
+        raise ValueError("resolve needs one_open_ticket_per, which says how to find the ticket")
+    if scope and not may_count_as_open(status):
+        raise ValueError(f"status {status} with one_open_ticket_per would open a ticket for each alert")
+
+
+def check_ticket_params(ticket_params: Mapping[str, Any], *, has_incident_tag: bool) -> None:
+    """
+    Check the parameters of the ticket that are not templates; files are looked for when they are sent.
+
+    :param ticket_params: the parameters
+    :param has_incident_tag: whether the tag of an incident is added to the tags
+    :raises UsedeskInvalidRequest: if a parameter is not valid
+    """
+    from airflow_provider_usedesk.api.request import Draft
+    from airflow_provider_usedesk.api.ticket import CREATE_TICKET, ticket_request
+
+    known = CREATE_TICKET.arguments | {"from"}
+    unknown_yet = {
+        name
+        for name, value in ticket_params.items()
+        if name in known and (name == "files" or "{{" in str(value) or "{%" in str(value))
+    }
+    params = {name: value for name, value in ticket_params.items() if name not in unknown_yet}
+    if has_incident_tag and "tag" in params:
+        params["tag"] = with_tag(params["tag"], "x" * MAX_TAG)
+    if unknown_yet - {"files"}:
+        Draft(params, CREATE_TICKET).request()
+    else:
+        ticket_request({**params, "subject": "any", "message": "any"})
