@@ -52,7 +52,7 @@ from sqlalchemy import func, select
 with create_session() as session:
     events = session.scalar(select(func.count()).select_from(AssetEvent))
     key = AssetStateStoreModel.key
-    states = session.scalar(select(func.count()).where(key.startswith("ticket/")))
+    states = session.scalar(select(func.count()).where(key.startswith("report/")))
 print(events, states)
 """
 BARE = """

@@ -1,4 +1,4 @@
-"""Waiting for the delivery of a message: the decisions, which sensor, operators and trigger share."""
+"""Whether a message was delivered: pure decisions, for the sensor, the operators and the trigger."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Source = Literal["auto", "webhook", "poll"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 DELIVERED = ("delivered", "delivered to handset", "read", "readed", "seen", "viewed", "displayed")
-"""Only the first is documented; the others are what providers of messengers usually say."""
+"""Words that mean delivered. Only the first is documented; providers of messengers use the others."""
 FAILED = (
     "undelivered",
     "undeliverable",
@@ -37,21 +37,21 @@ FAILED = (
     "canceled",
     "cancelled",
 )
-"""Words that providers usually say of a message that nobody will get; none is documented."""
+"""Words that mean failed. None is documented; providers of messengers use them."""
 
-PASSING: tuple[type[UsedeskError], ...] = (UsedeskUnavailable, UsedeskRateLimited, UsedeskTicketNotFound)
-"""What can be over at the next look: Usedesk may not show a ticket that was just made."""
+TRANSIENT: tuple[type[UsedeskError], ...] = (UsedeskUnavailable, UsedeskRateLimited, UsedeskTicketNotFound)
+"""Errors that the next poll may not meet: Usedesk may not show a ticket yet that was just created."""
 
 
 @dataclass(frozen=True)
-class Awaited:
+class AwaitedMessage:
     """
-    Hold the message that is waited for, and what ends the waiting.
+    The message that a task waits for, and the words that end the wait.
 
     :param ticket_id: its ticket
-    :param comment_id: the message; None for any of the ticket
-    :param delivered: words that mean delivered, as :func:`plain` makes them
-    :param failed: words that mean failed
+    :param comment_id: the message; None for any message of the ticket
+    :param delivered: normalized words that mean delivered
+    :param failed: normalized words that mean failed
     """
 
     ticket_id: int
@@ -68,34 +68,37 @@ class Awaited:
 @dataclass(frozen=True)
 class DeliveryDecision:
     """
-    Hold what reports say in the end.
+    The outcome of a message.
 
-    :param is_delivered: whether the message was delivered, or else failed
-    :param report: the report that says so
+    :param is_delivered: True when the message was delivered, False when it failed
+    :param report: the report that decides
     """
 
     is_delivered: bool
     report: DeliveryReport
 
 
-def plain(word: str) -> str:
-    """Write a word so that case and separators make no difference: ``Not-Delivered`` is ``notdelivered``."""
+def normalized(word: str) -> str:
+    """Return a word without case and separators: ``Not-Delivered`` becomes ``notdelivered``."""
     return re.sub(r"[\W_]+", "", word.casefold())
 
 
-def plain_words(value: Any) -> frozenset[str]:
+def normalized_words(value: Any) -> frozenset[str]:
     """
-    Take words as one, as a collection, or as one text with commas.
+    Return normalized words.
 
-    :raises ValueError: when there is none, or something that is no word
+    :param value: one word, a collection of words, or one text with commas
+    :raises ValueError: when there is no word, or something that is not a word
     """
     if values.is_empty(value):
         raise ValueError("name at least one word")
     items = values.several(value)
-    found = {plain(item) for item in items if isinstance(item, str)}
-    if len(items) == 0 or not all(isinstance(item, str) and plain(item) for item in items) or "none" in found:
+    words = {normalized(item) for item in items if isinstance(item, str)}
+    are_words = len(items) > 0 and all(isinstance(item, str) and normalized(item) for item in items)
+    # "None" is a template that rendered to nothing.
+    if not are_words or "none" in words:
         raise ValueError("must be words, as a list or as one text with commas")
-    return frozenset(found)
+    return frozenset(words)
 
 
 def checked_message(
@@ -105,89 +108,100 @@ def checked_message(
     delivered: Any,
     failed: Any,
     max_failures: Any,
-    no_webhooks: str | None = None,
-) -> Awaited:
+    webhooks_unavailable: str | None = None,
+) -> AwaitedMessage:
     """
-    Check what message is waited for, and how.
+    Return the message to wait for, after checking all arguments.
 
-    :param delivered: words, as a list or as one text with commas
-    :param failed: the same
-    :param no_webhooks: why this Airflow cannot use the source ``webhook``; None where it can
-    :raises UsedeskInvalidRequest: naming every faulty argument
+    :param ticket_id: its ticket, 32 bit
+    :param comment_id: the message, 32 bit; None for any message of the ticket
+    :param source: ``auto``, ``webhook`` or ``poll``
+    :param delivered: words that mean delivered, as a list or as one text with commas
+    :param failed: words that mean failed, in the same forms
+    :param max_failures: how many polls in a row may fail, at least 1
+    :param webhooks_unavailable: why this Airflow cannot use the source ``webhook``; None where it can
+    :raises UsedeskInvalidRequest: naming every invalid argument
     """
     checks = {
         "ticket_id": values.identifier,
         "comment_id": lambda value: None if value is None else values.identifier(value),
         "source": values.choice(*SOURCES),
-        "delivered_statuses": plain_words,
-        "failed_statuses": plain_words,
+        "delivered_statuses": normalized_words,
+        "failed_statuses": normalized_words,
     }
     given = (ticket_id, comment_id, source, delivered, failed)
-    right, faults = values.all_checked(checks, dict(zip(checks, given, strict=True)))
-    if right.get("source") == "webhook" and no_webhooks:
-        faults.append(f"source: webhook {no_webhooks}")
-    good = right.get("delivered_statuses", frozenset())
-    bad = right.get("failed_statuses", frozenset())
+    valid, problems = values.all_checked(checks, dict(zip(checks, given, strict=True)))
+    if valid.get("source") == "webhook" and webhooks_unavailable:
+        problems.append(f"source: webhook {webhooks_unavailable}")
+    good = valid.get("delivered_statuses", frozenset())
+    bad = valid.get("failed_statuses", frozenset())
     if good & bad:
-        faults.append(f"failed_statuses: {', '.join(sorted(good & bad))} stand in delivered_statuses, too")
+        problems.append(f"failed_statuses: {', '.join(sorted(good & bad))} is also in delivered_statuses")
     if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < 1:
-        faults.append("max_failures: must be a whole number from 1")
-    if faults:
-        raise UsedeskInvalidRequest(faults)
-    return Awaited(right["ticket_id"], right["comment_id"], good, bad)
+        problems.append("max_failures: must be a whole number, at least 1")
+    if problems:
+        raise UsedeskInvalidRequest(problems)
+    return AwaitedMessage(valid["ticket_id"], valid["comment_id"], good, bad)
 
 
-def default_message(ticket_id: int, comment_id: int | None) -> Awaited:
-    """Wait for a message that was just sent, with the words that come with this package."""
-    return Awaited(ticket_id, comment_id, plain_words(DELIVERED), plain_words(FAILED))
-
-
-def judged(reports: Iterable[DeliveryReport], awaited: Awaited) -> DeliveryDecision | None:
+def default_message(ticket_id: int, comment_id: int | None) -> AwaitedMessage:
     """
-    Decide by all reports that are known, whatever their order and however often each came.
+    Return a message that was just sent, with the default words.
 
-    One that says delivered outweighs all that say failed: what was delivered once stays so, and a provider
-    may have tried again after a failure.
+    :param ticket_id: its ticket
+    :param comment_id: the message; None for any message of the ticket
+    """
+    return AwaitedMessage(ticket_id, comment_id, normalized_words(DELIVERED), normalized_words(FAILED))
+
+
+def decide(reports: Iterable[DeliveryReport], awaited: AwaitedMessage) -> DeliveryDecision | None:
+    """
+    Decide by all known reports, whatever their order and however often each arrived.
+
+    One report that says delivered outweighs all that say failed: a delivered message stays delivered, and a
+    provider may send again after a failure.
+
+    :return: None while no report decides
     """
     concerning = [report for report in reports if _concerns(report, awaited)]
     for words, is_delivered in ((awaited.delivered, True), (awaited.failed, False)):
-        telling = [report for report in concerning if plain(report.status) in words]
-        if telling:
-            return DeliveryDecision(is_delivered, telling[-1])
+        deciding = [report for report in concerning if normalized(report.status) in words]
+        if deciding:
+            return DeliveryDecision(is_delivered, deciding[-1])
     return None
 
 
-def unknown_words(reports: Iterable[DeliveryReport], awaited: Awaited) -> set[str]:
-    """Return the words that say neither delivered nor failed."""
+def unknown_words(reports: Iterable[DeliveryReport], awaited: AwaitedMessage) -> set[str]:
+    """Return the words that mean neither delivered nor failed."""
     known = awaited.delivered | awaited.failed
     return {
         report.status
         for report in reports
-        if _concerns(report, awaited) and plain(report.status) not in known
+        if _concerns(report, awaited) and normalized(report.status) not in known
     }
 
 
-def judged_aloud(
-    reports: Collection[DeliveryReport], awaited: Awaited, tell: Callable[..., None], told: set[str]
+def decide_and_log(
+    reports: Collection[DeliveryReport], awaited: AwaitedMessage, log: Callable[..., None], logged: set[str]
 ) -> DeliveryDecision | None:
     """
-    Decide like :func:`judged`, and log each word that says nothing, once.
+    Decide like :func:`decide`, and log each unknown word once.
 
-    :param tell: logs
-    :param told: the words that were logged before; new ones are added
+    :param log: a logging method, such as ``logger.info``
+    :param logged: the words that were logged before; new ones are added
     """
-    for word in sorted(unknown_words(reports, awaited) - told):
-        tell("A report on %s says %r, which ends no waiting.", awaited.name, word)
-        told.add(word)
-    return judged(reports, awaited)
+    for word in sorted(unknown_words(reports, awaited) - logged):
+        log("A report on the %s says %r. This means neither delivered nor failed.", awaited.name, word)
+        logged.add(word)
+    return decide(reports, awaited)
 
 
 def polled_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
     """
-    Read the comments of a ticket as reports: ``delivered``, ``read`` and ``error``.
+    Return the reports that the comments of a ticket contain: ``delivered``, ``read`` and ``error``.
 
-    What the client wrote, and what only agents see, is no message. A comment of type ``error`` is about the
-    last message before it.
+    Comments of the client and private comments are no messages. A comment of type ``error`` is a report on
+    the last message before it.
     """
     reports: list[DeliveryReport] = []
     message_id: int | None = None
@@ -202,5 +216,5 @@ def polled_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
     return tuple(reports)
 
 
-def _concerns(report: DeliveryReport, awaited: Awaited) -> bool:
+def _concerns(report: DeliveryReport, awaited: AwaitedMessage) -> bool:
     return None in (awaited.comment_id, report.comment_id) or awaited.comment_id == report.comment_id

@@ -1,24 +1,24 @@
-"""Read the delivery reports that Airflow remembers: what the receiver of webhooks wrote."""
+"""The delivery reports that the webhook receiver stored in Airflow."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_usedesk.api.errors import UsedeskUnavailable
 from airflow_provider_usedesk.assets import usedesk_asset
+from airflow_provider_usedesk.compat.asset_state import asset_store, recent_events
 from airflow_provider_usedesk.compat.version import HAS_ASSET_EVENTS_IN_TASKS, HAS_STATE_STORES
 from airflow_provider_usedesk.delivery.reports import DeliveryReport, reports_in, state_key
 
-# How old a report may be before Airflow 3.3, where all asset events since then are read.
-REACH = timedelta(days=7)
 
+def why_unavailable(in_triggerer: bool) -> str | None:
+    """
+    Return why this Airflow cannot read stored reports; None where it can.
 
-def why_not(in_triggerer: bool) -> str | None:
-    """Say why this Airflow remembers no reports; None where it does."""
+    :param in_triggerer: whether the triggerer reads them
+    """
     if not HAS_ASSET_EVENTS_IN_TASKS:
         return "needs Airflow 3.0 or newer"
     if in_triggerer and not HAS_STATE_STORES:
@@ -26,43 +26,41 @@ def why_not(in_triggerer: bool) -> str | None:
     return None
 
 
-def read_reports(usedesk_conn_id: str, ticket_id: int) -> tuple[DeliveryReport, ...]:
+class ReportStore:
     """
-    Read the reports of a ticket in a worker.
+    The stored delivery reports of one connection.
 
-    :raises UsedeskUnavailable: when Airflow cannot be asked
+    They are in the state store of the asset of delivery reports; before Airflow 3.3, in the events of this
+    asset.
+
+    :param usedesk_conn_id: Airflow Connection of type usedesk
     """
-    asset = usedesk_asset(usedesk_conn_id, "delivery")
-    with _asking_airflow():
-        if HAS_STATE_STORES:
-            return reports_in(_state_store(asset).get(state_key(ticket_id)))
-        return reports_of(recent_events(asset), ticket_id)
+
+    def __init__(self, usedesk_conn_id: str) -> None:
+        self._asset = usedesk_asset(usedesk_conn_id, "delivery")
+
+    def load(self, ticket_id: int) -> tuple[DeliveryReport, ...]:
+        """
+        Return the reports of a ticket, oldest first, in a worker.
+
+        :raises UsedeskUnavailable: when Airflow cannot be asked for them
+        """
+        with _airflow_errors():
+            if HAS_STATE_STORES:
+                return reports_in(asset_store(self._asset).get(state_key(ticket_id)))
+            return _reports_of(recent_events(self._asset), ticket_id)
+
+    async def aload(self, ticket_id: int) -> tuple[DeliveryReport, ...]:
+        """
+        Return the reports of a ticket, oldest first, in the triggerer (Airflow 3.3).
+
+        :raises UsedeskUnavailable: when Airflow cannot be asked for them
+        """
+        with _airflow_errors():
+            return reports_in(await asset_store(self._asset).aget(state_key(ticket_id)))
 
 
-async def aread_reports(usedesk_conn_id: str, ticket_id: int) -> tuple[DeliveryReport, ...]:
-    """
-    Read the reports of a ticket in the triggerer, from Airflow 3.3 on.
-
-    :raises UsedeskUnavailable: when Airflow cannot be asked
-    """
-    with _asking_airflow():
-        store, key = _state_store(usedesk_asset(usedesk_conn_id, "delivery")), state_key(ticket_id)
-        try:
-            return reports_in(await store.aget(key))
-        except AttributeError:  # the stand-in for a supervisor of dag.test() cannot be awaited
-            return reports_in(await asyncio.to_thread(store.get, key))
-
-
-def recent_events(asset: Any) -> Iterable[Any]:
-    """List the events of an asset, oldest first; those of the last days where Airflow can tell them apart."""
-    from airflow.sdk.execution_time.context import InletEventsAccessors
-
-    events = InletEventsAccessors([asset])[asset]
-    return events.after((datetime.now(UTC) - REACH).isoformat()) if hasattr(events, "after") else events
-
-
-def reports_of(events: Iterable[Any], ticket_id: int) -> tuple[DeliveryReport, ...]:
-    """Read the reports of a ticket out of asset events."""
+def _reports_of(events: Iterable[Any], ticket_id: int) -> tuple[DeliveryReport, ...]:
     extras = (event.extra for event in events)
     return tuple(
         DeliveryReport(extra["delivery_status"], extra.get("comment_id"), extra.get("received_at", ""))
@@ -71,18 +69,13 @@ def reports_of(events: Iterable[Any], ticket_id: int) -> tuple[DeliveryReport, .
     )
 
 
-def _state_store(asset: Any) -> Any:
-    # Not the one of the context: that knows neither mapped tasks nor a connection that comes from a template.
-    from airflow.sdk.execution_time.context import AssetStateStoreAccessors
-
-    return AssetStateStoreAccessors(inlets=[asset])[asset]
-
-
 @contextmanager
-def _asking_airflow() -> Iterator[None]:
+def _airflow_errors() -> Iterator[None]:
+    """Raise any error of Airflow as UsedeskUnavailable, so that the next poll may succeed."""
     try:
         yield
     except Exception as error:
         raise UsedeskUnavailable(
-            f"Airflow could not be asked for delivery reports ({type(error).__name__})."
+            f"Airflow did not return the stored delivery reports ({type(error).__name__}). "
+            "The next poll asks for them again."
         ) from error

@@ -1,4 +1,4 @@
-"""Delivery reports as they are remembered: what the receiver writes and whoever waits for a message reads."""
+"""Delivery reports, and the form in which they are stored."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MAX_KEPT = 20
-OF_TICKETS = "ticket/"
+REPORTS = "report/"
+"""The prefix of the keys under which reports are stored."""
+MAX_STORED = 20
+"""How many reports of one ticket are stored; older ones are dropped."""
 
 
 @dataclass(frozen=True)
 class DeliveryReport:
     """
-    Hold what a messenger's provider reported of one message.
+    What the provider of a messenger reported about one message.
 
     :param status: the word of the provider, such as ``DELIVERED``
     :param comment_id: the message; None where the report does not name it
-    :param at: when the report came in, ISO 8601, UTC
+    :param at: when the report arrived, ISO 8601, UTC
     """
 
     status: str
@@ -26,19 +28,27 @@ class DeliveryReport:
 
 
 def state_key(ticket_id: int) -> str:
-    """Name the place of a ticket's reports in the state store of the asset of delivery reports."""
-    return f"{OF_TICKETS}{ticket_id}"
+    """Return the key of a ticket's reports in the state store of the asset of delivery reports."""
+    return f"{REPORTS}{ticket_id}"
 
 
 def reports_in(state: Any) -> tuple[DeliveryReport, ...]:
-    """Read reports out of the state store, oldest first; whatever else is there is no report."""
-    kept = state.get("reports") if isinstance(state, dict) else None
-    return tuple(report for row in kept or () if (report := _report(row)) is not None)
+    """
+    Return the reports in a stored value, oldest first.
+
+    :param state: what :func:`as_state` returned; anything else holds no reports
+    """
+    rows = state.get("reports") if isinstance(state, dict) else None
+    return tuple(report for row in rows or () if (report := _report(row)) is not None)
 
 
 def as_state(reports: Sequence[DeliveryReport]) -> dict[str, Any]:
-    """Write reports for the state store; of very many the newest are kept."""
-    rows = [[report.status, report.comment_id, report.at] for report in reports[-MAX_KEPT:]]
+    """
+    Return reports as a JSON value for the state store.
+
+    :param reports: oldest first; only the newest 20 are stored
+    """
+    rows = [[report.status, report.comment_id, report.at] for report in reports[-MAX_STORED:]]
     return {"reports": rows}
 
 

@@ -1,72 +1,41 @@
-"""Wait for the delivery of a message: what the sensor and the operators do alike."""
+"""Wait for the delivery of a message: what the sensor and the operators have in common."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.assets import usedesk_asset
-from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
-from airflow_provider_usedesk.compat.version import HAS_WORKING_ASSET_INLETS
-from airflow_provider_usedesk.polling.trigger_event import error_of
+from airflow_provider_usedesk.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow_provider_usedesk.polling.trigger_event import (
+    defer_timeout,
+    error_in,
+    event_for,
+    unexpected_event,
+)
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.delivery.decision import Awaited, DeliveryDecision, Source
+    from airflow_provider_usedesk.delivery.decision import AwaitedMessage, DeliveryDecision, Source
     from airflow_provider_usedesk.delivery.reports import DeliveryReport
     from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-    from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 
 log = logging.getLogger(__name__)
 
 YEAR = timedelta(days=366).total_seconds()
 
 
-def add_delivery_inlets(task: Any) -> None:
-    """Name the asset whose memory has the reports, so that Airflow knows it."""
-    task.add_inlets(_delivery_inlets(task.usedesk_conn_id, task.inlets))
-
-
-def with_delivery_inlets(partial: Any, is_wanted: Callable[[Mapping[str, Any]], bool]) -> Any:
+def wait_seconds(name: str, value: timedelta | float) -> float:
     """
-    Name that asset for a mapped task, too, whose operator is made in the worker only.
+    Return a wait time in seconds.
 
-    :param partial: what ``partial()`` returned
-    :param is_wanted: tells from the arguments whether to name it
-    """
-    given = partial.kwargs
-    for scope in (given.get("task_group"), given.get("dag")):
-        given = {**(getattr(scope, "default_args", None) or {}), **given}
-    if is_wanted(given):
-        conn_id, known = given.get("usedesk_conn_id", "usedesk_default"), given.get("inlets") or []
-        known = known if isinstance(known, (list, tuple)) else [known]
-        partial.kwargs["inlets"] = [*known, *_delivery_inlets(conn_id, known)]
-    return partial
-
-
-def _delivery_inlets(usedesk_conn_id: Any, known: Collection[Any]) -> list[Any]:
-    """
-    Return the asset, unless it is known.
-
-    None where the connection is a template, and before Airflow 3.1: in 3.0 the scheduler takes an asset that
-    is an inlet only for unused, and then fails every task that has it.
-    """
-    if not HAS_WORKING_ASSET_INLETS or not isinstance(usedesk_conn_id, str) or "{" in usedesk_conn_id:
-        return []
-    asset = usedesk_asset(usedesk_conn_id, "delivery")
-    return [] if asset in known else [asset]
-
-
-def seconds(name: str, value: timedelta | float) -> float:
-    """
-    Take a time as timedelta or in seconds.
-
-    :raises ValueError: when it is no time, none at all, or more than a year
+    :param name: the argument, for the error text
+    :param value: a timedelta or seconds, more than 0, at most a year
+    :raises ValueError: for any other value
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= YEAR:
@@ -77,19 +46,21 @@ def seconds(name: str, value: timedelta | float) -> float:
 @dataclass
 class DeliveryWait:
     """
-    Look after a message until its delivery is known.
+    A wait for the delivery of one message, in a worker or around a deferral.
 
     :param hook: reads the ticket
-    :param awaited: the message
-    :param source: where to look
-    :param deferrable: whether it goes on in the triggerer
-    :param interval: seconds between two looks
-    :param timeout: seconds after which to give up
-    :param max_failures: how many looks in a row may fail
+    :param awaited: the message, and the words that end the wait
+    :param source: where reports are read from
+    :param deferrable: whether the wait continues in the triggerer
+    :param interval: seconds between two polls
+    :param timeout: seconds after which the wait ends
+    :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached; default: 10
+    :param clock: returns the time in seconds
+    :param sleep: waits for some seconds
     """
 
     hook: UsedeskHook
-    awaited: Awaited
+    awaited: AwaitedMessage
     source: Source
     deferrable: bool
     interval: float
@@ -98,127 +69,134 @@ class DeliveryWait:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _failures: int = 0
-    _told: set[str] = field(default_factory=set)
+    _logged_words: set[str] = field(default_factory=set)
 
-    def look(self) -> dict[str, Any] | None:
+    def poll(self) -> dict[str, Any] | None:
         """
-        Look once.
+        Read the reports once.
 
-        :return: what to push to XCom when the message was delivered; None while nobody knows
-        :raises AirflowFailException: when it failed
-        :raises UsedeskError: when too many looks in a row failed
+        :return: what goes to XCom when the message was delivered; None while no report decides
+        :raises AirflowFailException: when the message failed
+        :raises UsedeskError: when too many polls in a row failed
         """
-        from airflow_provider_usedesk.delivery.decision import PASSING
+        from airflow_provider_usedesk.delivery.decision import TRANSIENT
 
         try:
             decision = self._decision()
-        except PASSING as error:
+        except TRANSIENT as error:
             self._failures += 1
             if self._failures >= self.max_failures:
                 raise
-            log.warning("Look failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
+            log.warning("Poll failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
             return None
         self._failures = 0
         return None if decision is None else self._outcome(decision)
 
-    def in_worker(self) -> dict[str, Any]:
+    def wait_in_worker(self) -> dict[str, Any]:
         """
-        Look until it is known.
+        Poll until a report decides.
 
-        :raises AirflowSensorTimeout: when the time is over
+        :return: what goes to XCom
+        :raises AirflowFailException: when the message failed
+        :raises AirflowSensorTimeout: when the timeout has passed
+        :raises UsedeskError: when too many polls in a row failed
         """
         end = self.clock() + self.timeout
-        while (seen := self.look()) is None:
+        while (outcome := self.poll()) is None:
             left = end - self.clock()
             if left <= 0:
-                raise self._too_late()
+                raise self._timeout_error()
             self.sleep(min(self.interval, left))
-        return seen
+        return outcome
 
-    def trigger(self, began: datetime) -> MessageDeliveryTrigger:
+    def trigger_kwargs(self, began: datetime) -> dict[str, Any]:
         """
-        Make the trigger that goes on.
+        Return the arguments of the ``MessageDeliveryTrigger`` that continues the wait.
 
-        :param began: when the message was looked at, UTC
+        :param began: when the last poll began, UTC; the timeout counts from then
         """
-        from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
+        return {
+            "usedesk_conn_id": self.hook.usedesk_conn_id,
+            "ticket_id": self.awaited.ticket_id,
+            "comment_id": self.awaited.comment_id,
+            "delivered_statuses": self.awaited.delivered,
+            "failed_statuses": self.awaited.failed,
+            "source": "webhook" if self._reads_webhook_reports else "poll",
+            "poll_interval": self.interval,
+            "since": began.isoformat(),
+            "deadline": (began + timedelta(seconds=self.timeout)).isoformat(),
+            "max_failures": self.max_failures,
+        }
 
-        return MessageDeliveryTrigger(
-            usedesk_conn_id=self.hook.usedesk_conn_id,
-            ticket_id=self.awaited.ticket_id,
-            comment_id=self.awaited.comment_id,
-            delivered_statuses=self.awaited.delivered,
-            failed_statuses=self.awaited.failed,
-            source="webhook" if self._hears else "poll",
-            poll_interval=self.interval,
-            since=began.isoformat(),
-            deadline=(began + timedelta(seconds=self.timeout)).isoformat(),
-            max_failures=self.max_failures,
-        )
+    @property
+    def defer_timeout(self) -> timedelta:
+        """The timeout of the deferral."""
+        return defer_timeout(self.timeout)
 
     def resume(self, event: Any) -> dict[str, Any]:
         """
-        Go on with what the trigger fired.
+        Return the outcome that the trigger fired.
 
-        :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
-        :return: what to push to XCom
+        :param event: what ``MessageDeliveryTrigger`` fired
+        :return: what goes to XCom
+        :raises AirflowFailException: when the message failed
+        :raises AirflowSensorTimeout: when the timeout has passed, and one more poll does not decide
+        :raises UsedeskError: the error that ended the wait
         """
-        from airflow_provider_usedesk.delivery.decision import judged
+        from airflow_provider_usedesk.delivery.decision import decide
         from airflow_provider_usedesk.delivery.reports import DeliveryReport
 
-        is_ours = isinstance(event, dict) and event.get("ticket_id") == self.awaited.ticket_id
-        handed = event if is_ours else {}
-        if handed.get("outcome") == "timeout":
-            return self._look_after_timeout()
-        if handed.get("outcome") == "error":
-            raise error_of(handed)
-        status, comment_id = handed.get("status"), handed.get("comment_id")
-        if handed.get("outcome") == "seen" and isinstance(status, str):
-            decision = judged([DeliveryReport(status, comment_id, "")], self.awaited)
+        event = event_for(self.awaited.ticket_id, event)
+        if event.get("outcome") == "timeout":
+            return self._poll_after_timeout()
+        if event.get("outcome") == "error":
+            raise error_in(event)
+        status, comment_id = event.get("status"), event.get("comment_id")
+        if event.get("outcome") == "seen" and isinstance(status, str):
+            decision = decide([DeliveryReport(status, comment_id, "")], self.awaited)
             if decision is not None:
                 return self._outcome(decision)
-        raise AirflowException(f"The trigger of {self.awaited.name} fired something that it never should.")
+        raise unexpected_event(f"the {self.awaited.name}")
 
     @cached_property
-    def _hears(self) -> bool:
-        """Tell whether reports are looked for that came by webhook."""
-        from airflow_provider_usedesk.delivery.report_store import why_not
+    def _reads_webhook_reports(self) -> bool:
+        from airflow_provider_usedesk.delivery.report_store import why_unavailable
 
         if self.source == "auto":
-            return why_not(self.deferrable) is None and self.hook.takes_webhooks()
+            return why_unavailable(self.deferrable) is None and self.hook.takes_webhooks()
         return self.source == "webhook"
 
     def _decision(self) -> DeliveryDecision | None:
         from airflow_provider_usedesk.delivery.decision import polled_reports
 
-        decision = self._judged(self._webhook_reports()) if self._hears else None
+        decision = self._decide(self._webhook_reports()) if self._reads_webhook_reports else None
         if decision is None and self.source != "webhook":
-            decision = self._judged(polled_reports(self.hook.ticket(self.awaited.ticket_id).comments))
+            decision = self._decide(polled_reports(self.hook.ticket(self.awaited.ticket_id).comments))
         return decision
 
     def _webhook_reports(self) -> tuple[DeliveryReport, ...]:
         from airflow_provider_usedesk.api.errors import UsedeskUnavailable
-        from airflow_provider_usedesk.delivery.report_store import read_reports
+        from airflow_provider_usedesk.delivery.report_store import ReportStore
 
         try:
-            return read_reports(self.hook.usedesk_conn_id, self.awaited.ticket_id)
+            return ReportStore(self.hook.usedesk_conn_id).load(self.awaited.ticket_id)
         except UsedeskUnavailable as error:
             if self.source == "webhook":
                 raise
-            log.warning("%s The ticket is read all the same.", error)
+            log.warning("%s This poll reads the ticket only.", error)
             return ()
 
-    def _judged(self, reports: tuple[DeliveryReport, ...]) -> DeliveryDecision | None:
-        from airflow_provider_usedesk.delivery.decision import judged_aloud
+    def _decide(self, reports: tuple[DeliveryReport, ...]) -> DeliveryDecision | None:
+        from airflow_provider_usedesk.delivery.decision import decide_and_log
 
-        return judged_aloud(reports, self.awaited, log.info, self._told)
+        return decide_and_log(reports, self.awaited, log.info, self._logged_words)
 
     def _outcome(self, decision: DeliveryDecision) -> dict[str, Any]:
         report = decision.report
         if not decision.is_delivered:
             raise AirflowFailException(
-                f"The {self.awaited.name} was not delivered: {report.status}. Look into the ticket for the "
-                "reason that the messenger gives."
+                f"The {self.awaited.name} was not delivered: {report.status}. Open the ticket in Usedesk to "
+                "see the reason that the messenger gives."
             )
         log.info("The %s is %s.", self.awaited.name, report.status)
         return {
@@ -227,17 +205,18 @@ class DeliveryWait:
             "status": report.status,
         }
 
-    def _look_after_timeout(self) -> dict[str, Any]:
-        """Look once more: much may have happened since the last look."""
+    def _poll_after_timeout(self) -> dict[str, Any]:
+        """Poll once more: a report may have arrived since the last poll of the trigger."""
         from airflow_provider_usedesk.api.errors import UsedeskError
 
         with suppress(UsedeskError):
-            seen = self.look()
-            if seen is not None:
-                return seen
-        raise self._too_late()
+            outcome = self.poll()
+            if outcome is not None:
+                return outcome
+        raise self._timeout_error()
 
-    def _too_late(self) -> AirflowSensorTimeout:
+    def _timeout_error(self) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(
-            f"No report after {self.timeout:g} s on whether the {self.awaited.name} was delivered."
+            f"No report after {self.timeout:g} s on whether the {self.awaited.name} was delivered. It may "
+            "still be delivered. Clear the task to wait again."
         )

@@ -53,7 +53,8 @@ def store_marker(mapper: Any, connection: Any, asset_event: Any) -> None:
 
 def _marker_key(extra: Any) -> str | None:
     """Return the key of the marker; None for events that are not of our subscriptions."""
-    from airflow_provider_usedesk.polling.ticket_events import SOURCE, marker_key
+    from airflow_provider_usedesk.polling.cursor_store import marker_key
+    from airflow_provider_usedesk.polling.ticket_events import SOURCE
 
     payload = extra.get("payload") if isinstance(extra, dict) and extra.get("from_trigger") else None
     if not isinstance(payload, dict) or payload.get("source") != SOURCE:
@@ -77,7 +78,8 @@ def _write_marker(connection: Connection, asset_id: int, key: str, now: datetime
 
 def _delete_old_markers(state: AssetStateTable, now: datetime) -> None:
     """Delete the markers that no subscription to the asset needs any more."""
-    from airflow_provider_usedesk.polling.ticket_events import CURSORS, MARKERS, markers_needed_since
+    from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS
+    from airflow_provider_usedesk.polling.event_cursor import markers_needed_since
 
     cursors = state.get_all(CURSORS).values()
     state.delete_older_than([MARKERS], before=markers_needed_since(cursors, now))

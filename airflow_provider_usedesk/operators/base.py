@@ -15,16 +15,11 @@ from airflow_provider_usedesk.compat.sdk import (
     BaseOperator,
     conf,
 )
-from airflow_provider_usedesk.delivery.waiter import (
-    DeliveryWait,
-    add_delivery_inlets,
-    seconds,
-    with_delivery_inlets,
-)
+from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
+from airflow_provider_usedesk.delivery.waiter import DeliveryWait, wait_seconds
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
 from airflow_provider_usedesk.operators.redacted import Redacted, plain_value
-from airflow_provider_usedesk.polling.trigger_event import GRACE
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
@@ -210,8 +205,8 @@ class SendingOperator(SendOnceOperator):
         super().__init__(**kwargs)
         self.wait_for_delivery = wait_for_delivery
         self.deferrable = deferrable
-        self.delivery_timeout = seconds("delivery_timeout", delivery_timeout)
-        self.delivery_poke_interval = seconds("delivery_poke_interval", delivery_poke_interval)
+        self.delivery_timeout = wait_seconds("delivery_timeout", delivery_timeout)
+        self.delivery_poke_interval = wait_seconds("delivery_poke_interval", delivery_poke_interval)
         if wait_for_delivery:
             add_delivery_inlets(self)
 
@@ -247,16 +242,18 @@ class SendingOperator(SendOnceOperator):
         return awaited
 
     def _wait_for_delivery(self, ticket_id: int, comment_id: int | None) -> None:
+        from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
+
         wait, began = self._delivery_wait(ticket_id, comment_id), datetime.now(UTC)
         with self._failing_for_good():
             if not self.deferrable:
-                wait.in_worker()
-            elif wait.look() is None:
+                wait.wait_in_worker()
+            elif wait.poll() is None:
                 self.defer(
-                    trigger=wait.trigger(began),
+                    trigger=MessageDeliveryTrigger(**wait.trigger_kwargs(began)),
                     method_name="execute_complete",
                     kwargs={"ticket_id": ticket_id, "comment_id": comment_id},
-                    timeout=timedelta(seconds=wait.timeout) + GRACE,
+                    timeout=wait.defer_timeout,
                 )
 
     def _delivery_wait(self, ticket_id: int, comment_id: int | None) -> DeliveryWait:

@@ -1,1 +1,1 @@
-"""Tickets that change: status decision, events and cursor, the shared poll, the client thread."""
+"""Tickets that change: the status decision, events and their cursor, the shared poll, the client thread."""

@@ -1,4 +1,4 @@
-"""Lists of what happened to tickets, one after the other."""
+"""Lists of new or changed tickets, one after the other."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.polling.client_thread import ClientThread
-from airflow_provider_usedesk.polling.ticket_events import OVERLAP, Events, Poll
+from airflow_provider_usedesk.polling.event_cursor import OVERLAP, Listing
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
     from airflow_provider_usedesk.api.records import TicketRow
     from airflow_provider_usedesk.api.settings import Settings
+    from airflow_provider_usedesk.polling.ticket_events import Events
 
 log = logging.getLogger(__name__)
 
 
 class TicketFeed:
     """
-    List what happened to the tickets of a connection.
+    The new or changed tickets of a connection.
 
-    :param events: new tickets, or changed ones
-    :param read_settings: reads the connection; asked again for each list, so that a new token counts at once
-    :param now: tells the time
-    :param sleep: waits
+    :param events: ``new`` or ``updated``
+    :param read_settings: reads the connection; called for each list, so that a new token counts at once
+    :param now: returns the current time
+    :param sleep: waits for some seconds
     """
 
     def __init__(
@@ -43,53 +44,62 @@ class TicketFeed:
         self._now = now
         self._sleep = sleep
         self._thread = ClientThread("usedesk-ticket-feed")
-        self._wait = 0.0
+        self._retry_after = 0.0
 
-    async def polls(self, interval: float) -> AsyncIterator[Poll]:
-        """List over and over, each time from where the last list that worked ended."""
-        # Far enough back for watchers that were stopped for a moment: they need no list of their own then.
+    async def listings(self, interval: float) -> AsyncIterator[Listing]:
+        """
+        Yield lists without end; each begins where the last successful list ended.
+
+        :param interval: seconds between two lists
+        """
+        # Reaches back far enough for triggers that were stopped for a moment: they need no list of their own.
         until = self._now() - OVERLAP
         while True:
-            poll = await self.poll(until - OVERLAP)
-            if poll is not None:
-                until = poll.at
-                yield poll
-            await self._sleep(max(interval, self._wait))
+            listing = await self.listing(until - OVERLAP)
+            if listing is not None:
+                until = listing.at
+                yield listing
+            await self._sleep(max(interval, self._retry_after))
 
-    async def poll(self, since: datetime) -> Poll | None:
-        """List what happened since a moment; None where Usedesk cannot be asked now."""
-        at, self._wait = self._now(), 0.0
+    async def listing(self, since: datetime) -> Listing | None:
+        """
+        Return what happened since a moment.
+
+        :return: None where Usedesk or the connection cannot be read now; the reason is logged
+        """
+        at, self._retry_after = self._now(), 0.0
         try:
             settings = await self._read_settings()
             rows = await self._thread.call(
-                settings, listed, self._events, since, lambda: self._thread.is_closed
+                settings, list_tickets, self._events, since, lambda: self._thread.is_closed
             )
         except UsedeskError as error:
-            self._wait = error.retry_after or 0.0
+            self._retry_after = error.retry_after or 0.0
             log.warning("Tickets could not be listed: %s: %s", type(error).__name__, error)
             return None
-        except Exception as error:  # whatever a secrets backend raises must not end the watching
-            log.warning("Tickets could not be listed (%s).", type(error).__name__)
+        except Exception as error:  # an unknown error of a secrets backend must not end the feed
+            log.warning("Tickets could not be listed (%s). The next list is attempted.", type(error).__name__)
             log.debug("The list failed.", exc_info=True)
             return None
-        return Poll(since, at, rows)
+        return Listing(since, at, rows)
 
     def close(self) -> None:
         self._thread.close()
 
 
-def listed(
-    client: UsedeskClient, events: Events, since: datetime, is_over: Callable[[], bool] = lambda: False
+def list_tickets(
+    client: UsedeskClient, events: Events, since: datetime, is_cancelled: Callable[[], bool] = lambda: False
 ) -> tuple[TicketRow, ...]:
     """
-    List the tickets that were made or changed since a moment, in the order in which that happened.
+    Return the tickets that were created or changed since a moment, oldest first.
 
-    :param is_over: tells that nobody wants to know any more
+    :param events: ``new`` or ``updated``
+    :param is_cancelled: returns whether to stop before the next page
     """
     if events == "new":
         pages = client.ticket_pages(created_after=since, sort="id", order="desc")
     else:
         pages = client.ticket_pages(updated_after=since, sort="last_updated_at", order="desc")
-    # Newest first: what happens meanwhile moves the others down the pages, where they still show.
-    rows = [row for page in takewhile(lambda _: not is_over(), pages) for row in page]
+    # Newest first: what happens meanwhile moves others to later pages, which are read later.
+    rows = [row for page in takewhile(lambda _: not is_cancelled(), pages) for row in page]
     return tuple(reversed(rows))

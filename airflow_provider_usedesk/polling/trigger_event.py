@@ -1,22 +1,55 @@
-"""What tasks share that wait in the triggerer: how long, and the errors that come back from there."""
+"""The events that our triggers fire for a waiting task, written in the triggerer and read in the worker."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.sdk import AirflowException
+
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.errors import UsedeskError
 
-# The trigger ends the waiting; the scheduler does only when no triggerer is running.
-GRACE = timedelta(minutes=1)
+# The trigger ends the wait itself; Airflow's own timeout counts only where no triggerer runs.
+TRIGGER_GRACE = timedelta(minutes=1)
 
 
-def error_of(event: dict[str, Any]) -> UsedeskError:
-    """Make an error again of what a trigger could only name."""
+def defer_timeout(seconds: float) -> timedelta:
+    """
+    Return the timeout of a deferral.
+
+    :param seconds: when the trigger itself ends the wait
+    """
+    return timedelta(seconds=seconds) + TRIGGER_GRACE
+
+
+def event_for(ticket_id: int, event: Any) -> dict[str, Any]:
+    """Return the event of a trigger if it is about a ticket, else an empty dict."""
+    return event if isinstance(event, dict) and event.get("ticket_id") == ticket_id else {}
+
+
+def error_event(error: UsedeskError) -> dict[str, Any]:
+    """Return the event for an error: only its class and its message survive the way through the database."""
+    return {"outcome": "error", "error": type(error).__name__, "message": str(error)}
+
+
+def error_in(event: dict[str, Any]) -> UsedeskError:
+    """Return the error that :func:`error_event` described."""
     from airflow_provider_usedesk.api import errors
 
     kind = getattr(errors, str(event.get("error")), None)
     if not isinstance(kind, type) or not issubclass(kind, errors.UsedeskError):
         kind = errors.UsedeskError
     return kind(str(event.get("message")))
+
+
+def unexpected_event(waits_for: str) -> AirflowException:
+    """
+    Return the error for an event that no trigger of ours fires for this task.
+
+    :param waits_for: what the task waits for, such as ``ticket 7``
+    """
+    return AirflowException(
+        f"The task waits for {waits_for}, but the trigger fired an event that does not belong to it. Clear "
+        "the task to wait again."
+    )

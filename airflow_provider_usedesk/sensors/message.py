@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import PokeReturnValue
-from airflow_provider_usedesk.delivery.waiter import DeliveryWait, add_delivery_inlets, with_delivery_inlets
-from airflow_provider_usedesk.links.ticket import push_ticket_url
-from airflow_provider_usedesk.polling.trigger_event import GRACE
+from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
+from airflow_provider_usedesk.delivery.waiter import DeliveryWait
+from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 
 if TYPE_CHECKING:
@@ -20,30 +20,34 @@ if TYPE_CHECKING:
 
 class MessageDeliverySensor(UsedeskSensor):
     """
-    Wait until a message was delivered (webhook of EN 51378, ``ticket`` of EN 51377).
+    Wait until a message is delivered.
 
-    Returns a dict of ids and the word that the report has: ``ticket_id``, ``comment_id``, ``status``.
+    It reads the delivery reports that Usedesk sends by webhook (see `create/ticket
+    <https://api.usedocs.com/article/51378>`__), or the comments of the ticket (`ticket
+    <https://api.usedocs.com/article/51377>`__).
 
-    Words are compared without case and separators. Reports that came before the sensor began count. Of all
-    that are known, one that says delivered outweighs any that says failed.
+    Returns a dict: ``ticket_id``, ``comment_id``, and ``status``, the word of the report.
+
+    Words are compared without case and separators. Reports from before the sensor started count. One report
+    that says delivered outweighs all that say failed.
 
     :param ticket_id: the ticket, 32 bit (templated)
     :param comment_id: the message, 32 bit; default: any message of the ticket (templated)
-    :param source: ``webhook`` for the reports that Airflow's receiver of webhooks remembers (Airflow 3.0;
-        with ``deferrable`` 3.3), ``poll`` to read the ticket, or ``auto``: the first where the connection has
-        a ``webhook_secret`` and Airflow can, with the ticket read by the worker, too; else the second;
-        default: auto
-    :param delivered_statuses: words that mean delivered; default: delivered, read, seen and the like
+    :param source: ``webhook`` to read the reports that the webhook receiver stored (Airflow 3.0; with
+        ``deferrable`` 3.3), ``poll`` to read the ticket, or ``auto``: with a ``webhook_secret`` in the
+        connection and an Airflow that can read stored reports, like ``webhook``, and in the worker the ticket
+        as well; else like ``poll``; default: auto
+    :param delivered_statuses: words that mean delivered; default: delivered, read, seen and similar words
         (templated)
     :param failed_statuses: words that fail the task at once; default: undelivered, not delivered, failed,
-        error, rejected, expired and the like (templated)
+        error, rejected, expired and similar words (templated)
     :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
-    :param max_failures: how many looks in a row may fail, where Usedesk cannot be reached or does not show
-        the ticket, before the task does; in ``reschedule`` mode only ``timeout`` counts; default: 10
-    :raises AirflowFailException: when the message failed, or an argument or the connection is wrong
+    :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached or does not show
+        the ticket, before the task fails; in ``reschedule`` mode only ``timeout`` counts; default: 10
+    :raises AirflowFailException: when the message failed, or when an argument or the connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed
-    :raises UsedeskError: of the class that says what else happened
+    :raises UsedeskError: of the class that names any other failure
     """
 
     template_fields: Sequence[str] = (
@@ -78,37 +82,46 @@ class MessageDeliverySensor(UsedeskSensor):
         return with_delivery_inlets(super().partial(**kwargs), lambda given: given.get("source") != "poll")
 
     def execute(self, context: Context) -> Any:
-        push_ticket_url(context, self._ticket_url(self._wait.awaited.ticket_id))
+        self._push_ticket_url(context, self._wait.awaited.ticket_id)
         return super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once; when the message has to be waited for in the triggerer, go there."""
-        wait, began = self._wait, datetime.now(UTC)
-        with self._failing_for_good():
-            seen = wait.look()
-            if seen is None and self.deferrable:
-                self.defer(
-                    trigger=wait.trigger(began),
-                    method_name="execute_complete",
-                    timeout=timedelta(seconds=self.timeout) + GRACE,
-                )
-        return PokeReturnValue(is_done=seen is not None, xcom_value=seen)
+        """
+        Poll once; with ``deferrable``, defer while no report decides.
+
+        :raises TaskDeferred: with a ``MessageDeliveryTrigger``
+        """
+        began = datetime.now(UTC)
+        with no_retry():
+            outcome = self._wait.poll()
+            if outcome is None and self.deferrable:
+                self._defer(began)
+        return PokeReturnValue(is_done=outcome is not None, xcom_value=outcome)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """
-        Go on with what the trigger saw.
+        Return the outcome after the deferral.
 
         :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
         """
-        with self._failing_for_good():
+        with no_retry():
             return self._wait.resume(event)
+
+    def _defer(self, began: datetime) -> None:
+        from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
+
+        self.defer(
+            trigger=MessageDeliveryTrigger(**self._wait.trigger_kwargs(began)),
+            method_name="execute_complete",
+            timeout=self._wait.defer_timeout,
+        )
 
     @cached_property
     def _wait(self) -> DeliveryWait:
         from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, checked_message
-        from airflow_provider_usedesk.delivery.report_store import why_not
+        from airflow_provider_usedesk.delivery.report_store import why_unavailable
 
-        with self._failing_for_good():
+        with no_retry():
             awaited = checked_message(
                 self.ticket_id,
                 self.comment_id,
@@ -116,7 +129,7 @@ class MessageDeliverySensor(UsedeskSensor):
                 DELIVERED if self.delivered_statuses is None else self.delivered_statuses,
                 FAILED if self.failed_statuses is None else self.failed_statuses,
                 self.max_failures,
-                no_webhooks=why_not(in_triggerer=self.deferrable),
+                webhooks_unavailable=why_unavailable(in_triggerer=self.deferrable),
             )
         return DeliveryWait(
             self.hook,

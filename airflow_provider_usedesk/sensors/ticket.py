@@ -8,13 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import (
-    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     PokeReturnValue,
 )
-from airflow_provider_usedesk.links.ticket import push_ticket_url
-from airflow_provider_usedesk.polling.trigger_event import GRACE, error_of
+from airflow_provider_usedesk.hooks.no_retry import no_retry
+from airflow_provider_usedesk.polling.trigger_event import (
+    defer_timeout,
+    error_in,
+    event_for,
+    unexpected_event,
+)
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 
 if TYPE_CHECKING:
@@ -26,11 +30,11 @@ LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 class TicketStatusSensor(UsedeskSensor):
     """
-    Wait until a ticket has one of the wanted statuses (``ticket``, EN 51377).
+    Wait until a ticket has one of the wanted statuses (`ticket <https://api.usedocs.com/article/51377>`__).
 
-    Returns what the ticket is then, as a dict with nothing that a person wrote but the tags: ``ticket_id``,
-    ``status``, ``status_name``, ``type``, ``priority``, ``client_id``, ``assignee_id``, ``group_id``,
-    ``channel_id``, ``tags``, ``last_updated_at``.
+    Returns the ticket as a dict, without texts that a person wrote except tags: ``ticket_id``, ``status``,
+    ``status_name``, ``type``, ``priority``, ``client_id``, ``assignee_id``, ``group_id``, ``channel_id``,
+    ``tags``, ``last_updated_at``.
 
     With ``deferrable=True`` all waiting tickets of one connection share one poll in the triggerer; in the
     modes ``poke`` and ``reschedule`` each sensor reads its own ticket.
@@ -41,12 +45,12 @@ class TicketStatusSensor(UsedeskSensor):
         for none; default: deleted, spam, merged (templated)
     :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
-    :param max_failures: how many looks in a row may fail, where Usedesk cannot be reached, before the task
-        does; in ``reschedule`` mode only ``timeout`` counts; default: 10
-    :raises AirflowFailException: when the ticket has one of ``failed_statuses``, or an argument or the
-        connection is wrong
+    :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached, before the task
+        fails; in ``reschedule`` mode only ``timeout`` counts; default: 10
+    :raises AirflowFailException: when the ticket has one of ``failed_statuses``, or when an argument or the
+        connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed
-    :raises UsedeskError: of the class that says what else happened
+    :raises UsedeskError: of the class that names any other failure
     """
 
     template_fields: Sequence[str] = (
@@ -72,59 +76,62 @@ class TicketStatusSensor(UsedeskSensor):
 
     def execute(self, context: Context) -> Any:
         ticket_id, _ = self._checked()
-        push_ticket_url(context, self._ticket_url(ticket_id))
+        self._push_ticket_url(context, ticket_id)
         return super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look at the ticket once; when it has to be waited for in the triggerer, go there."""
+        """
+        Read the ticket once; with ``deferrable``, defer while it has none of the statuses.
+
+        :raises TaskDeferred: with a ``TicketStatusTrigger``
+        """
         began = datetime.now(UTC)
-        looked = self._look()
-        if not looked and self.deferrable:
-            self._defer(began if looked.xcom_value else LONG_AGO)
-        return looked
+        polled = self._poll()
+        if not polled and self.deferrable:
+            self._defer(began, known_until=began if polled.xcom_value else LONG_AGO)
+        return polled
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """
-        Go on with what the trigger saw.
+        Return the ticket after the deferral.
 
         :param event: what :class:`~airflow_provider_usedesk.triggers.ticket.TicketStatusTrigger` fired
         """
         ticket_id, goal = self._checked()
-        handed = event if isinstance(event, dict) and event.get("ticket_id") == ticket_id else {}
-        if handed.get("outcome") == "timeout":
-            return self._look_after_timeout(ticket_id)
-        if handed.get("outcome") == "error":
-            with self._failing_for_good():
-                raise error_of(handed)
-        state = handed.get("state")
-        looked = self._judged(state, goal) if isinstance(state, dict) else None
-        if not looked:
-            raise AirflowException(f"The trigger of ticket {ticket_id} fired something that it never should.")
-        return looked.xcom_value
+        event = event_for(ticket_id, event)
+        if event.get("outcome") == "timeout":
+            return self._poll_after_timeout(ticket_id)
+        if event.get("outcome") == "error":
+            with no_retry():
+                raise error_in(event)
+        state = event.get("state")
+        polled = self._decide(state, goal) if isinstance(state, dict) else None
+        if not polled:
+            raise unexpected_event(f"ticket {ticket_id}")
+        return polled.xcom_value
 
-    def _look(self) -> PokeReturnValue:
+    def _poll(self) -> PokeReturnValue:
         from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnavailable
         from airflow_provider_usedesk.polling.ticket_status import status_name, ticket_state
 
         ticket_id, goal = self._checked()
         try:
-            with self._failing_for_good():
+            with no_retry():
                 ticket = self.hook.ticket(ticket_id)
         except (UsedeskUnavailable, UsedeskRateLimited) as error:
             self._failures += 1
             if self._failures >= self.max_failures:
                 raise
-            self.log.warning("Look failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
+            self.log.warning("Poll failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
             return PokeReturnValue(is_done=False)
         self._failures = 0
         self.log.info("Usedesk ticket %s is %s.", ticket_id, status_name(ticket.status))
-        return self._judged(ticket_state(ticket_id, ticket), goal)
+        return self._decide(ticket_state(ticket_id, ticket), goal)
 
-    def _defer(self, began: datetime) -> None:
+    def _defer(self, began: datetime, known_until: datetime) -> None:
         from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 
         ticket_id, goal = self._checked()
-        wait = timedelta(seconds=self.timeout)
         self.defer(
             trigger=TicketStatusTrigger(
                 usedesk_conn_id=self.usedesk_conn_id,
@@ -132,27 +139,28 @@ class TicketStatusSensor(UsedeskSensor):
                 target_statuses=goal.target,
                 failed_statuses=goal.failed,
                 poll_interval=self.poke_interval,
-                since=began.isoformat(),
-                deadline=(began + wait).isoformat(),
+                since=known_until.isoformat(),
+                deadline=(known_until + timedelta(seconds=self.timeout)).isoformat(),
                 max_failures=self.max_failures,
             ),
             method_name="execute_complete",
-            timeout=wait + GRACE,
+            timeout=defer_timeout(self.timeout),
         )
 
-    def _look_after_timeout(self, ticket_id: int) -> Any:
-        """Look once more, as Airflow does in a worker: much may have happened since the last poll."""
+    def _poll_after_timeout(self, ticket_id: int) -> Any:
+        """Poll once more, as Airflow does in a worker: the ticket may have changed since the last poll."""
         from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnavailable
 
         with suppress(UsedeskRateLimited, UsedeskUnavailable):
-            looked = self._look()
-            if looked:
-                return looked.xcom_value
+            polled = self._poll()
+            if polled:
+                return polled.xcom_value
         raise AirflowSensorTimeout(
-            f"Usedesk ticket {ticket_id} has none of the wanted statuses after {self.timeout:g} s."
+            f"Usedesk ticket {ticket_id} has none of the wanted statuses after {self.timeout:g} s. Clear the "
+            "task to wait again."
         )
 
-    def _judged(self, state: dict[str, Any], goal: Goal) -> PokeReturnValue:
+    def _decide(self, state: dict[str, Any], goal: Goal) -> PokeReturnValue:
         from airflow_provider_usedesk.polling.ticket_status import why_failed
 
         status = state.get("status")
@@ -163,5 +171,5 @@ class TicketStatusSensor(UsedeskSensor):
     def _checked(self) -> tuple[int, Goal]:
         from airflow_provider_usedesk.polling.ticket_status import checked_goal
 
-        with self._failing_for_good():
+        with no_retry():
             return checked_goal(self.ticket_id, self.target_statuses, self.failed_statuses)

@@ -1,49 +1,40 @@
-"""Turn new and changed tickets into asset events, for the watchers of assets in Airflow 3."""
+"""Fire asset events for new and changed tickets (Airflow 3)."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
 from collections.abc import AsyncIterator, Collection, Hashable
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.asset_state import trigger_store
 from airflow_provider_usedesk.compat.sdk import BaseEventTrigger, TriggerEvent
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.polling.ticket_events import (
-    CURSORS,
-    FILTERS,
-    Poll,
-    Progress,
-    checked_subscription,
-    event_id_of,
-    marker_key,
-    payload_of,
-)
+from airflow_provider_usedesk.polling.cursor_store import CursorStore, cursor_key
+from airflow_provider_usedesk.polling.ticket_events import FILTERS, checked_filter, event_id_of, payload_of
+from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.records import TicketRow
+    from airflow_provider_usedesk.polling.event_cursor import EventCursor, Listing
     from airflow_provider_usedesk.polling.ticket_events import Events
-    from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
 
 Several = int | str | Collection[int | str] | None
 
 
 class TicketEventsTrigger(BaseEventTrigger):
     """
-    Fire for each new or changed ticket that has what is asked for (``tickets``, EN 51376).
+    Fire for each new or changed ticket that passes the filters.
 
-    For an ``AssetWatcher``: ``Asset("new_tickets", watchers=[AssetWatcher(name="usedesk",
-    trigger=TicketEventsTrigger(tag="urgent"))])``. It begins with what happens after its first list. All
-    watchers of one connection with the same ``events`` and ``poll_interval`` share one list of tickets.
+    It lists tickets (`tickets <https://api.usedocs.com/article/51376>`__) and begins with what happens after
+    its first list. All triggers of one connection with the same ``events`` and ``poll_interval`` share one
+    list (Airflow 3.3). Use it in an ``AssetWatcher``: ``Asset("new_tickets",
+    watchers=[AssetWatcher(name="usedesk", trigger=TicketEventsTrigger(tag="urgent"))])``.
 
-    The payload holds ``event`` (``new`` or ``updated``), ``event_id`` (the same for the same event),
+    The payload contains ``event`` (``new`` or ``updated``), ``event_id`` (the same for the same event),
     ``usedesk_conn_id``, ``ticket_id``, ``status``, ``status_name``, ``type``, ``priority``, ``client_id``,
     ``assignee_id``, ``group_id``, ``channel_id``, ``tags``, ``created_at`` and ``last_updated_at``.
 
-    Each filter takes one value or several, of which a ticket must have one.
+    Each filter takes one value or several; a ticket must have one of them.
 
     :param events: ``new`` for new tickets, ``updated`` for tickets that changed since the last list, new ones
         included; default: new
@@ -57,7 +48,7 @@ class TicketEventsTrigger(BaseEventTrigger):
     :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``
     :param usedesk_conn_id: Airflow Connection of type usedesk
     :param poll_interval: seconds between two lists, 1 to 86400; default: 60
-    :raises ValueError: naming every faulty argument
+    :raises ValueError: naming every invalid argument
     """
 
     def __init__(
@@ -87,147 +78,108 @@ class TicketEventsTrigger(BaseEventTrigger):
         self.priority = priority
         self.usedesk_conn_id = usedesk_conn_id
         self.poll_interval = poll_interval
-        given = {name: getattr(self, name) for name in FILTERS}
-        self._interval, self._filter = checked_subscription(events, poll_interval, given)
+        filters = {name: getattr(self, name) for name in FILTERS}
+        self._interval, self._filter = checked_filter(events, poll_interval, filters)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        given = {
+        arguments = {
             "events": self.events,
-            **{name: _in_order(getattr(self, name)) for name in FILTERS},
+            **{name: _as_json(getattr(self, name)) for name in FILTERS},
             "usedesk_conn_id": self.usedesk_conn_id,
             "poll_interval": self.poll_interval,
         }
-        return f"{type(self).__module__}.{type(self).__qualname__}", given
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     def shared_stream_key(self) -> Hashable:
-        """Share one list of tickets with the other watchers of the connection (Airflow 3.3)."""
+        """Return the same key for all triggers that share one list of tickets (Airflow 3.3)."""
         return ("usedesk", self.usedesk_conn_id, self.events, self._interval)
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Poll]:
-        """List what happened, over and over."""
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Listing]:
+        """Yield lists of tickets without end."""
         trigger = cls(**kwargs)
-        feed = await trigger._feed()
+        feed = trigger._feed()
         try:
-            async for poll in feed.polls(trigger._interval):
-                yield poll
+            async for listing in feed.listings(trigger._interval):
+                yield listing
         finally:
             feed.close()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """List and fire alone: before Airflow 3.3 no list is shared."""
+        """List and fire alone: before Airflow 3.3 triggers share no list."""
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Poll]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[Listing]
+    ) -> AsyncIterator[TriggerEvent]:
         """
-        Fire for what matters to this watcher, once.
+        Fire once for each ticket that passes the filters.
 
-        An event is stored by another process, at some later moment. Beside it, in the same transaction, its
-        id is noted in the state store of the asset; only over noted events the position moves on.
+        Another process stores an event, at some later moment. In the same transaction it stores a marker with
+        the event's id in the state store of the asset; the cursor advances only over marked events.
         """
-        states = _states(self)
-        progress = Progress.from_state(await states.get(self._place), _now())
+        store = CursorStore(trigger_store(self), self.usedesk_conn_id, self._cursor_key)
+        cursor = await store.load(_now())
         async for shared in shared_stream:
-            poll = await self._complete(shared, progress)
-            if poll is None:
+            listing = await self._complete(shared, cursor)
+            if listing is None:
                 continue
-            async for row in self._to_fire(poll, progress, states):
-                progress.fired(event_id_of(self.events, row), poll.at)
+            async for row in self._to_fire(listing, cursor, store):
+                cursor.add_fired(event_id_of(self.events, row), listing.at)
                 yield TriggerEvent(payload_of(self.events, self.usedesk_conn_id, row))  # type: ignore[no-untyped-call]
-            await self._move_on(poll, progress, states)
+            await self._confirm_stored(listing.at, cursor, store)
+            cursor.advance_to(listing.at)
+            await store.save(cursor)
 
-    async def _to_fire(self, poll: Poll, progress: Progress, states: _States) -> AsyncIterator[TicketRow]:
-        rows = {event_id_of(self.events, row): row for row in poll.rows if self._filter.takes(row)}
-        if progress.seen_until is None:
-            progress.begin(poll, rows)
+    async def _to_fire(
+        self, listing: Listing, cursor: EventCursor, store: CursorStore
+    ) -> AsyncIterator[TicketRow]:
+        rows = {event_id_of(self.events, row): row for row in listing.rows if self._filter.accepts(row)}
+        if cursor.listed_until is None:
+            cursor.begin(listing, rows)
         for event_id, row in rows.items():
-            if event_id in progress.known:
+            if event_id in cursor.known:
                 continue
-            if await states.is_noted(self._marker_key(event_id)):
-                progress.known[event_id] = poll.at
+            if await store.is_marked(event_id):
+                cursor.known[event_id] = listing.at
             else:
                 yield row
 
-    async def _move_on(self, poll: Poll, progress: Progress, states: _States) -> None:
-        for event_id in list(progress.unconfirmed):
-            if await states.is_noted(self._marker_key(event_id)):
-                progress.stored(event_id, poll.at)
-            elif progress.is_overdue(event_id, poll.at):
-                del progress.unconfirmed[event_id]
-                if states.are_there:
-                    self.log.warning("It is not known whether event %s was stored.", event_id)
+    async def _confirm_stored(self, at: datetime, cursor: EventCursor, store: CursorStore) -> None:
+        for event_id in list(cursor.unconfirmed):
+            if await store.is_marked(event_id):
+                cursor.confirm(event_id, at)
+            elif cursor.is_overdue(event_id, at):
+                del cursor.unconfirmed[event_id]
+                if store.is_available:
+                    self.log.warning(
+                        "Airflow did not confirm that it stored event %s. It may be lost.", event_id
+                    )
             else:
-                break  # those after it are stored later
-        progress.move_to(poll.at)
-        await states.set(self._place, progress.as_state())
+                break  # Airflow stores later events later.
 
-    async def _complete(self, poll: Poll, progress: Progress) -> Poll | None:
-        """List alone where the shared list reaches back too little, after a longer break, or too far."""
-        since = progress.list_needed(poll)
+    async def _complete(self, shared: Listing, cursor: EventCursor) -> Listing | None:
+        """Return the shared list, or an own list where the shared one begins too late or too early."""
+        since = cursor.own_list_since(shared)
         if since is None:
-            return poll
-        feed = await self._feed()
+            return shared
+        feed = self._feed()
         try:
-            return await feed.poll(since)
+            return await feed.listing(since)
         finally:
             feed.close()
 
-    async def _feed(self) -> TicketFeed:
-        # It loads requests, which takes so long that it would stop the loop.
-        module = await asyncio.to_thread(import_module, "airflow_provider_usedesk.polling.ticket_feed")
+    def _feed(self) -> TicketFeed:
         hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
-        feed: TicketFeed = module.TicketFeed(self.events, hook.asettings)
-        return feed
+        return TicketFeed(self.events, hook.asettings)
 
     @property
-    def _place(self) -> str:
-        """Return the key of the cursor, which is the same for the same subscription."""
-        wanted = {name: sorted(values, key=str) for name, values in self._filter.wanted.items()}
-        subscription = json.dumps([self.usedesk_conn_id, self.events, wanted], sort_keys=True)
-        return f"{CURSORS}{hashlib.sha256(subscription.encode()).hexdigest()[:16]}"
-
-    def _marker_key(self, event_id: str) -> str:
-        return marker_key(self.usedesk_conn_id, event_id)
+    def _cursor_key(self) -> str:
+        return cursor_key(self.usedesk_conn_id, self.events, self._filter)
 
 
-class _States:
-    """
-    Read and write the state stores of all assets that a trigger serves.
-
-    :param stores: one for each asset; none before Airflow 3.3
-    """
-
-    def __init__(self, stores: list[Any]) -> None:
-        self._stores = stores
-
-    @property
-    def are_there(self) -> bool:
-        return bool(self._stores)
-
-    async def get(self, key: str) -> Any:
-        for store in self._stores:
-            if (value := await store.aget(key)) is not None:
-                return value
-        return None
-
-    async def set(self, key: str, value: Any) -> None:
-        for store in self._stores:
-            await store.aset(key, value)
-
-    async def is_noted(self, key: str) -> bool:
-        return await self.get(key) is not None
-
-
-def _states(trigger: Any) -> _States:
-    accessors = getattr(trigger, "asset_state_store", None)
-    if accessors is None:
-        return _States([])
-    # A trigger is not told which assets it serves; with several of them only these two know.
-    return _States([*accessors._by_name.values(), *accessors._by_uri.values()])
-
-
-def _in_order(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, (list, tuple, set, frozenset)) else value
 
 

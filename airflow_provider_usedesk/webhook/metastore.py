@@ -27,7 +27,7 @@ from airflow_provider_usedesk.compat.asset_state_db import (
 )
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.delivery.reports import (
-    OF_TICKETS,
+    REPORTS,
     DeliveryReport,
     as_state,
     reports_in,
@@ -174,7 +174,7 @@ def clean_up(session: Session, before: datetime) -> None:
     :param before: values written before this moment are deleted
     """
     if HAS_STATE_STORES:
-        delete_old_states(session, "usedesk://", (SEEN_EVENTS, OF_TICKETS), before)
+        delete_old_states(session, "usedesk://", (SEEN_EVENTS, REPORTS), before)
 
 
 def _one_per_event(webhooks: Iterable[PendingWebhook]) -> Collection[PendingWebhook]:

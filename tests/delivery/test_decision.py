@@ -12,9 +12,9 @@ from airflow_provider_usedesk.delivery.decision import (
     DELIVERED,
     FAILED,
     checked_message,
+    decide,
     default_message,
-    judged,
-    plain_words,
+    normalized_words,
     polled_reports,
     unknown_words,
 )
@@ -28,8 +28,8 @@ def report(status, comment_id=OURS):
 
 
 def outcome(*words, comment_id=OURS):
-    verdict = judged(list(map(report, words)), default_message(7, comment_id))
-    return None if verdict is None else verdict.is_delivered
+    decision = decide(list(map(report, words)), default_message(7, comment_id))
+    return None if decision is None else decision.is_delivered
 
 
 def checked(**arguments):
@@ -77,22 +77,22 @@ def test_repeated_failures_are_a_failure():
 
 
 def test_the_newest_of_the_telling_reports_is_returned():
-    verdict = judged([report("DELIVERED"), report("READ"), report("SENT")], default_message(7, OURS))
-    assert verdict.report.status == "READ"
+    decision = decide([report("DELIVERED"), report("READ"), report("SENT")], default_message(7, OURS))
+    assert decision.report.status == "READ"
 
 
 def test_reports_on_other_messages_do_not_count():
     reports = [report("DELIVERED", OTHER), report("FAILED", OTHER)]
-    assert judged(reports, default_message(7, OURS)) is None
+    assert decide(reports, default_message(7, OURS)) is None
     assert unknown_words([report("SENT", OTHER)], default_message(7, OURS)) == set()
 
 
 def test_a_report_that_names_no_message_counts():
-    assert judged([report("FAILED", None)], default_message(7, OURS)).is_delivered is False
+    assert decide([report("FAILED", None)], default_message(7, OURS)).is_delivered is False
 
 
 def test_without_a_message_all_reports_of_the_ticket_count():
-    assert judged([report("DELIVERED", OTHER)], default_message(7, None)).is_delivered is True
+    assert decide([report("DELIVERED", OTHER)], default_message(7, None)).is_delivered is True
 
 
 class TestComments:
@@ -122,8 +122,8 @@ class TestComments:
             Comment(11, author="trigger", type="error"),
             Comment(12, author="user", type="public"),
         ]
-        assert judged(polled_reports(comments), default_message(7, 12)) is None
-        assert judged(polled_reports(comments), default_message(7, 10)).is_delivered is False
+        assert decide(polled_reports(comments), default_message(7, 12)) is None
+        assert decide(polled_reports(comments), default_message(7, 10)).is_delivered is False
 
     def test_what_the_client_wrote_and_what_agents_see_is_no_message(self):
         comments = [
@@ -137,7 +137,7 @@ class TestComments:
             Comment(11, author="user", type="public", delivered=True),
             Comment(12, author="trigger", type="error"),
         ]
-        assert judged(polled_reports(comments), default_message(7, None)).is_delivered is True
+        assert decide(polled_reports(comments), default_message(7, None)).is_delivered is True
 
 
 class TestArguments:
@@ -145,7 +145,7 @@ class TestArguments:
         "words", ["Read, SEEN", ["read", "seen"], {"READ", "Seen"}, "['read', 'seen']", ("read", "s-e-e-n")]
     )
     def test_words_in_any_form(self, words):
-        assert plain_words(words) == {"read", "seen"}
+        assert normalized_words(words) == {"read", "seen"}
 
     def test_ids_in_any_form(self):
         assert (checked(ticket_id="7", comment_id="11").ticket_id, checked(comment_id=11).comment_id) == (
@@ -179,7 +179,7 @@ class TestArguments:
             checked(**{name: nothing})
 
     def test_a_word_cannot_be_both(self):
-        with pytest.raises(UsedeskInvalidRequest, match="failed_statuses: notread stand in"):
+        with pytest.raises(UsedeskInvalidRequest, match="failed_statuses: notread is also in"):
             checked(delivered=["not read"], failed=["failed", "NOT_READ"])
 
     @pytest.mark.parametrize("number", [0, -1, True, 1.5, "3", None])
@@ -188,6 +188,6 @@ class TestArguments:
             checked(max_failures=number)
 
     def test_webhooks_only_where_airflow_can(self):
-        checked(source="auto", no_webhooks="needs Airflow 3.0 or newer")
+        checked(source="auto", webhooks_unavailable="needs Airflow 3.0 or newer")
         with pytest.raises(UsedeskInvalidRequest, match="source: webhook needs Airflow 3.0 or newer"):
-            checked(source="webhook", no_webhooks="needs Airflow 3.0 or newer")
+            checked(source="webhook", webhooks_unavailable="needs Airflow 3.0 or newer")

@@ -86,7 +86,7 @@ def extras(airflow):
 
 
 def remembered(airflow):
-    return {key for (key,) in rows(airflow, "SELECT key FROM asset_state_store WHERE key LIKE 'ticket/%'")}
+    return {key for (key,) in rows(airflow, "SELECT key FROM asset_state_store WHERE key LIKE 'report/%'")}
 
 
 def runs(airflow, dag=DAG):
@@ -193,7 +193,7 @@ def test_every_report_that_was_answered_is_there_after_the_api_server_was_killed
 
 
 def test_each_new_ticket_is_one_event_although_the_triggerer_was_killed(airflow, sandbox):
-    until(lambda: rows(airflow, "SELECT 1 FROM asset_state_store WHERE key LIKE 'watcher/%'"), 120)
+    until(lambda: rows(airflow, "SELECT 1 FROM asset_state_store WHERE key LIKE 'cursor/%'"), 120)
     with UsedeskClient.connect(sandbox.token, sandbox.url) as client:
 
         def make(tag):

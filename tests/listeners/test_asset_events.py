@@ -16,7 +16,7 @@ from sqlalchemy import delete, event, select, update
 
 from airflow_provider_usedesk.listeners import asset_events
 from airflow_provider_usedesk.plugin import UsedeskPlugin
-from airflow_provider_usedesk.polling.ticket_events import CURSORS, MARKERS
+from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS
 
 EXTRA = {
     "from_trigger": True,

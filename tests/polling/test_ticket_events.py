@@ -14,19 +14,16 @@ pytest.importorskip("airflow.sdk", reason="assets are watched on Airflow 3 only"
 from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskUnavailable
 from airflow_provider_usedesk.api.records import TicketRow
 from airflow_provider_usedesk.polling import ticket_feed
-from airflow_provider_usedesk.polling.ticket_events import (
-    CURSORS,
-    KEPT_FOR,
-    LONGEST,
-    MARKERS,
+from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS, marker_key
+from airflow_provider_usedesk.polling.event_cursor import (
+    MARKER_RETENTION,
+    MAX_CURSOR_AGE,
     OVERLAP,
-    Poll,
-    Progress,
-    event_id_of,
-    marker_key,
+    EventCursor,
+    Listing,
     markers_needed_since,
-    payload_of,
 )
+from airflow_provider_usedesk.polling.ticket_events import event_id_of, payload_of
 from airflow_provider_usedesk.triggers import ticket_events
 from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
 
@@ -69,9 +66,9 @@ class World:
         seen = [one for one, at in self.made.items() if since <= at <= self.now - LAG]
         return tuple(TicketRow(id=one, tags=("a",), channel_id=1) for one in seen)
 
-    async def poll(self, since):
+    async def listing(self, since):
         self.lists += 1
-        return Poll(since, self.now, self.rows(since))
+        return Listing(since, self.now, self.rows(since))
 
     def close(self):
         pass
@@ -93,7 +90,7 @@ class Stores:
 
 
 def trigger_in(world, monkeypatch, **given):
-    async def feed(self):
+    def feed(self):
         return world
 
     monkeypatch.setattr(TicketEventsTrigger, "_feed", feed)
@@ -110,7 +107,7 @@ async def live(world, trigger, minutes, each_minute=lambda: None):
         until = world.now - OVERLAP
         for _ in range(minutes):
             each_minute()
-            poll = await world.poll(until - OVERLAP)
+            poll = await world.listing(until - OVERLAP)
             until = poll.at
             yield poll
             world.store_all()
@@ -253,7 +250,7 @@ def test_a_shared_list_that_reaches_back_to_forgotten_events_fires_none_again(mo
     before = list(world.stored)
 
     async def polls():
-        yield await world.poll(START)
+        yield await world.listing(START)
 
     async def fired():
         return [event async for event in trigger.filter_shared_stream(polls())]
@@ -269,7 +266,12 @@ def test_notes_are_needed_as_far_back_as_the_watcher_that_is_last():
         return {"at": (START - age).isoformat()}
 
     assert timedelta(hours=1) < since(position(MINUTE), position(timedelta(hours=1))) < timedelta(hours=2)
-    assert since(position(2 * KEPT_FOR)) == since() == since(position(MINUTE), "unreadable") == KEPT_FOR
+    assert (
+        since(position(2 * MARKER_RETENTION))
+        == since()
+        == since(position(MINUTE), "unreadable")
+        == MARKER_RETENTION
+    )
 
 
 def test_memory_and_state_do_not_grow(monkeypatch):
@@ -289,7 +291,7 @@ def test_memory_and_state_do_not_grow(monkeypatch):
 
 def test_a_position_of_long_ago_is_not_gone_back_to():
     state = {"at": (START - timedelta(days=90)).isoformat(), "left_out": []}
-    assert Progress.from_state(state, START).seen_until == START - LONGEST
+    assert EventCursor.from_state(state, START).listed_until == START - MAX_CURSOR_AGE
 
 
 def test_an_event_that_is_not_known_to_be_stored_holds_the_position_for_a_while(monkeypatch):
@@ -332,18 +334,18 @@ def test_the_state_store_is_asked_no_more_than_it_must_be(monkeypatch):
 
 
 def test_a_list_that_was_asked_for_earlier_does_not_move_the_position_back():
-    progress = Progress(START)
-    progress.move_to(START - MINUTE)
-    assert progress.seen_until == START
+    cursor = EventCursor(START)
+    cursor.advance_to(START - MINUTE)
+    assert cursor.listed_until == START
 
 
 def test_a_long_row_of_events_is_waited_for_as_long_as_it_is_being_stored():
-    progress = Progress(START)
+    cursor = EventCursor(START)
     for event_id in ("new/1", "new/2"):
-        progress.fired(event_id, START)
-    progress.stored("new/1", START + 9 * MINUTE)
-    assert not progress.is_overdue("new/2", START + 18 * MINUTE)
-    assert progress.is_overdue("new/2", START + 20 * MINUTE)
+        cursor.add_fired(event_id, START)
+    cursor.confirm("new/1", START + 9 * MINUTE)
+    assert not cursor.is_overdue("new/2", START + 18 * MINUTE)
+    assert cursor.is_overdue("new/2", START + 20 * MINUTE)
 
 
 def test_a_ticket_that_was_never_changed_has_an_event_of_its_making():
@@ -392,7 +394,7 @@ def test_a_ticket_must_have_one_value_of_each_filter(filters, matches):
         type="question",
         priority="urgent",
     )
-    assert TicketEventsTrigger(**filters)._filter.takes(row) is matches
+    assert TicketEventsTrigger(**filters)._filter.accepts(row) is matches
 
 
 def test_all_faults_are_named_at_once():
@@ -414,7 +416,7 @@ def test_it_is_the_same_trigger_after_the_database():
     assert path.endswith("TicketEventsTrigger")
     again = TicketEventsTrigger(**json.loads(json.dumps(given)))
     assert again.serialize() == trigger.serialize()
-    assert again._place == trigger._place
+    assert again._cursor_key == trigger._cursor_key
     assert again.shared_stream_key() == trigger.shared_stream_key()
     other = TicketEventsTrigger(usedesk_conn_id="other", tag="a", poll_interval=5)
     assert other.shared_stream_key() != trigger.shared_stream_key()
@@ -432,9 +434,9 @@ class Client:
 
 def test_a_list_reads_all_pages_newest_first_and_gives_the_oldest_first():
     client = Client()
-    assert [row.id for row in ticket_feed.listed(client, "new", START)] == [1, 2, 3]
-    assert [row.id for row in ticket_feed.listed(client, "updated", START)] == [1, 2, 3]
-    assert ticket_feed.listed(client, "new", START, lambda: True) == ()
+    assert [row.id for row in ticket_feed.list_tickets(client, "new", START)] == [1, 2, 3]
+    assert [row.id for row in ticket_feed.list_tickets(client, "updated", START)] == [1, 2, 3]
+    assert ticket_feed.list_tickets(client, "new", START, lambda: True) == ()
     assert client.asked[:2] == [
         {"created_after": START, "sort": "id", "order": "desc"},
         {"updated_after": START, "sort": "last_updated_at", "order": "desc"},
@@ -463,7 +465,7 @@ def test_a_feed_goes_on_after_errors_from_where_the_last_list_ended(caplog):
     async def two():
         feed = ticket_feed.TicketFeed("new", settings, lambda: now[0], sleep)
         feed._thread = Thread()
-        polls = feed.polls(60)
+        polls = feed.listings(60)
         return [await anext(polls), await anext(polls)]
 
     first, second = asyncio.run(two())

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.assets import usedesk_asset
+from airflow_provider_usedesk.compat import inlets
 from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -27,7 +28,7 @@ from airflow_provider_usedesk.compat.version import (
     HAS_STATE_STORES,
     HAS_WORKING_ASSET_INLETS,
 )
-from airflow_provider_usedesk.delivery import report_store, waiter
+from airflow_provider_usedesk.delivery import report_store
 from airflow_provider_usedesk.delivery.decision import default_message
 from airflow_provider_usedesk.delivery.reports import DeliveryReport
 from airflow_provider_usedesk.delivery.waiter import DeliveryWait
@@ -130,19 +131,19 @@ def read_reports(monkeypatch):
     def read_reports(*looks):
         looks = list(looks)
 
-        def look(conn_id, ticket_id):
-            assert (conn_id, ticket_id) == ("usedesk_default", TICKET)
+        def look(store, ticket_id):
+            assert (store._asset.uri, ticket_id) == ("usedesk://usedesk_default/delivery", TICKET)
             words = looks.pop(0) if len(looks) > 1 else looks[0]
             if isinstance(words, Exception):
                 raise words
             return tuple(DeliveryReport(word, MESSAGE, "") for word in words)
 
-        async def alook(conn_id, ticket_id):
-            return look(conn_id, ticket_id)
+        async def alook(store, ticket_id):
+            return look(store, ticket_id)
 
-        monkeypatch.setattr(report_store, "why_not", lambda in_triggerer: None)
-        monkeypatch.setattr(report_store, "read_reports", look)
-        monkeypatch.setattr(report_store, "aread_reports", alook)
+        monkeypatch.setattr(report_store, "why_unavailable", lambda in_triggerer: None)
+        monkeypatch.setattr(report_store.ReportStore, "load", look)
+        monkeypatch.setattr(report_store.ReportStore, "aload", alook)
         return looks
 
     return read_reports
@@ -338,7 +339,7 @@ class TestSource:
         assert [asset.uri for asset in unmapped.inlets] == uris
 
     def test_airflow_3_0_gets_no_inlet_of_which_its_scheduler_thinks_that_nobody_uses_it(self, monkeypatch):
-        monkeypatch.setattr(waiter, "HAS_WORKING_ASSET_INLETS", False)
+        monkeypatch.setattr(inlets, "HAS_WORKING_ASSET_INLETS", False)
         assert sensor(source="webhook").inlets == []
 
 
@@ -381,14 +382,14 @@ class TestTheMemoryOfAirflow:
     def test_one_that_comes_meanwhile_counts(
         self, run_dag, usedesk, receive, monkeypatch, deferrable, word, state
     ):
-        name = "aread_reports" if deferrable else "read_reports"
-        looked, read = threading.Event(), getattr(report_store, name)
+        name = "aload" if deferrable else "load"
+        looked, read = threading.Event(), getattr(report_store.ReportStore, name)
 
         def look(*args):
             looked.set()
             return read(*args)
 
-        monkeypatch.setattr(report_store, name, look)
+        monkeypatch.setattr(report_store.ReportStore, name, look)
 
         def report():
             looked.wait(60)
@@ -518,7 +519,7 @@ class TestResuming:
     def test_checks_what_it_is_handed(self, connection, event):
         if isinstance(event, dict):
             event = {"ticket_id": TICKET, **event}
-        with pytest.raises((AirflowException, errors.UsedeskError), match=r"never should|None"):
+        with pytest.raises((AirflowException, errors.UsedeskError), match=r"does not belong|None"):
             self.sensor().execute_complete({}, event=event)
 
 
@@ -566,8 +567,9 @@ class TestTrigger:
         monkeypatch.setattr(MessageDeliveryTrigger, "log", log)
         read_reports(["HANDED OVER"], ["HANDED OVER"], ["HANDED OVER", "Delivered"])
         self.fired(source="webhook")
+        unknown = "This means neither delivered nor failed."
         assert logged == [
-            "A report on message of ticket 77 says 'HANDED OVER', which ends no waiting.",
+            f"A report on the message of ticket 77 says 'HANDED OVER'. {unknown}",
             "The message of ticket 77 is Delivered.",
         ]
 
@@ -636,12 +638,12 @@ class TestInTheWorker:
 
     def test_looks_at_once_and_then_in_intervals(self, ticket):
         ticket(shown(), shown(), DELIVERED)
-        assert self.wait().in_worker()["status"] == "delivered"
+        assert self.wait().wait_in_worker()["status"] == "delivered"
         assert self.slept == [30, 30]
 
     def test_the_last_look_is_at_the_end(self, ticket):
         requests = ticket(shown())
         with pytest.raises(AirflowSensorTimeout, match="after 100 s"):
-            self.wait().in_worker()
+            self.wait().wait_in_worker()
         assert self.slept == [30, 30, 30, 10]
         assert requests() == 5

@@ -26,7 +26,7 @@ from airflow_provider_usedesk.compat.sdk import (
 )
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.polling import shared_poll
-from airflow_provider_usedesk.polling.ticket_status import Subscription
+from airflow_provider_usedesk.polling.poll_plan import Subscription
 from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
 from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 from tests.support.airflow import TOKEN
@@ -98,13 +98,13 @@ async def stop(*waiting):
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-def watching(ticket_id, read_settings):
+def subscribe(ticket_id, read_settings):
     """Subscription a ticket that nobody has looked at for long."""
     long_ago = datetime.fromisoformat(LONG_AGO)
     watch = Subscription(
-        ticket_id, frozenset({2, 3}), timedelta(seconds=0.05), known_until=long_ago, tried_at=long_ago
+        ticket_id, frozenset({2, 3}), timedelta(seconds=0.05), known_until=long_ago, read_at=long_ago
     )
-    return shared_poll.watching("usedesk_default", read_settings, watch)
+    return shared_poll.subscribe("usedesk_default", read_settings, watch)
 
 
 def poll_threads():
@@ -421,7 +421,7 @@ class TestTrigger:
             loop.set_default_executor(ThreadPoolExecutor(1))
             loop.run_in_executor(None, end.wait)
             try:
-                async with watching(ticket_id, read_settings) as poll_results:
+                async with subscribe(ticket_id, read_settings) as poll_results:
                     return await asyncio.wait_for(poll_results.get(), 20)
             finally:
                 end.set()
@@ -439,14 +439,14 @@ class TestTrigger:
 
         async def look():
             task.set("the first")
-            async with watching(17, read_settings) as poll_results:
+            async with subscribe(17, read_settings) as poll_results:
                 await asyncio.wait_for(poll_results.get(), 20)
 
         asyncio.run(look())
         assert set(belongs_to) == {"none"}
 
     def test_requests_is_not_loaded_in_the_thread_of_the_loop(self, trigger, make_ticket, monkeypatch):
-        name = "airflow_provider_usedesk.polling.shared_poll"
+        name = "airflow_provider_usedesk.api.client"
         threads = []
 
         class Importing:
@@ -477,7 +477,7 @@ class TestTrigger:
                 raise RuntimeError("for the test")
 
             with monkeypatch.context() as patch:
-                patch.setattr(shared_poll.TicketPoll, "_poll", die)
+                patch.setattr(shared_poll.SharedPoll, "_poll", die)
                 first = asyncio.create_task(fired(trigger(make_ticket(status=2))))
                 await died.wait()
             return await asyncio.gather(first, fired(trigger(make_ticket(status=2))))

@@ -44,11 +44,11 @@ def seconds_to_fire(trigger):
 
 
 def test_none_fires_before_airflow_saw_the_end_of_the_worker(trigger, monkeypatch):
-    monkeypatch.setattr(base, "SETTLING_SECONDS", 0.3)
+    monkeypatch.setattr(base, "MIN_DEFERRAL_SECONDS", 0.3)
     trigger.trigger_id = 1
     assert seconds_to_fire(trigger) >= 0.3
 
 
 def test_dag_test_need_not_wait_for_that(trigger, monkeypatch):
-    monkeypatch.setattr(base, "SETTLING_SECONDS", 3600)
+    monkeypatch.setattr(base, "MIN_DEFERRAL_SECONDS", 3600)
     assert seconds_to_fire(trigger) < 30

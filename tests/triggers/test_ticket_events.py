@@ -14,7 +14,7 @@ pytest.importorskip("airflow.sdk", reason="assets are watched on Airflow 3 only"
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.client import UsedeskClient
-from airflow_provider_usedesk.polling.ticket_events import marker_key
+from airflow_provider_usedesk.polling.cursor_store import marker_key
 from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
 
 

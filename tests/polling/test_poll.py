@@ -15,8 +15,8 @@ from airflow_provider_usedesk.api.errors import (
     UsedeskUnavailable,
 )
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
-from airflow_provider_usedesk.polling.shared_poll import MAX_PAGES, see
-from airflow_provider_usedesk.polling.ticket_status import PollPlan, Subscription
+from airflow_provider_usedesk.polling.poll import MAX_PAGES, run_poll
+from airflow_provider_usedesk.polling.poll_plan import PollPlan, Subscription
 
 BEFORE = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOW = BEFORE + timedelta(minutes=1)
@@ -45,27 +45,26 @@ class Client:
         return TicketDetails(id=ticket_id, status=3)
 
 
-def look(since=BEFORE, read=()):
+def plan(since=BEFORE, read=()):
     return PollPlan(since, frozenset({3, 2}), read)
 
 
 def subscription(ticket_id, known_until=BEFORE):
-    return Subscription(ticket_id, frozenset({2}), timedelta(minutes=1), known_until, tried_at=BEFORE)
+    return Subscription(ticket_id, frozenset({2}), timedelta(minutes=1), known_until, read_at=BEFORE)
 
 
-def of(seen, ticket_id):
-    return seen.of(subscription(ticket_id))
+def of(result, ticket_id):
+    return result.of(subscription(ticket_id))
 
 
-def known_after(seen, ticket_id, **known):
-    watched = subscription(ticket_id, **known)
-    seen.note(watched, NOW)
-    return watched.known_until == NOW, watched.tried_at == NOW
+def known_after(result, ticket_id, **known):
+    after = result.applied_to(subscription(ticket_id, **known), NOW)
+    return after.known_until == NOW, after.read_at == NOW
 
 
 def test_the_list_goes_back_a_little_further_and_is_taken_newest_first():
     client = Client(pages=[[1]])
-    see(client, look())
+    run_poll(client, plan())
     [filters] = client.asked
     assert BEFORE - timedelta(hours=1) < filters["updated_after"] < BEFORE
     assert (filters["fstatus"], filters["sort"], filters["order"]) == ([2, 3], "last_updated_at", "desc")
@@ -73,69 +72,69 @@ def test_the_list_goes_back_a_little_further_and_is_taken_newest_first():
 
 def test_no_list_when_all_are_read():
     client = Client(there=[1, 2])
-    seen = see(client, look(since=None, read=(1, 2)))
+    result = run_poll(client, plan(since=None, read=(1, 2)))
     assert client.asked == [1, 2]
-    assert [of(seen, number).status for number in (1, 2)] == [3, 3]
+    assert [of(result, number).status for number in (1, 2)] == [3, 3]
 
 
 def test_after_a_whole_list_nothing_can_have_been_missed():
-    seen = see(Client(pages=[[1], [2]]), look())
-    assert known_after(seen, 1) == known_after(seen, 17) == (True, False)
-    assert (of(seen, 2).status, of(seen, 17)) == (2, None)
+    result = run_poll(Client(pages=[[1], [2]]), plan())
+    assert known_after(result, 1) == known_after(result, 17) == (True, False)
+    assert (of(result, 2).status, of(result, 17)) == (2, None)
 
 
 def test_a_whole_list_tells_nothing_of_the_time_before_it():
-    seen = see(Client(pages=[[1]], broken=[17]), look(read=(17,)))
-    assert known_after(seen, 17, known_until=BEFORE - timedelta(days=1)) == (False, True)
+    result = run_poll(Client(pages=[[1]], broken=[17]), plan(read=(17,)))
+    assert known_after(result, 17, known_until=BEFORE - timedelta(days=1)) == (False, True)
 
 
 def test_a_list_with_too_many_pages_leaves_it_open():
     pages = [[number] for number in range(MAX_PAGES + 1)]
-    seen = see(Client(pages=pages, there=[17]), look(read=(17,)))
-    assert known_after(seen, 99) == (False, False)
-    assert known_after(seen, 17) == (True, True)
+    result = run_poll(Client(pages=pages, there=[17]), plan(read=(17,)))
+    assert known_after(result, 99) == (False, False)
+    assert known_after(result, 17) == (True, True)
 
 
 def test_what_was_seen_before_something_broke_counts():
     broken = Client(pages=[[1], [5]], broken=[[5]], there=[17])
-    seen = see(broken, look(read=(17,)))
-    assert of(seen, 1).status == 2
-    assert isinstance(of(seen, 2), UsedeskUnavailable)
-    assert (known_after(seen, 1), known_after(seen, 2)) == ((True, False), (False, False))
+    result = run_poll(broken, plan(read=(17,)))
+    assert of(result, 1).status == 2
+    assert isinstance(of(result, 2), UsedeskUnavailable)
+    assert (known_after(result, 1), known_after(result, 2)) == ((True, False), (False, False))
     assert 17 not in broken.asked
 
 
 @pytest.mark.parametrize("error", [UsedeskUnavailable, UsedeskRateLimited])
 def test_after_a_whole_list_a_failed_read_is_a_failure_for_that_ticket_only(error):
-    seen = see(Client(pages=[[1]], broken=[17], error=error), look(read=(17,)))
-    assert (of(seen, 1).status, of(seen, 2)) == (2, None)
-    assert isinstance(of(seen, 17), error)
-    assert known_after(seen, 17) == (True, True)
+    result = run_poll(Client(pages=[[1]], broken=[17], error=error), plan(read=(17,)))
+    assert (of(result, 1).status, of(result, 2)) == (2, None)
+    assert isinstance(of(result, 17), error)
+    assert known_after(result, 17) == (True, True)
 
 
 def test_who_was_to_be_read_and_was_not_hears_of_the_failure():
-    seen = see(Client(pages=[[1]], broken=[17], error=UsedeskRateLimited), look(read=(17, 18)))
-    assert isinstance(seen.of(subscription(18, known_until=BEFORE - timedelta(days=1))), UsedeskRateLimited)
+    result = run_poll(Client(pages=[[1]], broken=[17], error=UsedeskRateLimited), plan(read=(17, 18)))
+    assert isinstance(result.of(subscription(18, known_until=BEFORE - timedelta(days=1))), UsedeskRateLimited)
 
 
 def test_what_the_list_showed_of_a_ticket_holds_when_it_cannot_be_read():
-    assert of(see(Client(pages=[[1]], broken=[1]), look(read=(1,))), 1).status == 2
+    assert of(run_poll(Client(pages=[[1]], broken=[1]), plan(read=(1,))), 1).status == 2
 
 
 @pytest.mark.parametrize(
     "error", [UsedeskTicketNotFound, UsedeskRejected, UsedeskAccessDenied, UsedeskUnavailable]
 )
 def test_a_ticket_that_cannot_be_read_stops_no_other(error):
-    seen = see(Client(there=[2], broken=[1], error=error), look(since=None, read=(1, 2)))
-    assert isinstance(of(seen, 1), error)
-    assert of(seen, 2).status == 3
-    assert known_after(seen, 1) == (False, True)
+    result = run_poll(Client(there=[2], broken=[1], error=error), plan(since=None, read=(1, 2)))
+    assert isinstance(of(result, 1), error)
+    assert of(result, 2).status == 3
+    assert known_after(result, 1) == (False, True)
 
 
 def test_tickets_that_are_gone_stop_no_other():
-    seen = see(Client(there=[9]), look(since=None, read=(1, 2, 3, 9)))
-    assert {type(of(seen, number)) for number in (1, 2, 3)} == {UsedeskTicketNotFound}
-    assert of(seen, 9).status == 3
+    result = run_poll(Client(there=[9]), plan(since=None, read=(1, 2, 3, 9)))
+    assert {type(of(result, number)) for number in (1, 2, 3)} == {UsedeskTicketNotFound}
+    assert of(result, 9).status == 3
 
 
 @pytest.mark.parametrize(
@@ -144,18 +143,18 @@ def test_tickets_that_are_gone_stop_no_other():
 def test_an_outage_is_not_asked_a_hundred_times(error, asked):
     tickets = range(1, 101)
     client = Client(broken=tickets, error=error)
-    seen = see(client, look(since=None, read=tuple(tickets)))
+    result = run_poll(client, plan(since=None, read=tuple(tickets)))
     assert len(client.asked) == asked
-    assert {type(of(seen, number)) for number in tickets} == {error}
+    assert {type(of(result, number)) for number in tickets} == {error}
 
 
 def test_a_refused_list_says_nothing_against_a_ticket():
-    seen = see(Client(pages=[[5]], broken=[[5]], error=UsedeskRejected), look(read=(17,)))
-    assert isinstance(of(seen, 1), UsedeskUnavailable)
-    assert "out of order" in str(of(seen, 1))
+    result = run_poll(Client(pages=[[5]], broken=[[5]], error=UsedeskRejected), plan(read=(17,)))
+    assert isinstance(of(result, 1), UsedeskUnavailable)
+    assert "out of order" in str(of(result, 1))
 
 
 def test_nothing_is_read_for_nobody():
     client = Client(there=[1, 2, 3])
-    see(client, look(since=None, read=(1, 2, 3)), is_over=lambda: len(client.asked) == 1)
+    run_poll(client, plan(since=None, read=(1, 2, 3)), is_cancelled=lambda: len(client.asked) == 1)
     assert client.asked == [1]
