@@ -140,7 +140,7 @@ class TicketStatusSensor(UsedeskSensor):
                 failed_statuses=goal.failed,
                 poll_interval=self.poke_interval,
                 since=known_until.isoformat(),
-                deadline=(known_until + timedelta(seconds=self.timeout)).isoformat(),
+                deadline=(began + timedelta(seconds=self.timeout)).isoformat(),
                 max_failures=self.max_failures,
             ),
             method_name="execute_complete",

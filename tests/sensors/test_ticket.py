@@ -188,6 +188,7 @@ class TestDeferring:
         with pytest.raises(TaskDeferred) as deferred:
             sensor.execute(context)
         assert datetime.fromisoformat(deferred.value.trigger.since).year == 1970
+        assert datetime.fromisoformat(deferred.value.trigger.deadline) > datetime.now(UTC)
 
     def test_what_is_there_already_is_not_waited_for(self, make_ticket, context):
         sensor = TicketStatusSensor(task_id="t", ticket_id=make_ticket(status=2), deferrable=True)
