@@ -1,4 +1,4 @@
-"""What Airflow loads at the start of its components: the receiver of webhooks, and a listener."""
+"""The plugin that Airflow loads in each of its components: the receiver of webhooks and a listener."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from airflow_provider_usedesk.listeners import asset_events
 
 
 async def receive_webhooks(scope: Any, receive: Any, send: Any) -> None:
-    """Hand a request to the receiver; it is loaded with the first one, for all of Airflow loads this."""
+    """Respond to a request, as an ASGI application; the receiver is loaded with the first request."""
     from airflow_provider_usedesk.webhook.plugin_app import receiver
 
     await receiver(scope, receive, send)
 
 
 class UsedeskPlugin(AirflowPlugin):
-    """Hold what this package adds to Airflow's own processes."""
+    """The parts of this package that run in Airflow's own processes."""
 
     name = "usedesk"
     listeners = [asset_events]  # noqa: RUF012 (Airflow declares it for instances)

@@ -1,4 +1,4 @@
-"""Airflow Connections, read where Airflow offers no public interface, or one that does not work."""
+"""Airflow Connections, read in an event loop, in the API server, and from environment variables."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class Incident:
     :param run_id: id of the Dag run
     :param task_id: id of the task; for a whole Dag run, the one that Airflow names as the last
     :param map_index: index of the mapped task instance; None if the task is not mapped
-    :param try_number: number of the current try, from 1
-    :param max_tries: number of all tries of the task
+    :param try_number: number of the attempt, from 1
+    :param max_tries: number of all attempts of the task
     :param state: state of the task or the Dag run
     :param error: type and text of the exception, on one line
     :param log_url: URL of the task's log
@@ -164,17 +164,17 @@ def _facts(incident: Incident) -> list[tuple[str, str]]:
         "Deadline": incident.deadline,
         "Tasks": ", ".join(incident.late_tasks),
         "Last task": None if is_task else incident.task_id,
-        "Try": _tries(incident) if is_task else None,
+        "Try": _attempts(incident) if is_task else None,
         "State": incident.state,
         "Error": incident.error,
     }
     return [(name, value) for name, value in facts.items() if value]
 
 
-def _tries(incident: Incident) -> str | None:
+def _attempts(incident: Incident) -> str | None:
     if not incident.try_number:
         return None
-    # After a task was cleared, the number of the try may exceed the number of all tries.
+    # After a task was cleared, the number of the attempt may exceed the number of all attempts.
     is_known = incident.max_tries is not None and incident.max_tries >= incident.try_number
     return f"{incident.try_number} of {incident.max_tries}" if is_known else str(incident.try_number)
 

@@ -58,6 +58,7 @@ def test_failed_task():
         ({"state": None}, "Task load of Dag sales failed"),
         ({"state": "deferred"}, "Task load of Dag sales is deferred"),
     ],
+    ids=["retry", "success", "skipped", "none", "deferred"],
 )
 def test_other_task_states(changes, text):
     assert default_subject(read_incident(task_context(**changes))) == f"Airflow: {text}"

@@ -33,6 +33,7 @@ class TestTag:
             ("task", "airflow/sales/load"),
             ("run", "airflow/sales/run=manual__2026-01-01T00:00:00+00:00"),
         ],
+        ids=["dag", "task", "run"],
     )
     def test_tag_depends_on_scope(self, scope, tag):
         run_id = "manual__2026-01-01T00:00:00+00:00"
@@ -65,6 +66,7 @@ class TestTag:
             (["data", "shop"], f"data,shop,{TAG}"),
             ("['data', 'shop']", f"data,shop,{TAG}"),
         ],
+        ids=["none", "empty", "one", "commas", "list", "list-text"],
     )
     def test_tags_of_user_stay(self, given, tags):
         assert values.tags(with_tag(given, TAG)) == tags

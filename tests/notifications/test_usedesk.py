@@ -202,7 +202,9 @@ class TestTemplates:
 
     @both
     @pytest.mark.parametrize(
-        "template", ["{{ ti.task_id }}", "{{ ds }}", "{{ dag.dag_id }}", "{{ broken", "{{ none }}"]
+        "template",
+        ["{{ ti.task_id }}", "{{ ds }}", "{{ dag.dag_id }}", "{{ broken", "{{ none }}"],
+        ids=["task", "date", "dag", "broken", "none"],
     )
     def test_broken_template_sends_default_text(self, usedesk_sandbox, lines, send, template):
         send(UsedeskNotifier(subject=template, message="{{ deadline.id }}"), deadline())
@@ -531,30 +533,34 @@ class TestFailedAlert:
         assert lines() == [("INFO", f"Usedesk ticket {ticket.ticket_id} opened.")]
 
 
+INVALID_ARGUMENTS = {
+    "unknown": ({"prioriti": "low"}, "is priority meant"),
+    "choice": ({"priority": "hihg"}, "priority: must be one of"),
+    "misspelled": ({"mesage": "{{ x }}"}, "is message meant"),
+    "tag comma": ({"tag": ["a,b"], "one_open_ticket_per": None}, "cannot hold a comma"),
+    "tag comma with scope": ({"tag": ["a,b"], "one_open_ticket_per": "dag"}, "cannot hold a comma"),
+    "tag length": ({"tag": "x" * 200, "one_open_ticket_per": "dag"}, "at most 255"),
+    "resolve without scope": ({"resolve": True}, "resolve needs one_open_ticket_per"),
+    "scope": ({"one_open_ticket_per": "hour"}, "one_open_ticket_per must be one of dag, task, run"),
+    "timeout": ({"timeout": 0}, "timeout"),
+    "resolve type": ({"resolve": "False", "one_open_ticket_per": "dag"}, "resolve must be True or False"),
+    "closed status": (
+        {"status": "closed", "one_open_ticket_per": "dag"},
+        "would open a ticket for each alert",
+    ),
+    "blank prefix": ({"tag_prefix": " "}, "tag_prefix"),
+    "long prefix": ({"tag_prefix": "x" * 41}, "tag_prefix"),
+    "empty tag": ({"tag": "a,,b", "one_open_ticket_per": "dag"}, "tag"),
+    "user missing": ({"from_": "user"}, "user_id: is required"),
+    "two templates": ({"template_id": 1, "template_name": "a"}, "only one of them"),
+    "field value missing": ({"field_id": 5}, "field_value: is required"),
+}
+
+
 class TestConstructor:
-    @pytest.mark.parametrize(
-        ("arguments", "reason"),
-        [
-            ({"prioriti": "low"}, "is priority meant"),
-            ({"priority": "hihg"}, "priority: must be one of"),
-            ({"mesage": "{{ x }}"}, "is message meant"),
-            ({"tag": ["a,b"], "one_open_ticket_per": None}, "cannot hold a comma"),
-            ({"tag": ["a,b"], "one_open_ticket_per": "dag"}, "cannot hold a comma"),
-            ({"tag": "x" * 200, "one_open_ticket_per": "dag"}, "at most 255"),
-            ({"resolve": True}, "resolve needs one_open_ticket_per"),
-            ({"one_open_ticket_per": "hour"}, "one_open_ticket_per must be one of dag, task, run"),
-            ({"timeout": 0}, "timeout"),
-            ({"resolve": "False", "one_open_ticket_per": "dag"}, "resolve must be True or False"),
-            ({"status": "closed", "one_open_ticket_per": "dag"}, "would open a ticket for each alert"),
-            ({"tag_prefix": " "}, "tag_prefix"),
-            ({"tag_prefix": "x" * 41}, "tag_prefix"),
-            ({"tag": "a,,b", "one_open_ticket_per": "dag"}, "tag"),
-            ({"from_": "user"}, "user_id: is required"),
-            ({"template_id": 1, "template_name": "a"}, "only one of them"),
-            ({"field_id": 5}, "field_value: is required"),
-        ],
-    )
-    def test_invalid_argument_raises_error(self, arguments, reason):
+    @pytest.mark.parametrize("case", INVALID_ARGUMENTS)
+    def test_invalid_argument_raises_error(self, case):
+        arguments, reason = INVALID_ARGUMENTS[case]
         with pytest.raises(ValueError, match=reason):
             UsedeskNotifier(**arguments)
 

@@ -45,18 +45,18 @@ print("PORT", listener.getsockname()[1], flush=True)
 receiver = Starlette(routes=[Mount("/usedesk", receive_webhooks)])
 uvicorn.Server(uvicorn.Config(receiver, log_level="info")).run([listener])
 """
-EVIL = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "{{ 7 * 7 }}",
-    "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
-    "${jndi:ldap://127.0.0.1/a}",
-    "'; DROP TABLE asset_event; --",
-    "../../../../etc/passwd",
-    "\x00\x1b[31m\r\nX-Injected: 1",
-    "\u202e\ud83d\ude00",
-    "9" * 400,
-]
+EVIL = {
+    "script": "<script>alert(1)</script>",
+    "image": "<img src=x onerror=alert(1)>",
+    "template": "{{ 7 * 7 }}",
+    "template-loop": "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
+    "jndi": "${jndi:ldap://127.0.0.1/a}",
+    "sql": "'; DROP TABLE asset_event; --",
+    "path": "../../../../etc/passwd",
+    "control": "\x00\x1b[31m\r\nX-Injected: 1",
+    "surrogates": "\u202e\ud83d\ude00",
+    "digits": "9" * 400,
+}
 
 
 class Server:
@@ -165,6 +165,7 @@ def test_hostile_request_is_rejected(server, case):
         "application/x-www-form-urlencoded",
         "application/json; charset=utf-16",
     ],
+    ids=["xml", "html", "no-boundary", "empty-boundary", "form", "utf-16"],
 )
 def test_wrong_content_type_gets_one_line(server, content_type):
     status, body = post(server.port, PATH, b'<?xml version="1.0"?><ticket id="1"/>', content_type)
@@ -200,9 +201,9 @@ def fields(evil):
     yield {"secret": evil, "ping": evil}
 
 
-@pytest.mark.parametrize("evil", EVIL)
-def test_hostile_field_has_no_effect(server, evil):
-    for body in fields(evil):
+@pytest.mark.parametrize("name", EVIL)
+def test_hostile_field_has_no_effect(server, name):
+    for body in fields(EVIL[name]):
         assert post(server.port, PATH, body) == (200, "ok\n")
         form = urlencode(list(php_pairs(body)), errors="replace").encode()
         assert post(server.port, PATH, form, "application/x-www-form-urlencoded") == (200, "ok\n")
@@ -251,7 +252,7 @@ def random_body(chance):
     if choice < 0.5:
         text = "".join(chance.choices('{}[]",:0123456789ab\\u%&=\x00é ', k=chance.randrange(1, 200)))
         return text.encode()
-    body = json.dumps(chance.choice(list(fields(chance.choice(EVIL))))).encode()
+    body = json.dumps(chance.choice(list(fields(chance.choice(list(EVIL.values())))))).encode()
     if choice < 0.8:
         place = chance.randrange(len(body))
         return body[:place] + chance.randbytes(chance.randrange(3)) + body[place + chance.randrange(5) :]

@@ -38,19 +38,20 @@ def port(serve, authenticator, store):
     return serve(build_app(authenticator, store))
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (REPORT, "application/json"),
-        (REPORT, "application/json; charset=utf-8"),
-        (REPORT, None),
-        (REPORT, "text/plain"),
-        (urlencode(REPORT_FORM).encode(), FORM),
-        (f"&{urlencode(REPORT_FORM)}&x&".encode(), FORM),
-        (MULTIPART, "multipart/form-data; boundary=b"),
-    ],
-)
-def test_report_is_stored(port, store, body, content_type):
+ENCODINGS = {
+    "json": (REPORT, "application/json"),
+    "json-charset": (REPORT, "application/json; charset=utf-8"),
+    "no-type": (REPORT, None),
+    "text": (REPORT, "text/plain"),
+    "form": (urlencode(REPORT_FORM).encode(), FORM),
+    "form-empty-fields": (f"&{urlencode(REPORT_FORM)}&x&".encode(), FORM),
+    "multipart": (MULTIPART, "multipart/form-data; boundary=b"),
+}
+
+
+@pytest.mark.parametrize("case", ENCODINGS)
+def test_report_is_stored(port, store, case):
+    body, content_type = ENCODINGS[case]
     assert post(port, ADDRESS, body, content_type) == (200, "ok\n")
     [(conn_id, event)] = store.saved
     assert conn_id == "usedesk_default"
@@ -68,24 +69,24 @@ def test_ignored_webhooks_are_counted(port, store, caplog):
     assert "hush" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/webhook",
-        "/webhook/usedesk_default",
-        "/webhook/usedesk_default/",
-        "/webhook/usedesk_default/wrong-wrong-wrong-wrong",
-        "/webhook/usedesk_default/wrong-wrong-wrong-wrong/",
-        f"{ADDRESS}/",
-        f"/webhook/other/{SECRET}",
-        f"{ADDRESS}/more",
-        "/docs",
-        "/openapi.json",
-    ],
-)
-def test_unknown_address_gets_404(port, store, path):
-    assert post(port, path, REPORT) == NOT_FOUND
+UNKNOWN_PATHS = {
+    "root": "/",
+    "no-connection": "/webhook",
+    "no-secret": "/webhook/usedesk_default",
+    "empty-secret": "/webhook/usedesk_default/",
+    "wrong-secret": "/webhook/usedesk_default/wrong-wrong-wrong-wrong",
+    "wrong-secret-slash": "/webhook/usedesk_default/wrong-wrong-wrong-wrong/",
+    "slash": f"{ADDRESS}/",
+    "other-connection": f"/webhook/other/{SECRET}",
+    "more": f"{ADDRESS}/more",
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN_PATHS)
+def test_unknown_address_gets_404(port, store, case):
+    assert post(port, UNKNOWN_PATHS[case], REPORT) == NOT_FOUND
     assert store.saved == []
 
 
@@ -104,27 +105,28 @@ def test_wrong_body_secret_gets_404(serve, store):
     assert post(port, ADDRESS, REPORT) == (200, "ok\n")
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type", "why"),
-    [
-        (b"", "application/json", "The body is empty."),
-        (b"{", "application/json", "The body is not JSON."),
-        (b"[1]", "application/json", "The body is not a JSON object."),
-        (b'{"a": NaN}', "application/json", "The body is not JSON."),
-        (b'{"a": ' + b"9" * 10_000 + b"}", "application/json", "The body is not JSON."),
-        (b'{"a": "\xff"}', "application/json", "The body is not UTF-8."),
-        (b"[" * 100_000, "application/json", "The body is not JSON."),
-        (b'{"a":' * 40 + b"1" + b"}" * 40, "application/json", "The body is nested too deeply."),
-        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "application/json", "The body is not JSON."),
-        (b"", FORM, "The body is empty."),
-        (b"a=%ff", FORM, "The body is not a form."),
-        (b"&".join([b"a[]=1"] * 1001), FORM, "The body is not a form."),
-        (b"hello", "multipart/form-data; boundary=b", "The body is not multipart."),
-        (b"hello", "multipart/form-data", "The body is not multipart."),
-        (b"<a/>", "application/xml", "The body is not JSON."),
-    ],
-)
-def test_invalid_body_gets_400(port, store, body, content_type, why):
+INVALID_BODIES = {
+    "empty-json": (b"", "application/json", "The body is empty."),
+    "cut-json": (b"{", "application/json", "The body is not JSON."),
+    "json-list": (b"[1]", "application/json", "The body is not a JSON object."),
+    "nan": (b'{"a": NaN}', "application/json", "The body is not JSON."),
+    "huge-number": (b'{"a": ' + b"9" * 10_000 + b"}", "application/json", "The body is not JSON."),
+    "json-utf8": (b'{"a": "\xff"}', "application/json", "The body is not UTF-8."),
+    "deep-list": (b"[" * 100_000, "application/json", "The body is not JSON."),
+    "deep": (b'{"a":' * 40 + b"1" + b"}" * 40, "application/json", "The body is nested too deeply."),
+    "very-deep": (b'{"a":' * 5000 + b"1" + b"}" * 5000, "application/json", "The body is not JSON."),
+    "empty-form": (b"", FORM, "The body is empty."),
+    "form-utf8": (b"a=%ff", FORM, "The body is not a form."),
+    "many-fields": (b"&".join([b"a[]=1"] * 1001), FORM, "The body is not a form."),
+    "no-multipart": (b"hello", "multipart/form-data; boundary=b", "The body is not multipart."),
+    "no-boundary": (b"hello", "multipart/form-data", "The body is not multipart."),
+    "xml": (b"<a/>", "application/xml", "The body is not JSON."),
+}
+
+
+@pytest.mark.parametrize("case", INVALID_BODIES)
+def test_invalid_body_gets_400(port, store, case):
+    body, content_type, why = INVALID_BODIES[case]
     assert post(port, ADDRESS, body, content_type) == (400, f"{why}\n")
     assert store.saved == []
 
@@ -178,7 +180,9 @@ def test_authenticator_error_gets_503(serve, store, error):
 
 
 @pytest.mark.parametrize(
-    "path", [ADDRESS, f"{ADDRESS}/more", f"/webhook/other/{SECRET}", f"/webhook/{SECRET}"]
+    "path",
+    [ADDRESS, f"{ADDRESS}/more", f"/webhook/other/{SECRET}", f"/webhook/{SECRET}"],
+    ids=["known", "more", "other-connection", "no-connection"],
 )
 def test_access_log_has_no_secret(serve, authenticator, store, path):
     lines = []

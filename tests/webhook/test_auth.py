@@ -22,7 +22,11 @@ def test_both_secrets_match_during_rotation():
     assert not authenticator.authenticate("usedesk_default", f"{NEW}, {OLD}")
 
 
-@pytest.mark.parametrize("secret", ["", "short", "has a space in it, and more", "has/a/slash/in/it/and/more"])
+@pytest.mark.parametrize(
+    "secret",
+    ["", "short", "has a space in it, and more", "has/a/slash/in/it/and/more"],
+    ids=["empty", "short", "blanks", "slashes"],
+)
 def test_invalid_secret_never_matches(secret, caplog):
     authenticator = authenticator_of({"webhook_secret": secret})
     with caplog.at_level(logging.WARNING):

@@ -28,7 +28,7 @@ def test_only_usedesk_connections_count(monkeypatch):
     assert secrets_in_airflow("other") is None
 
 
-@pytest.mark.parametrize("conn_id", ["nobody", "a\x00b", "x" * 10_000])
+@pytest.mark.parametrize("conn_id", ["nobody", "a\x00b", "x" * 10_000], ids=["unknown", "nul", "long"])
 def test_unknown_connection_has_no_secrets(conn_id):
     assert secrets_in_airflow(conn_id) is None
 
