@@ -50,7 +50,7 @@ class UsedeskHook(BaseHook):
     @cached_property
     def client(self) -> UsedeskClient:
         """The client, with one HTTP session for all calls of this hook."""
-        return self._client(self.settings())
+        return self.client_for(self.settings())
 
     def get_conn(self) -> UsedeskClient:
         """Return the client, for methods that the hook itself does not offer."""
@@ -64,7 +64,7 @@ class UsedeskHook(BaseHook):
         :param sleep: waits for some seconds; what it raises ends the call, and nothing was sent
         """
         settings = self.settings()
-        return self._client(replace(settings, max_wait=max(settings.max_wait, max_wait)), sleep=sleep)
+        return self.client_for(replace(settings, max_wait=max(settings.max_wait, max_wait)), sleep=sleep)
 
     def settings(self) -> Settings:
         """
@@ -220,7 +220,7 @@ class UsedeskHook(BaseHook):
         """Read the groups of agents, which changes nothing, and tell what came of it."""
         try:
             settings = self.settings()
-            with self._client(replace(settings, max_wait=0.0)) as client:
+            with self.client_for(replace(settings, max_wait=0.0)) as client:
                 count = len(client.groups())
         except Exception as exc:
             return False, str(exc)
@@ -254,7 +254,13 @@ class UsedeskHook(BaseHook):
 
         return {name: widget(declared) for name, declared in _declared()["conn-fields"].items()}
 
-    def _client(self, settings: Settings, **options: Any) -> UsedeskClient:
+    def client_for(self, settings: Settings, **options: Any) -> UsedeskClient:
+        """
+        Return a new client for settings that differ from those of the connection.
+
+        :param settings: how to reach Usedesk
+        :param options: further arguments of the client, such as ``sleep``
+        """
         from airflow_provider_usedesk.api.client import UsedeskClient
 
         return UsedeskClient(settings, open_url=ObjectStoragePath, **options)

@@ -261,7 +261,7 @@ def _sender(hook: UsedeskHook, settings: Settings, alert: Alert, deadline: float
         connect_timeout=min(settings.connect_timeout, share),
         max_wait=min(settings.max_wait, share),
     )
-    return AlertSender(lambda: hook._client(bounded), alert, deadline)
+    return AlertSender(lambda: hook.client_for(bounded), alert, deadline)
 
 
 def _result_at_deadline(sender: AlertSender) -> AlertResult:

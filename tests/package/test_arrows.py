@@ -1,106 +1,204 @@
-"""What a Dag file pays for importing us, and who may know whom."""
+"""The rooms of the package: which may import which, and what only ``compat`` may touch."""
 
 from __future__ import annotations
 
-import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "airflow_provider_usedesk"
-SLOW = {"requests", "urllib3", "httpx", "aiohttp", "fastapi", "uvicorn", "airflow_provider_usedesk.sandbox"}
+from tests.package import rules
+
+PACKAGE = Path(__file__).parents[2] / rules.PACKAGE
+FLOORS = [
+    {"__init__", "api", "compat", "get_provider_info"},
+    {"assets", "hooks"},
+    {"batch", "delivery", "idempotency", "links", "polling"},
+    {"decorators", "listeners", "notifications", "operators", "sensors", "triggers"},
+    {"sandbox", "webhook"},
+    {"plugin"},
+]
+PROGRAMS = {"sandbox", "webhook"}
+HTTP_LIBRARIES = ("requests", "urllib3", "httpx", "aiohttp", "fastapi", "uvicorn")
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "operators.ticket",
-        "operators.message",
-        "operators.comment",
-        "sensors.ticket",
-        "sensors.message",
-        "triggers.ticket",
-        "triggers.message",
-        "triggers.ticket_events",
-        "assets",
-        "plugin",
-        "notifications.usedesk",
-        "decorators.ticket",
-        "links.ticket",
-        "hooks.usedesk",
-        "get_provider_info",
-    ],
-)
-def test_no_http_library_and_no_sandbox_is_loaded(module):
-    code = (
-        "import sys\n"
-        "import airflow.models\n"
-        "from airflow_provider_usedesk.compat.sdk import BaseHook, BaseOperator\n"
-        "before = set(sys.modules)\n"
-        f"import airflow_provider_usedesk.{module}\n"
-        f"print(sorted((set(sys.modules) - before) & {SLOW!r}))"
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = {room_of(path) for path in FILES}
+OUTSIDE_COMPAT = [path for path in FILES if room_of(path) != "compat"]
+
+
+def arrows() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for path in FILES:
+        room = room_of(path)
+        # Naming modules in strings is what the provider info is for.
+        in_strings = room != "get_provider_info"
+        found[room] |= rules.imported_rooms(path.read_text(), ROOMS, in_strings=in_strings) - {room}
+    return found
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+class TestRooms:
+    def test_every_room_has_a_floor(self):
+        assert set().union(*FLOORS) == ROOMS
+
+    def test_imports_lead_downwards(self):
+        assert rules.upward_arrows(arrows(), FLOORS) == set()
+
+    def test_no_rooms_import_each_other(self):
+        assert rules.circle(arrows()) == []
+
+    def test_only_the_plugin_imports_programs(self):
+        users = {(room, other) for room, others in arrows().items() for other in others & PROGRAMS}
+        assert {room for room, _ in users} <= {"plugin"}
+
+    @pytest.mark.parametrize("room", ["compat", "get_provider_info", "__init__"])
+    def test_ground_rooms_import_nothing(self, room):
+        assert arrows()[room] == set()
+
+    def test_api_imports_only_the_version(self):
+        assert arrows()["api"] <= {"__init__"}
+
+    def test_root_has_only_what_airflow_loads(self):
+        names = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+        assert names == {"__init__.py", "assets.py", "get_provider_info.py", "plugin.py", "py.typed"}
+
+    def test_package_imports_no_tests_or_examples(self):
+        others = {"tests", "example_dags", "dev", "benchmarks"}
+        found = {(named(path), name.split(".")[0]) for path in FILES for name in imports(path)}
+        assert {(path, name) for path, name in found if name in others} == set()
+
+
+class TestCompat:
+    """Only ``compat`` touches what differs between Airflow versions or is not public."""
+
+    @pytest.mark.parametrize("path", OUTSIDE_COMPAT, ids=named)
+    def test_airflow_comes_through_compat(self, path):
+        assert rules.airflow_imports(path.read_text()) == set()
+
+    @pytest.mark.parametrize("path", OUTSIDE_COMPAT, ids=named)
+    def test_no_private_attribute_is_used(self, path):
+        assert rules.private_attributes(path.read_text()) == set()
+
+    @pytest.mark.parametrize("path", OUTSIDE_COMPAT, ids=named)
+    def test_no_version_is_compared(self, path):
+        assert rules.version_switches(path.read_text()) == set()
+
+
+class TestRules:
+    def test_imports_in_functions_and_strings_count(self):
+        source = (
+            "from airflow_provider_usedesk.api import errors\n"
+            "def load():\n"
+            "    import airflow_provider_usedesk.hooks.usedesk\n"
+            "    return import_module('airflow_provider_usedesk.batch.runner')\n"
+        )
+        rooms = rules.imported_rooms(source, {"api", "hooks", "batch", "polling"})
+        assert rooms == {"api", "hooks", "batch"}
+
+    def test_imports_for_typing_count(self):
+        source = "if TYPE_CHECKING:\n    from airflow_provider_usedesk.batch.rows import Row\n"
+        assert rules.imported_rooms(source, {"batch"}) == {"batch"}
+
+    def test_the_version_is_in_the_root(self):
+        source = "from airflow_provider_usedesk import __version__\n"
+        assert rules.imported_rooms(source, {"api"}) == {"__init__"}
+
+    def test_upward_import_is_found(self):
+        assert rules.upward_arrows({"api": {"hooks"}, "hooks": {"api"}}, [{"api"}, {"hooks"}]) == {
+            ("api", "hooks")
+        }
+
+    def test_circle_is_found(self):
+        assert rules.circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+        assert rules.circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "import airflow",
+            "from airflow.models import DagBag",
+            "from airflow.sdk import DAG",
+            "if TYPE_CHECKING:\n    from airflow.sdk.execution_time.context import X",
+            "import_module('airflow.models.dag')",
+        ],
     )
+    def test_airflow_import_is_found(self, source):
+        assert rules.airflow_imports(source)
+
+    def test_other_providers_are_no_airflow_import(self):
+        assert not rules.airflow_imports("from airflow.providers.redis.hooks.redis import RedisHook")
+
+    def test_foreign_private_attribute_is_found(self):
+        source = "class A:\n    def __init__(self, b):\n        self._own = b._foreign\n"
+        assert rules.private_attributes(source) == {"line 3: b._foreign"}
+
+    def test_own_private_attribute_is_allowed(self):
+        source = "class A:\n    def __eq__(self, other):\n        return self._x == other._x\n"
+        assert rules.private_attributes(source) == set()
+
+    @pytest.mark.parametrize(
+        "source", ["if AIRFLOW >= (3, 3): pass", "sys.version_info < (3, 12)", "airflow.__version__ == '3'"]
+    )
+    def test_version_switch_is_found(self, source):
+        assert rules.version_switches(source)
+
+
+LIGHT_MODULES = (
+    "assets",
+    "decorators.ticket",
+    "get_provider_info",
+    "hooks.usedesk",
+    "links.ticket",
+    "notifications.usedesk",
+    "operators.batch",
+    "operators.comment",
+    "operators.message",
+    "operators.ticket",
+    "plugin",
+    "sensors.message",
+    "sensors.ticket",
+    "triggers.message",
+    "triggers.ticket",
+    "triggers.ticket_events",
+)
+AIRFLOW_FREE_MODULES = ("batch.quiet_hours", "batch.result_file", "batch.rows")
+
+
+class TestImportCost:
+    def test_no_http_library_is_loaded(self):
+        before = f"import airflow.models\nfrom {rules.PACKAGE}.compat.sdk import BaseHook, BaseOperator"
+        assert loaded_by(LIGHT_MODULES, (*HTTP_LIBRARIES, f"{rules.PACKAGE}.sandbox"), before) == {}
+
+    def test_rows_load_neither_airflow_nor_http(self):
+        assert loaded_by(AIRFLOW_FREE_MODULES, (*HTTP_LIBRARIES, "airflow")) == {}
+
+
+def loaded_by(modules: tuple[str, ...], unwanted: tuple[str, ...], before: str = "") -> dict[str, list[str]]:
+    """Import modules one after the other in one new process; return which unwanted libraries each loads."""
+    code = f"""
+import importlib, json, sys
+{before}
+found, seen = {{}}, set(sys.modules)
+for module in {modules!r}:
+    importlib.import_module("{rules.PACKAGE}." + module)
+    if new := sorted((set(sys.modules) - seen) & set({unwanted!r})):
+        found[module] = new
+    seen = set(sys.modules)
+print(json.dumps(found))
+"""
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def imports(path: Path) -> set[str]:
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return plain | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
-
-
-@pytest.mark.parametrize(
-    ("room", "forbidden"),
-    [
-        ("api", ("airflow.", "airflow_provider_usedesk.hooks", "airflow_provider_usedesk.operators")),
-        ("sandbox", ("airflow.", "airflow_provider_usedesk.hooks", "airflow_provider_usedesk.operators")),
-        ("hooks", ("airflow_provider_usedesk.operators", "airflow_provider_usedesk.sandbox", "airflow.sdk")),
-        (
-            "batch",
-            ("airflow.", "airflow_provider_usedesk.hooks", "airflow_provider_usedesk.operators", "requests"),
-        ),
-        (
-            "operators",
-            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.api.client", "airflow.sdk"),
-        ),
-        (
-            "sensors",
-            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.api.client", "airflow.sdk"),
-        ),
-        (
-            "triggers",
-            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
-        ),
-        (
-            "notifications",
-            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
-        ),
-        (
-            "webhook",
-            ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.operators", "airflow.sdk"),
-        ),
-        ("links", ("airflow_provider_usedesk.sandbox", "airflow_provider_usedesk.hooks", "airflow.sdk")),
-        (".", ("tests", "example_dags", "dev")),
-    ],
-)
-def test_arrows_run_one_way(room, forbidden):
-    files = list((PACKAGE / room).rglob("*.py"))
-    assert files
-    for path in files:
-        known = imports(path)
-        assert not [name for name in known if name == "airflow" and room in ("api", "batch", "sandbox")], path
-        assert not [name for name in known if name.startswith(forbidden)], path
-
-
-@pytest.mark.parametrize("module", ["rows", "result_file", "quiet_hours"])
-def test_rows_need_no_airflow_and_no_http_library(module):
-    code = (
-        "import sys\n"
-        f"import airflow_provider_usedesk.batch.{module}\n"
-        f"print(sorted(set(sys.modules) & {SLOW | {'airflow'}!r}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    return rules.imported_modules(path.read_text(), in_strings=False)
