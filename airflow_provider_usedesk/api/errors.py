@@ -100,7 +100,7 @@ class UsedeskRateLimited(UsedeskError):
 
 
 class UsedeskNotDelivered(UsedeskError):
-    """Report that the ticket ``ticket_id`` was made, but the messenger did not take its message."""
+    """The ticket ``ticket_id`` was created, but its message was not delivered. Raised by the operators."""
 
 
 class UsedeskOutcomeUnknown(UsedeskError):

@@ -1,4 +1,4 @@
-"""Make a ticket of what a function returns."""
+"""Create a ticket from what a function returns: ``@task.usedesk_ticket``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from airflow_provider_usedesk.compat.sdk import (
     determine_kwargs,
     task_decorator_factory,
 )
-from airflow_provider_usedesk.operators.redacted import plain_value
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 if TYPE_CHECKING:
@@ -24,30 +23,32 @@ if TYPE_CHECKING:
 
 def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
     """
-    Create a ticket of what the function returns (``create/ticket``, EN 51378).
+    Create a ticket from what the function returns.
 
-    Use it as ``@task.usedesk_ticket`` or ``@task.usedesk_ticket(channel_id=683, …)``. The function, which may
-    be async, returns the message as a text, or a dict of parameters of ``create/ticket`` by name
-    (``from`` may be spelled ``from_``), ``custom_fields`` and ``files``. They go over what was given to the
-    decorator; None stands for what was given there. Nothing that the function returns is rendered, so that a
-    customer's braces stay braces, and no text of it names a template file.
+    Use it as ``@task.usedesk_ticket`` or ``@task.usedesk_ticket(channel_id=683, …)``. It calls the API method
+    `create/ticket <https://api.usedocs.com/article/51378>`__.
 
-    The task returns the id of the ticket, and pushes ``ticket_id``, and where Usedesk answers them
-    ``message_status``, ``chat_id`` and ``comment_id``, to XCom. A later try calls the function anew, and does
-    not send what an earlier try has sent, even when the function returns something else.
+    The function may be async. It returns the message as a text, or a dict of parameters of ``create/ticket``
+    by name (``from`` may be spelled ``from_``), ``custom_fields`` and ``files``. They override the arguments
+    of the decorator; a parameter that is None does not. What the function returns is not rendered, so the
+    braces of a customer stay braces, and none of its texts names a template file.
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for the parameters
+    The task returns the id of the ticket. It pushes ``ticket_id`` to XCom and, where Usedesk returns them,
+    ``message_status``, ``chat_id`` and ``comment_id``. A later attempt calls the function again, and does not
+    send what an earlier attempt sent, even when the function returns something else.
 
-    :param python_callable: the function; its arguments show as ``***`` in the UI
-    :param kwargs: parameters of CreateTicketOperator (templated), of which none is required here, and of any
-        task, such as ``retries``
-    :raises AirflowFailException: when the function returns neither a dict nor a text, and for all that
-        CreateTicketOperator raises it for; nothing is sent when an argument is missing or faulty
-    :raises UsedeskOutcomeUnknown: when the ticket may exist all the same
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for the parameters.
+
+    :param python_callable: the function; Airflow stores its arguments as ``***``
+    :param kwargs: parameters of ``CreateTicketOperator`` (templated), none of which is required here, and
+        those of any task, such as ``retries``
+    :raises AirflowFailException: when the function returns neither a dict nor a text, or an argument is
+        missing or not valid, and nothing was sent; and in all cases of ``CreateTicketOperator``
+    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
     return task_decorator_factory(
         python_callable=python_callable,
-        # A function that says it returns a dict would otherwise promise an XCom for each key.
+        # A function that is annotated to return a dict would otherwise promise an XCom for each key.
         multiple_outputs=False,
         decorated_operator_class=_UsedeskTicketDecoratedOperator,
         **kwargs,
@@ -56,7 +57,7 @@ def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwa
 
 class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
     """
-    Create a ticket of what a function returns.
+    The operator behind ``@task.usedesk_ticket``.
 
     :param python_callable: the function
     :param op_args: positional arguments of the function (templated)
@@ -94,38 +95,39 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
         self._returned: dict[str, Any] = {}
 
     def execute(self, context: Context) -> int:
-        self._returned = _parameters(self._call(context))
-        # The function may have returned others in the try that is looked for.
-        self._fixed = frozenset()
-        # DecoratedOperator.execute would look into the arguments, which stay hidden.
+        self._returned = _returned_params(self._call(context))
+        # Not super(): DecoratedOperator.execute would return what the function returns.
         return CreateTicketOperator.execute(self, context)
 
     def _call(self, context: Context) -> Any:
-        args, kwargs = plain_value(self.op_args), plain_value(self.op_kwargs)
-        # An argument of the function may be named like a part of the context, which the operator still needs.
+        args, kwargs = self.op_args, self.op_kwargs
+        # A copy: an argument named like a part of the context would replace it for the operator, too.
         known = copy.copy(context)
         context_merge(known, kwargs)
         returned = self.python_callable(*args, **determine_kwargs(self.python_callable, args, known))
         return asyncio.run(_awaited(returned)) if inspect.isawaitable(returned) else returned
 
     def _params(self) -> dict[str, Any]:
-        given = super()._params()
+        params = super()._params()
         if "from" in self._returned:
-            given.pop("from_", None)
-        return {**given, **self._returned}
+            params.pop("from_", None)
+        return {**params, **self._returned}
 
-    def _redacted_fields(self) -> frozenset[str]:
-        # Anything may be in the arguments of the function.
-        return super()._redacted_fields() | {"op_args", "op_kwargs"}
+    def _unchanged(self) -> frozenset[str]:
+        # The function may have returned other parameters in the attempt whose ticket is searched for.
+        return frozenset()
+
+    def _hidden_fields(self) -> frozenset[str]:
+        return super()._hidden_fields() | {"op_args", "op_kwargs"}
 
 
-def _parameters(returned: Any) -> dict[str, Any]:
+def _returned_params(returned: Any) -> dict[str, Any]:
     if isinstance(returned, str):
         return {"message": returned}
     if not isinstance(returned, Mapping):
         raise AirflowFailException(
-            "The function of @task.usedesk_ticket must return a dict of parameters of create/ticket, or the "
-            f"message as a text; it returned {type(returned).__name__}. Nothing was sent to Usedesk."
+            "The function of @task.usedesk_ticket must return the message as a text, or a dict of parameters "
+            f"of create/ticket. It returned {type(returned).__name__}. Nothing was sent to Usedesk."
         )
     return {str(name): value for name, value in returned.items() if value is not None}
 

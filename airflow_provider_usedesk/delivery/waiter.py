@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskNotDelivered
+from airflow_provider_usedesk.compat.sdk import AirflowSensorTimeout
 from airflow_provider_usedesk.polling.trigger_event import (
     defer_timeout,
     error_in,
@@ -76,7 +76,7 @@ class DeliveryWait:
         Read the reports once.
 
         :return: what goes to XCom when the message was delivered; None while no report decides
-        :raises AirflowFailException: when the message failed
+        :raises UsedeskNotDelivered: when the message failed
         :raises UsedeskError: when too many polls in a row failed
         """
         from airflow_provider_usedesk.delivery.decision import TRANSIENT
@@ -97,7 +97,7 @@ class DeliveryWait:
         Poll until a report decides.
 
         :return: what goes to XCom
-        :raises AirflowFailException: when the message failed
+        :raises UsedeskNotDelivered: when the message failed
         :raises AirflowSensorTimeout: when the timeout has passed
         :raises UsedeskError: when too many polls in a row failed
         """
@@ -139,7 +139,7 @@ class DeliveryWait:
 
         :param event: what ``MessageDeliveryTrigger`` fired
         :return: what goes to XCom
-        :raises AirflowFailException: when the message failed
+        :raises UsedeskNotDelivered: when the message failed
         :raises AirflowSensorTimeout: when the timeout has passed, and one more poll does not decide
         :raises UsedeskError: the error that ended the wait
         """
@@ -194,9 +194,10 @@ class DeliveryWait:
     def _outcome(self, decision: DeliveryDecision) -> dict[str, Any]:
         report = decision.report
         if not decision.is_delivered:
-            raise AirflowFailException(
+            raise UsedeskNotDelivered(
                 f"The {self.awaited.name} was not delivered: {report.status}. Open the ticket in Usedesk to "
-                "see the reason that the messenger gives."
+                "see the reason that the messenger gives.",
+                ticket_id=self.awaited.ticket_id,
             )
         log.info("The %s is %s.", self.awaited.name, report.status)
         return {
@@ -207,13 +208,15 @@ class DeliveryWait:
 
     def _poll_after_timeout(self) -> dict[str, Any]:
         """Poll once more: a report may have arrived since the last poll of the trigger."""
-        from airflow_provider_usedesk.api.errors import UsedeskError
-
-        with suppress(UsedeskError):
+        try:
             outcome = self.poll()
-            if outcome is not None:
-                return outcome
-        raise self._timeout_error()
+        except UsedeskNotDelivered:
+            raise
+        except UsedeskError:
+            outcome = None
+        if outcome is None:
+            raise self._timeout_error()
+        return outcome
 
     def _timeout_error(self) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(

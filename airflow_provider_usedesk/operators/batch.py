@@ -1,10 +1,10 @@
-"""Send to a list of recipients: paced, each once, resumable."""
+"""Create a ticket for each of many recipients, within the rate limit, once each, and resumable."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -17,96 +17,102 @@ from airflow_provider_usedesk.compat.sdk import (
     conf,
     determine_kwargs,
 )
-from airflow_provider_usedesk.operators.redacted import plain_value
-from airflow_provider_usedesk.operators.ticket import TicketParameters
+from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
+from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from airflow_provider_usedesk.api.client import UsedeskClient
     from airflow_provider_usedesk.api.ticket import MessageProfile
     from airflow_provider_usedesk.batch.checkpoint import KeyValueStore
     from airflow_provider_usedesk.batch.options import BatchOptions
     from airflow_provider_usedesk.batch.row_params import RowParams
-    from airflow_provider_usedesk.batch.runner import BatchRun
+    from airflow_provider_usedesk.batch.runner import BatchRun, Steps
     from airflow_provider_usedesk.batch.summary import Results, Summary
+    from airflow_provider_usedesk.batch.worker_pool import SendLease
     from airflow_provider_usedesk.compat.sdk import Context
 
-# Seconds for which a batch goes on asking a service that refuses or cannot be reached.
-PATIENCE = 900.0
+# Seconds for which one request of a batch waits while Usedesk refuses it or cannot be reached.
+MAX_WAIT = 900.0
+
+OPTIONS = (
+    "row_key",
+    "row_template",
+    "max_in_flight",
+    "validate",
+    "max_bad_rows",
+    "max_failures",
+    "fail_on",
+    "on_not_delivered",
+    "quiet_hours",
+    "timezone",
+    "in_quiet_hours",
+)
+"""Arguments that say how a batch is sent; they are neither templated nor sent."""
 
 
-class BaseTicketBatchOperator(TicketParameters):
+class BaseTicketBatchOperator(BaseTicketOperator):
     """
-    Hold what the operators share that create a ticket for each of many recipients.
+    An operator that creates a ticket for each of many recipients.
 
-    The arguments of ``create/ticket`` are shared by all rows. A column of a row that is named like one of
-    them goes over it, a template in ``row_template`` over both.
+    Each request is built from three layers: the arguments of ``create/ticket``, which all rows share, the
+    columns of the row that are named like them, and the templates in ``row_template``. A later layer
+    overrides an earlier one.
 
-    Returns a summary, and pushes it to XCom as ``summary`` also when the task fails: ``rows``, ``sent``,
-    ``skipped`` (sent by an earlier try), ``duplicate``, ``bad``, ``rejected``, ``not_delivered``,
-    ``unknown``, ``left``, ``seconds``, ``requests``, ``recipients_changed``, ``results_path``. While it runs
-    the same stands in XCom as ``progress``, anew twice a minute.
+    Returns a summary, and pushes it to XCom as ``summary``, also when the task fails: ``rows``, ``sent``,
+    ``skipped`` (sent by an earlier attempt), ``duplicate``, ``bad``, ``rejected``, ``not_delivered``,
+    ``unknown``, ``left``, ``seconds``, ``requests``, ``recipients_changed``, ``results_path``. While the task
+    runs, it pushes the same as ``progress`` twice a minute.
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.TicketParameters` for the other arguments
-        of ``create/ticket``, and :class:`~airflow_provider_usedesk.operators.base.SendOnceOperator` for
-        ``on_unknown_outcome`` and ``send_again_on_clear``.
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
+        arguments of ``create/ticket``, for ``on_unknown_outcome`` and for ``send_again_on_clear``.
 
     :param recipients: the rows: a list of dicts or an XComArg of one; the path or URL
         (``s3://conn_id@bucket/key``) of a .csv, .jsonl or .ndjson file; or a function that returns or yields
-        dicts, which may take parts of the context by name (templated)
-    :param row_key: the column that tells rows apart, or a template such as
-        ``{{ row.client }}-{{ row.month }}``; of rows with the same key one is sent
-    :param row_template: arguments of ``create/ticket`` whose texts are rendered for each row, with its
-        columns as ``{{ row.name }}``; ``message`` may be the name of a template file; default: none
-    :param subject: subject of all tickets, at most 255 characters (templated)
-    :param message: message of all tickets, at most 65,535 bytes; or the name of a template file that ends in
-        .html, .md or .txt (templated)
-    :param template_id: id of a WhatsApp Business template (pact) (templated)
-    :param template_name: name of a WhatsApp Business template (Landbot, infobip) (templated)
-    :param template_variables: texts for the variables of the template, in their order (templated)
+        dicts, and may take parts of the context by name (templated)
+    :param row_key: the column that identifies a row, or a template such as
+        ``{{ row.client }}-{{ row.month }}``; of several rows with one key, one is sent
+    :param row_template: a dict of arguments of ``create/ticket`` whose texts are rendered for each row, with
+        its columns as ``{{ row.name }}``; ``message`` may name a template file; default: none
+    :param subject: subject of all tickets, text of at most 255 characters (templated)
+    :param message: message of all tickets, text of at most 65,535 bytes; or the name of a template file that
+        ends in .html, .md or .txt (templated)
+    :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
+    :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
+        characters (templated)
+    :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param max_in_flight: how many requests are under way at the same time, 1 to 64; default: 8
-    :param validate: ``first`` checks all rows before any is sent (default), ``row`` each before it is sent
-    :param max_bad_rows: with ``validate="first"``, how many rows may have faults, as a number or, below 1, as
-        a share of all; with more nothing is sent; default: 0
-    :param max_failures: how many rows may fail, as a number or, below 1, as a share of all, before the run is
-        ended; None (default) for any number
-    :param fail_on: when the task fails at the end: if ``any`` row failed (default), if ``all`` did, or for
-        ``none``; failed are rows that are bad, rejected, unknown, or not delivered
-    :param on_not_delivered: whether a message that the messenger did not take is a failure (``fail``,
-        default) or not (``ignore``); it is not sent again
-    :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, that is written with what
-        became of each row; default: none (templated)
-    :param checkpoint_path: folder, on disk that all workers share or on object storage, to save in what was
-        sent; required before Airflow 3.3; default: the task state store (templated)
-    :param quiet_hours: when nothing is sent, such as ``("22:00", "08:00")``; default: never
+    :param max_in_flight: number of requests at the same time, 1 to 64; default: 8
+    :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
+        default: first
+    :param max_bad_rows: with ``validate="first"``, how many rows may be invalid, a number, or below 1 a share
+        of all rows; with more no row is sent; default: 0
+    :param max_failures: how many rows may fail before the run ends, a number, or below 1 a share of all rows;
+        default: None, any number
+    :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
+        rows that are bad, rejected, unknown or not delivered have failed; default: any
+    :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
+        (``ignore``); it is not sent again; default: fail
+    :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
+        each row is written; default: none (templated)
+    :param checkpoint_path: folder for the checkpoint, on a disk that all workers share or on object storage;
+        required before Airflow 3.3; default: the task state store (templated)
+    :param quiet_hours: two times of day between which no row is sent, such as ``("22:00", "08:00")``;
+        default: none
     :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
-    :param in_quiet_hours: whether rows ``wait`` for their end (default), or are left for the next run
-        (``leave``)
+    :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left for the next run
+        of the task (``leave``); default: wait
     :param deferrable: whether to wait for the end of quiet hours in the triggerer; default:
         ``[operators] default_deferrable``
-    :raises AirflowFailException: for what a retry cannot mend: faulty arguments, too many bad rows, a wrong
-        connection; at the end, when rows failed that would fail again
-    :raises AirflowException: when rows failed that a retry may send, or the task was told to stop
+    :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
+        and at the end when rows failed that would fail again
+    :raises AirflowException: when rows failed that a retry may send, or when the task was stopped
     """
 
-    template_fields: Sequence[str] = (
-        "recipients",
-        "subject",
-        "message",
-        *TicketParameters.template_fields,
-        "template_id",
-        "template_name",
-        "template_variables",
-        "template_lang",
-        "results_path",
-        "checkpoint_path",
-    )
-
-    # A batch has no one ticket to lead to.
+    # A batch has no single ticket to link to.
     operator_extra_links = ()
 
-    files: Any = None
     _run: BatchRun | None = None
 
     def __init__(
@@ -136,99 +142,87 @@ class BaseTicketBatchOperator(TicketParameters):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.recipients = recipients
-        self.row_key = row_key
-        self.row_template = row_template
-        self.subject = subject
-        self.message = message
-        self.template_id = template_id
-        self.template_name = template_name
-        self.template_variables = template_variables
-        self.template_lang = template_lang
-        self.max_in_flight = max_in_flight
-        self.validate = validate
-        self.max_bad_rows = max_bad_rows
-        self.max_failures = max_failures
-        self.fail_on = fail_on
-        self.on_not_delivered = on_not_delivered
-        self.results_path = results_path
-        self.checkpoint_path = checkpoint_path
-        self.quiet_hours = quiet_hours
-        self.timezone = timezone
-        self.in_quiet_hours = in_quiet_hours
-        self.deferrable = deferrable
+        assign_arguments(self, locals())
+
+    template_fields: Sequence[str] = template_fields_of(
+        __init__, BaseTicketOperator.template_fields, without=(*OPTIONS, "deferrable")
+    )
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
-        Send to all recipients, and return the summary.
+        Send to all recipients, push the summary to XCom, and return it.
 
-        :raises UsedeskError: of the class that says what ended the run, where a retry may mend it
+        :param context: the context of the task
+        :return: the summary
+        :raises AirflowFailException: when a retry would fail again
+        :raises AirflowException: when a retry may send the rest
+        :raises UsedeskError: when another error ended the run
         """
-        from airflow_provider_usedesk.batch.loader import TooManyBadRows
-        from airflow_provider_usedesk.batch.runner import Paused
-
-        with self._failing_for_good():
-            rules, store = self._options(), self._store(context)
-            try:
-                with self._results() as results:
-                    self._run = run = self._new_run(context, rules, store, results)
-                    summary = run.run()
-            except Paused as pause:
-                self._defer(pause.until)
-            except TooManyBadRows:
-                self._tell(context, "summary", run.summary())
-                raise
-        self._tell(context, "summary", summary)
-        self._judge(run, rules, summary)
-        return self._told(summary)
+        return self._send_all(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Go on after quiet hours, and return the summary."""
-        return self.execute(context)
+        """
+        Continue after quiet hours, and return the summary.
+
+        :param context: the context of the task
+        :param event: what :class:`~airflow_provider_usedesk.triggers.quiet_hours.QuietHoursTrigger` fired
+        :return: the summary
+        """
+        return self._send_all(context)
 
     def on_kill(self) -> None:
-        """Send nothing more; what was sent is written down within seconds."""
+        """Send no more rows; the checkpoint is written within seconds."""
         if self._run is not None:
             self._run.stop()
 
     @abstractmethod
-    def _way(self) -> MessageProfile:
-        """Say what this way of sending needs."""
+    def _profile(self) -> MessageProfile:
+        """Return what a message of this operator requires."""
 
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
-    ) -> None:
-        # Airflow would call a function that it finds in a template field, in a way of its own.
-        if parent is self and callable(self.recipients):
-            template_fields = [name for name in template_fields if name != "recipients"]
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+    @contextmanager
+    def _around_rendering(
+        self, names: Sequence[str], is_rendered: Callable[[Any], bool]
+    ) -> Iterator[list[str]]:
+        # Airflow would call a function that it finds in a template field, without the context by name.
+        kept = [name for name in names if name != "recipients" or not callable(self.recipients)]
+        with super()._around_rendering(kept, is_rendered) as unrendered:
+            yield unrendered
 
-    def _redacted_fields(self) -> frozenset[str]:
-        is_place = isinstance(plain_value(self.recipients), str)
-        return super()._redacted_fields() | (set() if is_place else {"recipients"})
+    def _hidden_fields(self) -> frozenset[str]:
+        is_path = isinstance(self.recipients, str)
+        return super()._hidden_fields() | (set() if is_path else {"recipients"})
+
+    def _send_all(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_usedesk.batch.loader import TooManyBadRows
+        from airflow_provider_usedesk.batch.runner import Paused
+
+        with self._no_retry():
+            options, store = self._options(), self._store(context)
+            try:
+                with self._results() as results:
+                    self._run = run = self._new_run(context, options, store, results)
+                    summary = run.run()
+            except Paused as pause:
+                self._defer_until(pause.until)
+            except TooManyBadRows:
+                self._push_summary(context, "summary", run.summary())
+                raise
+        self._push_summary(context, "summary", summary)
+        self._check_outcome(run, options, summary)
+        return self._as_dict(summary)
 
     def _options(self) -> BatchOptions:
         """
-        Check the arguments that all rows share and that are not sent.
+        Check the options of the batch.
 
-        :raises UsedeskInvalidRequest: naming every faulty one
+        :raises UsedeskInvalidRequest: naming every argument that is not valid
         """
         from airflow_provider_usedesk.batch.options import read_options
 
         return read_options(
-            max_in_flight=self.max_in_flight,
-            validate=self.validate,
-            max_bad_rows=self.max_bad_rows,
-            max_failures=self.max_failures,
-            fail_on=self.fail_on,
-            on_not_delivered=self.on_not_delivered,
+            **{name: getattr(self, name) for name in OPTIONS},
             on_unknown=self.on_unknown_outcome,
-            quiet_hours=self.quiet_hours,
-            timezone=self.timezone,
-            in_quiet_hours=self.in_quiet_hours,
             pauses=self.deferrable,
-            row_key=self.row_key,
-            row_template=self.row_template,
             shared_id=self.additional_id,
             arguments=self._method().arguments,
         )
@@ -245,9 +239,9 @@ class BaseTicketBatchOperator(TicketParameters):
         store = context.get("task_state_store")
         if store is None:
             raise UsedeskInvalidRequest(
-                ["checkpoint_path: is required before Airflow 3.3, which has no task state store to save in"]
+                ["checkpoint_path: is required before Airflow 3.3, which has no task state store"]
             )
-        return TaskStateStore(store, self._attempt(context).turn)
+        return TaskStateStore(store, self._contract(context).attempt.turn)
 
     def _results(self) -> AbstractContextManager[Results]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -258,57 +252,64 @@ class BaseTicketBatchOperator(TicketParameters):
             return nullcontext(NoResults())
         try:
             return ResultFile(self.results_path, ObjectStoragePath)
-        except ValueError as fault:
-            raise UsedeskInvalidRequest([f"results_path: {fault}"]) from None
+        except ValueError as error:
+            raise UsedeskInvalidRequest([f"results_path: {error}"]) from None
 
     def _new_run(
-        self, context: Context, rules: BatchOptions, store: KeyValueStore, results: Results
+        self, context: Context, options: BatchOptions, store: KeyValueStore, results: Results
     ) -> BatchRun:
         from airflow_provider_usedesk.batch.checkpoint import Checkpoint
         from airflow_provider_usedesk.batch.rows import read_rows
-        from airflow_provider_usedesk.batch.runner import BatchRun, Steps
-        from airflow_provider_usedesk.batch.sender import MessageSender
+        from airflow_provider_usedesk.batch.runner import BatchRun
         from airflow_provider_usedesk.batch.worker_pool import SendLease
 
-        lease = SendLease()
-        client = self.hook.client_with(PATIENCE, lease.pause)
+        lease, params = SendLease(), self._params()
+        steps = self._steps(context, lease, params, results)
+        try:
+            rows = read_rows(self._source(context), ObjectStoragePath)
+        except ValueError as error:
+            # With a retry: the file may exist then.
+            raise ValueError(f"recipients: {error}") from error
+        row_params = self._row_params(context, params)
+        return BatchRun(rows, row_params, Checkpoint(store), options, steps, lease)
+
+    def _steps(
+        self, context: Context, lease: SendLease, params: Mapping[str, Any], results: Results
+    ) -> Steps:
+        from airflow_provider_usedesk.batch.runner import Steps
+        from airflow_provider_usedesk.batch.sender import MessageSender
+
+        client: UsedeskClient = self.hook.client_with(MAX_WAIT, lease.pause)
         sender = MessageSender(
             client,
-            self._way(),
+            self._profile(),
             partial(self._key, context),
-            plain_value(self.files),
+            params.get("files"),
             ObjectStoragePath,
             lease,
         )
-        steps = Steps(
+        return Steps(
             check=sender.checked,
             send=sender.send,
             look_up=sender.look_up,
             results=results,
-            report=lambda summary: self._tell(context, "progress", summary),
+            report=lambda summary: self._push_summary(context, "progress", summary),
             requests=lambda: client.requests,
         )
-        try:
-            rows = read_rows(self._source(context), ObjectStoragePath)
-        except ValueError as fault:
-            # Not for good: a file may be there when the task is tried again.
-            raise ValueError(f"recipients: {fault}") from fault
-        return BatchRun(rows, self._row_params(context), Checkpoint(store), rules, steps, lease)
 
     def _source(self, context: Context) -> Any:
-        recipients = plain_value(self.recipients)
-        if callable(recipients):
-            return partial(recipients, **determine_kwargs(recipients, (), context))
-        return recipients
+        if callable(self.recipients):
+            return partial(self.recipients, **determine_kwargs(self.recipients, (), context))
+        return self.recipients
 
-    def _row_params(self, context: Context) -> RowParams:
+    def _row_params(self, context: Context, params: Mapping[str, Any]) -> RowParams:
         from airflow_provider_usedesk.batch.row_params import RowParams
 
         templates = dict(self.row_template or {})
         if "message" in templates:
             templates["message"] = self._text_of_message(templates["message"])
         return RowParams(
-            shared=self._params(),
+            shared=params,
             names=self._method().arguments,
             templates=templates,
             key=self.row_key,
@@ -317,60 +318,63 @@ class BaseTicketBatchOperator(TicketParameters):
         )
 
     def _text_environment(self) -> Environment:
-        """Return what renders to texts in any Dag: native rendering would make 10.0 of a sum of 10.00."""
+        """Return an environment that renders texts in any Dag; native rendering makes 10.0 of 10.00."""
         dag = self.get_dag()
         return dag.get_template_env(force_sandboxed=True) if dag else self.get_template_env()
 
-    def _tell(self, context: Context, key: str, summary: Summary) -> None:
+    def _push_summary(self, context: Context, key: str, summary: Summary) -> None:
         if self.do_xcom_push:
-            context["ti"].xcom_push(key=key, value=self._told(summary))
+            context["ti"].xcom_push(key=key, value=self._as_dict(summary))
 
-    def _told(self, summary: Summary) -> dict[str, Any]:
+    def _as_dict(self, summary: Summary) -> dict[str, Any]:
         return {**summary.as_dict(), "results_path": self.results_path or None}
 
-    def _defer(self, until: datetime) -> NoReturn:
+    def _defer_until(self, until: datetime) -> NoReturn:
         from airflow_provider_usedesk.triggers.quiet_hours import QuietHoursTrigger
 
-        self.log.info("Quiet hours until %s; the rest is sent then.", until.isoformat())
+        self.log.info("Quiet hours until %s; the other rows are sent then.", until.isoformat())
         self.defer(trigger=QuietHoursTrigger(until=until.isoformat()), method_name="execute_complete")
 
-    def _judge(self, run: BatchRun, rules: BatchOptions, summary: Summary) -> None:
-        """Fail where that is the rule, and for good where a retry would fail again."""
+    def _check_outcome(self, run: BatchRun, options: BatchOptions, summary: Summary) -> None:
+        """Fail the task if its options say so, without a retry if a retry would fail again."""
         from airflow_provider_usedesk.batch.summary import failures, has_failed
 
         if run.halted_by is not None:
-            with self._failing_for_good():
+            with self._no_retry():
                 raise run.halted_by
         if run.was_stopped:
-            raise AirflowException(f"Stopped with {summary.left} rows left; the next try sends them.")
-        if has_failed(summary, rules):
-            kind = AirflowException if summary.unknown else AirflowFailException
-            raise kind(
-                f"{failures(summary, rules)} of {summary.rows} rows failed; the log and the results say why."
+            raise AirflowException(
+                f"The task was stopped with {summary.left} rows left. The next attempt sends them."
+            )
+        if has_failed(summary, options):
+            error = AirflowException if summary.unknown else AirflowFailException
+            raise error(
+                f"{failures(summary, options)} of {summary.rows} rows failed. The log and the results file "
+                "name the reasons."
             )
         if run.was_cut_short:
-            raise AirflowException(f"Ended early with {summary.left} rows left; the next try sends them.")
+            raise AirflowException(f"Ended early with {summary.left} rows left. The next attempt sends them.")
 
 
 class CreateTicketBatchOperator(BaseTicketBatchOperator):
     """
-    Create a ticket for each of many recipients (``create/ticket``, EN 51378).
+    Create a ticket for each of many recipients.
 
-    .. seealso:: :class:`BaseTicketBatchOperator` for the recipients, the pace, faults, and what is returned;
-        :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for what each ticket needs.
+    See the API method `create/ticket <https://api.usedocs.com/article/51378>`__. Returns a summary of the
+    rows, and pushes it to XCom as ``summary`` and while the task runs as ``progress``.
+
+    .. seealso:: :class:`BaseTicketBatchOperator` for the recipients, the options and the summary;
+        :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for what a ticket requires.
 
     :param private_comment: whether only agents see the message; default: false (templated)
-    :param files: files to attach to each ticket: local paths, URLs for Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes); rows name paths and URLs only (templated)
-    :param username: Telegram name of the client, for Telegram personal (pact) channels (templated)
+    :param files: files to attach to each ticket: local paths, URLs of Airflow's object storage
+        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list; rows name paths and URLs only
+        (templated)
+    :param username: Telegram name of the client, text, for channels of Telegram personal (pact) (templated)
+    :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
+        and at the end when rows failed that would fail again
+    :raises AirflowException: when rows failed that a retry may send, or when the task was stopped
     """
-
-    template_fields: Sequence[str] = (
-        *BaseTicketBatchOperator.template_fields,
-        "private_comment",
-        "files",
-        "username",
-    )
 
     def __init__(
         self,
@@ -381,11 +385,11 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.private_comment = private_comment
-        self.files = files
-        self.username = username
+        assign_arguments(self, locals())
 
-    def _way(self) -> MessageProfile:
+    template_fields: Sequence[str] = template_fields_of(__init__, BaseTicketBatchOperator.template_fields)
+
+    def _profile(self) -> MessageProfile:
         from airflow_provider_usedesk.api.ticket import TICKET
 
         return TICKET
@@ -393,19 +397,26 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
 
 class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
     """
-    Send a WhatsApp Business template to each of many recipients (``create/ticket``, EN 51378).
+    Send a WhatsApp Business template to each of many recipients.
 
-    .. seealso:: :class:`BaseTicketBatchOperator` for the recipients, the pace, faults, and what is returned;
-        :class:`~airflow_provider_usedesk.operators.message.SendWhatsAppTemplateOperator` for what each
-        message needs.
+    See the API method `create/ticket <https://api.usedocs.com/article/51378>`__. Returns a summary of the
+    rows, and pushes it to XCom as ``summary`` and while the task runs as ``progress``.
 
-    :param from_: must be ``user``; default: user (templated)
+    .. seealso:: :class:`BaseTicketBatchOperator` for the recipients, the options and the summary;
+        :class:`~airflow_provider_usedesk.operators.message.SendWhatsAppTemplateOperator` for what a message
+        requires.
+
+    :param from_: author of the message, must be ``user``; default: user (templated)
+    :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
+        and at the end when rows failed that would fail again
+    :raises AirflowException: when rows failed that a retry may send, or when the task was stopped
     """
 
     def __init__(self, *, from_: str = "user", **kwargs: Any) -> None:
-        super().__init__(from_=from_, **kwargs)
+        super().__init__(**kwargs)
+        assign_arguments(self, locals())
 
-    def _way(self) -> MessageProfile:
+    def _profile(self) -> MessageProfile:
         from airflow_provider_usedesk.api.ticket import WHATSAPP_TEMPLATE
 
         return WHATSAPP_TEMPLATE

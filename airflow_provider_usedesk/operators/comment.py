@@ -1,67 +1,77 @@
-"""Write to the tickets that are there."""
+"""Write comments to existing tickets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.operators.base import SendingOperator
+from airflow_provider_usedesk.compat.sdk import conf
+from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
+from airflow_provider_usedesk.operators.base import UsedeskOperator
+from airflow_provider_usedesk.operators.contract import DeliveryContract
+from airflow_provider_usedesk.operators.waiting import (
+    check_waiting,
+    partial_with_inlets,
+    refuse_private,
+    resume_wait,
+    wait_for_delivery,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.api.responses import CreatedComment
     from airflow_provider_usedesk.compat.sdk import Context
-    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
+    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp, OnUnknown
 
 
-class CreateCommentOperator(SendingOperator):
+class CreateCommentOperator(UsedeskOperator):
     """
-    Write a comment to a ticket (``create/comment``, EN 51381).
+    Write a comment to a ticket (`create/comment <https://api.usedocs.com/article/51381>`__).
 
     Returns the id of the ticket, and pushes ``ticket_id`` and ``comment_id`` to XCom.
 
-    A comment has no key: a later try looks for the same text among the comments of the ticket. Two tasks that
-    write the same text to the same ticket at the same time cannot be told apart.
+    A comment has no idempotency key. When the outcome of an earlier attempt is unknown, a later one searches
+    the comments of the ticket for the same text. It cannot distinguish two tasks that write the same text to
+    the same ticket at the same time.
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.SendingOperator` for
-        ``on_unknown_outcome``, ``send_again_on_clear`` and ``wait_for_delivery``, and
-        :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection.
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
+        what Airflow stores of the arguments, and for arguments that render to an empty value.
 
-    :param ticket_id: id of the ticket, 32 bit (templated)
-    :param message: the comment, at most 65,535 bytes, HTML allowed; or the name of a template file that ends
-        in .html, .md or .txt; required without a template (templated)
+    :param ticket_id: id of the ticket, 32-bit number (templated)
+    :param message: comment, text of at most 65,535 bytes, HTML allowed; or the name of a template file that
+        ends in .html, .md or .txt; required without a WhatsApp template (templated)
     :param type: ``public`` for the client, or ``private`` for agents only (templated)
-    :param cc: e-mail addresses that get a copy, as a list, or as one text with commas (templated)
-    :param bcc: e-mail addresses that get a hidden copy, in the same forms (templated)
-    :param files: files to attach: local paths, URLs for Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes) (templated)
-    :param user_id: id of the agent who writes, 32 bit; default of Usedesk: the first agent of the company
-        (templated)
-    :param from_: who writes: ``user``, ``client`` or ``trigger`` (templated)
-    :param template_id: id of a WhatsApp Business template (pact) (templated)
-    :param template_name: name of a WhatsApp Business template (Landbot, infobip) (templated)
-    :param template_variables: texts for the variables of the template, in their order (templated)
+    :param cc: email addresses that get a copy, a list or a text with commas (templated)
+    :param bcc: email addresses that get a hidden copy, a list or a text with commas (templated)
+    :param files: files to attach: local paths, URLs of Airflow's object storage
+        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+    :param user_id: id of the agent who writes, 32-bit number; default of Usedesk: the first agent of the
+        company (templated)
+    :param from_: author of the comment: ``user``, ``client`` or ``trigger`` (templated)
+    :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
+    :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
+        characters (templated)
+    :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :raises AirflowFailException: for what a retry cannot mend: faulty arguments (all named, nothing sent), a
-        wrong connection, a refusal; with a ``retry_policy``, the :class:`UsedeskError` itself
-    :raises UsedeskOutcomeUnknown: when the comment may exist all the same
+    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
+        the ticket for its comment), ``fail``, or ``send`` (a client may get the comment twice); default:
+        verify
+    :param send_again_on_clear: whether clearing the task sends again; default: false
+    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the comment was delivered, as
+        :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``;
+        a comment that was not delivered and the end of the wait fail the task; default: false
+    :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
+    :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
+        minutes
+    :param delivery_poke_interval: time between two polls, timedelta or seconds, above 0, at most a year;
+        default: 30 seconds
+    :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
+        ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the comment may exist nevertheless
     """
-
-    template_fields: Sequence[str] = (
-        "ticket_id",
-        "message",
-        "type",
-        *SendingOperator.template_fields,
-        "cc",
-        "bcc",
-        "files",
-        "user_id",
-        "from_",
-        "template_id",
-        "template_name",
-        "template_variables",
-        "template_lang",
-    )
 
     def __init__(
         self,
@@ -78,59 +88,103 @@ class CreateCommentOperator(SendingOperator):
         template_name: str | None = None,
         template_variables: Sequence[Any] | str | None = None,
         template_lang: str | None = None,
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
+        wait_for_delivery: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        delivery_timeout: timedelta | float = timedelta(minutes=10),
+        delivery_poke_interval: timedelta | float = timedelta(seconds=30),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.ticket_id = ticket_id
-        self.type = type
-        self.message = message
-        self.cc = cc
-        self.bcc = bcc
-        self.files = files
-        self.user_id = user_id
-        self.from_ = from_
-        self.template_id = template_id
-        self.template_name = template_name
-        self.template_variables = template_variables
-        self.template_lang = template_lang
+        assign_arguments(self, locals())
+        check_waiting(self)
+
+    template_fields: Sequence[str] = template_fields_of(
+        __init__,
+        UsedeskOperator.template_fields,
+        without=(
+            "on_unknown_outcome",
+            "send_again_on_clear",
+            "wait_for_delivery",
+            "deferrable",
+            "delivery_timeout",
+            "delivery_poke_interval",
+        ),
+    )
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        return partial_with_inlets(super().partial(**kwargs))
 
     def execute(self, context: Context) -> int:
         """
         Write the comment, push the ids to XCom, and return the id of the ticket.
 
-        :raises AirflowFailException: when it was not delivered, where that is waited for
+        :param context: the context of the task
+        :return: the id of the ticket
+        :raises AirflowFailException: when an argument or the connection is wrong, when Usedesk refuses the
+            request, or when the comment was not delivered and the task waits for that; with a
+            ``retry_policy``, the ``UsedeskError`` itself
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
-        :raises UsedeskError: of the class that says what else happened
+        :raises UsedeskOutcomeUnknown: when the comment may exist nevertheless
+        :raises UsedeskError: for every other failure
         """
-        from airflow_provider_usedesk.api.responses import CreatedComment, as_id
+        from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.api.values import identifier
 
         params = self._params()
-        self._check_delivery_can_be_awaited(is_private=str(params["type"]).strip().lower() == "private")
-        readable_id = as_id(params["ticket_id"])
-        with self._failing_for_good():
-            self._push_button(context, readable_id)
-        created = self._send_unless_sent(
-            context,
-            CreatedComment,
-            send=lambda: self.hook.create_comment(**params),
-            look_up=lambda ask: self._search(ask, params),
-            # The same words to another ticket are another comment.
-            name=f"/{readable_id or ''}",
-        )
-        ticket_id = identifier(params["ticket_id"])
-        self.log.info("Usedesk comment %s of ticket %s.", created.comment_id, ticket_id)
-        self._push(context, ticket_id, {"comment_id": created.comment_id})
-        if self.wait_for_delivery:
-            self._wait_for_delivery(ticket_id, created.comment_id)
+        with self._no_retry():
+            refuse_private(self, is_private=str(params["type"]).strip().lower() == "private")
+            # Before sending, so that the link is there although the request fails.
+            self._push_link(context, as_id(params["ticket_id"]))
+            created = self._send_once(context, params)
+            ticket_id = identifier(params["ticket_id"])
+            self.log.info("Usedesk comment %s of ticket %s.", created.comment_id, ticket_id)
+            self._push_ids(context, ticket_id, {"comment_id": created.comment_id})
+            if self.wait_for_delivery:
+                wait_for_delivery(self, ticket_id, created.comment_id)
         return ticket_id
 
-    def _search(self, ask: LookUp, params: dict[str, Any]) -> Found[CreatedComment] | Absent | Ambiguous:
+    def execute_complete(
+        self,
+        context: Context,
+        event: Any = None,
+        ticket_id: int | None = None,
+        comment_id: int | None = None,
+    ) -> int:
+        """
+        Continue after the wait in the triggerer, and return the id of the ticket.
+
+        :param context: the context of the task
+        :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
+        :param ticket_id: the ticket whose delivery is waited for; default: that of the event
+        :param comment_id: the comment; default: any message of the ticket
+        :return: the id of the ticket
+        :raises AirflowFailException: when the comment was not delivered
+        :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
+        """
+        with self._no_retry():
+            return resume_wait(self, event, ticket_id, comment_id)
+
+    def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedComment:
+        from airflow_provider_usedesk.api.responses import CreatedComment, as_id
+
+        contract = DeliveryContract(context, self.retries, self.on_unknown_outcome, self.send_again_on_clear)
+        return contract.send(
+            CreatedComment,
+            send=lambda: self.hook.create_comment(**params),
+            look_up=lambda step: self._look_up(step, params),
+            # The same text to another ticket is another comment.
+            name=f"/{as_id(params['ticket_id']) or ''}",
+        )
+
+    def _look_up(self, step: LookUp, params: dict[str, Any]) -> Found[CreatedComment] | Absent | Ambiguous:
         from airflow_provider_usedesk.api.comment import comment_request
         from airflow_provider_usedesk.api.records import Comment
         from airflow_provider_usedesk.idempotency.find_comment import CommentSearch
 
-        # As Usedesk got it; the files are of no use in a search.
+        # As Usedesk received it; the search does not use the files.
         sent = comment_request({**params, "files": None}).fields
         has_template = "template_id" in sent or "template_name" in sent
         search = CommentSearch(
@@ -138,15 +192,15 @@ class CreateCommentOperator(SendingOperator):
             ticket_id=sent["ticket_id"],
             ours=Comment(
                 id=None,
-                # Nobody knows whether the text of the template or our own is shown then.
+                # Unknown: Usedesk shows the text of the template or our own.
                 message=None if has_template else sent["message"],
                 author=sent.get("from"),
                 type=sent["type"],
                 user_id=sent.get("user_id"),
             ),
-            text_may_differ="message" not in self._fixed,
+            text_may_differ="message" not in self._unchanged(),
         )
-        return search(ask)
+        return search(step)
 
     def _method(self) -> Method:
         from airflow_provider_usedesk.api.comment import CREATE_COMMENT

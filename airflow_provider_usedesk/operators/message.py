@@ -5,89 +5,93 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
+from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
+from airflow_provider_usedesk.operators.ticket import SendTicketOperator
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.responses import CreatedTicket
 
 
-class BaseMessageOperator(BaseTicketOperator):
+class SendWhatsAppMessageOperator(SendTicketOperator):
     """
-    Hold what the operators share that send a message of your own words.
+    Send a WhatsApp message (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
-    :param subject: subject of the ticket, at most 255 characters; the client does not see it (templated)
-    :param message: the message, at most 65,535 bytes; or the name of a template file that ends in .html,
+    WhatsApp delivers it within 24 hours of the last message of the client. Give ``client_phone``, or
+    ``client_id`` alone for the first phone number of that client.
+
+    Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
+    ``message_status``, ``chat_id`` and ``comment_id``.
+
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
+        parameters of ``create/ticket``, and
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
+        ``on_not_delivered``.
+
+    :param subject: subject of the ticket, text of at most 255 characters; the client does not see it
+        (templated)
+    :param message: message, text of at most 65,535 bytes; or the name of a template file that ends in .html,
         .md or .txt (templated)
-    :param channel_id: id of the messenger's channel, 32 bit (templated)
-    :param files: files to attach: local paths, URLs for Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes) (templated)
+    :param channel_id: id of the WhatsApp channel, 32-bit number (templated)
+    :param user_id: id of the agent who writes, 32-bit number; without an agent WhatsApp delivers no message
+        (templated)
+    :param from_: author of the message, must be ``user``; default: user (templated)
+    :param files: files to attach: local paths, URLs of Airflow's object storage
+        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
+        a ``retry_policy``, the ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
-
-    template_fields: Sequence[str] = ("subject", "message", *BaseTicketOperator.template_fields, "files")
 
     def __init__(
-        self, *, subject: str, message: str, channel_id: int | str, files: Any = None, **kwargs: Any
+        self,
+        *,
+        subject: str,
+        message: str,
+        channel_id: int | str,
+        user_id: int | str,
+        from_: str = "user",
+        files: Any = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(channel_id=channel_id, **kwargs)
-        self.subject = subject
-        self.message = message
-        self.files = files
+        super().__init__(**kwargs)
+        assign_arguments(self, locals())
 
-
-class SendWhatsAppMessageOperator(BaseMessageOperator):
-    """
-    Send a WhatsApp message, which a client can get within 24 hours of the client's own last one.
-
-    Give ``client_phone``, or ``client_id`` alone for the first phone of that client. Returns the id of the
-    ticket; pushes ``ticket_id``, ``message_status`` and what else Usedesk answers to XCom
-    (``create/ticket``, EN 51378).
-
-    .. seealso:: :class:`BaseMessageOperator` and
-        :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other parameters.
-
-    :param user_id: id of the agent who writes, 32 bit; without one WhatsApp delivers nothing (templated)
-    :param from_: must be ``user``; default: user (templated)
-    :raises AirflowFailException: when the message was not delivered; the id of the ticket is in XCom
-    """
-
-    def __init__(self, *, user_id: int | str, from_: str = "user", **kwargs: Any) -> None:
-        super().__init__(user_id=user_id, from_=from_, **kwargs)
+    template_fields: Sequence[str] = template_fields_of(__init__, SendTicketOperator.template_fields)
 
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_whatsapp_message(**params)
 
 
-class SendWhatsAppTemplateOperator(BaseTicketOperator):
+class SendWhatsAppTemplateOperator(SendTicketOperator):
     """
-    Send a WhatsApp Business template, which can begin a conversation.
+    Send a WhatsApp Business template (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
-    Give ``client_phone``, or ``client_id`` alone for the first phone of that client; and exactly one of
-    ``template_id`` and ``template_name``. Returns the id of the ticket; pushes ``ticket_id``,
-    ``message_status`` and what else Usedesk answers to XCom (``create/ticket``, EN 51378).
+    A template can begin a conversation. Give ``client_phone``, or ``client_id`` alone for the first phone
+    number of that client, and exactly one of ``template_id`` and ``template_name``.
+
+    Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
+    ``message_status``, ``chat_id`` and ``comment_id``.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
-        parameters.
+        parameters of ``create/ticket``, and
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
+        ``on_not_delivered``.
 
-    :param channel_id: id of the WhatsApp channel, 32 bit (templated)
-    :param template_id: id of the template, for pact (templated)
-    :param template_name: name of the template, for Landbot and infobip (templated)
-    :param template_variables: texts for the variables of the template, in their order (templated)
+    :param channel_id: id of the WhatsApp channel, 32-bit number (templated)
+    :param template_id: id of the template, for pact, 32-bit number (templated)
+    :param template_name: name of the template, for Landbot and infobip, text of at most 255 characters
+        (templated)
+    :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param subject: subject of the ticket, at most 255 characters; sent when given (templated)
-    :param message: message of the ticket, at most 65,535 bytes; sent when given (templated)
-    :param from_: must be ``user``; default: user (templated)
-    :raises AirflowFailException: when the template was not delivered; the id of the ticket is in XCom
+    :param subject: subject of the ticket, text of at most 255 characters; sent if given (templated)
+    :param message: message of the ticket, text of at most 65,535 bytes; sent if given (templated)
+    :param from_: author of the message, must be ``user``; default: user (templated)
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, when Usedesk refuses the request, or when the template was not delivered;
+        with a ``retry_policy``, the ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
-
-    template_fields: Sequence[str] = (
-        *BaseTicketOperator.template_fields,
-        "template_id",
-        "template_name",
-        "template_variables",
-        "template_lang",
-        "subject",
-        "message",
-    )
 
     def __init__(
         self,
@@ -102,52 +106,96 @@ class SendWhatsAppTemplateOperator(BaseTicketOperator):
         from_: str = "user",
         **kwargs: Any,
     ) -> None:
-        super().__init__(channel_id=channel_id, from_=from_, **kwargs)
-        self.template_id = template_id
-        self.template_name = template_name
-        self.template_variables = template_variables
-        self.template_lang = template_lang
-        self.subject = subject
-        self.message = message
+        super().__init__(**kwargs)
+        assign_arguments(self, locals())
+
+    template_fields: Sequence[str] = template_fields_of(__init__, SendTicketOperator.template_fields)
 
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_whatsapp_template(**params)
 
 
-class SendViberMessageOperator(BaseMessageOperator):
+class SendViberMessageOperator(SendTicketOperator):
     """
     Send a message through a Viber (c2d) channel.
 
-    Give ``client_phone``, or ``client_id`` alone for the first phone of that client. Returns the id of the
-    ticket; pushes ``ticket_id`` and ``chat_id`` to XCom (``create/ticket``, EN 51378).
+    See the API method `create/ticket <https://api.usedocs.com/article/51378>`__. Give ``client_phone``, or
+    ``client_id`` alone for the first phone number of that client.
 
-    .. seealso:: :class:`BaseMessageOperator` and
-        :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the parameters.
+    Returns the id of the ticket. Pushes ``ticket_id`` and ``chat_id`` to XCom.
+
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
+        parameters of ``create/ticket``, and
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
+        ``on_not_delivered``.
+
+    :param subject: subject of the ticket, text of at most 255 characters; the client does not see it
+        (templated)
+    :param message: message, text of at most 65,535 bytes; or the name of a template file that ends in .html,
+        .md or .txt (templated)
+    :param channel_id: id of the Viber channel, 32-bit number (templated)
+    :param files: files to attach: local paths, URLs of Airflow's object storage
+        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
+        ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
+
+    def __init__(
+        self, *, subject: str, message: str, channel_id: int | str, files: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        assign_arguments(self, locals())
+
+    template_fields: Sequence[str] = template_fields_of(__init__, SendTicketOperator.template_fields)
 
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_viber_message(**params)
 
 
-class SendTelegramMessageOperator(BaseMessageOperator):
+class SendTelegramMessageOperator(SendTicketOperator):
     """
     Send a message through a Telegram personal (pact) channel.
 
-    Give ``username`` or ``client_phone``; with both, Usedesk takes the name. Returns the id of the ticket;
-    pushes ``ticket_id`` and ``message_status`` to XCom (``create/ticket``, EN 51378).
+    See the API method `create/ticket <https://api.usedocs.com/article/51378>`__. Give ``username`` or
+    ``client_phone``; if both are given, Usedesk uses ``username``.
 
-    .. seealso:: :class:`BaseMessageOperator` and
-        :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other parameters.
+    Returns the id of the ticket. Pushes ``ticket_id`` and ``message_status`` to XCom.
 
-    :param username: Telegram name of the client, with or without ``@`` (templated)
-    :raises AirflowFailException: when the message was not delivered; the id of the ticket is in XCom
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
+        parameters of ``create/ticket``, and
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
+        ``on_not_delivered``.
+
+    :param subject: subject of the ticket, text of at most 255 characters; the client does not see it
+        (templated)
+    :param message: message, text of at most 65,535 bytes; or the name of a template file that ends in .html,
+        .md or .txt (templated)
+    :param channel_id: id of the Telegram channel, 32-bit number (templated)
+    :param username: Telegram name of the client, text, with or without ``@`` (templated)
+    :param files: files to attach: local paths, URLs of Airflow's object storage
+        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
+        a ``retry_policy``, the ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
 
-    template_fields: Sequence[str] = (*BaseMessageOperator.template_fields, "username")
-
-    def __init__(self, *, username: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        subject: str,
+        message: str,
+        channel_id: int | str,
+        username: str | None = None,
+        files: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.username = username
+        assign_arguments(self, locals())
+
+    template_fields: Sequence[str] = template_fields_of(__init__, SendTicketOperator.template_fields)
 
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_telegram_message(**params)

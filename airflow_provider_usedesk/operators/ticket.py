@@ -1,96 +1,75 @@
-"""Open and change tickets in Usedesk."""
+"""Create and update tickets in Usedesk."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_usedesk.compat.sdk import AirflowFailException
-from airflow_provider_usedesk.operators.base import SendingOperator, SendOnceOperator, UsedeskOperator
+from airflow_provider_usedesk.compat.sdk import conf
+from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
+from airflow_provider_usedesk.operators.base import UsedeskOperator
+from airflow_provider_usedesk.operators.contract import DeliveryContract
+from airflow_provider_usedesk.operators.waiting import (
+    check_waiting,
+    partial_with_inlets,
+    refuse_private,
+    resume_wait,
+    wait_for_delivery,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.api.responses import CreatedTicket
     from airflow_provider_usedesk.compat.sdk import Context
-    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
+    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp, OnUnknown
 
 
-class TicketParameters(SendOnceOperator):
+class BaseTicketOperator(UsedeskOperator):
     """
-    Hold what all operators share that create tickets: the general parameters of ``create/ticket``.
+    An operator that creates tickets, one or many, under the delivery contract.
 
-    After rendering, values that can identify a person show as ``***`` in the UI. An optional text that
-    renders to nothing is left out; any other argument that renders to nothing is a fault.
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
+        what Airflow stores of the arguments, and for arguments that render to an empty value.
 
-    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
-    :param client_name: name of the client, at most 255 characters (templated)
-    :param client_email: e-mail address of the client, at most 255 characters (templated)
-    :param client_id: id of the client, or ``new_client`` to make a new one (templated)
-    :param client_phone: phone of the client with country code; ``+``, spaces, brackets and dashes are
-        taken out, nothing else is changed (templated)
-    :param company_name: company of the client, at most 255 characters; made when there is none of that
-        name, and the client is moved to it (templated)
-    :param additional_id: an id of your own, at most 255 characters; shown only by the API (templated)
+    :param client_name: name of the client, text of at most 255 characters (templated)
+    :param client_email: email address of the client, text of at most 255 characters (templated)
+    :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
+    :param client_phone: phone number of the client with country code, text or number; ``+``, spaces, brackets
+        and dashes are removed, nothing else is changed (templated)
+    :param company_name: company of the client, text of at most 255 characters; Usedesk creates it if it does
+        not exist, and moves the client to it (templated)
+    :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
+        default: the idempotency key of the task (templated)
     :param type: ``question``, ``task``, ``problem`` or ``incident``; default of Usedesk: question (templated)
     :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``; default of Usedesk: medium (templated)
     :param status: number or name of a status, such as ``new`` or ``on hold``; default of Usedesk: 8, new
         (templated)
-    :param tag: tags as a list, or as one text with commas; at most 255 characters together (templated)
-    :param assignee_id: id of the agent, 32 bit (templated)
-    :param group_id: id of the group, 32 bit (templated)
-    :param custom_fields: values of custom fields as {id: value}; bools for checkboxes, the option's id
-        for lists (templated)
-    :param field_id: instead of ``custom_fields``: ids, as a list or joined with ``;`` (templated)
-    :param field_value: the values for ``field_id``, as a list or joined with ``;`` (templated)
-    :param lists: values of nested lists: a list of lists of {"id": …, "value": …}, parents first
+    :param tag: tags, a list or a text with commas, together at most 255 characters (templated)
+    :param assignee_id: id of the agent, 32-bit number (templated)
+    :param group_id: id of the group, 32-bit number (templated)
+    :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
+        option for a list (templated)
+    :param field_id: instead of ``custom_fields``: ids of custom fields, a list or a text with ``;``
         (templated)
-    :param channel_id: id of the channel, 32 bit; when it is left out or wrong, Usedesk takes the channel
-        of the token without a word (templated)
-    :param from_: who writes the first comment: ``user`` (needs ``user_id``), ``client`` or ``trigger``
-        (needs ``trigger_id``) (templated)
-    :param user_id: id of the agent for ``from_="user"``, 32 bit (templated)
-    :param trigger_id: id of the trigger for ``from_="trigger"``, 32 bit (templated)
-    :param client_country: country of the client, at most 255 characters (templated)
-    :param client_city: city of the client, at most 255 characters (templated)
-    :param client_address: address of the client, at most 255 characters (templated)
-    :param new_address: true to add an address to those the client has (templated)
+    :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
+    :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first (templated)
+    :param channel_id: id of the channel, 32-bit number; if it is omitted or wrong, Usedesk uses the channel
+        of the token and reports no error (templated)
+    :param from_: author of the first comment: ``user`` (needs ``user_id``), ``client`` or ``trigger`` (needs
+        ``trigger_id``) (templated)
+    :param user_id: id of the agent for ``from_="user"``, 32-bit number (templated)
+    :param trigger_id: id of the trigger for ``from_="trigger"``, 32-bit number (templated)
+    :param client_country: country of the client, text of at most 255 characters (templated)
+    :param client_city: city of the client, text of at most 255 characters (templated)
+    :param client_address: address of the client, text of at most 255 characters (templated)
+    :param new_address: true to add an address to those of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
-
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.SendOnceOperator` for
-        ``on_unknown_outcome`` and ``send_again_on_clear``.
+    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
+        Usedesk for its ticket), ``fail``, or ``send`` (a client may get the message twice); default: verify
+    :param send_again_on_clear: whether clearing the task sends again; default: false
     """
-
-    template_fields: Sequence[str] = (
-        *SendOnceOperator.template_fields,
-        "client_name",
-        "client_email",
-        "client_id",
-        "client_phone",
-        "company_name",
-        "additional_id",
-        "type",
-        "priority",
-        "status",
-        "tag",
-        "assignee_id",
-        "group_id",
-        "custom_fields",
-        "field_id",
-        "field_value",
-        "lists",
-        "channel_id",
-        "from_",
-        "user_id",
-        "trigger_id",
-        "client_country",
-        "client_city",
-        "client_address",
-        "new_address",
-        "phone_type",
-    )
-
-    subject: str | None = None
 
     def __init__(
         self,
@@ -120,112 +99,150 @@ class TicketParameters(SendOnceOperator):
         client_address: str | None = None,
         new_address: bool | str | None = None,
         phone_type: str | None = None,
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.client_name = client_name
-        self.client_email = client_email
-        self.client_id = client_id
-        self.client_phone = client_phone
-        self.company_name = company_name
-        self.additional_id = additional_id
-        self.type = type
-        self.priority = priority
-        self.status = status
-        self.tag = tag
-        self.assignee_id = assignee_id
-        self.group_id = group_id
-        self.custom_fields = custom_fields
-        self.field_id = field_id
-        self.field_value = field_value
-        self.lists = lists
-        self.channel_id = channel_id
-        self.from_ = from_
-        self.user_id = user_id
-        self.trigger_id = trigger_id
-        self.client_country = client_country
-        self.client_city = client_city
-        self.client_address = client_address
-        self.new_address = new_address
-        self.phone_type = phone_type
+        assign_arguments(self, locals())
 
-    def _key(self, context: Context, again: str = "") -> str:
-        from airflow_provider_usedesk.idempotency.keys import idempotency_key
-
-        ti = context["ti"]
-        map_index = -1 if ti.map_index is None else ti.map_index
-        return idempotency_key(
-            ti.dag_id, ti.run_id, ti.task_id, map_index, self._attempt(context).turn, again
-        )
+    template_fields: Sequence[str] = template_fields_of(
+        __init__, UsedeskOperator.template_fields, without=("on_unknown_outcome", "send_again_on_clear")
+    )
 
     def _method(self) -> Method:
         from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 
         return CREATE_TICKET
 
+    def _contract(self, context: Context) -> DeliveryContract:
+        return DeliveryContract(context, self.retries, self.on_unknown_outcome, self.send_again_on_clear)
 
-class BaseTicketOperator(TicketParameters, SendingOperator):
+    def _key(self, context: Context, suffix: str = "") -> str:
+        """Return the idempotency key of this task."""
+        from airflow_provider_usedesk.idempotency.keys import idempotency_key
+
+        ti = context["ti"]
+        map_index = -1 if ti.map_index is None else ti.map_index
+        turn = self._contract(context).attempt.turn
+        return idempotency_key(ti.dag_id, ti.run_id, ti.task_id, map_index, turn, suffix)
+
+
+class SendTicketOperator(BaseTicketOperator):
     """
-    Hold what all operators share that create one ticket.
+    An operator that creates one ticket, and with it sends one message.
 
-    .. seealso:: :class:`TicketParameters` for the general parameters, and
-        :class:`~airflow_provider_usedesk.operators.base.SendingOperator` for ``wait_for_delivery``.
+    Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
+    ``message_status``, ``chat_id`` and ``comment_id``; they are there although the task fails afterwards.
 
-    :param on_not_delivered: what to do when the messenger did not take the message: ``fail`` without a
-        retry (default), ``ignore``, or ``resend`` once, which makes a second ticket
+    .. seealso:: :class:`BaseTicketOperator` for the other parameters of ``create/ticket``.
+
+    :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
+        retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
+    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
+        :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``;
+        a message that was not delivered and the end of the wait fail the task; default: false
+    :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
+    :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
+        minutes
+    :param delivery_poke_interval: time between two polls, timedelta or seconds, above 0, at most a year;
+        default: 30 seconds
+    :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time
     """
 
     def __init__(
-        self, *, on_not_delivered: Literal["fail", "ignore", "resend"] = "fail", **kwargs: Any
+        self,
+        *,
+        on_not_delivered: Literal["fail", "ignore", "resend"] = "fail",
+        wait_for_delivery: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        delivery_timeout: timedelta | float = timedelta(minutes=10),
+        delivery_poke_interval: timedelta | float = timedelta(seconds=30),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.on_not_delivered = on_not_delivered
+        assign_arguments(self, locals())
+        check_waiting(self)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        return partial_with_inlets(super().partial(**kwargs))
 
     def execute(self, context: Context) -> int:
         """
-        Send, push the ids to XCom, and return the id of the ticket.
+        Create the ticket, push the ids to XCom, and return the id of the ticket.
 
-        :raises AirflowFailException: when the messenger did not take the message, or did not deliver it where
-            that is waited for; the ticket exists, and its id is in XCom
+        :param context: the context of the task
+        :return: the id of the ticket
+        :raises AirflowFailException: when an argument or the connection is wrong, when Usedesk refuses the
+            request, or when the message was not delivered; with a ``retry_policy``, the ``UsedeskError``
+            itself
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
-        :raises UsedeskError: of the class that says what else happened
+        :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+        :raises UsedeskError: for every other failure
         """
         params = self._params()
-        self._check_delivery_can_be_awaited(is_private=_is_private(params))
-        created = self._send_once(context, params)
-        self.log.info("Usedesk ticket %s%s.", created.ticket_id, _delivery(created))
-        if created.not_delivered and self.on_not_delivered == "resend":
-            self.log.warning("Ticket %s stays in Usedesk; its message is sent anew.", created.ticket_id)
-            created = self._send_once(context, params, again="/resend")
-            self.log.info("Usedesk ticket %s%s.", created.ticket_id, _delivery(created))
-        self._push(context, created.ticket_id, _answered(created))
-        if created.not_delivered and self.on_not_delivered != "ignore":
-            raise AirflowFailException(
-                f"Usedesk made ticket {created.ticket_id}, but its message was not delivered. "
-                "Check that the channel is switched on and that the client can be reached there."
-            )
-        if self.wait_for_delivery and not created.not_delivered:
-            self._wait_for_delivery(created.ticket_id, created.comment_id)
+        with self._no_retry():
+            refuse_private(self, is_private=_is_private(params))
+            created = self._create(context, params)
+            self._push_ids(context, created.ticket_id, _ids(created))
+            self._check_delivered(created)
+            if self.wait_for_delivery and not created.not_delivered:
+                wait_for_delivery(self, created.ticket_id, created.comment_id)
         return created.ticket_id
 
+    def execute_complete(
+        self,
+        context: Context,
+        event: Any = None,
+        ticket_id: int | None = None,
+        comment_id: int | None = None,
+    ) -> int:
+        """
+        Continue after the wait in the triggerer, and return the id of the ticket.
+
+        :param context: the context of the task
+        :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
+        :param ticket_id: the ticket whose delivery is waited for; default: that of the event
+        :param comment_id: the message; default: any message of the ticket
+        :return: the id of the ticket
+        :raises AirflowFailException: when the message was not delivered
+        :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
+        """
+        with self._no_retry():
+            return resume_wait(self, event, ticket_id, comment_id)
+
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
-        """Send in the way of this operator."""
+        """Send the request by the method of the hook for this operator."""
         return self.hook.create_ticket(**params)
 
-    def _send_once(self, context: Context, params: dict[str, Any], again: str = "") -> CreatedTicket:
+    def _create(self, context: Context, params: dict[str, Any]) -> CreatedTicket:
+        created = self._send_once(context, params)
+        if created.not_delivered and self.on_not_delivered == "resend":
+            self.log.warning(
+                "The message of ticket %s was not delivered. It is sent again in a second ticket; the first "
+                "one stays in Usedesk.",
+                created.ticket_id,
+            )
+            created = self._send_once(context, params, suffix="/resend")
+        return created
+
+    def _send_once(self, context: Context, params: dict[str, Any], suffix: str = "") -> CreatedTicket:
         from airflow_provider_usedesk.api.responses import CreatedTicket
 
         own_id = str(params.get("additional_id") or "").strip()
-        keyed = {**params, "additional_id": own_id or self._key(context, again)}
-        return self._send_unless_sent(
-            context,
+        keyed = {**params, "additional_id": own_id or self._key(context, suffix)}
+        created = self._contract(context).send(
             CreatedTicket,
             send=lambda: self._send(keyed),
-            look_up=lambda ask: self._search(ask, keyed),
-            name=again,
+            look_up=lambda step: self._look_up(step, keyed),
+            name=suffix,
         )
+        status = f"; its message is {created.message_status}" if created.message_status else ""
+        self.log.info("Usedesk ticket %s%s.", created.ticket_id, status)
+        return created
 
-    def _search(self, ask: LookUp, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Ambiguous:
+    def _look_up(self, step: LookUp, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Ambiguous:
         from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.idempotency.find_ticket import TicketSearch
 
@@ -234,48 +251,49 @@ class BaseTicketOperator(TicketParameters, SendingOperator):
             key=params["additional_id"],
             subject=str(params["subject"]) if params.get("subject") else None,
             client_id=as_id(params.get("client_id")),
-            fixed=self._fixed,
+            fixed=self._unchanged(),
         )
-        return search(ask)
+        return search(step)
+
+    def _check_delivered(self, created: CreatedTicket) -> None:
+        from airflow_provider_usedesk.api.errors import UsedeskNotDelivered
+
+        if created.not_delivered and self.on_not_delivered != "ignore":
+            raise UsedeskNotDelivered(
+                f"Usedesk created ticket {created.ticket_id}, but its message was not delivered. Check that "
+                "the channel is active and that the client can be reached in it. A retry does not send it "
+                "again.",
+                ticket_id=created.ticket_id,
+            )
 
 
-class CreateTicketOperator(BaseTicketOperator):
+class CreateTicketOperator(SendTicketOperator):
     """
-    Create a ticket (``create/ticket``, EN 51378).
+    Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
-    Returns the id of the ticket, and pushes ``ticket_id``, and where Usedesk answers them
-    ``message_status``, ``chat_id`` and ``comment_id``, to XCom.
+    Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
+    ``message_status``, ``chat_id`` and ``comment_id``.
 
-    .. seealso:: :class:`BaseTicketOperator` for the parameters that all these operators share.
+    .. seealso:: :class:`BaseTicketOperator` for the other parameters of ``create/ticket``,
+        :class:`SendTicketOperator` for ``wait_for_delivery`` and ``on_not_delivered``.
 
-    :param subject: subject, at most 255 characters (templated)
-    :param message: first message, at most 65,535 bytes, HTML allowed; or the name of a template file that
-        ends in .html, .md or .txt (templated)
+    :param subject: subject, text of at most 255 characters (templated)
+    :param message: first message, text of at most 65,535 bytes, HTML allowed; or the name of a template file
+        that ends in .html, .md or .txt (templated)
     :param private_comment: whether only agents see the message; default: false (templated)
-    :param files: files to attach: local paths, URLs for Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes) (templated)
-    :param template_id: id of a WhatsApp Business template (pact) (templated)
-    :param template_name: name of a WhatsApp Business template (Landbot, infobip) (templated)
-    :param template_variables: texts for the variables of the template, in their order (templated)
+    :param files: files to attach: local paths, URLs of Airflow's object storage
+        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+    :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
+    :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
+        characters (templated)
+    :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param username: Telegram name of the client, for Telegram personal (pact) channels (templated)
-    :raises AirflowFailException: for what a retry cannot mend: faulty arguments (all named, nothing sent), a
-        wrong connection, a refusal; with a ``retry_policy``, the :class:`UsedeskError` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may exist all the same
+    :param username: Telegram name of the client, text, for channels of Telegram personal (pact) (templated)
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
+        a ``retry_policy``, the ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
-
-    template_fields: Sequence[str] = (
-        "subject",
-        "message",
-        *BaseTicketOperator.template_fields,
-        "private_comment",
-        "files",
-        "template_id",
-        "template_name",
-        "template_variables",
-        "template_lang",
-        "username",
-    )
 
     def __init__(
         self,
@@ -292,70 +310,46 @@ class CreateTicketOperator(BaseTicketOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.subject = subject
-        self.message = message
-        self.private_comment = private_comment
-        self.files = files
-        self.template_id = template_id
-        self.template_name = template_name
-        self.template_variables = template_variables
-        self.template_lang = template_lang
-        self.username = username
+        assign_arguments(self, locals())
+
+    template_fields: Sequence[str] = template_fields_of(__init__, SendTicketOperator.template_fields)
 
 
 class UpdateTicketOperator(UsedeskOperator):
     """
-    Change a ticket (``update/ticket``, EN 51379).
+    Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
 
     What is not given stays as it is. Returns the id of the ticket, and pushes ``ticket_id`` to XCom.
 
-    A change sets values, so making it twice gives the same ticket: each try makes it again, and asks nothing
-    before. What a person changed in the ticket between two tries is overruled.
+    An update sets values, so two equal updates give the same ticket. Each attempt therefore sends the update,
+    and looks up nothing before. It overwrites what a person changed in the ticket between two attempts.
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, and for
-        what happens to arguments that render to nothing.
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
+        what Airflow stores of the arguments, and for arguments that render to an empty value.
 
-    :param ticket_id: id of the ticket, 32 bit (templated)
-    :param subject: subject, at most 255 characters (templated)
-    :param client_id: id of the client whose ticket it becomes, 32 bit (templated)
-    :param group_id: id of the group, 32 bit (templated)
-    :param assignee_id: id of the agent, 32 bit, or ``null`` for nobody (templated)
-    :param user_id: id of the agent who makes the change, 32 bit (templated)
-    :param tag: tags to add, as a list, or as one text with commas; at most 255 characters together
-        (templated)
+    :param ticket_id: id of the ticket, 32-bit number (templated)
+    :param subject: subject, text of at most 255 characters (templated)
+    :param client_id: id of the client to whom the ticket is moved, 32-bit number (templated)
+    :param group_id: id of the group, 32-bit number (templated)
+    :param assignee_id: id of the agent, 32-bit number, or ``null`` for nobody (templated)
+    :param user_id: id of the agent who makes the update, 32-bit number (templated)
+    :param tag: tags to add, a list or a text with commas, together at most 255 characters (templated)
     :param priority: ``low``, ``medium``, ``urgent`` or ``extreme`` (templated)
     :param status: number or name of a status, such as ``solved`` or ``on hold`` (templated)
-    :param silent: true to keep a new ticket new, which a change opens otherwise; default: false (templated)
+    :param silent: true to leave a new ticket new, which an update opens otherwise; default: false (templated)
     :param type: ``question``, ``task``, ``problem`` or ``incident`` (templated)
-    :param custom_fields: values of custom fields as {id: value}; bools for checkboxes, the option's id
-        for lists (templated)
-    :param field_id: instead of ``custom_fields``: ids, as a list or joined with ``;`` (templated)
-    :param field_value: the values for ``field_id``, as a list or joined with ``;`` (templated)
-    :param lists: values of nested lists: a list of lists of {"id": …, "value": …}, parents first; an empty
-        list takes all of them away (templated)
-    :raises AirflowFailException: for what a retry cannot mend: faulty arguments (all named, nothing sent), a
-        wrong connection, a refusal; with a ``retry_policy``, the :class:`UsedeskError` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may be changed all the same; a retry makes sure of it
+    :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
+        option for a list (templated)
+    :param field_id: instead of ``custom_fields``: ids of custom fields, a list or a text with ``;``
+        (templated)
+    :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
+    :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first; an empty
+        list removes all of them (templated)
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
+        ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the ticket may be updated nevertheless; a retry repeats the update
     """
-
-    template_fields: Sequence[str] = (
-        "ticket_id",
-        *UsedeskOperator.template_fields,
-        "subject",
-        "client_id",
-        "group_id",
-        "assignee_id",
-        "user_id",
-        "tag",
-        "priority",
-        "status",
-        "silent",
-        "type",
-        "custom_fields",
-        "field_id",
-        "field_value",
-        "lists",
-    )
 
     def __init__(
         self,
@@ -378,38 +372,31 @@ class UpdateTicketOperator(UsedeskOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.ticket_id = ticket_id
-        self.subject = subject
-        self.client_id = client_id
-        self.group_id = group_id
-        self.assignee_id = assignee_id
-        self.user_id = user_id
-        self.tag = tag
-        self.priority = priority
-        self.status = status
-        self.silent = silent
-        self.type = type
-        self.custom_fields = custom_fields
-        self.field_id = field_id
-        self.field_value = field_value
-        self.lists = lists
+        assign_arguments(self, locals())
+
+    template_fields: Sequence[str] = template_fields_of(__init__, UsedeskOperator.template_fields)
 
     def execute(self, context: Context) -> int:
         """
-        Change the ticket, push its id to XCom, and return it.
+        Update the ticket, push its id to XCom, and return it.
 
-        :raises UsedeskError: of the class that says what else happened
+        :param context: the context of the task
+        :return: the id of the ticket
+        :raises AirflowFailException: when an argument or the connection is wrong, or when Usedesk refuses the
+            request; with a ``retry_policy``, the ``UsedeskError`` itself
+        :raises UsedeskError: for every other failure
         """
         from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.api.values import identifier
 
         params = self._params()
-        with self._failing_for_good():
-            self._push_button(context, as_id(params["ticket_id"]))
+        with self._no_retry():
+            # Before sending, so that the link is there although the update fails.
+            self._push_link(context, as_id(params["ticket_id"]))
             self.hook.update_ticket(**params)
         ticket_id = identifier(params["ticket_id"])
-        self.log.info("Changed Usedesk ticket %s.", ticket_id)
-        self._push(context, ticket_id, {})
+        self.log.info("Updated Usedesk ticket %s.", ticket_id)
+        self._push_ids(context, ticket_id, {})
         return ticket_id
 
     def _method(self) -> Method:
@@ -421,20 +408,16 @@ class UpdateTicketOperator(UsedeskOperator):
 def _is_private(params: Mapping[str, Any]) -> bool:
     from airflow_provider_usedesk.api.values import flag
 
-    # What is no flag at all is refused with the other faults, before anything is sent.
+    # A value that is no flag is refused with the other invalid arguments, before anything is sent.
     with suppress(ValueError):
         return flag(params.get("private_comment"))
     return False
 
 
-def _delivery(created: CreatedTicket) -> str:
-    return f"; its message is {created.message_status}" if created.message_status else ""
-
-
-def _answered(created: CreatedTicket) -> dict[str, int | str]:
-    answered = {
+def _ids(created: CreatedTicket) -> dict[str, int | str]:
+    ids = {
         "message_status": created.message_status,
         "chat_id": created.chat_id,
         "comment_id": created.comment_id,
     }
-    return {key: value for key, value in answered.items() if value is not None}
+    return {key: value for key, value in ids.items() if value is not None}

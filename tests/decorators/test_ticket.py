@@ -169,7 +169,7 @@ open_ticket()
     run = run_dag(dag(body))
     assert run.states == {("open_ticket", -1): "failed"}
     assert usedesk.sent() == []
-    assert f"it returned {kind}" in run.printed
+    assert f"It returned {kind}" in run.printed
 
 
 def test_all_faults_are_named_at_once_and_nothing_is_sent(run_dag, usedesk):
@@ -406,6 +406,6 @@ def test_a_later_try_sends_when_the_first_one_failed_in_the_function(usedesk_san
 
 
 def test_a_wrong_return_is_no_reason_to_try_again(usedesk_sandbox):
-    with pytest.raises(AirflowFailException, match="it returned tuple"):
+    with pytest.raises(AirflowFailException, match="It returned tuple"):
         make(lambda: ("a", "b"), subject="s").execute(attempt_context(1, max_tries=1))
     assert usedesk_sandbox.requests() == 0

@@ -417,7 +417,7 @@ def test_not_delivered_may_be_sent_anew(run_dag, usedesk, caplog):
     assert pushed(run, "send") == {"return_value": 78, **DELIVERED}
     first, second = (sent["additional_id"] for sent in usedesk.sent())
     assert second == f"{first}/resend"
-    assert "Ticket 77 stays" in run.printed + caplog.text
+    assert "ticket 77 was not delivered. It is sent again" in run.printed + caplog.text
 
 
 def test_not_delivered_twice_fails(run_dag, usedesk):
@@ -453,6 +453,26 @@ def test_no_retry_is_wasted_on_what_it_cannot_mend(run_dag, usedesk, answer):
     assert run.state == "failed"
     assert run.states == {("o", -1): "failed"}
     assert len(usedesk.sent()) == 1
+
+
+def test_retry_policy_gets_not_delivered_error(run_dag, usedesk):
+    """A retry that the policy asks for reuses the ticket, and sends nothing."""
+    pytest.importorskip("airflow.sdk")
+    answers(usedesk, NOT_DELIVERED, DELIVERED)
+    run = run_dag(
+        dag("""
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow_provider_usedesk.api.errors import UsedeskNotDelivered
+from datetime import timedelta
+soon = timedelta(seconds=0.1)
+rule = RetryRule(UsedeskNotDelivered, action=RetryAction.RETRY, retry_delay=soon, reason="policy")
+policy = ExceptionRetryPolicy([rule])
+CreateTicketOperator(task_id="o", subject="s", message="m", retries=1, retry_policy=policy)
+""")
+    )
+    assert run.states == {("o", -1): "failed"}
+    assert len(usedesk.sent()) == 1
+    assert "AirflowFailException" not in run.printed
 
 
 def test_a_retry_policy_gets_the_error_itself(run_dag, usedesk):

@@ -14,7 +14,7 @@ from airflow_provider_usedesk.compat.sdk import (
     TaskDeferred,
 )
 from airflow_provider_usedesk.compat.version import HAS_WORKING_ASSET_INLETS
-from airflow_provider_usedesk.operators.base import SendingOperator
+from airflow_provider_usedesk.operators import ticket, waiting
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import URL
@@ -124,7 +124,7 @@ def test_a_try_that_died_while_it_waited_is_followed_by_waiting_only(
     run_dag, usedesk_sandbox, monkeypatch, deferrable
 ):
     """On Airflow before 3.3 the second try asks Usedesk for the ticket, later it remembers."""
-    wait, tries = SendingOperator._wait_for_delivery, []
+    wait, tries = waiting.wait_for_delivery, []
 
     def killed(*args):
         tries.append(args[1])
@@ -132,12 +132,12 @@ def test_a_try_that_died_while_it_waited_is_followed_by_waiting_only(
             raise RuntimeError("killed, for the test")
         return wait(*args)
 
-    monkeypatch.setattr(SendingOperator, "_wait_for_delivery", killed)
+    monkeypatch.setattr(ticket, "wait_for_delivery", killed)
     run = run_dag(dag(SEND.format(f"deferrable={deferrable}"), RETRIED))
     assert run.state == "success"
-    [ticket] = usedesk_sandbox.tickets
-    assert tries == [ticket.ticket_id] * 2
-    assert run.xcoms["send", -1]["ticket_id"] == ticket.ticket_id
+    [created] = usedesk_sandbox.tickets
+    assert tries == [created.ticket_id] * 2
+    assert run.xcoms["send", -1]["ticket_id"] == created.ticket_id
     assert usedesk_sandbox.requests("create/ticket") == 1
 
 
@@ -192,7 +192,7 @@ def test_what_is_private_is_refused_before_it_is_sent(run_dag, usedesk, messenge
     messenger(shown())
     run = run_dag(dag(body))
     assert run.state == "failed"
-    assert "wait_for_delivery: what is private" in run.printed
+    assert "wait_for_delivery: a private message" in run.printed
     assert usedesk.sent() == []
 
 
@@ -224,7 +224,7 @@ class TestDeferring:
     def test_the_ids_come_back_with_the_task(self, operator, messenger):
         messenger(shown())
         with pytest.raises(TaskDeferred) as deferred:
-            operator._wait_for_delivery(1001, 501)
+            waiting.wait_for_delivery(operator, 1001, 501)
         assert deferred.value.kwargs == {"ticket_id": 1001, "comment_id": 501}
         assert deferred.value.method_name == "execute_complete"
         assert deferred.value.timeout > timedelta(seconds=60)
@@ -262,5 +262,5 @@ class TestDeferring:
         ],
     )
     def test_checks_what_it_is_handed(self, operator, event, kwargs):
-        with pytest.raises(AirflowException, match="does not belong|without the ticket"):
+        with pytest.raises(AirflowException, match="does not belong|without the id of the ticket"):
             self.resume(operator, event, **kwargs)

@@ -1,0 +1,113 @@
+"""Waiting for the delivery of the message that an operator sent: what ``wait_for_delivery`` does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_usedesk.compat.sdk import AirflowException
+from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
+from airflow_provider_usedesk.delivery.waiter import DeliveryWait, wait_seconds
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.operators.base import UsedeskOperator
+
+
+def check_waiting(operator: UsedeskOperator) -> None:
+    """
+    Check the arguments of the wait when the Dag is parsed.
+
+    :param operator: an operator with ``wait_for_delivery``, ``delivery_timeout`` and
+        ``delivery_poke_interval``
+    :raises ValueError: naming a time that is not right
+    """
+    operator.delivery_timeout = wait_seconds("delivery_timeout", operator.delivery_timeout)
+    operator.delivery_poke_interval = wait_seconds("delivery_poke_interval", operator.delivery_poke_interval)
+    if operator.wait_for_delivery:
+        add_delivery_inlets(operator)
+
+
+def partial_with_inlets(partial: Any) -> Any:
+    """
+    Add the asset of delivery reports to the inlets of a mapped task that waits.
+
+    :param partial: what ``partial()`` of the operator returned
+    """
+    return with_delivery_inlets(partial, lambda arguments: bool(arguments.get("wait_for_delivery")))
+
+
+def refuse_private(operator: UsedeskOperator, *, is_private: bool) -> None:
+    """
+    Check before sending that the message can be delivered at all.
+
+    :param operator: the operator
+    :param is_private: whether only agents see the message
+    :raises UsedeskInvalidRequest: when it waits for the delivery of a private message
+    """
+    from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+
+    if operator.wait_for_delivery and is_private:
+        raise UsedeskInvalidRequest(
+            ["wait_for_delivery: a private message is for agents only and is never delivered to a client"]
+        )
+
+
+def wait_for_delivery(operator: UsedeskOperator, ticket_id: int, comment_id: int | None) -> None:
+    """
+    Wait until a message was delivered, in the worker or, with ``deferrable``, in the triggerer.
+
+    :param operator: the operator that sent it
+    :param ticket_id: its ticket
+    :param comment_id: the message; None for any message of the ticket
+    :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
+    :raises TaskDeferred: when the wait continues in the triggerer
+    """
+    from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
+
+    wait, began = _delivery_wait(operator, ticket_id, comment_id), datetime.now(UTC)
+    if not operator.deferrable:
+        wait.wait_in_worker()
+    elif wait.poll() is None:
+        operator.defer(
+            trigger=MessageDeliveryTrigger(**wait.trigger_kwargs(began)),
+            method_name="execute_complete",
+            kwargs={"ticket_id": ticket_id, "comment_id": comment_id},
+            timeout=wait.defer_timeout,
+        )
+
+
+def resume_wait(operator: UsedeskOperator, event: Any, ticket_id: int | None, comment_id: int | None) -> int:
+    """
+    Continue after the wait in the triggerer.
+
+    :param operator: the operator that sent the message
+    :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
+    :param ticket_id: the ticket; None for that of the event, because ``dag.test()`` passes the event only
+    :param comment_id: the message; None for any message of the ticket
+    :return: the id of the ticket
+    """
+    from airflow_provider_usedesk.api.responses import as_id
+
+    awaited = ticket_id
+    if awaited is None and isinstance(event, dict):
+        awaited = as_id(event.get("ticket_id"))
+    if awaited is None:
+        raise AirflowException(
+            "The task was resumed without the id of the ticket whose delivery it waits for. Clear the task: "
+            "it sends nothing again, and waits again."
+        )
+    _delivery_wait(operator, awaited, comment_id).resume(event)
+    return awaited
+
+
+def _delivery_wait(operator: UsedeskOperator, ticket_id: int, comment_id: int | None) -> DeliveryWait:
+    from airflow_provider_usedesk.delivery.decision import default_message
+
+    return DeliveryWait(
+        operator.hook,
+        default_message(ticket_id, comment_id),
+        "auto",
+        deferrable=operator.deferrable,
+        interval=operator.delivery_poke_interval,
+        timeout=operator.delivery_timeout,
+    )
