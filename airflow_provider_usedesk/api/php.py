@@ -1,9 +1,9 @@
-"""Form fields with PHP's brackets, put together the way PHP does."""
+"""Form fields with PHP's brackets, such as ``files[]`` and ``lists[0][0][id]``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 MAX_DEPTH = 16
@@ -11,7 +11,7 @@ INDEX = r"[0-9]{1,18}"
 
 
 class _Branch(dict[str, Any]):
-    """Hold what is below a name, and the number that comes after the highest one."""
+    """The values below a name, and the next number for ``[]``."""
 
     next_number = 0
 
@@ -21,8 +21,19 @@ class _Branch(dict[str, Any]):
             self.next_number = max(self.next_number, int(key) + 1)
 
 
+def flattened(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values in nested dicts and lists, each with its name in brackets."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flattened(item, f"{name}[{key}]" if name else str(key))
+    elif isinstance(value, list):
+        yield from flattened(dict(enumerate(value)), name)
+    else:
+        yield name, value
+
+
 def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Build nested lists and dicts of names such as ``lists[0][0][id]`` and ``files[]``."""
+    """Build nested dicts and lists from names in brackets, as PHP does."""
     tree = _Branch()
     for name, value in pairs:
         _put(tree, _keys(name), value)
@@ -33,7 +44,7 @@ def _keys(name: str) -> list[str]:
     head, brackets, rest = name.partition("[")
     if not brackets or not head:
         return [name]
-    # Not with a pattern: over a long name without a closing bracket it would take minutes.
+    # No regular expression: a long name without a closing bracket would take minutes.
     closed = rest.split("]", MAX_DEPTH)[:-1]
     return [head, *(part.rpartition("[")[2] for part in closed)]
 
@@ -52,7 +63,7 @@ def _put(tree: _Branch, keys: list[str], value: Any) -> None:
 
 
 def _as_list(value: Any) -> Any:
-    """Turn what is numbered from 0 into a list, as JSON would show it."""
+    """Convert dicts with the keys 0, 1, 2, … to lists."""
     if not isinstance(value, dict):
         return value
     items = {key: _as_list(item) for key, item in value.items()}

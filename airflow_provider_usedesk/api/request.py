@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, attachment, is_named_bytes
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.php import flattened
 
 MESSAGE_BYTES = 65_535
 
@@ -95,7 +96,7 @@ class Request:
 
     def as_form(self, token: str) -> list[tuple[str, str]]:
         """Encode the request as the fields of a form, with PHP's brackets for what is nested."""
-        return [("api_token", token), *_form_fields("", self.fields)]
+        return [("api_token", token), *((name, _form_text(value)) for name, value in flattened(self.fields))]
 
 
 class Draft:
@@ -256,12 +257,5 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _form_fields(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _form_fields(f"{name}[{key}]" if name else str(key), item)
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _form_fields(f"{name}[{place}]", item)
-    else:
-        yield name, "true" if value is True else str(value)
+def _form_text(value: Any) -> str:
+    return "true" if value is True else str(value)

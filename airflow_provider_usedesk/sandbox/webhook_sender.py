@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from airflow_provider_usedesk.api.php import flattened
 from airflow_provider_usedesk.sandbox.webhooks import Webhook, Webhooks
 
 TIMEOUT = 10
@@ -155,7 +156,7 @@ def _attempt(session: requests.Session, job: _Job) -> SentWebhook:
     body = job.webhook.body
     result = replace(job.webhook, tries=job.webhook.tries + 1, at=datetime.now(UTC), status=None, error=None)
     try:
-        content = {"data": list(php_pairs(body))} if job.settings.encoding == "form" else {"json": body}
+        content = {"data": list(form_fields(body))} if job.settings.encoding == "form" else {"json": body}
         response = session.post(job.url, **content, timeout=TIMEOUT, allow_redirects=False)
     except Exception as error:
         # Any error: without this the thread would end. Only its name, because its text contains the URL.
@@ -163,12 +164,8 @@ def _attempt(session: requests.Session, job: _Job) -> SentWebhook:
     return replace(result, status=response.status_code)
 
 
-def php_pairs(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield a tree as form fields with PHP's brackets; like PHP, without fields for empty values."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from php_pairs(item, f"{name}[{key}]" if name else str(key))
-    elif isinstance(value, list):
-        yield from php_pairs(dict(enumerate(value)), name)
-    elif value is not None:
-        yield name, str(int(value) if isinstance(value, bool) else value)
+def form_fields(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the content as form fields; like PHP, with 1 and 0 for bools and without nulls."""
+    for name, value in flattened(body):
+        if value is not None:
+            yield name, str(int(value) if isinstance(value, bool) else value)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from airflow_provider_usedesk.api.php import MAX_DEPTH, nested
+from airflow_provider_usedesk.api.php import MAX_DEPTH, flattened, nested
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,13 @@ from airflow_provider_usedesk.api.php import MAX_DEPTH, nested
     ],
 )
 def test_names_are_put_together_as_php_does_it(pairs, tree):
+    assert nested(pairs) == tree
+
+
+def test_flattened_is_inverse_of_nested():
+    tree = {"a": "1", "b": {"x": "2", "y": ["3", "4"]}, "c": [[{"id": "5"}]]}
+    pairs = list(flattened(tree))
+    assert pairs == [("a", "1"), ("b[x]", "2"), ("b[y][0]", "3"), ("b[y][1]", "4"), ("c[0][0][id]", "5")]
     assert nested(pairs) == tree
 
 

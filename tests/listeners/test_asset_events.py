@@ -16,12 +16,13 @@ from sqlalchemy import delete, event, select, update
 
 from airflow_provider_usedesk.listeners import asset_events
 from airflow_provider_usedesk.plugin import UsedeskPlugin
+from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS
 
 EXTRA = {
     "from_trigger": True,
     "payload": {"source": "usedesk", "usedesk_conn_id": "main", "event_id": "new/5"},
 }
-MARKER = "marker/main/new/5"
+MARKER = f"{MARKERS}main/new/5"
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_event_survives_failed_marker(asset_id, monkeypatch, caplog):
 def test_old_markers_are_deleted(asset_id, monkeypatch, age, remain):
     """A marker is deleted when the cursor of every subscription is far behind it."""
     insert_event(asset_id, EXTRA)
-    now, cursor = datetime.now(UTC), "cursor/x"
+    now, cursor = datetime.now(UTC), f"{CURSORS}x"
     with create_session() as session:
         session.execute(update(AssetStateStoreModel).values(updated_at=now - timedelta(hours=5)))
         value = json.dumps({"at": (now - age).isoformat(), "left_out": []})
@@ -112,7 +113,7 @@ def test_old_markers_are_deleted(asset_id, monkeypatch, age, remain):
     monkeypatch.setattr(asset_events, "_last_clean_up", {})
     insert_event(asset_id, {**EXTRA, "payload": {**EXTRA["payload"], "event_id": "new/6"}})
     events, keys = stored(asset_id)
-    expected = [*(f"marker/main/new/{number}" for number in [*remain, "6"]), cursor]
+    expected = [*(f"{MARKERS}main/new/{number}" for number in [*remain, "6"]), cursor]
     assert (events, sorted(keys)) == (2, sorted(expected))
 
 

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 
 from airflow_provider_usedesk.assets import KINDS
-from airflow_provider_usedesk.sandbox.webhook_sender import php_pairs
+from airflow_provider_usedesk.sandbox.webhook_sender import form_fields
 from tests.webhook.conftest import SECRET, post
 
 PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
@@ -205,7 +205,7 @@ def fields(evil):
 def test_hostile_field_has_no_effect(server, name):
     for body in fields(EVIL[name]):
         assert post(server.port, PATH, body) == (200, "ok\n")
-        form = urlencode(list(php_pairs(body)), errors="replace").encode()
+        form = urlencode(list(form_fields(body)), errors="replace").encode()
         assert post(server.port, PATH, form, "application/x-www-form-urlencoded") == (200, "ok\n")
 
 

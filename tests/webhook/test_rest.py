@@ -10,7 +10,7 @@ import requests
 import requests_mock as mocked
 
 from airflow_provider_usedesk.assets import asset_uri
-from airflow_provider_usedesk.delivery.reports import reports_in
+from airflow_provider_usedesk.delivery.reports import reports_in, state_key
 from airflow_provider_usedesk.webhook import rest
 from airflow_provider_usedesk.webhook.events import read_event
 from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRequestError, RestStore
@@ -54,7 +54,7 @@ class Airflow:
         return {}
 
     def reports(self):
-        return reports_in(self.states["/api/v2/assets/5/state-store/report/1"])
+        return reports_in(self.states[f"/api/v2/assets/5/state-store/{state_key(1)}"])
 
 
 @pytest.fixture

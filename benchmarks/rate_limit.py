@@ -1,9 +1,9 @@
 """
-Measure how a client with eight threads keeps to the rate of a server, in simulated time.
+Measure how a client with eight threads adapts to the rate limit of a server, in simulated time.
 
-The client is the real one with its real decisions; time passes only while all threads wait, and the server
-is a function behind the HTTP session: it permits so many requests a minute, and each takes half a second.
-Also measures what asking for a turn costs in real time.
+The client is the real one. Time passes only while all threads wait. The server is a function behind the HTTP
+session, with a limit of requests per minute and half a second for each request. The script also measures the
+real time that one permit costs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Window = Literal["sliding", "fixed"]
 
 
 class VirtualTime:
-    """A time that passes only while all threads sleep; one thread runs at a time, in a fixed order."""
+    """A clock that advances only while all threads sleep; one thread runs at a time, in a fixed order."""
 
     def __init__(self, threads: int) -> None:
         self.now = 0.0
@@ -49,7 +49,7 @@ class VirtualTime:
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do the work in each thread and return when all are done."""
+        """Run the work in each thread; return when all threads have ended."""
 
         def live() -> None:
             self.sleep(0)
@@ -83,51 +83,51 @@ class VirtualTime:
 @dataclass(frozen=True)
 class Scenario:
     """
-    Say what the connection was told, and what the server does.
+    The settings of the connection, and the behaviour of the server.
 
-    :param told: requests a minute of the connection; None for none
-    :param permits: requests a minute that the server takes
-    :param window: whether it counts the last 60 seconds, or each minute anew
-    :param status: what it refuses with: 429, or 200 with code 121
-    :param tells_wait: whether it says how long to wait
-    :param spread: seconds by which the way to the server varies
+    :param configured: requests per minute of the connection; None for no limit
+    :param limit: requests per minute that the server accepts
+    :param window: ``sliding`` counts the last 60 seconds, ``fixed`` each minute separately
+    :param status: status of a refusal: 429, or 200 with code 121
+    :param sends_retry_after: whether a refusal contains ``Retry-After``
+    :param jitter: seconds by which the network delay varies
     """
 
-    told: float | None
-    permits: int
+    configured: float | None
+    limit: int
     window: Window = "sliding"
     status: int = 429
-    tells_wait: bool = False
-    spread: float = 0.0
+    sends_retry_after: bool = False
+    jitter: float = 0.0
 
 
 @dataclass
 class Server:
-    """A server that permits so many requests a minute; keeps whether each was accepted."""
+    """A server with a limit of requests per minute; stores whether each request was accepted."""
 
     scenario: Scenario
     accepted: list[bool] = field(default_factory=list)
     ended: float = 0.0
     _recent: deque[float] = field(default_factory=deque)
 
-    def ask(self, now: float) -> tuple[int, dict[str, str], Any]:
+    def handle(self, now: float) -> tuple[int, dict[str, str], Any]:
         is_fixed = self.scenario.window == "fixed"
-        # A thousandth of a second, which no server counts, for sums of floats.
+        # A tolerance of a millisecond, because sums of floats are inexact.
         oldest = (now + 0.001) // MINUTE * MINUTE if is_fixed else now - MINUTE + 0.001
         while self._recent and self._recent[0] < oldest - (0.001 if is_fixed else 0):
             self._recent.popleft()
-        self.accepted.append(len(self._recent) < self.scenario.permits)
+        self.accepted.append(len(self._recent) < self.scenario.limit)
         self.ended = now
         if self.accepted[-1]:
             self._recent.append(now)
             return 200, {}, []
         free = oldest + MINUTE if is_fixed else self._recent[0] + MINUTE
-        headers = {"Retry-After": str(int(free - now) + 1)} if self.scenario.tells_wait else {}
+        headers = {"Retry-After": str(int(free - now) + 1)} if self.scenario.sends_retry_after else {}
         return self.scenario.status, headers, {"code": 121, "error": "request limit exceeded"}
 
 
 class Transport(BaseAdapter):
-    """The way to the server and back, which takes half a second."""
+    """The network to the server and back, which takes half a second."""
 
     def __init__(self, server: Server, time: VirtualTime, dice: random.Random) -> None:
         super().__init__()
@@ -136,22 +136,22 @@ class Transport(BaseAdapter):
         self._dice = dice
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        there = 0.25 + self._dice.uniform(-0.5, 0.5) * self._server.scenario.spread
-        self._time.sleep(there)
+        to_server = 0.25 + self._dice.uniform(-0.5, 0.5) * self._server.scenario.jitter
+        self._time.sleep(to_server)
         response = requests.Response()
-        response.status_code, headers, body = self._server.ask(self._time.now)
+        response.status_code, headers, body = self._server.handle(self._time.now)
         response.headers.update(headers)
         response._content = json.dumps(body).encode()
-        self._time.sleep(0.5 - there)
+        self._time.sleep(0.5 - to_server)
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing: there is no connection."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a scenario."""
+    """The result of a scenario."""
 
     scenario: Scenario
     accepted: int
@@ -165,8 +165,8 @@ class Outcome:
         return self.accepted / self.minutes
 
     @property
-    def share_of_allowed(self) -> float:
-        return self.rate / min(self.scenario.told or self.scenario.permits, self.scenario.permits)
+    def share_of_limit(self) -> float:
+        return self.rate / min(self.scenario.configured or self.scenario.limit, self.scenario.limit)
 
     @property
     def share_refused(self) -> float:
@@ -174,10 +174,10 @@ class Outcome:
 
 
 def simulate(scenario: Scenario, requests_wanted: int, threads: int = 8) -> Outcome:
-    """Send so many requests from eight threads, and count what the server says."""
-    time, dice = VirtualTime(threads), random.Random(scenario.permits)
+    """Send this number of requests from eight threads; return the counts of the server."""
+    time, dice = VirtualTime(threads), random.Random(scenario.limit)
     server = Server(scenario)
-    extra = {"requests_per_minute": scenario.told, "max_wait": 120}
+    extra = {"requests_per_minute": scenario.configured, "max_wait": 120}
     settings = UsedeskClient.connect("token", URL, **extra).settings
     client = UsedeskClient(settings, sleep=time.sleep, clock=lambda: time.now, jitter=dice.random)
     client._transport._session.mount(URL, Transport(server, time, dice))
@@ -199,48 +199,48 @@ def simulate(scenario: Scenario, requests_wanted: int, threads: int = 8) -> Outc
         server.accepted.count(False),
         max(runs, default=0),
         len(failed),
-        (server.ended + (MINUTE / min(scenario.told or scenario.permits, scenario.permits))) / MINUTE,
+        (server.ended + (MINUTE / min(scenario.configured or scenario.limit, scenario.limit))) / MINUTE,
     )
 
 
 SCENARIOS = (
     Scenario(150, 150),
     Scenario(150, 150, "fixed"),
-    Scenario(150, 150, spread=0.2),
-    Scenario(148, 150, spread=0.2),
+    Scenario(150, 150, jitter=0.2),
+    Scenario(148, 150, jitter=0.2),
     *(
-        Scenario(150, 100, window, status, tells_wait)
+        Scenario(150, 100, window, status, sends_retry_after)
         for window in ("sliding", "fixed")
         for status in (429, 200)
-        for tells_wait in (True, False)
+        for sends_retry_after in (True, False)
     ),
-    Scenario(150, 100, "fixed", spread=0.2),
+    Scenario(150, 100, "fixed", jitter=0.2),
     Scenario(150, 20, "fixed"),
     Scenario(None, 150, "sliding"),
-    Scenario(None, 150, "fixed", tells_wait=True),
+    Scenario(None, 150, "fixed", sends_retry_after=True),
 )
 
 
 def table(outcomes: Iterable[Outcome]) -> Iterator[str]:
     yield (
-        "| told | permitted | counts | refuses with | accepted | a minute | of the allowed | refused "
+        "| configured | limit | window | refusal | accepted | a minute | of the limit | refused "
         "| share | longest run | failed calls |"
     )
     yield "|---:|---:|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for outcome in outcomes:
         scenario = outcome.scenario
         refusal = "429" if scenario.status == 429 else "121 in 200"
-        refusal += ", Retry-After" if scenario.tells_wait else ""
-        window = scenario.window + (", uneven way" if scenario.spread else "")
+        refusal += ", Retry-After" if scenario.sends_retry_after else ""
+        window = scenario.window + (", with jitter" if scenario.jitter else "")
         yield (
-            f"| {scenario.told or 'none'} | {scenario.permits} | {window} | {refusal} "
-            f"| {outcome.accepted:,} | {outcome.rate:.1f} | {outcome.share_of_allowed:.3f} "
+            f"| {scenario.configured or 'none'} | {scenario.limit} | {window} | {refusal} "
+            f"| {outcome.accepted:,} | {outcome.rate:.1f} | {outcome.share_of_limit:.3f} "
             f"| {outcome.refused} | {outcome.share_refused:.2%} | {outcome.longest_run} | {outcome.failed} |"
         )
 
 
 def cost(store: RateLimitStore, rounds: int = 2000, calls: int = 20) -> float:
-    """Measure what asking for a turn costs, in microseconds: the median of many short rounds."""
+    """Return the cost of one permit in microseconds: the median of many short rounds."""
 
     def measured() -> float:
         began = time.perf_counter()
@@ -261,10 +261,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stores: dict[str, RateLimitStore] = {
             "memory": MemoryStore(),
-            "file": FileStore(Path(folder) / "paces"),
+            "file": FileStore(Path(folder) / "rate-limits"),
         }
         for name, store in stores.items():
-            print(f"a turn, remembered in {name}: {cost(store):.1f} µs")
+            print(f"one permit, stored in {name}: {cost(store):.1f} µs")
 
 
 if __name__ == "__main__":
