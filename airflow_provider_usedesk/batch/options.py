@@ -10,7 +10,7 @@ from typing import Any, Literal
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.request import unknown_parameter
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
-from airflow_provider_usedesk.idempotency.send_once import OnUnknown
+from airflow_provider_usedesk.idempotency.decision import OnUnknown
 
 MOST_IN_FLIGHT = 64
 CHOICES = {

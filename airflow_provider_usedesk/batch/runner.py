@@ -26,7 +26,7 @@ from airflow_provider_usedesk.batch.rows import Row, Unreadable
 from airflow_provider_usedesk.batch.summary import Outcome, Results, Summary, Tally, failures, progress
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt
 from airflow_provider_usedesk.batch.worker_pool import TICK, SendAborted, SendLease, SendResult, WorkerPool
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
 
 log = logging.getLogger(__name__)
 
@@ -360,7 +360,7 @@ class BatchRun:
 
     def _judge(self, row: Sendable, verdict: LookUpResult) -> None:
         if isinstance(verdict, Found):
-            self._finish(row, verdict.answer.ticket_id)
+            self._finish(row, verdict.response.ticket_id)
         elif isinstance(verdict, Ambiguous):
             self._tally.add_reason(row.number, verdict.reason)
         elif row.digest in self._resent:

@@ -17,11 +17,11 @@ from airflow_provider_usedesk.batch.row_params import FaultyRow
 from airflow_provider_usedesk.batch.row_store import Sendable, name_of
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt, asked_together
 from airflow_provider_usedesk.batch.worker_pool import SendLease
-from airflow_provider_usedesk.idempotency.find_ticket import MAY_BE_COMPARED, TicketsSearch, Wanted
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
+from airflow_provider_usedesk.idempotency.decision import Ambiguous, LookUp, SearchResult
+from airflow_provider_usedesk.idempotency.find_ticket import ReadBudget, TicketSearch
+from airflow_provider_usedesk.idempotency.matching import CONSISTENCY_DELAY
+from airflow_provider_usedesk.idempotency.ticket_patterns import COMPARED_FIELDS, WantedTicket
 
-# Seconds after which a request that was under way and a listing that lags are done.
-SETTLE = 30.0
 SHARED_ID = Ambiguous("another row in doubt has the same additional_id")
 
 
@@ -65,7 +65,7 @@ class MessageSender:
 
     def look_up(
         self, doubts: Sequence[Doubt], knows_ticket: Callable[[int], bool]
-    ) -> Iterator[tuple[int, Found[CreatedTicket] | Absent | Ambiguous]]:
+    ) -> Iterator[tuple[int, SearchResult[CreatedTicket]]]:
         """
         LookUp Usedesk which of some rows were sent, and tell it of each by its number.
 
@@ -74,12 +74,13 @@ class MessageSender:
         """
         rows_with_id = Counter(doubt.row.fields["additional_id"] for doubt in doubts)
         for group in asked_together(doubts):
-            search = TicketsSearch(
+            search = TicketSearch(
                 self.client,
                 [_wanted(doubt) for doubt in group],
                 knows_ticket,
                 until=max(doubt.until for doubt in group),
-                settle=SETTLE,
+                budget=ReadBudget.for_batch(len(group)),
+                consistency_delay=CONSISTENCY_DELAY,
                 sleep=self.lease.pause,
             )
             found = search(LookUp(group[0].since, is_exact=True))
@@ -89,13 +90,13 @@ class MessageSender:
                 yield row.number, found[own_id] if rows_with_id[own_id] == 1 else SHARED_ID
 
 
-def _wanted(doubt: Doubt) -> Wanted:
+def _wanted(doubt: Doubt) -> WantedTicket:
     fields = doubt.row.fields
-    return Wanted(
+    return WantedTicket(
         fields["additional_id"],
         fields.get("subject"),
         as_id(fields.get("client_id")),
-        MAY_BE_COMPARED if doubt.is_alike else frozenset(),
+        COMPARED_FIELDS if doubt.is_alike else frozenset(),
     )
 
 

@@ -1,57 +1,48 @@
-"""What a task stores between its attempts."""
+"""The attempt store: what is known of the earlier attempts of a task."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import Any, Generic
+from datetime import datetime
+from typing import Generic
 
-from airflow_provider_usedesk.idempotency.send_once import AttemptRecord, Made
+from airflow_provider_usedesk.compat.stores import KeyValueStore, MemoryStore
+from airflow_provider_usedesk.idempotency.decision import AttemptRecord, Created
 
 
-class TaskStateAttempts(Generic[Made]):
+class AttemptStore(Generic[Created]):
     """
-    Remember in the task state store of Airflow 3.3, whose rows live as long as the Dag run.
+    The record of the latest attempt of a task, as JSON in a key-value store.
 
-    :param store: ``context["task_state_store"]``
-    :param kind: what sending answers
-    :param name: tells apart what one task sends
+    :param store: where the record is stored; None where Airflow has no task state store, which is before 3.3:
+        then no record outlives its attempt
+    :param response_class: class of the response
+    :param suffix: distinguishes several messages of one task; default: empty
     """
 
-    works = True
+    def __init__(self, store: KeyValueStore | None, response_class: type[Created], suffix: str = "") -> None:
+        self.outlives_attempts = store is not None
+        self._store: KeyValueStore = MemoryStore() if store is None else store
+        self._response_class = response_class
+        self._key = f"usedesk/attempt{suffix}"
 
-    def __init__(self, store: Any, kind: type[Made], name: str = "") -> None:
-        self._store = store
-        self._kind = kind
-        self._key = f"usedesk_send{name}"
-
-    def load(self) -> AttemptRecord[Made] | None:
-        kept = self._store.get(self._key)
-        if not kept:
+    def load(self) -> AttemptRecord[Created] | None:
+        """Return the record; None if there is none."""
+        value = self._store.get(self._key)
+        if not value:
             return None
-        answer = self._kind(**kept["answer"]) if kept["answer"] else None
-        return AttemptRecord(datetime.fromisoformat(kept["since"]), kept["turn"], answer)
+        response = self._response_class(**value["response"]) if value["response"] else None
+        return AttemptRecord(datetime.fromisoformat(value["since"]), value["clear_count"], response)
 
-    def save(self, what: AttemptRecord[Made]) -> None:
-        answer = asdict(what.answer) if what.answer else None
-        kept = {"since": what.since.isoformat(), "turn": what.turn, "answer": answer}
-        # Never expires (Airflow compares with this very object): no clean-up may outrun a retry.
-        self._store.set(self._key, kept, retention=timedelta.max)
+    def save(self, record: AttemptRecord[Created]) -> None:
+        """Store a record in place of the earlier one."""
+        value = {
+            "since": record.since.isoformat(),
+            "clear_count": record.clear_count,
+            "response": asdict(record.response) if record.response else None,
+        }
+        self._store.set(self._key, value)
 
     def delete(self) -> None:
+        """Delete the record."""
         self._store.delete(self._key)
-
-
-class NoAttempts:
-    """Stand in where Airflow has no task state store: before 3.3."""
-
-    works = False
-
-    def load(self) -> None:
-        return None
-
-    def save(self, what: AttemptRecord[Any]) -> None:
-        """Do nothing."""
-
-    def delete(self) -> None:
-        """Do nothing."""

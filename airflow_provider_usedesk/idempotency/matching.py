@@ -1,36 +1,74 @@
-"""What the searches for tickets and comments share."""
+"""What the searches for tickets and for comments share."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.api.records import TicketDetails
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous
+
+# Clocks differ, and the filter of the list of tickets has a precision of a minute.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+# One request may take long from the record of its attempt to its ticket: rate limit, upload, time-out.
+LONGEST_SEND = timedelta(hours=1)
+
+# Seconds after which a request under way has ended and the list of tickets shows its result.
+CONSISTENCY_DELAY = 30.0
+
+Result = TypeVar("Result")
 
 
 class TicketReader(Protocol):
-    """What reads a ticket: all that the search for a comment needs of the client."""
+    """The part of the client that reads a ticket."""
 
     def ticket(self, ticket_id: int) -> TicketDetails: ...
 
 
-# Clocks differ, and the filter knows whole minutes only.
-BEFORE = timedelta(minutes=5)
+def search_until_consistent(
+    search: Callable[[], Result],
+    consistent_at: datetime,
+    sleep: Callable[[float], None],
+    now: Callable[[], datetime],
+) -> Result | Ambiguous:
+    """
+    Search; if the result is :class:`Absent`, search again once Usedesk shows all that was sent.
 
-
-AFTER = timedelta(hours=1)
-
-
-def as_utc(written: str | None) -> datetime | None:
-    """Read a moment as Usedesk writes it; None where it is none."""
+    :param search: searches once
+    :param consistent_at: from when on Usedesk shows all that was sent, UTC
+    :param sleep: waits for a number of seconds
+    :param now: returns the current time, UTC
+    :return: the result; :class:`Ambiguous` if Usedesk could not be read
+    """
     try:
-        moment = datetime.fromisoformat(written or "")
+        result = search()
+        wait = (consistent_at - now()).total_seconds()
+        if isinstance(result, Absent) and wait > 0:
+            sleep(wait)
+            result = search()
+    except UsedeskError as error:
+        return ambiguous(error)
+    return result
+
+
+def ambiguous(error: UsedeskError, prefix: str = "") -> Ambiguous:
+    """Return the result of a search that an error ended."""
+    return Ambiguous(prefix + str(error).rstrip("."))
+
+
+def as_utc(text: str | None) -> datetime | None:
+    """Return a moment that Usedesk wrote, UTC; None if the text is not a moment."""
+    try:
+        moment = datetime.fromisoformat(text or "")
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def letters_of(text: str) -> str:
-    """Leave letters and digits only: the rest may come back escaped, trimmed or shortened."""
+    """Return the letters and digits of a text: Usedesk may escape, trim or shorten the rest."""
     return "".join(character for character in html.unescape(text).casefold() if character.isalnum())

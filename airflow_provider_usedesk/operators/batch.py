@@ -241,7 +241,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             raise UsedeskInvalidRequest(
                 ["checkpoint_path: is required before Airflow 3.3, which has no task state store"]
             )
-        return TaskStateStore(store, self._contract(context).attempt.turn)
+        return TaskStateStore(store, self._contract(context).attempt.clear_count)
 
     def _results(self) -> AbstractContextManager[Results]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.api.responses import CreatedComment
     from airflow_provider_usedesk.compat.sdk import Context
-    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp, OnUnknown
+    from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
 
 
 class CreateCommentOperator(UsedeskOperator):
@@ -176,10 +176,10 @@ class CreateCommentOperator(UsedeskOperator):
             send=lambda: self.hook.create_comment(**params),
             look_up=lambda step: self._look_up(step, params),
             # The same text to another ticket is another comment.
-            name=f"/{as_id(params['ticket_id']) or ''}",
+            suffix=f"/{as_id(params['ticket_id']) or ''}",
         )
 
-    def _look_up(self, step: LookUp, params: dict[str, Any]) -> Found[CreatedComment] | Absent | Ambiguous:
+    def _look_up(self, step: LookUp, params: dict[str, Any]) -> SearchResult[CreatedComment]:
         from airflow_provider_usedesk.api.comment import comment_request
         from airflow_provider_usedesk.api.records import Comment
         from airflow_provider_usedesk.idempotency.find_comment import CommentSearch

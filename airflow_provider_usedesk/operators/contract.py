@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
-    from airflow_provider_usedesk.idempotency.send_once import (
-        Absent,
-        Ambiguous,
+    from airflow_provider_usedesk.idempotency.decision import (
         Attempt,
-        Found,
+        Created,
         LookUp,
-        Made,
         OnUnknown,
+        SearchResult,
     )
 
 
@@ -39,40 +37,41 @@ class DeliveryContract:
     @property
     def attempt(self) -> Attempt:
         """The facts about this attempt."""
-        from airflow_provider_usedesk.idempotency.send_once import Attempt
+        from airflow_provider_usedesk.idempotency.decision import Attempt
 
         ti = self.context["ti"]
         # Clearing adds the attempts before it to max_tries.
         earlier = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
         first = earlier + 1
-        return Attempt(ti.try_number <= first, began=_earliest(self.context["dag_run"]), turn=earlier)
+        return Attempt(ti.try_number <= first, began=_earliest(self.context["dag_run"]), clear_count=earlier)
 
     def send(
         self,
-        kind: type[Made],
-        send: Callable[[], Made],
-        look_up: Callable[[LookUp], Found[Made] | Absent | Ambiguous],
-        name: str = "",
-    ) -> Made:
+        response_class: type[Created],
+        send: Callable[[], Created],
+        look_up: Callable[[LookUp], SearchResult[Created]],
+        suffix: str = "",
+    ) -> Created:
         """
         Send, unless an earlier attempt sent.
 
-        :param kind: the class of what is created
+        :param response_class: the class of the response
         :param send: sends the request
         :param look_up: searches Usedesk for what an earlier attempt created
-        :param name: distinguishes the messages of one task
+        :param suffix: distinguishes the messages of one task
         :return: what this attempt or an earlier one created
         :raises UsedeskOutcomeUnknown: when an earlier attempt may have sent, and this cannot be decided
         """
-        from airflow_provider_usedesk.idempotency.attempt_store import NoAttempts, TaskStateAttempts
-        from airflow_provider_usedesk.idempotency.send_once import AttemptStore, send_once
+        from airflow_provider_usedesk.compat.stores import TaskStateStore
+        from airflow_provider_usedesk.idempotency.attempt_store import AttemptStore
+        from airflow_provider_usedesk.idempotency.send_once import send_once
 
-        store = self.context.get("task_state_store")
-        attempts: AttemptStore[Made] = NoAttempts() if store is None else TaskStateAttempts(store, kind, name)
+        accessor = self.context.get("task_state_store")
+        store = None if accessor is None else TaskStateStore(accessor)
         return send_once(
             send=send,
             look_up=look_up,
-            memory=attempts,
+            attempts=AttemptStore(store, response_class, suffix),
             attempt=self.attempt,
             on_unknown=self.on_unknown_outcome,
         )

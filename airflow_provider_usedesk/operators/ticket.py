@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.api.responses import CreatedTicket
     from airflow_provider_usedesk.compat.sdk import Context
-    from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp, OnUnknown
+    from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
 
 
 class BaseTicketOperator(UsedeskOperator):
@@ -124,8 +124,8 @@ class BaseTicketOperator(UsedeskOperator):
 
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
-        turn = self._contract(context).attempt.turn
-        return idempotency_key(ti.dag_id, ti.run_id, ti.task_id, map_index, turn, suffix)
+        clear_count = self._contract(context).attempt.clear_count
+        return idempotency_key(ti.dag_id, ti.run_id, ti.task_id, map_index, clear_count, suffix)
 
 
 class SendTicketOperator(BaseTicketOperator):
@@ -236,24 +236,24 @@ class SendTicketOperator(BaseTicketOperator):
             CreatedTicket,
             send=lambda: self._send(keyed),
             look_up=lambda step: self._look_up(step, keyed),
-            name=suffix,
+            suffix=suffix,
         )
         status = f"; its message is {created.message_status}" if created.message_status else ""
         self.log.info("Usedesk ticket %s%s.", created.ticket_id, status)
         return created
 
-    def _look_up(self, step: LookUp, params: dict[str, Any]) -> Found[CreatedTicket] | Absent | Ambiguous:
+    def _look_up(self, step: LookUp, params: dict[str, Any]) -> SearchResult[CreatedTicket]:
         from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.idempotency.find_ticket import TicketSearch
+        from airflow_provider_usedesk.idempotency.ticket_patterns import WantedTicket
 
-        search = TicketSearch(
-            self.hook.get_conn(),
+        wanted = WantedTicket(
             key=params["additional_id"],
             subject=str(params["subject"]) if params.get("subject") else None,
             client_id=as_id(params.get("client_id")),
             fixed=self._unchanged(),
         )
-        return search(step)
+        return TicketSearch(self.hook.get_conn(), [wanted])(step)[wanted.key]
 
     def _check_delivered(self, created: CreatedTicket) -> None:
         from airflow_provider_usedesk.api.errors import UsedeskNotDelivered

@@ -22,7 +22,7 @@ from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun, Steps
 from airflow_provider_usedesk.batch.summary import NoResults
 from airflow_provider_usedesk.batch.worker_pool import SendLease
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Where a try must not end at a wrong place; between these all that is done can be done again.

@@ -23,7 +23,7 @@ from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import LEASE, MAX_OPEN, BatchRun, Paused, Steps
 from airflow_provider_usedesk.batch.summary import Summary, has_failed, progress
 from airflow_provider_usedesk.batch.worker_pool import SendAborted, SendLease
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from airflow_provider_usedesk.batch.row_store import Sendable
 from airflow_provider_usedesk.batch.sender import MessageSender
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt
 from airflow_provider_usedesk.batch.worker_pool import SendAborted, SendLease
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
 
 MINUTE = timedelta(minutes=1)
 
@@ -31,7 +31,7 @@ def lease():
 
 @pytest.fixture
 def make(usedesk_sandbox, lease, monkeypatch):
-    monkeypatch.setattr(module, "SETTLE", 0.0)
+    monkeypatch.setattr(module, "CONSISTENCY_DELAY", 0.0)
     connection = usedesk_sandbox.connection
     with UsedeskClient.connect(connection["password"], connection["host"]) as client:
         client._sleep = lease.pause
@@ -133,7 +133,7 @@ def test_rows_in_doubt_are_told_from_those_that_were_not_sent(sender, usedesk_sa
             sender.send(one)
     found = asked(sender, *map(doubt, sent), doubt(row(sender, 3)))
     ids = [ticket.ticket_id for ticket in usedesk_sandbox.tickets]
-    assert [found[1].answer.ticket_id, found[2].answer.ticket_id] == ids
+    assert [found[1].response.ticket_id, found[2].response.ticket_id] == ids
     assert found[3] == Absent()
 
 
@@ -176,7 +176,7 @@ def test_a_list_is_read_for_each_time_in_which_something_may_have_been_sent(send
 
 
 def test_whoever_is_told_to_stop_does_not_wait_for_a_list_that_lags(sender, lease, monkeypatch):
-    monkeypatch.setattr(module, "SETTLE", 3600.0)
+    monkeypatch.setattr(module, "CONSISTENCY_DELAY", 3600.0)
     lease.stop()
     with pytest.raises(SendAborted):
         asked(sender, doubt(row(sender, 1)))

@@ -1,4 +1,4 @@
-"""The search for several tickets at once: what is found, what is certain, and what it costs."""
+"""The search for several tickets: what is found, what is certain, and what is read."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.api.responses import CreatedTicket
-from airflow_provider_usedesk.idempotency import find_ticket
-from airflow_provider_usedesk.idempotency.find_ticket import TicketsSearch, Wanted
+from airflow_provider_usedesk.idempotency import ticket_patterns
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found, LookUp
+from airflow_provider_usedesk.idempotency.find_ticket import ReadBudget, TicketSearch
 from airflow_provider_usedesk.idempotency.matching import letters_of
-from airflow_provider_usedesk.idempotency.send_once import Absent, Ambiguous, Found, LookUp
+from airflow_provider_usedesk.idempotency.ticket_patterns import WantedTicket
 from airflow_provider_usedesk.sandbox import Sandbox
 
 SINCE = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 UNTIL = SINCE + timedelta(minutes=2)
-ASK = LookUp(SINCE, is_exact=True)
+LOOK_UP = LookUp(SINCE, is_exact=True)
 
 
 @dataclass
 class Usedesk:
-    """Tickets, a clock that only waiting moves, and what was asked; ids count in the order of the making."""
+    """Tickets, a clock that only waiting moves, and the calls; ids ascend in order of creation."""
 
     now: datetime = UNTIL + timedelta(minutes=10)
     rows: list[TicketRow] = field(default_factory=list)
@@ -37,10 +38,10 @@ class Usedesk:
     reads: list[int] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
 
-    def make(self, key="other", subject="Bill", client_id=None, after=60.0, listed_at=None):
+    def create(self, key="other", subject="Bill", client_id=None, after=60.0, listed_at=None):
         ticket_id = 1001 + len(self.rows)
-        made = f"{SINCE + timedelta(seconds=after):%Y-%m-%d %H:%M:%S}"
-        self.rows.append(TicketRow(id=ticket_id, subject=subject, client_id=client_id, created_at=made))
+        created = f"{SINCE + timedelta(seconds=after):%Y-%m-%d %H:%M:%S}"
+        self.rows.append(TicketRow(id=ticket_id, subject=subject, client_id=client_id, created_at=created))
         self.keys[ticket_id] = key
         if listed_at:
             self.hidden[ticket_id] = listed_at
@@ -52,32 +53,32 @@ class Usedesk:
         rows = listed if (filters["sort"], filters["order"]) == ("id", "asc") else listed[::-1]
         for start in range(0, len(rows), 100):
             self.pages += 1
-            if fault := self.faults.get(f"page {self.pages}"):
-                raise fault
+            if error := self.faults.get(f"page {self.pages}"):
+                raise error
             yield rows[start : start + 100]
 
     def ticket(self, ticket_id):
         self.reads.append(ticket_id)
-        if fault := self.faults.get(ticket_id):
-            raise fault
+        if error := self.faults.get(ticket_id):
+            raise error
         return TicketDetails(ticket_id, additional_id=self.keys[ticket_id])
 
     def sleep(self, seconds):
         self.waits.append(seconds)
         self.now += timedelta(seconds=seconds)
 
-    def search(self, *wanted, ask=ASK, known=(), until=UNTIL, **options):
-        wanted = [Wanted(one, "Bill") if isinstance(one, str) else one for one in wanted]
-        search = TicketsSearch(
+    def search(self, *wanted, look_up=LOOK_UP, known=(), until=UNTIL, budget=None):
+        wanted = [WantedTicket(one, "Bill") if isinstance(one, str) else one for one in wanted]
+        search = TicketSearch(
             self,
             wanted,
             is_known=set(known).__contains__,
             until=until,
+            budget=budget or ReadBudget.for_batch(len(wanted)),
             sleep=self.sleep,
             now=lambda: self.now,
-            **options,
         )
-        return search(ask)
+        return search(look_up)
 
 
 @pytest.fixture
@@ -89,65 +90,68 @@ def found(ticket_id):
     return Found(CreatedTicket(ticket_id))
 
 
-class TestWhatIsFound:
-    def test_each_ticket_is_found_for_its_key_and_the_rest_is_certainly_not_there(self, usedesk, caplog):
-        one, _, _, two = usedesk.make("r/1"), usedesk.make(), usedesk.make(), usedesk.make("r/2")
+class TestResult:
+    def test_each_key_finds_its_ticket(self, usedesk, caplog):
+        one, _, _, two = usedesk.create("r/1"), usedesk.create(), usedesk.create(), usedesk.create("r/2")
         assert usedesk.search("r/0", "r/1", "r/2") == {"r/0": Absent(), "r/1": found(one), "r/2": found(two)}
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
-    def test_nothing_wanted_costs_nothing(self, usedesk):
-        usedesk.make()
+    def test_no_wanted_tickets_cost_nothing(self, usedesk):
+        usedesk.create()
         assert usedesk.search() == {}
         assert usedesk.filters == []
 
-    def test_a_key_that_only_begins_alike_is_another(self, usedesk):
-        usedesk.make("r/11")
-        usedesk.make("R/1")
-        usedesk.make(None)
+    def test_similar_key_does_not_match(self, usedesk):
+        usedesk.create("r/11")
+        usedesk.create("R/1")
+        usedesk.create(None)
         assert usedesk.search("r/1") == {"r/1": Absent()}
 
-    def test_of_two_with_one_key_the_first_counts_and_people_are_told(self, usedesk, caplog):
+    def test_duplicate_key_logs_warning(self, usedesk, caplog):
         first, second, last = (
-            usedesk.make("r/79123456789"),
-            usedesk.make("r/79123456789"),
-            usedesk.make("r/2"),
+            usedesk.create("r/79123456789"),
+            usedesk.create("r/79123456789"),
+            usedesk.create("r/2"),
         )
-        answers = usedesk.search("r/79123456789", "r/2")
-        assert answers == {"r/79123456789": found(first), "r/2": found(last)}
+        results = usedesk.search("r/79123456789", "r/2")
+        assert results == {"r/79123456789": found(first), "r/2": found(last)}
         assert f"{first} and {second}" in caplog.text
         assert "79123456789" not in caplog.text
 
-    def test_the_log_tells_how_many_and_what_it_cost(self, usedesk, caplog):
+    def test_log_has_results_and_cost(self, usedesk, caplog):
         caplog.set_level("INFO")
-        usedesk.make("r/1")
-        usedesk.make()
+        usedesk.create("r/1")
+        usedesk.create()
         usedesk.search("r/0", "r/1", "r/2")
-        assert "the tickets of an earlier try: 1 found, 2 absent, 0 unsure, after 1 pages and 2 tickets" in (
-            caplog.text
+        expected = (
+            "the tickets of an earlier attempt: 1 found, 2 absent, 0 ambiguous, after 1 pages and 2 tickets"
         )
+        assert expected in caplog.text
 
-    def test_a_wanted_one_shows_neither_its_key_nor_its_subject(self):
-        assert "79123456789" not in repr(Wanted("r/79123456789", "For 79123456789"))
+    def test_repr_hides_key_and_subject(self):
+        assert "79123456789" not in repr(WantedTicket("r/79123456789", "For 79123456789"))
 
 
-class TestWhatIsRead:
-    def test_nothing_that_is_known_nor_anything_twice(self, usedesk):
-        known = [usedesk.make(f"r/{number}") for number in range(750)]
-        under_way = [usedesk.make(f"r/{number}") for number in range(750, 758)]
+class TestReads:
+    def test_known_tickets_stay_unread(self, usedesk):
+        known = [usedesk.create(f"r/{number}") for number in range(750)]
+        under_way = [usedesk.create(f"r/{number}") for number in range(750, 758)]
         usedesk.now = UNTIL
-        answers = usedesk.search(*(f"r/{number}" for number in range(750, 759)), known=known)
-        assert [answers[f"r/{number}"] for number in range(750, 758)] == [found(one) for one in under_way]
-        assert answers["r/758"] == Absent()
+        results = usedesk.search(*(f"r/{number}" for number in range(750, 759)), known=known)
+        assert [results[f"r/{number}"] for number in range(750, 758)] == [found(one) for one in under_way]
+        assert results["r/758"] == Absent()
         assert len(usedesk.filters) == 2
         assert usedesk.reads == under_way
 
-    def test_what_differs_from_every_wanted_one_is_left_out(self, usedesk):
+    def test_different_tickets_stay_unread(self, usedesk):
         rows = {
-            (subject, client): usedesk.make("other", subject, client)
+            (subject, client): usedesk.create("other", subject, client)
             for subject in ("Bill of Anna", "BILL of <b>Boris</b>", "Bill", "Another matter", None)
             for client in (1, 2, 3, None)
         }
-        usedesk.search(Wanted("r/1", "Bill of Anna", 1), Wanted("r/2", "Bill of &lt;b&gt;Boris", 2))
+        usedesk.search(
+            WantedTicket("r/1", "Bill of Anna", 1), WantedTicket("r/2", "Bill of &lt;b&gt;Boris", 2)
+        )
         may_be_anna = {
             (subject, client) for subject in ("Bill of Anna", "Bill", None) for client in (1, None)
         }
@@ -156,136 +160,143 @@ class TestWhatIsRead:
         }
         assert set(usedesk.reads) == {rows[pair] for pair in may_be_anna | may_be_boris}
 
-    def test_what_looks_like_a_ticket_that_is_found_is_not_read_any_more(self, usedesk):
-        anna = usedesk.make("r/1", "Bill of Anna")
-        usedesk.make("other", "Bill of Anna")
-        assert usedesk.search(Wanted("r/1", "Bill of Anna"), Wanted("r/2", "Bill of Boris")) == {
+    def test_matches_of_found_tickets_stay_unread(self, usedesk):
+        anna = usedesk.create("r/1", "Bill of Anna")
+        usedesk.create("other", "Bill of Anna")
+        assert usedesk.search(WantedTicket("r/1", "Bill of Anna"), WantedTicket("r/2", "Bill of Boris")) == {
             "r/1": found(anna),
             "r/2": Absent(),
         }
         assert usedesk.reads == [anna]
 
-    def test_what_may_have_been_different_in_another_try_is_read_after_what_is_alike(self, usedesk):
+    def test_changing_fields_only_order_reads(self, usedesk):
         other, subject, both = (
-            usedesk.make("other", "Another", 2),
-            usedesk.make("other", "Bill", 2),
-            usedesk.make("other", "Bill", 1),
+            usedesk.create("other", "Another", 2),
+            usedesk.create("other", "Bill", 2),
+            usedesk.create("other", "Bill", 1),
         )
-        usedesk.search(Wanted("r/1", "Bill", 1, fixed=frozenset()))
+        usedesk.search(WantedTicket("r/1", "Bill", 1, fixed=frozenset()))
         assert usedesk.reads == [both, subject, other]
 
     @pytest.mark.parametrize("subject", [None, "Bill"])
-    def test_without_a_subject_any_may_be_it(self, usedesk, subject):
-        one, two = usedesk.make("r/1", "Anything"), usedesk.make("r/2", subject)
-        assert usedesk.search(Wanted("r/1"), Wanted("r/2", "Bill")) == {"r/1": found(one), "r/2": found(two)}
+    def test_unknown_subject_matches_any(self, usedesk, subject):
+        one, two = usedesk.create("r/1", "Anything"), usedesk.create("r/2", subject)
+        assert usedesk.search(WantedTicket("r/1"), WantedTicket("r/2", "Bill")) == {
+            "r/1": found(one),
+            "r/2": found(two),
+        }
 
-    def test_subjects_may_come_back_shortened_or_with_more(self, usedesk):
-        wanted = [Wanted(f"r/{number}", f"Bill {number} of May") for number in range(10, 60)]
-        made = [
-            usedesk.make(f"r/{number}", f"Bill {number} of" if number % 2 else f"bill {number} of May 2026")
+    def test_cut_or_longer_subjects_match(self, usedesk):
+        wanted = [WantedTicket(f"r/{number}", f"Bill {number} of May") for number in range(10, 60)]
+        created = [
+            usedesk.create(f"r/{number}", f"Bill {number} of" if number % 2 else f"bill {number} of May 2026")
             for number in range(10, 60)
         ]
-        usedesk.make(subject="Bill 9")
-        usedesk.make(subject="Bill 60 of May")
-        assert list(usedesk.search(*wanted, Wanted("r/60", "A")).values()) == [*map(found, made), Absent()]
-        assert usedesk.reads == made
+        usedesk.create(subject="Bill 9")
+        usedesk.create(subject="Bill 60 of May")
+        results = usedesk.search(*wanted, WantedTicket("r/60", "A"))
+        assert list(results.values()) == [*map(found, created), Absent()]
+        assert usedesk.reads == created
 
-    def test_texts_are_prepared_once_however_many_are_wanted(self, usedesk, monkeypatch):
-        prepared = []
-        monkeypatch.setattr(
-            find_ticket, "letters_of", lambda text: [prepared.append(text), letters_of(text)][1]
-        )
+    def test_texts_are_normalized_once(self, usedesk, monkeypatch):
+        normalized = []
+
+        def counted(text):
+            normalized.append(text)
+            return letters_of(text)
+
+        monkeypatch.setattr(ticket_patterns, "letters_of", counted)
         for number in range(1000):
-            usedesk.make(subject=f"Another matter {number}")
-        wanted = [Wanted(f"r/{number}", f"Bill {number}") for number in range(256)]
+            usedesk.create(subject=f"Another matter {number}")
+        wanted = [WantedTicket(f"r/{number}", f"Bill {number}") for number in range(256)]
         assert set(usedesk.search(*wanted).values()) == {Absent()}
-        assert len(prepared) == 1256
+        assert len(normalized) == 1256
 
 
 class TestOrder:
-    def test_it_ends_when_all_are_found(self, usedesk):
+    def test_search_ends_when_all_are_found(self, usedesk):
         for _ in range(90):
-            usedesk.make(subject="Another matter")
-        last = [usedesk.make(f"r/{number}") for number in range(4)]
+            usedesk.create(subject="Another matter")
+        last = [usedesk.create(f"r/{number}") for number in range(4)]
         for _ in range(300):
-            usedesk.make()
+            usedesk.create()
         usedesk.now = UNTIL
         assert usedesk.search("r/0", "r/1", "r/2", "r/3") == dict(
             zip(("r/0", "r/1", "r/2", "r/3"), map(found, last), strict=True)
         )
         assert (usedesk.pages, usedesk.reads, usedesk.waits) == (1, last, [])
 
-    def test_others_like_them_from_before_the_sends_are_read_last(self, usedesk):
+    def test_earlier_tickets_are_read_last(self, usedesk):
         """As with the batch of another task that has just ended."""
-        before = [usedesk.make(after=-120) for _ in range(250)]
-        under_way = [usedesk.make(f"r/{number}") for number in range(3)]
+        before = [usedesk.create(after=-120) for _ in range(250)]
+        under_way = [usedesk.create(f"r/{number}") for number in range(3)]
         assert set(usedesk.search("r/0", "r/1", "r/2").values()) == set(map(found, under_way))
         assert usedesk.reads == under_way
-        clocks_differ = usedesk.make("r/3", after=-40)
+        clocks_differ = usedesk.create("r/3", after=-40)
         assert usedesk.search("r/3", known=[*before, *under_way]) == {"r/3": found(clocks_differ)}
 
-    def test_others_like_them_from_after_the_sends_do_no_harm(self, usedesk):
-        """As when the task is cleared hours later, and nothing tells when the sends ended."""
-        under_way = [usedesk.make(f"r/{number}") for number in range(3)]
+    def test_later_tickets_do_no_harm(self, usedesk):
+        """As when the task is cleared hours later, and the end of the sends is unknown."""
+        under_way = [usedesk.create(f"r/{number}") for number in range(3)]
         for _ in range(12_000):
-            usedesk.make(after=7200)
-        answers = usedesk.search("r/0", "r/1", "r/2", "r/3", until=SINCE + timedelta(hours=3))
-        assert [answers[f"r/{number}"] for number in range(3)] == [found(one) for one in under_way]
-        assert isinstance(answers["r/3"], Ambiguous)
+            usedesk.create(after=7200)
+        results = usedesk.search("r/0", "r/1", "r/2", "r/3", until=SINCE + timedelta(hours=3))
+        assert [results[f"r/{number}"] for number in range(3)] == [found(one) for one in under_way]
+        assert isinstance(results["r/3"], Ambiguous)
 
 
-class TestBounds:
-    def test_too_many_that_could_be_among_them(self, usedesk):
-        first = usedesk.make("r/1")
+class TestBudget:
+    def test_too_many_candidates_are_ambiguous(self, usedesk):
+        first = usedesk.create("r/1")
         for _ in range(100):
-            usedesk.make()
-        usedesk.make("r/2")
-        answers = usedesk.search("r/1", "r/2", "r/3")
-        assert answers["r/1"] == found(first)
-        assert answers["r/2"] == answers["r/3"] == Ambiguous("more than 29 tickets could be among them")
+            usedesk.create()
+        usedesk.create("r/2")
+        results = usedesk.search("r/1", "r/2", "r/3")
+        assert results["r/1"] == found(first)
+        assert results["r/2"] == results["r/3"] == Ambiguous("more than 29 tickets could be among them")
         assert len(usedesk.reads) == 29
 
-    def test_as_many_as_are_allowed_are_read_to_the_last(self, usedesk):
+    def test_last_ticket_of_budget_is_read(self, usedesk):
         for _ in range(28):
-            usedesk.make()
-        last = usedesk.make("r/1")
+            usedesk.create()
+        last = usedesk.create("r/1")
         assert usedesk.search("r/1", "r/2", "r/3")["r/1"] == found(last)
         assert usedesk.search("r/2", "r/3", "r/4")["r/2"] == Absent()
 
-    def test_too_many_pages(self, usedesk):
-        first = usedesk.make("r/1")
+    def test_too_many_pages_are_ambiguous(self, usedesk):
+        first = usedesk.create("r/1")
         for _ in range(300):
-            usedesk.make(subject="Another matter")
-        answers = usedesk.search("r/1", "r/2", max_pages=3)
-        assert answers == {
+            usedesk.create(subject="Another matter")
+        results = usedesk.search("r/1", "r/2", budget=ReadBudget(3, 26))
+        assert results == {
             "r/1": found(first),
-            "r/2": Ambiguous("more than 3 pages of tickets were made since"),
+            "r/2": Ambiguous("more than 3 pages of tickets were created since"),
         }
-        assert usedesk.search("r/2", max_pages=4) == {"r/2": Absent()}
+        assert usedesk.search("r/2", budget=ReadBudget(4, 23)) == {"r/2": Absent()}
 
-    def test_room_for_a_batch_and_all_others(self, usedesk):
+    def test_batch_budget_has_hundred_pages(self, usedesk):
         for _ in range(9_999):
-            usedesk.make(subject="Another matter")
-        last = usedesk.make("r/1")
+            usedesk.create(subject="Another matter")
+        last = usedesk.create("r/1")
         assert usedesk.search("r/1", "r/2") == {"r/1": found(last), "r/2": Absent()}
-        usedesk.make(subject="Another matter")
+        usedesk.create(subject="Another matter")
         assert isinstance(usedesk.search("r/2")["r/2"], Ambiguous)
 
     @pytest.mark.parametrize("tickets", [100, 40_000])
-    def test_a_bound_is_not_met_twice(self, usedesk, tickets):
+    def test_spent_budget_ends_search(self, usedesk, tickets):
         usedesk.now = UNTIL
         subject = "Bill" if tickets == 100 else "Another matter"
         for _ in range(tickets):
-            usedesk.make(subject=subject)
+            usedesk.create(subject=subject)
         assert isinstance(usedesk.search("r/1")["r/1"], Ambiguous)
         assert (len(usedesk.filters), usedesk.waits) == (1, [])
 
 
 class TestTime:
-    def test_what_is_not_found_is_looked_for_again_when_the_last_send_has_settled(self, usedesk):
+    def test_missing_tickets_are_searched_again(self, usedesk):
         usedesk.now = UNTIL + timedelta(seconds=10)
-        one = usedesk.make("r/1")
-        lagging = usedesk.make("r/2", listed_at=UNTIL + timedelta(seconds=29))
+        one = usedesk.create("r/1")
+        lagging = usedesk.create("r/2", listed_at=UNTIL + timedelta(seconds=29))
         assert usedesk.search("r/1", "r/2", "r/3") == {
             "r/1": found(one),
             "r/2": found(lagging),
@@ -293,7 +304,7 @@ class TestTime:
         }
         assert (usedesk.waits, usedesk.reads) == ([20.0], [one, lagging])
 
-    def test_one_look_is_enough_long_after(self, usedesk):
+    def test_old_sends_need_one_search(self, usedesk):
         assert usedesk.search("r/1") == {"r/1": Absent()}
         assert (len(usedesk.filters), usedesk.waits) == (1, [])
 
@@ -306,15 +317,15 @@ class TestTime:
             (False, None, None, 30.0),
         ],
     )
-    def test_the_time_in_which_they_were_made(self, usedesk, is_exact, until, end, wait):
+    def test_window_covers_all_sends(self, usedesk, is_exact, until, end, wait):
         usedesk.now = SINCE
-        usedesk.search("r/1", ask=LookUp(SINCE, is_exact), until=until)
+        usedesk.search("r/1", look_up=LookUp(SINCE, is_exact), until=until)
         expected = {"created_after": "2026-11-22 11:55", **({"created_before": end} if end else {})}
         for filters in usedesk.filters:
             assert {name: value for name, value in filters.items() if "created" in name} == expected
         assert usedesk.waits == [wait]
 
-    def test_an_end_before_the_begin_would_find_nothing_and_is_refused(self, usedesk):
+    def test_end_before_begin_is_refused(self, usedesk):
         with pytest.raises(ValueError, match="until must not be before"):
             usedesk.search("r/1", until=SINCE - timedelta(seconds=1))
         assert usedesk.filters == []
@@ -324,29 +335,33 @@ class TestErrors:
     down = errors.UsedeskUnavailable("Usedesk could not be reached.")
 
     @pytest.mark.parametrize("page", [1, 2, 3])
-    def test_a_list_that_fails_leaves_what_is_found_and_the_rest_unsure(self, usedesk, page):
+    def test_failed_list_is_ambiguous(self, usedesk, page):
         usedesk.now = UNTIL
-        one = usedesk.make("r/1")
+        one = usedesk.create("r/1")
         for _ in range(100):
-            usedesk.make(subject="Another matter")
+            usedesk.create(subject="Another matter")
         usedesk.faults[f"page {page}"] = self.down
-        answers = usedesk.search("r/1", "r/2")
-        unsure = Ambiguous("Usedesk could not be reached")
-        assert answers == {"r/1": found(one) if page > 1 else unsure, "r/2": unsure}
+        results = usedesk.search("r/1", "r/2")
+        ambiguous = Ambiguous("Usedesk could not be reached")
+        assert results == {"r/1": found(one) if page > 1 else ambiguous, "r/2": ambiguous}
 
-    @pytest.mark.parametrize("error", [down, errors.UsedeskAccessDenied("x"), errors.UsedeskRateLimited("x")])
-    def test_so_does_a_ticket_and_no_other_is_asked_for_then(self, usedesk, error):
-        one, two, _ = usedesk.make("r/1"), usedesk.make(), usedesk.make("r/2")
+    @pytest.mark.parametrize(
+        "error",
+        [down, errors.UsedeskAccessDenied("x"), errors.UsedeskRateLimited("x")],
+        ids=["down", "denied", "rate"],
+    )
+    def test_failed_read_ends_search(self, usedesk, error):
+        one, two, _ = usedesk.create("r/1"), usedesk.create(), usedesk.create("r/2")
         usedesk.faults[two] = error
-        answers = usedesk.search("r/1", "r/2")
-        assert answers["r/1"] == found(one)
-        assert isinstance(answers["r/2"], Ambiguous)
+        results = usedesk.search("r/1", "r/2")
+        assert results["r/1"] == found(one)
+        assert isinstance(results["r/2"], Ambiguous)
         assert usedesk.reads == [one, two]
 
-    def test_a_ticket_that_is_refused_hides_no_other(self, usedesk):
+    def test_rejected_read_continues_search(self, usedesk):
         usedesk.now = UNTIL
-        refused, one = usedesk.make(), usedesk.make("r/1")
-        lagging = usedesk.make("r/2", listed_at=UNTIL + timedelta(seconds=5))
+        refused, one = usedesk.create(), usedesk.create("r/1")
+        lagging = usedesk.create("r/2", listed_at=UNTIL + timedelta(seconds=5))
         usedesk.faults[refused] = errors.UsedeskTicketNotFound("Usedesk knows no such ticket.")
         assert usedesk.search("r/1", "r/2", "r/3") == {
             "r/1": found(one),
@@ -357,33 +372,28 @@ class TestErrors:
 
 
 @pytest.mark.parametrize("offset_is", ["page", "row"])
-def test_on_the_wire(offset_is):
-    """Thirty tickets: three of others, a batch's known ones, and those that were under way when it died."""
-    now = 1_795_000_000.0
-    with Sandbox(offset_is=offset_is, clock=lambda: now) as usedesk:
+def test_search_on_sandbox(offset_is, clock):
+    """Thirty tickets: three of others, the known ones of a batch, and those under way when it was killed."""
+    with Sandbox(offset_is=offset_is, clock=clock) as usedesk:
         client = UsedeskClient.connect(usedesk.token, usedesk.url, max_wait=0)
 
-        def make(key, subject="Reminder"):
+        def create(key, subject="Reminder"):
             return client.create_ticket(subject=subject, message="m", additional_id=key).ticket_id
 
-        def sleep(seconds):
-            nonlocal now
-            now += seconds
-
-        others = [make("theirs"), make("theirs, too", "Reminder for all"), make("another", "Question")]
-        known = {make(f"r/{number}") for number in range(23)}
-        under_way = {f"r/{number}": found(make(f"r/{number}")) for number in range(23, 27)}
-        moment = datetime.fromtimestamp(now, UTC)
+        others = [create("theirs"), create("theirs, too", "Reminder for all"), create("another", "Question")]
+        known = {create(f"r/{number}") for number in range(23)}
+        under_way = {f"r/{number}": found(create(f"r/{number}")) for number in range(23, 27)}
         keys = [f"r/{number}" for number in range(23, 30)]
-        search = TicketsSearch(
+        search = TicketSearch(
             client,
-            [Wanted(key, "Reminder") for key in keys],
+            [WantedTicket(key, "Reminder") for key in keys],
             is_known=known.__contains__,
-            until=moment,
-            sleep=sleep,
-            now=lambda: datetime.fromtimestamp(now, UTC),
+            until=clock.moment(),
+            budget=ReadBudget.for_batch(len(keys)),
+            sleep=clock.sleep,
+            now=clock.moment,
         )
-        answers = search(LookUp(moment, is_exact=True))
+        results = search(clock.look_up())
         assert len(usedesk.tickets) == len(others) + len(known) + len(under_way) == 30
-        assert answers == {**dict.fromkeys(keys, Absent()), **under_way}
+        assert results == {**dict.fromkeys(keys, Absent()), **under_way}
         assert (usedesk.requests("tickets"), usedesk.requests("ticket")) == (2, 2 + 4)

@@ -239,7 +239,7 @@ CreateTicketBatchOperator.partial(
     assert not any(values for (task, _), values in run.xcoms.items() if task == "send")
 
 
-def test_a_run_that_ends_early_fails_whatever_the_rule(run_batch, usedesk_sandbox, no_settle, monkeypatch):
+def test_a_run_that_ends_early_fails_whatever_the_rule(run_batch, usedesk_sandbox, no_delay, monkeypatch):
     """Rows that were not even tried are no matter of fail_on."""
     from airflow_provider_usedesk.batch import runner as engine
 
@@ -266,7 +266,7 @@ RETRIED = "default_args={'retries': 2, 'retry_delay': 0.1}"
 
 
 @pytest.mark.parametrize("fault", [faults.close(), faults.close("after"), faults.html(502, "after")])
-def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usedesk_sandbox, fault, no_settle):
+def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usedesk_sandbox, fault, no_delay):
     usedesk_sandbox.fail(fault, method="create/ticket", times=3)
     run = run_batch(MANY.format(options=""))
     assert run.state == "success"
@@ -276,7 +276,7 @@ def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usede
     assert summary_of(run)["sent"] == 40
 
 
-def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_settle):
+def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_delay):
     run = run_batch(MANY.format(options=""), RETRIED)
     assert run.state == "success"
     assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
@@ -357,7 +357,7 @@ def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
 @pytest.mark.skipif(
     pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
 )
-def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, dies_twice, no_settle):
+def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, dies_twice, no_delay):
     run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", ""), RETRIED))
     assert run.state == "success"
     assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
@@ -380,8 +380,8 @@ def dies_twice(monkeypatch):
 
 
 @pytest.fixture
-def no_settle(monkeypatch):
-    """What is under way is done at once here: nothing has to settle."""
+def no_delay(monkeypatch):
+    """Usedesk lists new tickets at once."""
     from airflow_provider_usedesk.batch import sender
 
-    monkeypatch.setattr(sender, "SETTLE", 0.0)
+    monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 0.0)

@@ -248,7 +248,7 @@ def test_send_asks_nothing_and_writes_again(run_dag, usedesk):
 @pytest.fixture
 def sandbox(monkeypatch):
     # Nothing is under way in a test whose try has ended.
-    monkeypatch.setattr(find_comment, "CommentSearch", partial(CommentSearch, settle=0.0))
+    monkeypatch.setattr(find_comment, "CommentSearch", partial(CommentSearch, consistency_delay=0.0))
     with Sandbox(listing_lag=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", running.connection_json)
         yield running

@@ -507,7 +507,7 @@ def test_what_differs_in_each_try_makes_no_second_ticket(
     from airflow_provider_usedesk import sandbox
     from airflow_provider_usedesk.idempotency import find_ticket
 
-    without_wait = partial(find_ticket.TicketSearch, settle=0.0)
+    without_wait = partial(find_ticket.TicketSearch, consistency_delay=0.0)
     monkeypatch.setattr(find_ticket, "TicketSearch", without_wait)
     usedesk_sandbox.fail(sandbox.close("after"), method="create/ticket")
     body = f"""

@@ -51,34 +51,33 @@ def before_the_answer() -> None:
     HTTPConnection.getresponse = wait
 
 
-def before_it_was_remembered() -> None:
-    _around_remember(lambda save, *args: die())
+def before_it_was_stored() -> None:
+    _around_save(lambda save, *args: die())
 
 
-def after_it_was_remembered() -> None:
+def after_it_was_stored() -> None:
     def then_die(save: Any, *args: Any) -> None:
         save(*args)
         die()
 
-    _around_remember(then_die)
+    _around_save(then_die)
 
 
 def after_xcom() -> None:
     UsedeskOperator.post_execute = lambda *args, **kwargs: die()
 
 
-def _around_remember(instead: Any) -> None:
-    from airflow_provider_usedesk.idempotency import send_once
+def _around_save(instead: Any) -> None:
+    from airflow_provider_usedesk.idempotency.attempt_store import AttemptStore
 
-    for memory in (send_once.StateStore, send_once.NoAttempts):
-        save = memory.save
+    save = AttemptStore.save
 
-        def replaced(self: Any, what: Any, save: Any = save) -> None:
-            if what.answer is None:
-                return save(self, what)
-            return instead(save, self, what)
+    def replaced(self: Any, record: Any) -> None:
+        if record.response is None:
+            return save(self, record)
+        return instead(save, self, record)
 
-        memory.save = replaced
+    AttemptStore.save = replaced
 
 
 DEATHS = {
@@ -87,8 +86,8 @@ DEATHS = {
         before_the_request,
         after_half_the_body,
         before_the_answer,
-        before_it_was_remembered,
-        after_it_was_remembered,
+        before_it_was_stored,
+        after_it_was_stored,
         after_xcom,
     )
 }
