@@ -127,7 +127,13 @@ def transaction(lock_timeout: int) -> Iterator[Session]:
 
 
 def lock_asset(session: Session, uri: str) -> AssetModel | None:
-    """Lock an asset for the transaction and return it; None if no active asset has the URI."""
+    """
+    Lock an asset until the end of the transaction, and return it.
+
+    :param session: the transaction
+    :param uri: URI of the asset
+    :return: the asset; None if no active asset has the URI
+    """
     return session.scalar(
         select(AssetModel)
         .where(AssetModel.uri == uri, AssetModel.active.has())
@@ -159,7 +165,14 @@ def add_asset_events(session: Session, asset: AssetModel, extras: Sequence[dict[
 def values_in_events(
     session: Session, asset_id: int, field: str, values: Sequence[str], since: datetime
 ) -> set[str]:
-    """Return those of the values that an event of an asset has in a field of its ``extra``."""
+    """
+    Return those of the values that an event of an asset has in a field of its ``extra``.
+
+    :param asset_id: id of the asset
+    :param field: name of the field
+    :param values: texts to search for
+    :param since: time of the oldest event to search
+    """
     value = AssetEvent.extra[field].as_string()
     has_value = select(value).where(
         AssetEvent.asset_id == asset_id, AssetEvent.timestamp >= since, value.in_(values)
@@ -171,7 +184,7 @@ def delete_old_states(session: Session, uri_prefix: str, prefixes: Sequence[str]
     """
     Delete old values from the state stores of several assets.
 
-    :param uri_prefix: begins the URIs of the assets
+    :param uri_prefix: beginning of the URIs of the assets
     :param prefixes: beginnings of the keys
     :param before: values last written before this moment are deleted
     """
