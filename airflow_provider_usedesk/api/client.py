@@ -453,28 +453,28 @@ def _root(exc: BaseException) -> BaseException:
 def _id(name: str, value: Any) -> dict[str, Any]:
     try:
         return {name: values.identifier(value)}
-    except ValueError as fault:
-        raise errors.UsedeskInvalidRequest([f"{name}: {fault}"]) from None
+    except ValueError as error:
+        raise errors.UsedeskInvalidRequest([f"{name}: {error}"]) from None
 
 
 def _filters(method: str, filters: Mapping[str, Any]) -> dict[str, Any]:
     """
     Encode filters: several values with commas between them, moments to the minute in UTC.
 
-    :raises UsedeskInvalidRequest: naming every faulty filter
+    :raises UsedeskInvalidRequest: naming every invalid filter
     """
-    faults = ["offset: is not taken, as the pages are turned here"] if "offset" in filters else []
+    validation_errors = ["offset: is not taken, as the pages are turned here"] if "offset" in filters else []
     encoded = {}
     for name, value in filters.items():
         if name != "offset" and name not in FILTERS[method]:
-            faults.append(f"{name}: {unknown_parameter(name, FILTERS[method], method)}")
+            validation_errors.append(f"{name}: {unknown_parameter(name, FILTERS[method], method)}")
         elif value is not None and name != "offset":
             try:
                 encoded[name] = _filter(name, value)
-            except ValueError as fault:
-                faults.append(f"{name}: {fault}")
-    if faults:
-        raise errors.UsedeskInvalidRequest(faults)
+            except ValueError as error:
+                validation_errors.append(f"{name}: {error}")
+    if validation_errors:
+        raise errors.UsedeskInvalidRequest(validation_errors)
     return encoded
 
 

@@ -37,12 +37,12 @@ def comment_request(params: Mapping[str, Any], open_url: OpenUrl | None = None) 
     :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given. ``type`` is
         required: Usedesk's own default, private, keeps a comment from the client without a word
     :param open_url: makes a path object of the URL of a file
-    :raises UsedeskInvalidRequest: naming every faulty argument
+    :raises UsedeskInvalidRequest: naming every invalid argument
     """
     draft = Draft(params, CREATE_COMMENT, open_url)
     has_template = draft.check_template()
     draft.require("ticket_id", *(() if has_template else ("message",)))
     if "type" not in draft.given:
-        draft.fault("type", "is required: public for the client, private for agents only")
+        draft.reject("type", "is required: public for the client, private for agents only")
     draft.check_template_options(has_template)
     return draft.request()

@@ -38,17 +38,19 @@ class UsedeskError(Exception):
 
 class UsedeskInvalidRequest(UsedeskError, ValueError):
     """
-    Report faulty arguments, all of one call at once; nothing was sent.
+    Report invalid arguments, all of one call at once; nothing was sent.
 
-    :param faults: one sentence for each faulty argument, beginning with its name
+    :param validation_errors: one sentence for each invalid argument, beginning with its name
     """
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__(f"Nothing was sent to Usedesk, for these reasons: {'; '.join(self.faults)}.")
+    def __init__(self, validation_errors: Sequence[str]) -> None:
+        self.validation_errors = tuple(validation_errors)
+        super().__init__(
+            f"Nothing was sent to Usedesk, for these reasons: {'; '.join(self.validation_errors)}."
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.faults,), self.__dict__)
+        return (type(self), (self.validation_errors,), self.__dict__)
 
 
 class UsedeskBadConnection(UsedeskError):

@@ -48,7 +48,7 @@ class Method:
 
     :param path: its path below the base URL
     :param parameters: its parameters with their checks
-    :param left_out_when_blank: parameters that say nothing when blank; any other blank one is a fault
+    :param left_out_when_blank: parameters that say nothing when blank; any other blank one is a error
     :param emptied_by_nothing: parameters that an empty list empties
     :param only_true: flags of which Usedesk takes nothing but true
     :param takes_files: whether files can be attached
@@ -101,7 +101,7 @@ class Request:
 
 class Draft:
     """
-    Check the parameters of one call, and collect what is wrong with them, at most one fault for each.
+    Check the parameters of one call, and collect what is wrong with them, at most one error for each.
 
     :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given
     :param method: what the method takes
@@ -110,26 +110,28 @@ class Draft:
 
     def __init__(self, params: Mapping[str, Any], method: Method, open_url: OpenUrl | None = None) -> None:
         self._method = method
-        self._faults: dict[str, str] = {}
+        self._validation_errors: dict[str, str] = {}
         given = {_argument(name): value for name, value in params.items() if value is not None}
         self.given = frozenset(name for name in given if self._is_given(name, given[name]))
         self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}
         self._attachments = self._attached(given.get("files"), open_url)
         if params.get("from") is not None and params.get("from_") is not None:
-            self.fault("from_", "is given as from, too")
+            self.reject("from_", "is given as from, too")
 
-    def fault(self, name: str, reason: str) -> None:
+    def reject(self, name: str, reason: str) -> None:
         """Note what is wrong with an argument; what was noted first about it counts."""
-        self._faults.setdefault(name, reason)
+        self._validation_errors.setdefault(name, reason)
 
     def request(self) -> Request:
         """
         Return the request.
 
-        :raises UsedeskInvalidRequest: naming every faulty argument
+        :raises UsedeskInvalidRequest: naming every invalid argument
         """
-        if self._faults:
-            raise UsedeskInvalidRequest([f"{name}: {reason}" for name, reason in self._faults.items()])
+        if self._validation_errors:
+            raise UsedeskInvalidRequest(
+                [f"{name}: {reason}" for name, reason in self._validation_errors.items()]
+            )
         fields = {
             "from" if name == "from_" else name: wire
             for name, wire in self.fields.items()
@@ -140,34 +142,34 @@ class Draft:
     def require(self, *names: str) -> None:
         for name in names:
             if name not in self.given:
-                self.fault(name, "is required")
+                self.reject(name, "is required")
 
     def check_template(self) -> bool:
         """Check the arguments of a WhatsApp template, and tell whether there is one."""
         templates = self.given & {"template_id", "template_name"}
         if len(templates) > 1:
-            self.fault("template_id and template_name", "only one of them can be given")
+            self.reject("template_id and template_name", "only one of them can be given")
         return bool(templates)
 
     def check_template_options(self, has_template: bool) -> None:
         for name in ("template_variables", "template_lang"):
             if name in self.given and not has_template:
-                self.fault(name, "needs template_id or template_name")
+                self.reject(name, "needs template_id or template_name")
 
     def check_custom_fields(self) -> None:
         """Check that the ids and the values of custom fields belong together."""
         pair = self.given & {"field_id", "field_value"}
         if "custom_fields" in self.given:
             if pair:
-                self.fault("custom_fields", "cannot be given together with field_id and field_value")
+                self.reject("custom_fields", "cannot be given together with field_id and field_value")
             return
         if len(pair) == 1:
             [present], [missing] = pair, {"field_id", "field_value"} - pair
-            self.fault(missing, f"is required with {present}")
+            self.reject(missing, f"is required with {present}")
         elif "field_id" in self.fields and "field_value" in self.fields:
             ids, entries = (self.fields[name].count(";") + 1 for name in ("field_id", "field_value"))
             if ids != entries:
-                self.fault("field_value", f"has {entries} values for {ids} ids in field_id")
+                self.reject("field_value", f"has {entries} values for {ids} ids in field_id")
 
     def _is_given(self, name: str, value: Any) -> bool:
         return name not in self._method.left_out_when_blank or not values.is_empty(value)
@@ -175,7 +177,7 @@ class Draft:
     def _checked(self, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in given.items():
             if name not in self._method.arguments:
-                self.fault(name, unknown_parameter(name, self._method.arguments, self._method.path))
+                self.reject(name, unknown_parameter(name, self._method.arguments, self._method.path))
             elif name == "files" or not self._is_given(name, value):
                 continue
             else:
@@ -184,8 +186,8 @@ class Draft:
                         yield from zip(("field_id", "field_value"), values.custom_fields(value), strict=True)
                     else:
                         yield name, self._check_one(name, value)
-                except ValueError as fault:
-                    self.fault(name, str(fault))
+                except ValueError as error:
+                    self.reject(name, str(error))
 
     def _check_one(self, name: str, value: Any) -> Any:
         if values.is_empty(value) and not isinstance(value, str):
@@ -202,9 +204,9 @@ class Draft:
     def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:
         if not self._method.takes_files:
             return ()
-        found, faults = _attachments(given, open_url)
-        for name, reason in faults.items():
-            self.fault(name, reason)
+        found, validation_errors = _attachments(given, open_url)
+        for name, reason in validation_errors.items():
+            self.reject(name, reason)
         return found
 
 
@@ -216,9 +218,9 @@ def attachments(given: Any, open_url: OpenUrl | None = None) -> tuple[Attachment
     :param open_url: makes a path object of the URL of a file
     :raises UsedeskInvalidRequest: naming every file that is not there
     """
-    found, faults = _attachments(given, open_url)
-    if faults:
-        raise UsedeskInvalidRequest([f"{name}: {reason}" for name, reason in faults.items()])
+    found, validation_errors = _attachments(given, open_url)
+    if validation_errors:
+        raise UsedeskInvalidRequest([f"{name}: {reason}" for name, reason in validation_errors.items()])
     return found
 
 
@@ -226,13 +228,13 @@ def _attachments(given: Any, open_url: OpenUrl | None) -> tuple[tuple[Attachment
     if values.is_empty(given):
         return (), {}
     sources = [given] if is_named_bytes(given) else values.as_list(given)
-    found, faults = [], {}
+    found, validation_errors = [], {}
     for place, source in enumerate([given] if sources is None else sources, 1):
         try:
             found.append(attachment(source, open_url))
-        except ValueError as fault:
-            faults["files" if sources is None else f"files, number {place}"] = str(fault)
-    return tuple(found), faults
+        except ValueError as error:
+            validation_errors["files" if sources is None else f"files, number {place}"] = str(error)
+    return tuple(found), validation_errors
 
 
 def unknown_parameter(name: str, known: Collection[str], path: str) -> str:

@@ -77,7 +77,7 @@ def read_settings(
     """
     reader = _Reader(extra or {})
     if not token or not token.strip():
-        reader.faults.append("the password is empty: it must hold the API token of an API channel")
+        reader.validation_errors.append("the password is empty: it must hold the API token of an API channel")
     address = reader.read(lambda: base_url(host, schema, port), DEFAULT_BASE_URL)
     settings = Settings(
         token=(token or "").strip(),
@@ -148,13 +148,13 @@ class _Reader:
 
     def __init__(self, extra: Mapping[str, Any]) -> None:
         self._extra = extra
-        self.faults: list[str] = []
+        self.validation_errors: list[str] = []
 
     def read(self, make: Callable[[], Any], default: Any) -> Any:
         try:
             return make()
-        except ValueError as fault:
-            self.faults.append(str(fault))
+        except ValueError as error:
+            self.validation_errors.append(str(error))
             return default
 
     def option(self, name: str, parse: Callable[[Any], Any], default: Any) -> Any:
@@ -167,8 +167,10 @@ class _Reader:
         return self.option(name, lambda value: _number(name, value, least), default)
 
     def raise_any(self) -> None:
-        if self.faults:
-            raise UsedeskBadConnection(f"The Usedesk connection is not complete: {'; '.join(self.faults)}.")
+        if self.validation_errors:
+            raise UsedeskBadConnection(
+                f"The Usedesk connection is not complete: {'; '.join(self.validation_errors)}."
+            )
 
 
 def _is_host(name: str | None) -> bool:

@@ -139,17 +139,17 @@ def ticket_request(
     :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given
     :param rules: what this way of sending needs
     :param open_url: makes a path object of the URL of a file
-    :raises UsedeskInvalidRequest: naming every faulty argument
+    :raises UsedeskInvalidRequest: naming every invalid argument
     """
     draft = Draft(params, CREATE_TICKET, open_url)
     # The samples of the page with a template have neither subject, message nor user_id.
     has_template = draft.check_template() or rules.template
     draft.require(*(rules.required or (() if has_template else ("subject", "message"))))
     if rules.template and not draft.given & {"template_id", "template_name"}:
-        draft.fault("template_id or template_name", "exactly one of them is required")
+        draft.reject("template_id or template_name", "exactly one of them is required")
     draft.check_template_options(has_template)
     if rules.one_of and draft.fields.get("private_comment"):
-        draft.fault("private_comment", "would keep the message from the client")
+        draft.reject("private_comment", "would keep the message from the client")
     _check_recipient(draft, rules)
     _check_author(draft, rules, has_template)
     draft.check_custom_fields()
@@ -161,13 +161,13 @@ def update_request(params: Mapping[str, Any]) -> Request:
     Check the parameters of a change of a ticket and encode their values.
 
     :param params: parameters by name; None means that this part of the ticket stays as it is
-    :raises UsedeskInvalidRequest: naming every faulty argument
+    :raises UsedeskInvalidRequest: naming every invalid argument
     """
     draft = Draft(params, UPDATE_TICKET)
     draft.require("ticket_id")
     draft.check_custom_fields()
     if not draft.given - {"ticket_id", "user_id", "silent"}:
-        draft.fault("nothing", "would change: give a status, an assignee_id, a tag or another part")
+        draft.reject("nothing", "would change: give a status, an assignee_id, a tag or another part")
     return draft.request()
 
 
@@ -175,14 +175,14 @@ def _check_recipient(draft: Draft, rules: MessageProfile) -> None:
     unknown = {"client_id"} if draft.fields.get("client_id") == "new_client" else set()
     if rules.one_of and not (draft.given - unknown) & set(rules.one_of):
         reason = "is required for a new client" if unknown else "is required"
-        draft.fault(" or ".join(name for name in rules.one_of if name not in unknown), reason)
+        draft.reject(" or ".join(name for name in rules.one_of if name not in unknown), reason)
 
 
 def _check_author(draft: Draft, rules: MessageProfile, has_template: bool) -> None:
     author = draft.fields.get("from_")
     if rules.author and author != rules.author:
-        draft.fault("from_", f"must be {rules.author}, or the messenger delivers nothing")
+        draft.reject("from_", f"must be {rules.author}, or the messenger delivers nothing")
     if author == "user" and "user_id" not in draft.given and not has_template:
-        draft.fault("user_id", "is required with from_='user'")
+        draft.reject("user_id", "is required with from_='user'")
     if author == "trigger" and "trigger_id" not in draft.given:
-        draft.fault("trigger_id", "is required with from_='trigger'")
+        draft.reject("trigger_id", "is required with from_='trigger'")

@@ -39,15 +39,15 @@ NONE_TEXT = (
 
 
 def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Check values by their names; return those that are right, and the faults of the others."""
+    """Check values by their names; return those that are right, and the validation_errors of the others."""
     right: dict[str, Any] = {}
-    faults: list[str] = []
+    validation_errors: list[str] = []
     for name, value in given.items():
         try:
             right[name] = checks[name](value)
-        except ValueError as fault:
-            faults.append(f"{name}: {fault}")
-    return right, faults
+        except ValueError as error:
+            validation_errors.append(f"{name}: {error}")
+    return right, validation_errors
 
 
 def is_empty(value: object) -> bool:
@@ -125,8 +125,8 @@ def assignee(value: Any) -> int | str:
         return "null"
     try:
         return identifier(value)
-    except ValueError as fault:
-        raise ValueError(f"{fault}, or 'null' for nobody") from None
+    except ValueError as error:
+        raise ValueError(f"{error}, or 'null' for nobody") from None
 
 
 def client_identifier(value: Any) -> str:
@@ -353,5 +353,5 @@ def _list_level(value: Any) -> dict[str, str]:
 def _part(place: str, check: Callable[[Any], T], value: Any) -> T:
     try:
         return check(value)
-    except ValueError as fault:
-        raise ValueError(f"{place} {fault}") from None
+    except ValueError as error:
+        raise ValueError(f"{place} {error}") from None

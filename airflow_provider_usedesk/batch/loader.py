@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Seen
 from airflow_provider_usedesk.batch.options import as_number
-from airflow_provider_usedesk.batch.row_params import FaultyRow, RowParams
+from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
 from airflow_provider_usedesk.batch.row_store import Done, RowStore, Sendable
 from airflow_provider_usedesk.batch.rows import Row, Unreadable
 from airflow_provider_usedesk.batch.summary import Outcome, Tally
@@ -23,7 +23,7 @@ Check = Callable[[str, dict[str, Any]], tuple[Mapping[str, Any], Sequence[str]]]
 
 
 class TooManyBadRows(UsedeskInvalidRequest):
-    """Report that nothing was sent, for too many rows have faults."""
+    """Report that nothing was sent, for too many rows have validation_errors."""
 
 
 class RowLoader:
@@ -72,7 +72,7 @@ class RowLoader:
 
     def check_bad_rows(self, most: float) -> None:
         """
-        See that the rows have no more faults than they may have.
+        See that the rows have no more validation_errors than they may have.
 
         :param most: how many rows may have some, as a number or a share
         :raises TooManyBadRows: when more have
@@ -80,7 +80,7 @@ class RowLoader:
         bad, reasons = self._tally.counts[Outcome.BAD], self._tally.reasons
         if self.is_read and bad > as_number(most, self.read):
             more = [f"and {bad - len(reasons)} more rows"] if bad > len(reasons) else []
-            raise TooManyBadRows([f"{bad} of {self.read} rows have faults", *reasons, *more])
+            raise TooManyBadRows([f"{bad} of {self.read} rows have validation_errors", *reasons, *more])
 
     def _add(self, row: Row, row_store: RowStore) -> None:
         self._fingerprint.update(_as_bytes(row.columns))
@@ -88,8 +88,8 @@ class RowLoader:
         try:
             key = self._arguments.key(row.columns)
             fields, files = self._check(key, self._arguments.parameters(row.columns))
-        except (FaultyRow, UsedeskInvalidRequest) as fault:
-            self._tally.note(Outcome.BAD, row.number, key, reason="; ".join(fault.faults))
+        except (InvalidRow, UsedeskInvalidRequest) as error:
+            self._tally.note(Outcome.BAD, row.number, key, reason="; ".join(error.validation_errors))
             return
         claimed = row_store.claim(key, row.number)
         if isinstance(claimed, Done):

@@ -29,7 +29,7 @@ class BatchOptions:
 
     :param max_in_flight: requests under way at the same time
     :param validate: ``first`` checks all rows before any is sent, ``row`` each before it is sent
-    :param max_bad_rows: faulty rows, as a number or a share, with which rows are sent all the same
+    :param max_bad_rows: invalid rows, as a number or a share, with which rows are sent all the same
     :param max_failures: failures, as a number or a share, that a run goes on with; None for any
     :param fail_on: whether the batch has failed when ``any`` row did, when ``all`` did, or for ``none``
     :param ignore_not_delivered: whether a message that the messenger did not take is no failure
@@ -75,21 +75,21 @@ def read_options(
     :param shared_id: ``additional_id`` where all rows have the same
     :param arguments: what the method takes
     :param choices: ``validate``, ``fail_on``, ``on_not_delivered``, ``on_unknown`` and ``in_quiet_hours``
-    :raises UsedeskInvalidRequest: naming every faulty argument
+    :raises UsedeskInvalidRequest: naming every invalid argument
     """
-    faults = [
-        *_faults_of_choices(choices),
-        *_faults_of_numbers(max_in_flight, max_bad_rows, max_failures, choices["validate"]),
-        *_faults_of_rows(row_key, row_template, shared_id, arguments),
+    validation_errors = [
+        *_errors_of_choices(choices),
+        *_errors_of_numbers(max_in_flight, max_bad_rows, max_failures, choices["validate"]),
+        *_errors_of_rows(row_key, row_template, shared_id, arguments),
     ]
     quiet = None
     if quiet_hours is not None or timezone is not None:
         try:
             quiet = QuietHours.read(quiet_hours, timezone)
-        except ValueError as fault:
-            faults.append(str(fault))
-    if faults:
-        raise UsedeskInvalidRequest(faults)
+        except ValueError as error:
+            validation_errors.append(str(error))
+    if validation_errors:
+        raise UsedeskInvalidRequest(validation_errors)
     return BatchOptions(
         max_in_flight=max_in_flight,
         validate=choices["validate"],
@@ -109,7 +109,7 @@ def as_number(limit: float, rows: int) -> float:
     return limit * rows if 0 < limit < 1 else limit
 
 
-def _faults_of_choices(choices: Mapping[str, Any]) -> list[str]:
+def _errors_of_choices(choices: Mapping[str, Any]) -> list[str]:
     names = {"on_unknown": "on_unknown_outcome"}
     return [
         f"{names.get(name, name)}: must be one of {', '.join(known)}"
@@ -118,21 +118,23 @@ def _faults_of_choices(choices: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _faults_of_numbers(max_in_flight: Any, max_bad_rows: Any, max_failures: Any, validate: Any) -> list[str]:
-    faults = []
+def _errors_of_numbers(max_in_flight: Any, max_bad_rows: Any, max_failures: Any, validate: Any) -> list[str]:
+    validation_errors = []
     if type(max_in_flight) is not int or not 1 <= max_in_flight <= MOST_IN_FLIGHT:
-        faults.append(f"max_in_flight: must be a whole number from 1 to {MOST_IN_FLIGHT}")
+        validation_errors.append(f"max_in_flight: must be a whole number from 1 to {MOST_IN_FLIGHT}")
     for name, limit in (("max_bad_rows", max_bad_rows), ("max_failures", max_failures)):
         if limit is None and name == "max_failures":
             continue
         if not _is_limit(limit):
-            faults.append(f"{name}: must be a whole number from 0, or a share between 0 and 1")
+            validation_errors.append(f"{name}: must be a whole number from 0, or a share between 0 and 1")
         elif 0 < limit < 1 and validate == "row":
-            faults.append(f"{name}: a share needs validate='first', which counts the rows beforehand")
-    return faults
+            validation_errors.append(
+                f"{name}: a share needs validate='first', which counts the rows beforehand"
+            )
+    return validation_errors
 
 
-def _faults_of_rows(
+def _errors_of_rows(
     row_key: Any, row_template: Any, shared_id: str | None, arguments: Collection[str]
 ) -> Iterator[str]:
     if not isinstance(row_key, str) or not row_key.strip():

@@ -35,12 +35,14 @@ class QuietHours:
 
         :param quiet_hours: ("22:00", "08:00") or "22:00-08:00"
         :param timezone: IANA name, such as ``Europe/Berlin``; or a tzinfo
-        :raises ValueError: naming every faulty argument
+        :raises ValueError: naming every invalid argument
         """
         checks = {"quiet_hours": _hours, "timezone": _zone}
-        right, faults = values.all_checked(checks, {"quiet_hours": quiet_hours, "timezone": timezone})
-        if faults:
-            raise ValueError("; ".join(faults))
+        right, validation_errors = values.all_checked(
+            checks, {"quiet_hours": quiet_hours, "timezone": timezone}
+        )
+        if validation_errors:
+            raise ValueError("; ".join(validation_errors))
         start, stop = right["quiet_hours"]
         return cls(start, stop, right["timezone"])
 

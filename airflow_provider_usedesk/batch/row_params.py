@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 Render = Callable[[Mapping[str, Any]], Any]
 
 
-class FaultyRow(ValueError):
+class InvalidRow(ValueError):
     """
     Report what is wrong with one row.
 
-    :param faults: one sentence for each fault, without any content of the row
+    :param validation_errors: one sentence for each error, without any content of the row
     """
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(self.faults))
+    def __init__(self, validation_errors: Sequence[str]) -> None:
+        self.validation_errors = tuple(validation_errors)
+        super().__init__("; ".join(self.validation_errors))
 
 
 class RowParams:
@@ -57,35 +57,37 @@ class RowParams:
         self._names = names
         self._key = key
         self._sources: dict[str, Any] = {}
-        # What a row does not have is a fault, also in a Dag that lets it pass.
+        # What a row does not have is a error, also in a Dag that lets it pass.
         self._environment = environment.overlay(undefined=StrictUndefined)
         # Looked up where it is: some of it is made, or warns, when it is copied.
         self._known = ChainMap[str, Any]({}, cast("Any", context), environment.globals)
-        self._templates, faults = self._compiled(templates)
+        self._templates, validation_errors = self._compiled(templates)
         self._render_key, faults_of_key = self._compiled({"row_key": key} if _is_template(key) else {})
-        if faults or faults_of_key:
-            raise UsedeskInvalidRequest([*faults_of_key, *(f"row_template: {fault}" for fault in faults)])
+        if validation_errors or faults_of_key:
+            raise UsedeskInvalidRequest(
+                [*faults_of_key, *(f"row_template: {error}" for error in validation_errors)]
+            )
 
     def key(self, columns: Mapping[str, Any]) -> str:
         """
         Return what tells a row from the others.
 
-        :raises FaultyRow: when it has nothing of the kind
+        :raises InvalidRow: when it has nothing of the kind
         """
         rendered = self._rendered(self._render_key, columns)
         value = rendered["row_key"] if rendered else columns.get(self._key)
         text = str("" if value is None else value).strip()
         if text in ("", "None"):
-            raise FaultyRow([f"row_key: the row has nothing in {self._key!r}"])
+            raise InvalidRow([f"row_key: the row has nothing in {self._key!r}"])
         if not _is_unicode(text):
-            raise FaultyRow(["row_key: holds half of a surrogate pair, which is no text"])
+            raise InvalidRow(["row_key: holds half of a surrogate pair, which is no text"])
         return text
 
     def parameters(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         """
         Return the parameters of a row, unchecked.
 
-        :raises FaultyRow: naming every template that cannot be rendered
+        :raises InvalidRow: naming every template that cannot be rendered
         """
         own = {name: value for name, value in columns.items() if name in self._names and value is not None}
         rendered = self._rendered(self._templates, columns)
@@ -98,29 +100,29 @@ class RowParams:
 
         self._sources.update(templates)
         compiled: dict[str, Render] = {}
-        faults: list[str] = []
+        validation_errors: list[str] = []
         for name, value in templates.items():
             try:
                 compiled[name] = _renderer(value, self._environment)
             except TemplateError as error:
-                faults.append(f"{name}: is no template: {error}")
-        return compiled, faults
+                validation_errors.append(f"{name}: is no template: {error}")
+        return compiled, validation_errors
 
     def _rendered(self, templates: Mapping[str, Render], columns: Mapping[str, Any]) -> dict[str, Any]:
         from jinja2 import UndefinedError
 
         known = self._known.new_child({"row": Columns(columns)})
         rendered: dict[str, Any] = {}
-        faults: list[str] = []
+        validation_errors: list[str] = []
         for name, render in templates.items():
             try:
                 rendered[name] = render(known)
             except UndefinedError as error:
-                faults.append(f"{name}: {_missing(error, self._sources[name])}")
+                validation_errors.append(f"{name}: {_missing(error, self._sources[name])}")
             except Exception as error:
-                faults.append(f"{name}: its template failed ({type(error).__name__})")
-        if faults:
-            raise FaultyRow(faults)
+                validation_errors.append(f"{name}: its template failed ({type(error).__name__})")
+        if validation_errors:
+            raise InvalidRow(validation_errors)
         return rendered
 
 

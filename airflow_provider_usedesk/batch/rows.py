@@ -66,7 +66,7 @@ def read_rows(source: object, open_url: OpenUrl | None = None) -> Iterator[Row |
         .csv, .jsonl or .ndjson file, also with .gz after it
     :param open_url: makes a path object of a URL; Airflow's ``ObjectStoragePath`` for example
     :raises ValueError: at once when the source cannot be taken; while rows are read when the file as a whole
-        is faulty: its header, its encoding, its quotes
+        is invalid: its header, its encoding, its quotes
     :raises OSError: while rows are read, when the storage fails
     """
     if isinstance(source, (str, StoredFile)):
@@ -102,8 +102,8 @@ def _found(source: str | StoredFile, open_url: OpenUrl | None) -> StoredFile:
     shown = _shown(source)
     try:
         file = stored_file(source, open_url) if isinstance(source, str) else source
-    except ValueError as fault:
-        raise ValueError(f"{shown} {fault}") from None
+    except ValueError as error:
+        raise ValueError(f"{shown} {error}") from None
     try:
         is_there = file.is_file()
     except Exception as exc:  # each storage has errors of its own
@@ -129,8 +129,8 @@ def _file_rows(path: StoredFile, shown: str) -> Iterator[Row | Unreadable]:
             yield from (_csv_rows if is_csv else _json_rows)(file)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise ValueError(f"{shown} is not a whole gzip file") from None
-    except _FaultyFile as fault:
-        raise ValueError(f"{shown}: {fault}") from None
+    except _FaultyFile as error:
+        raise ValueError(f"{shown}: {error}") from None
     except Exception as exc:  # each storage has errors of its own
         raise OSError(f"{shown} could not be read ({type(exc).__name__})") from None
 
@@ -252,19 +252,19 @@ def _cells(record: _Record, delimiter: str, place: str) -> list[str] | str:
     _check_encoding(record.text, place)
     if record.is_open:
         raise _FaultyFile(f"a quote in {place} opens and is never closed; {_QUOTING}")
-    fault = _TOO_LONG
+    error = _TOO_LONG
     if not record.is_too_long:
         try:
             return next(csv.reader([record.text], delimiter=delimiter, strict=True))
         except csv.Error:
-            fault = "has a quote or a line break out of place"
+            error = "has a quote or a line break out of place"
             if len(record.text) > csv.field_size_limit():
-                fault = (
+                error = (
                     f"has a field of more than {csv.field_size_limit():,} characters, or a quote out of place"
                 )
     if record.is_one_line:
-        return fault
-    raise _FaultyFile(f"{place} {fault}, and runs over several lines; {_QUOTING}")
+        return error
+    raise _FaultyFile(f"{place} {error}, and runs over several lines; {_QUOTING}")
 
 
 def _check_encoding(text: str, place: str) -> None:

@@ -13,7 +13,7 @@ from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.responses import CreatedTicket, as_id
 from airflow_provider_usedesk.api.ticket import MessageProfile, ticket_request
-from airflow_provider_usedesk.batch.row_params import FaultyRow
+from airflow_provider_usedesk.batch.row_params import InvalidRow
 from airflow_provider_usedesk.batch.row_store import Sendable, name_of
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt, asked_together
 from airflow_provider_usedesk.batch.worker_pool import SendLease
@@ -49,8 +49,8 @@ class MessageSender:
         """
         Check the parameters of a row, and return what Usedesk gets and the row's own files.
 
-        :raises UsedeskInvalidRequest: naming every faulty argument
-        :raises FaultyRow: when its files are neither paths nor URLs
+        :raises UsedeskInvalidRequest: naming every invalid argument
+        :raises InvalidRow: when its files are neither paths nor URLs
         """
         own_id = str(params.get("additional_id") or "").strip()
         keyed = {**params, "additional_id": own_id or self.key(f"/{name_of(row_key)}")}
@@ -106,5 +106,5 @@ def _paths(files: Any) -> list[str]:
     several = values.as_list(files)
     paths = [files] if several is None else several
     if not all(isinstance(path, str) for path in paths):
-        raise FaultyRow(["files: those of a row must be paths or URLs"])
+        raise InvalidRow(["files: those of a row must be paths or URLs"])
     return paths

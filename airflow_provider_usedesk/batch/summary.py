@@ -38,7 +38,7 @@ class Summary:
     :param sent: sent in this try
     :param skipped: sent by an earlier try
     :param duplicate: left out, as another row has the same key
-    :param bad: with faults, not sent
+    :param bad: with validation_errors, not sent
     :param rejected: refused by Usedesk
     :param not_delivered: not taken by the messenger; there is a ticket
     :param unknown: perhaps sent

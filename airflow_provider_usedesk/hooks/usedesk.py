@@ -100,7 +100,7 @@ class UsedeskHook(BaseHook):
         :param params: the parameters of the method by name (``from`` may be spelled ``from_``), and
             ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
         :return: the ids and the message status that Usedesk answered
-        :raises UsedeskInvalidRequest: naming every faulty argument; nothing was sent
+        :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
         :raises UsedeskOutcomeUnknown: when the ticket may exist all the same
         :raises UsedeskError: of another class for every other failure
         """

@@ -281,7 +281,9 @@ def invalid_arguments(error: UsedeskInvalidRequest, params: Mapping[str, Any]) -
     :param error: the validation error
     :param params: the arguments
     """
-    named = {name for fault in error.faults for name in re.findall(r"\w+", fault.partition(":")[0])}
+    named = {
+        name for error in error.validation_errors for name in re.findall(r"\w+", error.partition(":")[0])
+    }
     return frozenset(named & set(params) - {"subject", "message"})
 
 

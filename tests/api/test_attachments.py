@@ -39,7 +39,7 @@ def test_every_shape_of_files(report):
 def test_every_missing_file_is_named(tmp_path, report):
     with pytest.raises(UsedeskInvalidRequest) as raised:
         attached([tmp_path / "no.csv", report, tmp_path, ("", b"x"), 5, "s3://bucket/key", ("a\udcff", b"x")])
-    assert [fault.split(":")[0] for fault in raised.value.faults] == [
+    assert [error.split(":")[0] for error in raised.value.validation_errors] == [
         "files, number 1",
         "files, number 3",
         "files, number 4",

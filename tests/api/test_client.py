@@ -195,7 +195,7 @@ def test_update(client, usedesk):
 def test_all_faults_come_in_one_error_before_any_request(client, usedesk, send):
     with pytest.raises(errors.UsedeskInvalidRequest) as raised:
         getattr(client, send)(ticket_id="x", user_id="y", nonsense=1)
-    assert len(raised.value.faults) >= 3
+    assert len(raised.value.validation_errors) >= 3
     assert usedesk.call_count == 0
 
 
@@ -708,7 +708,7 @@ def test_channels_are_asked_for_by_get_when_post_is_not_allowed(client, usedesk,
 def test_filters_that_cannot_be_sent_are_named(client, usedesk):
     with pytest.raises(errors.UsedeskInvalidRequest) as caught:
         list(client.tickets(offset=1, fstatus=object(), query="x"))
-    assert [fault.split(":")[0] for fault in caught.value.faults] == ["offset", "fstatus"]
+    assert [error.split(":")[0] for error in caught.value.validation_errors] == ["offset", "fstatus"]
     assert usedesk.call_count == 0
 
 

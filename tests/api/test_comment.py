@@ -1,4 +1,4 @@
-"""What may be sent as a comment, and every fault of it named before anything is sent."""
+"""What may be sent as a comment, and every validation error of it named before anything is sent."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def sent(**params: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if params.get(name) or COMMENT.get(name) != value}
 
 
-def faults(params: dict[str, Any]) -> dict[str, str]:
+def validation_errors(params: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(UsedeskInvalidRequest) as raised:
         comment_request(params)
-    return dict(fault.split(": ", 1) for fault in raised.value.faults)
+    return dict(error.split(": ", 1) for error in raised.value.validation_errors)
 
 
-def fault(**params: Any) -> str:
-    [(name, reason)] = faults({**COMMENT, **params}).items()
+def validation_error(**params: Any) -> str:
+    [(name, reason)] = validation_errors({**COMMENT, **params}).items()
     assert name in params
     return reason
 
@@ -95,14 +95,14 @@ class TestAddresses:
         ],
     )
     def test_a_fault_tells_the_place_and_not_the_address(self, name, given, place):
-        reason = fault(**{name: given})
+        reason = validation_error(**{name: given})
         assert reason.startswith(f"address {place} ")
         assert "anna" not in reason
         assert "example.org" not in reason
 
     @pytest.mark.parametrize("given", [True, b"a@example.org", {"a@example.org": 1}])
     def test_another_type(self, name, given):
-        assert fault(**{name: given})
+        assert validation_error(**{name: given})
 
 
 class TestFaults:
@@ -116,32 +116,32 @@ class TestFaults:
             "subject": "s",
             "mesage": "m",
         }
-        found = faults(given)
+        found = validation_errors(given)
         assert set(found) == {"ticket_id", "type", *given}
         assert found["mesage"].endswith("is message meant?")
         assert found["ticket_id"] == "is required"
 
     def test_who_reads_it_must_be_said(self):
-        assert faults({"ticket_id": 1, "message": "m"}) == {
+        assert validation_errors({"ticket_id": 1, "message": "m"}) == {
             "type": "is required: public for the client, private for agents only"
         }
-        assert "public, private" in fault(type="secret")
-        assert "empty" in fault(type="")
+        assert "public, private" in validation_error(type="secret")
+        assert "empty" in validation_error(type="")
 
     @pytest.mark.parametrize("nothing", ["", " ", "None", "\ud83d"])
     def test_no_message(self, nothing):
-        assert fault(message=nothing)
+        assert validation_error(message=nothing)
 
     def test_message_is_measured_in_bytes(self):
         assert sent(message="я" * 32_767)
-        assert "65536" in fault(message="я" * 32_768)
+        assert "65536" in validation_error(message="я" * 32_768)
 
     @pytest.mark.parametrize("given", [0, -1, "x", "", 2.5, True, 2**32])
     def test_ticket_id(self, given):
-        assert fault(ticket_id=given)
+        assert validation_error(ticket_id=given)
 
     def test_from_in_both_spellings(self):
-        assert set(faults({**COMMENT, "from": "user", "from_": "user"})) == {"from_"}
+        assert set(validation_errors({**COMMENT, "from": "user", "from_": "user"})) == {"from_"}
 
     def test_a_template_needs_no_message(self):
         params = {"ticket_id": 77, "type": "public", "template_id": 8094, "template_variables": ["Anna", 3]}
@@ -151,11 +151,11 @@ class TestFaults:
 
     def test_one_template(self):
         both = {**COMMENT, "template_id": 1, "template_name": "Main"}
-        assert set(faults(both)) == {"template_id and template_name"}
-        assert "needs template_id" in fault(template_variables=["a"])
+        assert set(validation_errors(both)) == {"template_id and template_name"}
+        assert "needs template_id" in validation_error(template_variables=["a"])
 
     def test_a_file_that_is_not_there(self):
-        assert "files" in str(faults({**COMMENT, "files": ["/no/such/file"]}))
+        assert "files" in str(validation_errors({**COMMENT, "files": ["/no/such/file"]}))
 
     def test_no_value_is_repeated(self):
         given = {"ticket_id": "Smith", "type": "Smith", "cc": "Smith", "user_id": "Smith", "from_": "Smith"}

@@ -1,4 +1,4 @@
-"""What may be sent: friendly and wire shapes, and every fault named before anything is sent."""
+"""What may be sent: friendly and wire shapes, and every validation error named before anything is sent."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def sent(**params: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in WORDS}
 
 
-def faults(params: dict[str, Any], rules: ticket.MessageProfile = ticket.TICKET) -> dict[str, str]:
+def validation_errors(params: dict[str, Any], rules: ticket.MessageProfile = ticket.TICKET) -> dict[str, str]:
     with pytest.raises(UsedeskInvalidRequest) as raised:
         ticket_request(params, rules)
-    return dict(fault.split(": ", 1) for fault in raised.value.faults)
+    return dict(error.split(": ", 1) for error in raised.value.validation_errors)
 
 
-def fault(**params: Any) -> str:
-    [(_, reason)] = faults({**WORDS, **params}).items()
+def validation_error(**params: Any) -> str:
+    [(_, reason)] = validation_errors({**WORDS, **params}).items()
     return reason
 
 
@@ -247,7 +247,7 @@ class TestShapes:
 
 class TestFaults:
     def test_all_faults_of_one_call_are_named_at_once(self):
-        found = faults(
+        found = validation_errors(
             {
                 "subject": "x" * 256,
                 "message": "",
@@ -273,12 +273,12 @@ class TestFaults:
         assert found["tags"].endswith("is tag meant?")
 
     def test_required_ones_are_named(self):
-        assert faults({}) == {"subject": "is required", "message": "is required"}
+        assert validation_errors({}) == {"subject": "is required", "message": "is required"}
 
     @pytest.mark.parametrize("nothing", ["", " ", "None"])
     @pytest.mark.parametrize("name", ["subject", "message"])
     def test_nobody_gets_a_message_named_none(self, name, nothing):
-        assert set(faults({**WORDS, name: nothing})) == {name}
+        assert set(validation_errors({**WORDS, name: nothing})) == {name}
 
     @pytest.mark.parametrize(
         "params",
@@ -295,7 +295,7 @@ class TestFaults:
         ],
     )
     def test_none_is_a_fault_wherever_it_would_be_read(self, params):
-        assert fault(**params)
+        assert validation_error(**params)
 
     @pytest.mark.parametrize(
         "name",
@@ -312,14 +312,14 @@ class TestFaults:
     )
     @pytest.mark.parametrize(("nothing", "reason"), [("", "empty"), ("None", "the text 'None'")])
     def test_blank_where_it_would_change_the_way_of_the_ticket(self, name, nothing, reason):
-        assert reason in fault(**{name: nothing})
+        assert reason in validation_error(**{name: nothing})
 
     def test_blank_private_comment_does_not_become_public(self):
-        assert fault(private_comment="")
+        assert validation_error(private_comment="")
 
     @pytest.mark.parametrize("given", [0, -1, 2**32, "2.5", 2.5, True, "12a", [1], "１２"])
     def test_what_is_not_a_32_bit_id(self, given):
-        assert "32-bit" in fault(channel_id=given)
+        assert "32-bit" in validation_error(channel_id=given)
 
     @pytest.mark.parametrize(
         ("name", "given", "right"),
@@ -332,7 +332,7 @@ class TestFaults:
         ],
     )
     def test_unknown_choice_names_what_is_right(self, name, given, right):
-        assert right in fault(**{name: given})
+        assert right in validation_error(**{name: given})
 
     @pytest.mark.parametrize(
         "name",
@@ -349,15 +349,15 @@ class TestFaults:
         ],
     )
     def test_too_long(self, name):
-        assert "255" in fault(**{name: "я" * 256})
+        assert "255" in validation_error(**{name: "я" * 256})
 
     def test_message_is_measured_in_bytes(self):
         assert fields({"subject": "s", "message": "я" * 32_767})
-        assert "65536" in fault(message="я" * 32_768)
+        assert "65536" in validation_error(message="я" * 32_768)
 
     def test_tags_are_measured_together(self):
-        assert fault(tag=["x" * 128, "y" * 128])
-        assert "comma" in fault(tag=["a,b"])
+        assert validation_error(tag=["x" * 128, "y" * 128])
+        assert "comma" in validation_error(tag=["a,b"])
 
     @pytest.mark.parametrize(
         ("params", "missing"),
@@ -371,48 +371,48 @@ class TestFaults:
         ],
     )
     def test_missing_partner(self, params, missing):
-        assert set(faults({**WORDS, **params})) == {missing}
+        assert set(validation_errors({**WORDS, **params})) == {missing}
 
     def test_from_in_both_spellings(self):
-        assert set(faults({**WORDS, "from": "client", "from_": "client"})) == {"from_"}
+        assert set(validation_errors({**WORDS, "from": "client", "from_": "client"})) == {"from_"}
 
     def test_a_custom_field_twice(self):
-        assert "twice" in fault(custom_fields={"10": "a", 10: "b"})
+        assert "twice" in validation_error(custom_fields={"10": "a", 10: "b"})
 
     @pytest.mark.parametrize("given", [",", "a,,b", ["a", ""]])
     def test_an_empty_tag(self, given):
-        assert "empty" in fault(tag=given)
+        assert "empty" in validation_error(tag=given)
 
     def test_custom_fields_in_both_shapes(self):
-        assert set(faults({**WORDS, "custom_fields": {1: "a"}, "field_id": "1", "field_value": "a"})) == {
-            "custom_fields"
-        }
+        assert set(
+            validation_errors({**WORDS, "custom_fields": {1: "a"}, "field_id": "1", "field_value": "a"})
+        ) == {"custom_fields"}
 
     def test_semicolon_in_a_custom_field_cannot_be_expressed(self):
-        assert "';'" in fault(custom_fields={1: "a;b"})
-        assert "';'" in fault(field_id=[1], field_value=["a;b"])
+        assert "';'" in validation_error(custom_fields={1: "a;b"})
+        assert "';'" in validation_error(field_id=[1], field_value=["a;b"])
 
     def test_different_numbers_of_ids_and_values(self):
-        assert "2 values for 3 ids" in fault(field_id="1;2;3", field_value="a;b")
+        assert "2 values for 3 ids" in validation_error(field_id="1;2;3", field_value="a;b")
 
     @pytest.mark.parametrize("given", ["Ann", "{'a': 1}", {"a": 1}, b"Ann", {"Ann"}, 5])
     def test_template_variables_must_be_a_list(self, given):
-        assert "list" in fault(template_id=1, template_variables=given)
+        assert "list" in validation_error(template_id=1, template_variables=given)
 
     @pytest.mark.parametrize("given", ["phone", "+7912x", "7+912", "", "12345,678", -79123])
     def test_what_is_not_a_phone(self, given):
         params = {**WORDS, "channel_id": 1, "client_phone": given}
-        assert any("client_phone" in name for name in faults(params, ticket.VIBER_MESSAGE))
+        assert any("client_phone" in name for name in validation_errors(params, ticket.VIBER_MESSAGE))
 
     @pytest.mark.parametrize(
         "given", [[[]], [{"id": 1}], [[{"id": "a", "value": "x"}]], "x", [[{"value": "x"}]], [1]]
     )
     def test_lists_in_another_shape(self, given):
-        assert fault(lists=given)
+        assert validation_error(lists=given)
 
     @pytest.mark.parametrize("given", [b"x", ["x"], {"x": 1}, True, date(2026, 1, 1), "\ud83d"])
     def test_what_is_not_a_text(self, given):
-        assert fault(message=given)
+        assert validation_error(message=given)
 
     def test_no_value_is_repeated(self):
         secret = "+7 905 000-11-22-x"
@@ -431,23 +431,26 @@ class TestChannelRules:
 
     @pytest.mark.parametrize("missing", ["subject", "message", "channel_id", "user_id", "client_phone"])
     def test_whatsapp_message_needs(self, missing):
-        [name] = faults({**self.whatsapp, missing: None}, ticket.WHATSAPP_MESSAGE)
+        [name] = validation_errors({**self.whatsapp, missing: None}, ticket.WHATSAPP_MESSAGE)
         assert missing in name
 
     @pytest.mark.parametrize("missing", ["channel_id", "template_id", "client_phone"])
     def test_whatsapp_template_needs(self, missing):
-        [name] = faults({**self.template, missing: None}, ticket.WHATSAPP_TEMPLATE)
+        [name] = validation_errors({**self.template, missing: None}, ticket.WHATSAPP_TEMPLATE)
         assert missing in name
 
     def test_whatsapp_template_takes_one_template(self):
-        both = faults({**self.template, "template_name": "Main"}, ticket.WHATSAPP_TEMPLATE)
+        both = validation_errors({**self.template, "template_name": "Main"}, ticket.WHATSAPP_TEMPLATE)
         assert set(both) == {"template_id and template_name"}
 
     def test_whatsapp_template_sends_subject_and_message_when_given(self):
         assert fields({**self.template, **WORDS}, ticket.WHATSAPP_TEMPLATE)["message"] == "m"
 
     def test_whatsapp_is_written_by_an_agent(self):
-        assert "user" in faults({**self.whatsapp, "from_": "client"}, ticket.WHATSAPP_MESSAGE)["from_"]
+        assert (
+            "user"
+            in validation_errors({**self.whatsapp, "from_": "client"}, ticket.WHATSAPP_MESSAGE)["from_"]
+        )
 
     def test_client_id_alone_reaches_the_clients_first_phone(self):
         params = {**self.whatsapp, "client_phone": None, "client_id": 5}
@@ -455,28 +458,28 @@ class TestChannelRules:
 
     def test_a_new_client_needs_a_phone(self):
         params = {**self.whatsapp, "client_phone": None, "client_id": "new_client"}
-        assert set(faults(params, ticket.WHATSAPP_MESSAGE)) == {"client_phone"}
+        assert set(validation_errors(params, ticket.WHATSAPP_MESSAGE)) == {"client_phone"}
 
     @pytest.mark.parametrize("missing", ["subject", "message", "channel_id", "client_phone"])
     def test_viber_message_needs(self, missing):
         params = {**WORDS, "channel_id": 1, "client_phone": "79", missing: None}
-        [name] = faults(params, ticket.VIBER_MESSAGE)
+        [name] = validation_errors(params, ticket.VIBER_MESSAGE)
         assert missing in name
 
     @pytest.mark.parametrize("missing", ["subject", "message", "channel_id", "username"])
     def test_telegram_message_needs(self, missing):
-        [name] = faults({**self.telegram, missing: None}, ticket.TELEGRAM_MESSAGE)
+        [name] = validation_errors({**self.telegram, missing: None}, ticket.TELEGRAM_MESSAGE)
         assert missing in name
 
     def test_telegram_takes_name_or_phone(self):
         assert fields(self.telegram, ticket.TELEGRAM_MESSAGE)
         assert fields({**self.telegram, "username": "", "client_phone": "79"}, ticket.TELEGRAM_MESSAGE)
-        assert faults({**self.telegram, "username": None}, ticket.TELEGRAM_MESSAGE) == {
+        assert validation_errors({**self.telegram, "username": None}, ticket.TELEGRAM_MESSAGE) == {
             "client_phone or username": "is required"
         }
 
     def test_a_message_cannot_be_private(self):
-        assert "private_comment" in faults(
+        assert "private_comment" in validation_errors(
             {**self.whatsapp, "private_comment": True}, ticket.WHATSAPP_MESSAGE
         )
 

@@ -1,4 +1,4 @@
-"""What may be changed of a ticket, and every fault of it named before anything is sent."""
+"""What may be changed of a ticket, and every validation error of it named before anything is sent."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def sent(**params: Any) -> dict[str, Any]:
     return body
 
 
-def faults(params: dict[str, Any]) -> dict[str, str]:
+def validation_errors(params: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(UsedeskInvalidRequest) as raised:
         update_request(params)
-    return dict(fault.split(": ", 1) for fault in raised.value.faults)
+    return dict(error.split(": ", 1) for error in raised.value.validation_errors)
 
 
-def fault(**params: Any) -> str:
-    [(name, reason)] = faults({"ticket_id": 77, "priority": "low", **params}).items()
+def validation_error(**params: Any) -> str:
+    [(name, reason)] = validation_errors({"ticket_id": 77, "priority": "low", **params}).items()
     assert name in params
     return reason
 
@@ -74,9 +74,9 @@ def test_nobody_is_the_agent(given):
 
 @pytest.mark.parametrize("given", ["", "None", "nobody", 0, True, "NULL", []])
 def test_who_is_the_agent_is_not_guessed(given):
-    assert fault(assignee_id=given)
+    assert validation_error(assignee_id=given)
     if given in ("nobody", 0):
-        assert "'null' for nobody" in fault(assignee_id=given)
+        assert "'null' for nobody" in validation_error(assignee_id=given)
 
 
 @pytest.mark.parametrize("nothing", [[], (), {}])
@@ -86,7 +86,7 @@ def test_an_empty_list_empties_the_lists(nothing):
 
 @pytest.mark.parametrize("nothing", ["", " ", "None"])
 def test_a_template_that_finds_nothing_does_not_empty_them(nothing):
-    assert fault(lists=nothing)
+    assert validation_error(lists=nothing)
 
 
 def test_what_is_not_given_stays_as_it_is():
@@ -99,7 +99,7 @@ def test_what_is_not_given_stays_as_it_is():
 )
 @pytest.mark.parametrize("nothing", ["", " ", "None"])
 def test_blank_is_no_change(name, nothing):
-    assert fault(**{name: nothing})
+    assert validation_error(**{name: nothing})
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_blank_is_no_change(name, nothing):
     ],
 )
 def test_a_change_of_nothing(params):
-    [name] = faults({"ticket_id": 77, **params})
+    [name] = validation_errors({"ticket_id": 77, **params})
     assert name == "nothing"
 
 
@@ -130,22 +130,22 @@ def test_all_faults_are_named_at_once():
         "subject": "x" * 256,
         "silent": "maybe",
     }
-    found = faults(given)
+    found = validation_errors(given)
     assert set(found) == {"ticket_id", "field_value", *given} - {"field_id"}
     assert found["tags"].endswith("is tag meant?")
     assert "not a parameter of update/ticket" in found["message"]
 
 
 def test_custom_fields_in_both_shapes():
-    assert set(faults({"ticket_id": 1, "custom_fields": {1: "a"}, "field_id": 1, "field_value": "a"})) == {
-        "custom_fields"
-    }
+    assert set(
+        validation_errors({"ticket_id": 1, "custom_fields": {1: "a"}, "field_id": 1, "field_value": "a"})
+    ) == {"custom_fields"}
     assert sent(field_id=[1, 2], field_value=["a", "b"]) == {"field_id": "1;2", "field_value": "a;b"}
 
 
 @pytest.mark.parametrize("client", ["new_client", 0, "x"])
 def test_a_ticket_moves_to_a_client_that_is_there(client):
-    assert fault(client_id=client)
+    assert validation_error(client_id=client)
 
 
 def test_no_value_is_repeated():

@@ -1,4 +1,4 @@
-"""How a batch is sent: every faulty argument is named at once, and what is right."""
+"""How a batch is sent: every invalid argument is named at once, and what is right."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ GIVEN = {
 }
 
 
-def faults(**given):
+def validation_errors(**given):
     with pytest.raises(UsedeskInvalidRequest) as caught:
         read_options(**{**GIVEN, **given})
-    return caught.value.faults
+    return caught.value.validation_errors
 
 
 def test_the_defaults_are_those_of_the_engine():
@@ -70,22 +70,24 @@ def test_what_was_written_is_what_counts():
 
 @pytest.mark.parametrize("count", [0, 65, -1, 1.0, "8", True, None])
 def test_max_in_flight(count):
-    assert faults(max_in_flight=count) == ("max_in_flight: must be a whole number from 1 to 64",)
+    assert validation_errors(max_in_flight=count) == ("max_in_flight: must be a whole number from 1 to 64",)
 
 
 @pytest.mark.parametrize("name", ["max_bad_rows", "max_failures"])
 @pytest.mark.parametrize("limit", [-1, -0.1, 1.5, float("inf"), float("nan"), "1", True, [1]])
 def test_limits(name, limit):
-    assert faults(**{name: limit}) == (f"{name}: must be a whole number from 0, or a share between 0 and 1",)
+    assert validation_errors(**{name: limit}) == (
+        f"{name}: must be a whole number from 0, or a share between 0 and 1",
+    )
 
 
 def test_there_must_be_a_limit_of_bad_rows():
-    assert faults(max_bad_rows=None)
+    assert validation_errors(max_bad_rows=None)
 
 
 @pytest.mark.parametrize("name", ["max_bad_rows", "max_failures"])
 def test_a_share_needs_all_rows(name):
-    [fault] = faults(**{name: 0.1, "validate": "row"})
+    [fault] = validation_errors(**{name: 0.1, "validate": "row"})
     assert fault == f"{name}: a share needs validate='first', which counts the rows beforehand"
 
 
@@ -108,37 +110,37 @@ def test_a_limit_below_one_is_a_share(limit, rows, number):
 )
 @pytest.mark.parametrize("value", ["resend", None, "First", ["first"]])
 def test_choices(name, shown, choices, value):
-    assert faults(**{name: value}) == (f"{shown}: must be one of {choices}",)
+    assert validation_errors(**{name: value}) == (f"{shown}: must be one of {choices}",)
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", 5, ["id"]])
 def test_the_key_must_be_a_text(key):
-    [fault] = faults(row_key=key)
+    [fault] = validation_errors(row_key=key)
     assert fault.startswith("row_key: must be the name of a column, or a template such as")
 
 
 def test_templates_are_for_arguments_of_the_method():
-    assert faults(row_template={"mesage": "m", 7: "x", "subject": "s"}) == (
+    assert validation_errors(row_template={"mesage": "m", 7: "x", "subject": "s"}) == (
         "row_template: mesage is not a parameter of create/ticket; is message meant?",
         "row_template: 7 is not a parameter of create/ticket",
     )
-    assert faults(row_template="{{ row.name }}") == (
+    assert validation_errors(row_template="{{ row.name }}") == (
         "row_template: must be a dict of arguments of create/ticket",
     )
 
 
 def test_an_id_for_all_rows_would_tell_no_tickets_apart():
-    [fault] = faults(shared_id="orders")
+    [fault] = validation_errors(shared_id="orders")
     assert fault.startswith("additional_id: tells tickets apart, so give each row its own")
 
 
 @pytest.mark.parametrize("given", [{"quiet_hours": "22:00-08:00"}, {"timezone": "Europe/Moscow"}])
 def test_quiet_hours_need_a_time_zone_and_the_other_way_round(given):
-    assert faults(**given)
+    assert validation_errors(**given)
 
 
 def test_all_faults_are_named_at_once():
-    named = faults(
+    named = validation_errors(
         max_in_flight=0,
         max_bad_rows=-1,
         max_failures="x",

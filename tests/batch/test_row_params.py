@@ -1,4 +1,4 @@
-"""From a row to its key and its parameters: three layers, texts that stay texts, faults without values."""
+"""From a row to its key and its parameters: three layers, and errors without the values of a row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jinja2 import ChainableUndefined, Environment, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.batch.row_params import FaultyRow, RowParams
+from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
 
 NAMES = frozenset({"subject", "message", "template_variables", "custom_fields", "client_phone"})
 
@@ -97,7 +97,7 @@ def test_a_column_may_have_any_name(name):
 @pytest.mark.parametrize("undefined", [Undefined, ChainableUndefined])
 def test_a_column_that_is_not_there_is_a_fault_in_any_dag(name, undefined):
     """Nothing else of that name goes to a customer, and no gap does."""
-    with pytest.raises(FaultyRow, match=f"^message: the row has no column '{name}'$"):
+    with pytest.raises(InvalidRow, match=f"^message: the row has no column '{name}'$"):
         rendered(f"{{{{ row.{name} }}}}", {"a": "1"}, environment=Environment(undefined=undefined))
 
 
@@ -138,9 +138,9 @@ def test_a_fault_names_no_value_of_the_row(template, fault):
     def fail(value):
         raise ValueError(value)
 
-    with pytest.raises(FaultyRow) as caught:
+    with pytest.raises(InvalidRow) as caught:
         rendered(template, {"loader": PHONE}, context={"prices": {}, "fail": fail})
-    assert caught.value.faults == (f"message: {fault}",)
+    assert caught.value.validation_errors == (f"message: {fault}",)
     assert PHONE not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -148,7 +148,7 @@ def test_a_fault_names_no_value_of_the_row(template, fault):
 def test_all_faults_of_a_row_are_named():
     made = arguments({"message": "{{ row.a }}", "subject": "{{ row.b }}"})
     with pytest.raises(
-        FaultyRow, match="message: the row has no column 'a'; subject: the row has no column 'b'"
+        InvalidRow, match="message: the row has no column 'a'; subject: the row has no column 'b'"
     ):
         made.parameters({})
 
@@ -156,7 +156,7 @@ def test_all_faults_of_a_row_are_named():
 def test_every_template_that_is_none_is_named_before_any_row_is_read():
     with pytest.raises(UsedeskInvalidRequest) as caught:
         arguments({"message": "{{ row.a", "subject": "{% if %}", "client_phone": "79"}, key="{{ }}")
-    assert [fault.partition(": is no template")[0] for fault in caught.value.faults] == [
+    assert [fault.partition(": is no template")[0] for fault in caught.value.validation_errors] == [
         "row_key",
         "row_template: message",
         "row_template: subject",
@@ -190,6 +190,6 @@ def test_the_key_is_a_text(key, columns, text):
     ],
 )
 def test_a_row_without_a_key_is_faulty(key, columns, fault):
-    with pytest.raises(FaultyRow) as caught:
+    with pytest.raises(InvalidRow) as caught:
         arguments(key=key).key(columns)
-    assert caught.value.faults == (fault,)
+    assert caught.value.validation_errors == (fault,)

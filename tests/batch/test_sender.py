@@ -12,7 +12,7 @@ from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import TICKET, WHATSAPP_TEMPLATE
 from airflow_provider_usedesk.batch import sender as module
-from airflow_provider_usedesk.batch.row_params import FaultyRow
+from airflow_provider_usedesk.batch.row_params import InvalidRow
 from airflow_provider_usedesk.batch.row_store import Sendable
 from airflow_provider_usedesk.batch.sender import MessageSender
 from airflow_provider_usedesk.batch.unknown_outcomes import Doubt
@@ -77,7 +77,7 @@ def test_an_id_of_the_row_stays(sender, given):
 def test_faults_of_a_row_are_those_of_the_method(make):
     with pytest.raises(errors.UsedeskInvalidRequest, match="message: is required") as caught:
         make().checked("a", {"subject": "s" * 300})
-    assert len(caught.value.faults) == 2
+    assert len(caught.value.validation_errors) == 2
     with pytest.raises(errors.UsedeskInvalidRequest, match="client_phone or client_id: is required"):
         make(way=WHATSAPP_TEMPLATE).checked("a", {"channel_id": 1, "template_id": 2, "from_": "user"})
 
@@ -106,7 +106,7 @@ def test_files_are_those_of_the_row_or_those_of_all(make, usedesk_sandbox, tmp_p
 
 @pytest.mark.parametrize("files", [5, ("a.txt", b"bytes"), [b"bytes"], {"a": 1}, b"bytes"])
 def test_rows_name_files_by_path(sender, files):
-    with pytest.raises(FaultyRow, match="files: those of a row must be paths or URLs"):
+    with pytest.raises(InvalidRow, match="files: those of a row must be paths or URLs"):
         row(sender, 1, files=files)
 
 

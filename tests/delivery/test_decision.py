@@ -163,7 +163,7 @@ class TestArguments:
                 failed=["failed", " "],
                 max_failures=0,
             )
-        assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        assert [error.split(":")[0] for error in caught.value.validation_errors] == [
             "ticket_id",
             "comment_id",
             "source",

@@ -32,7 +32,7 @@ class Usedesk:
     rows: list[TicketRow] = field(default_factory=list)
     keys: dict[int, str] = field(default_factory=dict)
     hidden: dict[int, datetime] = field(default_factory=dict)
-    faults: dict[object, Exception] = field(default_factory=dict)
+    validation_errors: dict[object, Exception] = field(default_factory=dict)
     filters: list[dict[str, str]] = field(default_factory=list)
     pages: int = 0
     reads: list[int] = field(default_factory=list)
@@ -340,7 +340,7 @@ class TestErrors:
         one = usedesk.create("r/1")
         for _ in range(100):
             usedesk.create(subject="Another matter")
-        usedesk.faults[f"page {page}"] = self.down
+        usedesk.validation_errors[f"page {page}"] = self.down
         results = usedesk.search("r/1", "r/2")
         ambiguous = Ambiguous("Usedesk could not be reached")
         assert results == {"r/1": found(one) if page > 1 else ambiguous, "r/2": ambiguous}
@@ -352,7 +352,7 @@ class TestErrors:
     )
     def test_failed_read_ends_search(self, usedesk, error):
         one, two, _ = usedesk.create("r/1"), usedesk.create(), usedesk.create("r/2")
-        usedesk.faults[two] = error
+        usedesk.validation_errors[two] = error
         results = usedesk.search("r/1", "r/2")
         assert results["r/1"] == found(one)
         assert isinstance(results["r/2"], Ambiguous)
@@ -362,7 +362,7 @@ class TestErrors:
         usedesk.now = UNTIL
         refused, one = usedesk.create(), usedesk.create("r/1")
         lagging = usedesk.create("r/2", listed_at=UNTIL + timedelta(seconds=5))
-        usedesk.faults[refused] = errors.UsedeskTicketNotFound("Usedesk knows no such ticket.")
+        usedesk.validation_errors[refused] = errors.UsedeskTicketNotFound("Usedesk knows no such ticket.")
         assert usedesk.search("r/1", "r/2", "r/3") == {
             "r/1": found(one),
             "r/2": found(lagging),

@@ -567,7 +567,7 @@ class TestConstructor:
     def test_all_invalid_arguments_are_named(self):
         with pytest.raises(UsedeskInvalidRequest) as caught:
             UsedeskNotifier(prioriti="low", group_id="support")
-        assert len(caught.value.faults) == 2
+        assert len(caught.value.validation_errors) == 2
 
     def test_templates_are_not_checked(self):
         UsedeskNotifier(

@@ -203,7 +203,7 @@ def test_the_summary_is_there_when_too_many_rows_are_bad(run_batch, usedesk_sand
 
 
 @pytest.mark.parametrize(
-    ("arguments", "fault"),
+    ("arguments", "error"),
     [
         ('recipients=[], results_path="out.txt"', "results_path: must be the path or URL of a .jsonl"),
         ('recipients="people.xls"', "recipients: must be an iterable of dicts"),
@@ -212,12 +212,12 @@ def test_the_summary_is_there_when_too_many_rows_are_bad(run_batch, usedesk_sand
         ("recipients=[], row_template={'subject': '{{ row.a'}", "row_template: subject: is no template"),
     ],
 )
-def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arguments, fault):
+def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arguments, error):
     run = run_batch(
         f'CreateTicketBatchOperator(task_id="send", row_key="id", message="m", CHECKPOINT, {arguments})'
     )
     assert run.state == "failed"
-    assert fault in run.printed
+    assert error in run.printed
     assert usedesk_sandbox.requests() == 0
 
 

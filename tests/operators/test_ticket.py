@@ -373,7 +373,7 @@ CreateTicketOperator(
 
 
 @pytest.mark.parametrize(
-    ("operator", "fault"),
+    ("operator", "error"),
     [
         ("SendWhatsAppMessageOperator(**words, **reach, user_id=2156, from_='client')", "from_: "),
         ("SendWhatsAppTemplateOperator(channel_id=1, **reach)", "template_id or template_name: "),
@@ -381,12 +381,12 @@ CreateTicketOperator(
         ("SendTelegramMessageOperator(**words, client_id=27747627)", "client_phone or username: "),
     ],
 )
-def test_each_channel_has_its_own_rules(run_dag, usedesk, operator, fault):
+def test_each_channel_has_its_own_rules(run_dag, usedesk, operator, error):
     words = 'words = {"subject": "s", "message": "m", "channel_id": 1}\nreach = {"client_phone": "79"}\n'
     run = run_dag(dag(words + operator.replace("Operator(", "Operator(task_id='send', ")))
     assert run.state == "failed"
     assert usedesk.sent() == []
-    assert fault in run.printed
+    assert error in run.printed
 
 
 def answers(usedesk, *answers):

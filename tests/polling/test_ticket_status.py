@@ -33,7 +33,7 @@ def test_statuses_by_name_or_number(target, failed, expected):
 def test_all_faults_are_named_at_once():
     with pytest.raises(UsedeskInvalidRequest) as caught:
         checked_goal("None", ["solved", "done"], ["spam", "gone"])
-    assert [fault.split(":")[0] for fault in caught.value.faults] == [
+    assert [error.split(":")[0] for error in caught.value.validation_errors] == [
         "ticket_id",
         "target_statuses",
         "failed_statuses",
