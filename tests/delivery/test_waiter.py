@@ -1,0 +1,74 @@
+"""Waiting for a delivery in a worker, with an injected clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_usedesk.compat.sdk import AirflowSensorTimeout
+from airflow_provider_usedesk.delivery.decision import default_message
+from airflow_provider_usedesk.delivery.waiter import DeliveryWait, wait_seconds
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from tests.support.delivery import DELIVERED, SENT, TICKET
+
+
+class Clock:
+    def __init__(self):
+        self.now, self.slept = 0.0, []
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def wait(clock):
+    return DeliveryWait(
+        UsedeskHook(),
+        default_message(TICKET, None),
+        "poll",
+        deferrable=False,
+        interval=30,
+        timeout=100,
+        clock=lambda: clock.now,
+        sleep=clock.sleep,
+    )
+
+
+def test_polls_in_intervals(wait, clock, ticket_responses):
+    ticket_responses(SENT, SENT, DELIVERED)
+    assert wait.wait_in_worker()["status"] == "delivered"
+    assert clock.slept == [30, 30]
+
+
+def test_last_poll_is_at_the_timeout(wait, clock, ticket_responses):
+    requests = ticket_responses(SENT)
+    with pytest.raises(AirflowSensorTimeout, match="after 100 s"):
+        wait.wait_in_worker()
+    assert clock.slept == [30, 30, 30, 10]
+    assert requests() == 5
+
+
+def test_trigger_deadline_counts_from_the_poll(wait):
+    began = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    kwargs = wait.trigger_kwargs(began)
+    assert datetime.fromisoformat(kwargs["since"]) == began
+    assert datetime.fromisoformat(kwargs["deadline"]) == began + timedelta(seconds=100)
+    assert wait.defer_timeout > timedelta(seconds=100)
+
+
+@pytest.mark.parametrize("value", [90, 90.0, timedelta(seconds=90)])
+def test_wait_seconds(value):
+    assert wait_seconds("timeout", value) == 90.0
+
+
+@pytest.mark.parametrize("value", [0, -1, True, "60", None, float("nan"), timedelta(days=400)])
+def test_wait_seconds_are_positive_and_limited(value):
+    with pytest.raises(ValueError, match="timeout must be"):
+        wait_seconds("timeout", value)
