@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.airflow", "tests.support.delivery"]
+pytest_plugins = ["tests.support.airflow", "tests.support.delivery", "tests.support.tickets"]
 
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="usedesk-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)

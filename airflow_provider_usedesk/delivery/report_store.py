@@ -43,7 +43,7 @@ class ReportStore:
         """
         Return the reports of a ticket, oldest first, in a worker.
 
-        :raises UsedeskUnavailable: when Airflow cannot be asked for them
+        :raises UsedeskUnavailable: when Airflow does not return them
         """
         with _airflow_errors():
             if HAS_STATE_STORES:
@@ -54,7 +54,7 @@ class ReportStore:
         """
         Return the reports of a ticket, oldest first, in the triggerer (Airflow 3.3).
 
-        :raises UsedeskUnavailable: when Airflow cannot be asked for them
+        :raises UsedeskUnavailable: when Airflow does not return them
         """
         with _airflow_errors():
             return reports_in(await asset_store(self._asset).aget(state_key(ticket_id)))

@@ -152,7 +152,7 @@ class DeliveryWait:
         if event.get("outcome") == "error":
             raise error_in(event)
         status, comment_id = event.get("status"), event.get("comment_id")
-        if event.get("outcome") == "seen" and isinstance(status, str):
+        if event.get("outcome") == "done" and isinstance(status, str):
             decision = decide([DeliveryReport(status, comment_id, "")], self.awaited)
             if decision is not None:
                 return self._outcome(decision)

@@ -97,7 +97,7 @@ class TicketTrigger(DeferringTrigger):
                 if not isinstance(polled, UsedeskError):
                     failures = 0
                     if (event := self._event_of(polled)) is not None:
-                        return {"outcome": "seen", **event}
+                        return {"outcome": "done", **event}
                     continue
                 failures += 1
                 self.log.warning("Poll failed, %d of %d in a row: %s", failures, self.max_failures, polled)

@@ -232,11 +232,11 @@ class TestDeferring:
         assert (trigger.ticket_id, trigger.comment_id, trigger.source) == (1001, 501, "poll")
 
     def test_delivered(self, operator):
-        event = {"ticket_id": 1001, "outcome": "seen", "status": "READ", "comment_id": 501}
+        event = {"ticket_id": 1001, "outcome": "done", "status": "READ", "comment_id": 501}
         assert self.resume(operator, event) == 1001
 
     def test_failed(self, operator):
-        event = {"ticket_id": 1001, "outcome": "seen", "status": "REJECTED", "comment_id": 501}
+        event = {"ticket_id": 1001, "outcome": "done", "status": "REJECTED", "comment_id": 501}
         with pytest.raises(
             AirflowFailException, match="message 501 of ticket 1001 was not delivered: REJECTED"
         ):
@@ -255,10 +255,10 @@ class TestDeferring:
         ("event", "kwargs"),
         [
             (None, {}),
-            ({"ticket_id": 1002, "outcome": "seen", "status": "READ"}, {}),
-            ({"outcome": "seen", "status": "READ"}, {"ticket_id": None}),
+            ({"ticket_id": 1002, "outcome": "done", "status": "READ"}, {}),
+            ({"outcome": "done", "status": "READ"}, {"ticket_id": None}),
             ("READ", {"ticket_id": None}),
-            ({"ticket_id": 1001, "outcome": "seen", "status": "READ", "comment_id": 7}, {}),
+            ({"ticket_id": 1001, "outcome": "done", "status": "READ", "comment_id": 7}, {}),
         ],
     )
     def test_checks_what_it_is_handed(self, operator, event, kwargs):

@@ -1,4 +1,4 @@
-"""What one poll of many tickets asks, and what is known after it."""
+"""The requests of one poll, and what is known after it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ NOW = BEFORE + timedelta(minutes=1)
 
 
 class Client:
-    """Usedesk with some pages of changed tickets, and some that can be read."""
+    """A client with some pages of changed tickets, and some tickets that can be read."""
 
-    def __init__(self, pages=(), there=(), broken=(), error=UsedeskUnavailable):
-        self.pages, self.there, self.broken, self.error = pages, there, broken, error
-        self.asked = []
+    def __init__(self, pages=(), readable=(), broken=(), error=UsedeskUnavailable):
+        self.pages, self.readable, self.broken, self.error = pages, readable, broken, error
+        self.requests = []
 
     def ticket_pages(self, **filters):
-        self.asked.append(filters)
+        self.requests.append(filters)
         for page in self.pages:
             if page in self.broken:
                 raise self.error("out of order")
             yield [TicketRow(id=number, status=2) for number in page]
 
     def ticket(self, ticket_id):
-        self.asked.append(ticket_id)
+        self.requests.append(ticket_id)
         if ticket_id in self.broken:
             raise self.error("out of order")
-        if ticket_id not in self.there:
+        if ticket_id not in self.readable:
             raise UsedeskTicketNotFound("gone")
         return TicketDetails(id=ticket_id, status=3)
 
@@ -62,99 +62,108 @@ def known_after(result, ticket_id, **known):
     return after.known_until == NOW, after.read_at == NOW
 
 
-def test_the_list_goes_back_a_little_further_and_is_taken_newest_first():
+def test_list_overlaps_and_is_newest_first():
     client = Client(pages=[[1]])
     run_poll(client, plan())
-    [filters] = client.asked
+    [filters] = client.requests
     assert BEFORE - timedelta(hours=1) < filters["updated_after"] < BEFORE
     assert (filters["fstatus"], filters["sort"], filters["order"]) == ([2, 3], "last_updated_at", "desc")
 
 
-def test_no_list_when_all_are_read():
-    client = Client(there=[1, 2])
+def test_reads_without_a_list():
+    client = Client(readable=[1, 2])
     result = run_poll(client, plan(since=None, read=(1, 2)))
-    assert client.asked == [1, 2]
+    assert client.requests == [1, 2]
     assert [of(result, number).status for number in (1, 2)] == [3, 3]
 
 
-def test_after_a_whole_list_nothing_can_have_been_missed():
+def test_complete_list_covers_all():
     result = run_poll(Client(pages=[[1], [2]]), plan())
     assert known_after(result, 1) == known_after(result, 17) == (True, False)
     assert (of(result, 2).status, of(result, 17)) == (2, None)
 
 
-def test_a_whole_list_tells_nothing_of_the_time_before_it():
+def test_list_does_not_cover_earlier_changes():
     result = run_poll(Client(pages=[[1]], broken=[17]), plan(read=(17,)))
     assert known_after(result, 17, known_until=BEFORE - timedelta(days=1)) == (False, True)
 
 
-def test_a_list_with_too_many_pages_leaves_it_open():
+def test_truncated_list_does_not_cover():
     pages = [[number] for number in range(MAX_PAGES + 1)]
-    result = run_poll(Client(pages=pages, there=[17]), plan(read=(17,)))
+    result = run_poll(Client(pages=pages, readable=[17]), plan(read=(17,)))
     assert known_after(result, 99) == (False, False)
     assert known_after(result, 17) == (True, True)
 
 
-def test_what_was_seen_before_something_broke_counts():
-    broken = Client(pages=[[1], [5]], broken=[[5]], there=[17])
+def test_results_before_an_error_count():
+    broken = Client(pages=[[1], [5]], broken=[[5]], readable=[17])
     result = run_poll(broken, plan(read=(17,)))
     assert of(result, 1).status == 2
     assert isinstance(of(result, 2), UsedeskUnavailable)
     assert (known_after(result, 1), known_after(result, 2)) == ((True, False), (False, False))
-    assert 17 not in broken.asked
+    assert 17 not in broken.requests
 
 
 @pytest.mark.parametrize("error", [UsedeskUnavailable, UsedeskRateLimited])
-def test_after_a_whole_list_a_failed_read_is_a_failure_for_that_ticket_only(error):
+def test_failed_read_after_list_concerns_one_ticket(error):
     result = run_poll(Client(pages=[[1]], broken=[17], error=error), plan(read=(17,)))
     assert (of(result, 1).status, of(result, 2)) == (2, None)
     assert isinstance(of(result, 17), error)
     assert known_after(result, 17) == (True, True)
 
 
-def test_who_was_to_be_read_and_was_not_hears_of_the_failure():
+def test_unread_ticket_gets_the_error():
     result = run_poll(Client(pages=[[1]], broken=[17], error=UsedeskRateLimited), plan(read=(17, 18)))
     assert isinstance(result.of(subscription(18, known_until=BEFORE - timedelta(days=1))), UsedeskRateLimited)
 
 
-def test_what_the_list_showed_of_a_ticket_holds_when_it_cannot_be_read():
+def test_listed_state_counts_despite_failed_read():
     assert of(run_poll(Client(pages=[[1]], broken=[1]), plan(read=(1,))), 1).status == 2
 
 
 @pytest.mark.parametrize(
     "error", [UsedeskTicketNotFound, UsedeskRejected, UsedeskAccessDenied, UsedeskUnavailable]
 )
-def test_a_ticket_that_cannot_be_read_stops_no_other(error):
-    result = run_poll(Client(there=[2], broken=[1], error=error), plan(since=None, read=(1, 2)))
+def test_failed_read_stops_no_other(error):
+    result = run_poll(Client(readable=[2], broken=[1], error=error), plan(since=None, read=(1, 2)))
     assert isinstance(of(result, 1), error)
     assert of(result, 2).status == 3
     assert known_after(result, 1) == (False, True)
 
 
-def test_tickets_that_are_gone_stop_no_other():
-    result = run_poll(Client(there=[9]), plan(since=None, read=(1, 2, 3, 9)))
+def test_missing_tickets_stop_no_other():
+    result = run_poll(Client(readable=[9]), plan(since=None, read=(1, 2, 3, 9)))
     assert {type(of(result, number)) for number in (1, 2, 3)} == {UsedeskTicketNotFound}
     assert of(result, 9).status == 3
 
 
 @pytest.mark.parametrize(
-    ("error", "asked"), [(UsedeskUnavailable, 2), (UsedeskRateLimited, 1), (UsedeskInvalidToken, 1)]
+    ("error", "requests"), [(UsedeskUnavailable, 2), (UsedeskRateLimited, 1), (UsedeskInvalidToken, 1)]
 )
-def test_an_outage_is_not_asked_a_hundred_times(error, asked):
+def test_outage_stops_the_reads(error, requests):
     tickets = range(1, 101)
     client = Client(broken=tickets, error=error)
     result = run_poll(client, plan(since=None, read=tuple(tickets)))
-    assert len(client.asked) == asked
+    assert len(client.requests) == requests
     assert {type(of(result, number)) for number in tickets} == {error}
 
 
-def test_a_refused_list_says_nothing_against_a_ticket():
+def test_refused_list_refuses_no_ticket():
     result = run_poll(Client(pages=[[5]], broken=[[5]], error=UsedeskRejected), plan(read=(17,)))
     assert isinstance(of(result, 1), UsedeskUnavailable)
     assert "out of order" in str(of(result, 1))
 
 
-def test_nothing_is_read_for_nobody():
-    client = Client(there=[1, 2, 3])
-    run_poll(client, plan(since=None, read=(1, 2, 3)), is_cancelled=lambda: len(client.asked) == 1)
-    assert client.asked == [1]
+def test_cancelled_poll_stops_reading():
+    client = Client(readable=[1, 2, 3])
+    run_poll(client, plan(since=None, read=(1, 2, 3)), is_cancelled=lambda: len(client.requests) == 1)
+    assert client.requests == [1]
+
+
+def test_rate_limit_keeps_retry_after():
+    class Refusing(Client):
+        def ticket(self, ticket_id):
+            raise UsedeskRateLimited("slow", retry_after=30)
+
+    result = run_poll(Refusing(), plan(since=None, read=(1,)))
+    assert result.error.retry_after == 30

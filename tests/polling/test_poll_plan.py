@@ -24,12 +24,12 @@ def subscription(
     )
 
 
-def test_one_or_two_tickets_are_read_themselves():
+def test_few_tickets_are_read():
     assert plan_poll([subscription(1)], NOW).listed_since is None
     assert plan_poll([subscription(2), subscription(1)], NOW).read == (1, 2)
 
 
-def test_many_are_listed_and_one_of_them_is_read():
+def test_many_tickets_are_listed_and_one_read():
     subscriptions = [subscription(number, statuses=[number]) for number in range(1, 101)]
     plan = plan_poll(subscriptions, NOW)
     assert plan.listed_since == NOW - timedelta(minutes=1)
@@ -37,7 +37,7 @@ def test_many_are_listed_and_one_of_them_is_read():
     assert len(plan.read) == 1
 
 
-def test_tickets_whose_comments_matter_are_read_each_time_and_take_no_turn_from_others():
+def test_tickets_with_comments_are_always_read():
     messages = [subscription(number, statuses=(), needs_comments=True) for number in (101, 102, 103)]
     plan = plan_poll([*messages, *(subscription(number) for number in range(5))], NOW)
     assert sorted(plan.read) == [0, 101, 102, 103]
@@ -45,7 +45,7 @@ def test_tickets_whose_comments_matter_are_read_each_time_and_take_no_turn_from_
     assert plan_poll(messages, NOW).listed_since is None
 
 
-def test_one_that_is_read_anyway_is_not_listed():
+def test_read_ticket_is_not_read_twice():
     plan = plan_poll(
         [
             subscription(1, statuses=(), needs_comments=True),
@@ -56,7 +56,7 @@ def test_one_that_is_read_anyway_is_not_listed():
     assert sorted(plan.read) == [1, 2]
 
 
-def test_each_ticket_gets_its_turn_to_be_read():
+def test_every_ticket_is_read_in_rotation():
     subscriptions = [subscription(number) for number in range(5)]
     moment, read = NOW, []
     for _ in range(5):
@@ -70,7 +70,7 @@ def test_each_ticket_gets_its_turn_to_be_read():
     assert sorted(read) == list(range(5))
 
 
-def test_who_was_not_looked_after_for_long_is_read():
+def test_late_tickets_are_read():
     subscriptions = [
         subscription(1),
         subscription(2),
@@ -82,7 +82,7 @@ def test_who_was_not_looked_after_for_long_is_read():
     assert plan.listed_since == NOW - timedelta(minutes=1)
 
 
-def test_a_long_interval_is_no_reason_to_read_each():
+def test_long_interval_is_not_late():
     subscriptions = [
         subscription(number, known=timedelta(hours=1), interval=timedelta(hours=1)) for number in range(100)
     ]
@@ -90,13 +90,13 @@ def test_a_long_interval_is_no_reason_to_read_each():
     assert (len(plan.read), plan.listed_since) == (1, NOW - timedelta(hours=1))
 
 
-def test_of_those_to_read_the_ones_not_tried_come_first():
+def test_longest_unread_come_first():
     subscriptions = [
         subscription(number, known=timedelta(days=1), tried=number * MINUTE) for number in range(5)
     ]
     assert plan_poll(subscriptions, NOW).read == (4, 3, 2, 1, 0)
 
 
-def test_after_a_restart_all_are_read_and_nothing_is_listed():
+def test_restart_reads_all_without_a_list():
     plan = plan_poll([subscription(number, known=timedelta(days=1)) for number in range(100)], NOW)
     assert (len(plan.read), plan.listed_since) == (100, None)

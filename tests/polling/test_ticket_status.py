@@ -30,7 +30,7 @@ def test_statuses_by_name_or_number(target, failed, expected):
     assert checked_goal("17", target, failed) == (17, expected)
 
 
-def test_all_faults_are_named_at_once():
+def test_all_errors_are_named_at_once():
     with pytest.raises(UsedeskInvalidRequest) as caught:
         checked_goal("None", ["solved", "done"], ["spam", "gone"])
     assert [error.split(":")[0] for error in caught.value.validation_errors] == [
@@ -41,24 +41,24 @@ def test_all_faults_are_named_at_once():
     assert "solved" in str(caught.value)
 
 
-@pytest.mark.parametrize("nothing", [[], (), ""])
-def test_something_must_be_waited_for(nothing):
+@pytest.mark.parametrize("value", [[], (), ""])
+def test_target_statuses_are_required(value):
     with pytest.raises(UsedeskInvalidRequest, match="target_statuses"):
-        checked_goal(1, nothing, ["spam"])
+        checked_goal(1, value, ["spam"])
 
 
-@pytest.mark.parametrize("nothing", ["", " ", "None", 0, {}, False])
-def test_a_template_that_finds_nothing_does_not_switch_failing_off(nothing):
+@pytest.mark.parametrize("value", ["", " ", "None", 0, {}, False])
+def test_empty_template_keeps_failed_statuses(value):
     with pytest.raises(UsedeskInvalidRequest, match="failed_statuses"):
-        checked_goal(1, "solved", nothing)
+        checked_goal(1, "solved", value)
 
 
-def test_a_status_cannot_be_both():
+def test_status_cannot_be_target_and_failed():
     with pytest.raises(UsedeskInvalidRequest, match="failed_statuses: spam is also in target_statuses"):
         checked_goal(1, ["spam", "solved"], ["spam", "deleted"])
 
 
-def test_the_state_holds_nothing_that_a_person_wrote_but_the_tags():
+def test_state_has_no_personal_text():
     ticket = TicketDetails(
         id=None, subject="Secret", status=2, tags=("invoice",), custom_fields={1: "Secret"}
     )
@@ -67,11 +67,11 @@ def test_the_state_holds_nothing_that_a_person_wrote_but_the_tags():
     assert "Secret" not in str(state)
 
 
-def test_an_unknown_status_has_no_name():
+def test_unknown_status_has_no_name():
     assert ticket_state(17, TicketDetails(id=17, status=99))["status_name"] is None
     assert ticket_state(17, TicketDetails(id=17))["status"] is None
 
 
-def test_merged_is_explained():
+def test_merged_ticket_is_explained():
     assert "merged into another ticket" in why_failed(17, 10)
     assert why_failed(17, 4) == "Ticket 17 is deleted, which is one of failed_statuses."

@@ -376,12 +376,12 @@ class TestResuming:
         return sensor(deferrable=True, **options)
 
     def test_returns_ids_and_status(self):
-        outcome = self.resume(outcome="seen", status="DELIVERED", comment_id=MESSAGE)
+        outcome = self.resume(outcome="done", status="DELIVERED", comment_id=MESSAGE)
         assert outcome == {"ticket_id": TICKET, "comment_id": MESSAGE, "status": "DELIVERED"}
 
     def test_failed(self):
         with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
-            self.resume(outcome="seen", status="UNDELIVERED", comment_id=None)
+            self.resume(outcome="done", status="UNDELIVERED", comment_id=None)
 
     def test_timeout(self, ticket_responses):
         ticket_responses(SENT)
@@ -414,7 +414,7 @@ class TestResuming:
         [
             {"outcome": "error", "error": "UsedeskUnavailable", "message": "out of order"},
             {"outcome": "timeout"},
-            {"outcome": "seen", "status": "FAILED"},
+            {"outcome": "done", "status": "FAILED"},
         ],
         ids=["error", "timeout", "failed"],
     )
@@ -439,10 +439,10 @@ class TestResuming:
             None,
             "DELIVERED",
             {},
-            {"outcome": "seen"},
-            {"outcome": "seen", "status": 5},
-            {"outcome": "seen", "status": "SENT", "comment_id": MESSAGE},
-            {"outcome": "seen", "status": "DELIVERED", "ticket_id": 1},
+            {"outcome": "done"},
+            {"outcome": "done", "status": 5},
+            {"outcome": "done", "status": "SENT", "comment_id": MESSAGE},
+            {"outcome": "done", "status": "DELIVERED", "ticket_id": 1},
             {"outcome": "error", "error": "Sequence"},
         ],
         ids=["none", "text", "empty", "no status", "number", "undecided", "other ticket", "no error class"],

@@ -53,7 +53,7 @@ class TestPollSource:
         requests = ticket_responses(SENT, SENT, last)
         assert self.fired() == {
             "ticket_id": TICKET,
-            "outcome": "seen",
+            "outcome": "done",
             "status": word,
             "comment_id": MESSAGE,
         }
@@ -67,12 +67,12 @@ class TestPollSource:
 
     def test_polls_at_once_after_a_restart(self, ticket_responses):
         requests = ticket_responses(DELIVERED)
-        assert self.fired(since=in_seconds(-86_400), poll_interval=3600)["outcome"] == "seen"
+        assert self.fired(since=in_seconds(-86_400), poll_interval=3600)["outcome"] == "done"
         assert requests() == 1
 
     def test_separate_failures_are_tolerated(self, ticket_responses, no_client_retries):
         ticket_responses(502, NOT_FOUND, SENT, 502, 502, DELIVERED)
-        assert self.fired()["outcome"] == "seen"
+        assert self.fired()["outcome"] == "done"
 
     def test_too_many_failures_end_the_wait(self, ticket_responses, no_client_retries):
         requests = ticket_responses(502)
@@ -94,7 +94,7 @@ class TestWebhookSource:
     def test_reads_stored_reports(self, stored_reports):
         stored_reports([], ["SENT"], ["SENT", "Delivered"])
         event = self.fired()
-        assert (event["outcome"], event["status"], event["comment_id"]) == ("seen", "Delivered", MESSAGE)
+        assert (event["outcome"], event["status"], event["comment_id"]) == ("done", "Delivered", MESSAGE)
 
     def test_unknown_word_is_logged_once(self, stored_reports, monkeypatch):
         logged = []
@@ -119,7 +119,7 @@ class TestWebhookSource:
 
     def test_separate_failures_are_tolerated(self, stored_reports):
         stored_reports(UNAVAILABLE, UNAVAILABLE, [], UNAVAILABLE, UNAVAILABLE, ["READ"])
-        assert self.fired()["outcome"] == "seen"
+        assert self.fired()["outcome"] == "done"
 
     def test_too_many_failures_end_the_wait(self, stored_reports):
         stored_reports(UNAVAILABLE)

@@ -1,196 +1,329 @@
-"""The trigger of ticket events against the sandbox, in one process."""
+"""New and changed tickets as events: each one once, also when the triggerer is killed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
-from contextlib import aclosing, suppress
-from itertools import count
+import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-pytest.importorskip("airflow.sdk", reason="assets are watched on Airflow 3 only")
+pytest.importorskip("airflow.sdk", reason="asset watchers exist on Airflow 3 only")
 
-from airflow_provider_usedesk import sandbox as faults
-from airflow_provider_usedesk.api.client import UsedeskClient
-from airflow_provider_usedesk.polling.cursor_store import marker_key
+from airflow_provider_usedesk.api.records import TicketRow
+from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS, marker_key
+from airflow_provider_usedesk.polling.event_cursor import OVERLAP, Listing, markers_needed_since
+from airflow_provider_usedesk.triggers import ticket_events
 from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
 
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+LAG = timedelta(seconds=90)
 
-class Store:
-    """The state store of an asset."""
+
+class World:
+    """A Usedesk whose list lags behind, and an Airflow that stores events and their markers."""
 
     def __init__(self):
-        self.values = {}
+        self.now = START
+        self.tickets = {}
+        self.state = {}
+        self.outbox = []
+        self.stored = []
+        self.lists = 0
+
+    def make(self, ticket_id):
+        self.tickets[ticket_id] = self.now
+
+    def store_all(self):
+        """Store the fired events and their markers in one transaction, as the triggerer's parent does."""
+        for payload in self.outbox:
+            self.stored.append(payload["ticket_id"])
+            self.state[marker_key(payload["usedesk_conn_id"], payload["event_id"])] = self.now.isoformat()
+        self.outbox.clear()
+        needed_since = markers_needed_since([self.state[key] for key in self.keys(CURSORS)], self.now)
+        for key in self.keys(MARKERS):
+            if datetime.fromisoformat(self.state[key]) < needed_since:
+                del self.state[key]
+
+    def keys(self, prefix):
+        return [key for key in self.state if key.startswith(prefix)]
+
+    def cursor_at(self):
+        [key] = self.keys(CURSORS)
+        return datetime.fromisoformat(self.state[key]["at"])
+
+    async def listing(self, since):
+        self.lists += 1
+        # The filter of the real list knows whole minutes only.
+        begin = since.replace(second=0, microsecond=0)
+        listed = [one for one, at in self.tickets.items() if begin <= at <= self.now - LAG]
+        rows = tuple(TicketRow(id=one, tags=("a",), channel_id=1) for one in listed)
+        return Listing(since, self.now, rows)
+
+    def close(self):
+        pass
 
     async def aget(self, key):
-        return self.values.get(key)
+        return json.loads(json.dumps(self.state.get(key)))
 
     async def aset(self, key, value):
-        self.values[key] = json.loads(json.dumps(value))
+        self.state[key] = json.loads(json.dumps(value))
 
 
-class Stores:
-    def __init__(self, store):
-        self._by_name, self._by_uri = {"asset": store}, {}
+class Accessors:
+    """What Airflow gives a trigger for its assets."""
 
-
-class Watcher:
-    """A trigger in a triggerer, which stores what it fires."""
-
-    def __init__(self, store, fire=TicketEventsTrigger.run, **given):
-        self.trigger = TicketEventsTrigger(poll_interval=1, **given)
-        self.trigger.asset_state_store = Stores(store)
-        self.store = store
-        self.fire = fire
-        self.payloads = []
-
-    async def __aenter__(self):
-        self.task = asyncio.create_task(self._run())
-        return self
-
-    async def __aexit__(self, *error):
-        self.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.task
-
-    async def _run(self):
-        async with aclosing(self.fire(self.trigger)) as events:
-            async for event in events:
-                self.payloads.append(event.payload)
-                key = marker_key(event.payload["usedesk_conn_id"], event.payload["event_id"])
-                self.store.values[key] = "noted"
-
-    async def until(self, is_so):
-        async with asyncio.timeout(20):
-            while not is_so():
-                assert not self.task.done()
-                await asyncio.sleep(0.02)
-
-    async def until_it_has_begun(self):
-        await self.until(lambda: self.store.values)
-
-    async def until_it_listed(self, sandbox, more=2):
-        lists = sandbox.requests("tickets")
-        await self.until(lambda: sandbox.requests("tickets") >= lists + more)
+    def __init__(self, world):
+        self._by_name = {"asset": world}
+        self._by_uri = {}
 
 
 @pytest.fixture
-def make(usedesk_sandbox):
-    def make(**given):
-        with UsedeskClient.connect(usedesk_sandbox.token, usedesk_sandbox.url) as client:
-            return client.create_ticket(subject="Ivan", message="m", **given).ticket_id
-
-    return make
+def world():
+    return World()
 
 
-def test_new_tickets_are_fired_also_those_made_while_it_was_stopped(usedesk_sandbox, make):
-    async def scenario():
-        store = Store()
-        old = make(tag="refund")
-        async with Watcher(store, tag="refund") as watcher:
-            await watcher.until_it_has_begun()
-            made = [make(tag="refund") for _ in range(2)]
-            make(tag="other")
-            await watcher.until(lambda: len(watcher.payloads) == 2)
-        made.append(make(tag="refund"))
-        async with Watcher(store, tag="refund") as again:
-            await again.until(lambda: again.payloads)
-            await again.until_it_listed(usedesk_sandbox)
-        assert [one["ticket_id"] for one in watcher.payloads + again.payloads] == made
-        assert old not in made
-        assert "Ivan" not in json.dumps(watcher.payloads)
+@pytest.fixture
+def trigger_in(monkeypatch):
+    """Make a trigger that lists the tickets of a world and reads its clock."""
 
-    asyncio.run(scenario())
+    def trigger_in(world, **options):
+        monkeypatch.setattr(TicketEventsTrigger, "_feed", lambda self: world)
+        monkeypatch.setattr(ticket_events, "_now", lambda: world.now)
+        trigger = TicketEventsTrigger(**options)
+        trigger.asset_state_store = Accessors(world)
+        return trigger
+
+    return trigger_in
 
 
-def test_each_change_is_fired_with_what_the_ticket_is_then(usedesk_sandbox, make):
-    async def scenario():
-        async with Watcher(Store(), events="updated", status=["new", "solved"]) as watcher:
-            await watcher.until_it_has_begun()
-            ticket_id = make()
-            await watcher.until(lambda: len(watcher.payloads) == 1)
-            await watcher.until_it_listed(usedesk_sandbox)
-            usedesk_sandbox.update(ticket_id, status=2)
-            await watcher.until(lambda: len(watcher.payloads) == 2)
-            usedesk_sandbox.update(ticket_id, status=6)
-            await watcher.until_it_listed(usedesk_sandbox)
-        assert [one["status_name"] for one in watcher.payloads] == ["new", "solved"]
-        assert len({one["event_id"] for one in watcher.payloads}) == 2
+def run(world, trigger, minutes, each_minute=lambda: None):
+    """Run a trigger for some polls, one a minute; Airflow stores what it fired before the next poll."""
 
-    asyncio.run(scenario())
+    async def listings():
+        until = world.now - OVERLAP
+        for _ in range(minutes):
+            each_minute()
+            listing = await world.listing(until - OVERLAP)
+            until = listing.at
+            yield listing
+            world.store_all()
+            world.now += MINUTE
 
+    async def fire():
+        async for event in trigger.filter_shared_stream(listings()):
+            world.outbox.append(event.payload)
 
-def test_it_goes_on_after_lists_that_failed(usedesk_sandbox, make):
-    async def scenario():
-        async with Watcher(Store()) as watcher:
-            await watcher.until_it_has_begun()
-            for fault in (faults.html(502), faults.answer(403), faults.half_answer()):
-                usedesk_sandbox.fail(fault, method="tickets")
-            ticket_id = make()
-            await watcher.until(lambda: watcher.payloads)
-        assert [one["ticket_id"] for one in watcher.payloads] == [ticket_id]
-
-    asyncio.run(scenario())
+    asyncio.run(fire())
 
 
-def test_it_goes_on_once_the_connection_is_mended(usedesk_sandbox, make, monkeypatch, caplog):
-    async def scenario():
-        async with Watcher(Store()) as watcher:
-            await watcher.until_it_has_begun()
-            monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", '{"conn_type": "usedesk"}')
-            ticket_id = make()
-            await watcher.until(lambda: "UsedeskBadConnection" in caplog.text)
-            monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", usedesk_sandbox.connection_json)
-            await watcher.until(lambda: watcher.payloads)
-        assert [one["ticket_id"] for one in watcher.payloads] == [ticket_id]
-
-    asyncio.run(scenario())
+def test_begins_after_the_first_list(world, trigger_in):
+    world.now -= 3 * MINUTE
+    world.make(1)
+    world.now = START
+    trigger = trigger_in(world)
+    run(world, trigger, 2)
+    world.make(2)
+    run(world, trigger, 8)
+    assert world.stored == [2]
 
 
-def test_watchers_share_one_list_and_each_takes_what_it_wants(usedesk_sandbox, make):
-    shared_stream = pytest.importorskip(
-        "airflow.triggers.shared_stream", reason="nothing is shared before 3.3"
-    )
-
-    async def scenario():
-        manager, numbers = shared_stream.SharedStreamManager(), count(1)
-        lists = defaultdict(set)
-
-        def fire(trigger):
-            key = trigger.shared_stream_key()
-            stream = manager.subscribe(trigger_id=next(numbers), trigger=trigger, key=key)
-            return trigger.filter_shared_stream(noting(stream, lists[trigger.tag]))
-
-        async def noting(stream, moments):
-            async for poll in stream:
-                moments.add(poll.at)
-                yield poll
-
-        async with Watcher(Store(), fire, tag="a") as one, Watcher(Store(), fire, tag="b") as other:
-            await one.until_it_has_begun()
-            await other.until_it_has_begun()
-            made = [make(tag="a"), make(tag="b")]
-            await one.until(lambda: one.payloads)
-            await other.until(lambda: other.payloads)
-            await manager.stop_all()
-        assert lists["a"] & lists["b"]
-        assert [watcher.payloads[0]["ticket_id"] for watcher in (one, other)] == made
-        assert [len(watcher.payloads) for watcher in (one, other)] == [1, 1]
-
-    asyncio.run(scenario())
+def test_late_listed_ticket_fires_once(world, trigger_in):
+    trigger, ids = trigger_in(world), iter(range(1, 100))
+    run(world, trigger, 1)
+    run(world, trigger, 20, lambda: world.make(next(ids)))
+    assert world.stored == sorted(set(world.stored))
+    assert len(world.stored) >= 17
 
 
-def test_more_tickets_than_one_page_holds_are_all_fired(usedesk_sandbox, make):
-    async def scenario():
-        store = Store()
-        async with Watcher(store) as watcher:
-            await watcher.until_it_has_begun()
-        made = [make() for _ in range(230)]
-        async with Watcher(store) as watcher:
-            await watcher.until(lambda: len(watcher.payloads) >= len(made))
-            await watcher.until_it_listed(usedesk_sandbox)
-        assert [one["ticket_id"] for one in watcher.payloads] == made
+def test_events_during_a_stop_fire_afterwards(world, trigger_in):
+    trigger = trigger_in(world)
+    run(world, trigger, 3)
+    for ticket in range(1, 60):
+        world.now += timedelta(hours=1)
+        world.make(ticket)
+    before = world.lists
+    run(world, trigger, 5)
+    assert world.stored == list(range(1, 60))
+    assert world.lists == before + 5 + 1
 
-    asyncio.run(scenario())
+
+class KilledError(BaseException):
+    """The triggerer was killed."""
+
+
+SEEDS = [pytest.param(seed, marks=[pytest.mark.slow] if seed >= 20 else []) for seed in range(60)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kills_lose_and_repeat_no_event(world, trigger_in, seed):
+    chance = random.Random(seed)
+    ids = iter(range(1, 10_000))
+
+    def make_some():
+        for _ in range(chance.randrange(3)):
+            world.make(next(ids))
+
+    aset, aget, store_all = world.aset, world.aget, world.store_all
+
+    def maybe_kill():
+        if chance.random() < 0.04:
+            raise KilledError
+
+    async def killing_set(key, value):
+        maybe_kill()
+        await aset(key, value)
+        maybe_kill()
+
+    async def killing_get(key):
+        maybe_kill()
+        return await aget(key)
+
+    def killing_store():
+        maybe_kill()
+        store_all()
+        maybe_kill()
+
+    run(world, trigger_in(world), 2)
+    world.aset, world.aget, world.store_all = killing_set, killing_get, killing_store
+    for _ in range(40):
+        try:
+            run(world, trigger_in(world), chance.randrange(1, 12), make_some)
+        except KilledError:
+            # The kill also ends the process with the events that were fired and not stored.
+            world.outbox.clear()
+            world.now += MINUTE * chance.choice([0, 1, 7, 40])
+            make_some()
+    world.aset, world.aget, world.store_all = aset, aget, store_all
+    run(world, trigger_in(world), 10)
+    assert sorted(world.stored) == sorted(world.tickets)
+
+
+def test_two_subscriptions_have_two_cursors(world, trigger_in):
+    one, other = (trigger_in(world, tag=tag) for tag in ("a", "b"))
+    run(world, one, 1)
+    run(world, other, 1)
+    assert len(world.keys(CURSORS)) == 2
+
+
+def test_two_accounts_have_two_events(world, trigger_in):
+    one, other = (trigger_in(world, usedesk_conn_id=name) for name in ("one", "other"))
+    run(world, one, 1)
+    run(world, other, 1)
+    world.make(1)
+    run(world, one, 5)
+    run(world, other, 5)
+    assert world.stored == [1, 1]
+
+
+def test_another_interval_keeps_the_cursor(world, trigger_in):
+    run(world, trigger_in(world, poll_interval=60), 1)
+    world.make(1)
+    world.now += timedelta(hours=1)
+    run(world, trigger_in(world, poll_interval=30), 1)
+    assert world.stored == [1]
+
+
+def test_cursor_keeps_up_with_frequent_events(world, trigger_in):
+    ids = iter(range(1, 10_000))
+    run(world, trigger_in(world), 120, lambda: world.make(next(ids)))
+    assert world.cursor_at() > world.now - 5 * MINUTE
+    assert len(world.stored) > 100
+    assert len(world.keys(MARKERS)) < 40
+
+
+def test_long_shared_list_repeats_no_event(world, trigger_in):
+    """It reaches back to events whose markers are deleted."""
+    trigger, ids = trigger_in(world), iter(range(1, 10_000))
+    run(world, trigger, 120, lambda: world.make(next(ids)))
+    before = list(world.stored)
+
+    async def listings():
+        yield await world.listing(START)
+
+    async def fired():
+        return [event async for event in trigger.filter_shared_stream(listings())]
+
+    assert {event.payload["ticket_id"] for event in asyncio.run(fired())}.isdisjoint(before)
+
+
+def test_stored_cursor_does_not_grow(world, trigger_in):
+    ids = iter(range(1, 10_000))
+    for _ in range(300):
+        world.now -= timedelta(seconds=1)
+        world.make(next(ids))
+    world.now = START
+    trigger = trigger_in(world)
+    run(world, trigger, 1)
+    [key] = world.keys(CURSORS)
+    assert len(world.state[key]["left_out"]) > 100
+    run(world, trigger, 30, lambda: world.make(next(ids)))
+    assert world.state[key]["left_out"] == []
+
+
+def test_unconfirmed_event_stops_the_cursor_for_a_while(world, trigger_in):
+    world.store_all = lambda: None
+    trigger = trigger_in(world)
+    run(world, trigger, 1)
+    world.make(1)
+    run(world, trigger, 6)
+    stopped_at = world.cursor_at()
+    assert [payload["ticket_id"] for payload in world.outbox] == [1]
+    assert stopped_at < world.now - 2 * MINUTE
+    run(world, trigger, 20)
+    assert world.cursor_at() > stopped_at
+
+
+def test_state_store_reads_are_few(world, trigger_in):
+    store_all, world.store_all = world.store_all, lambda: None
+    keys = []
+
+    async def aget(key):
+        keys.append(key)
+        return world.state.get(key)
+
+    trigger = trigger_in(world)
+    run(world, trigger, 1)
+    for ticket_id in range(50):
+        world.make(ticket_id)
+    world.now += 3 * MINUTE
+    world.aget = aget
+    run(world, trigger, 3)
+    # The cursor, each event before it is fired, and with each poll the event that is stored next.
+    assert len(keys) == 1 + 50 + 3
+    store_all()
+    keys.clear()
+    run(world, trigger, 3)
+    assert len(keys) == 1 + 50
+
+
+def test_each_start_begins_anew_before_3_3(world, trigger_in):
+    trigger = trigger_in(world)
+    trigger.asset_state_store = None
+    run(world, trigger, 2)
+    world.make(1)
+    world.now += 3 * MINUTE
+    run(world, trigger, 4)
+    assert world.stored == []
+    ids = iter(range(2, 100))
+    run(world, trigger, 8, lambda: world.make(next(ids)))
+    assert world.stored[:3] == [2, 3, 4]
+
+
+def test_trigger_survives_serialization():
+    trigger = TicketEventsTrigger(tag={"b", "a"}, status=["solved", 1], channel_id=7, poll_interval=5)
+    path, arguments = trigger.serialize()
+    assert path.endswith("TicketEventsTrigger")
+    again = TicketEventsTrigger(**json.loads(json.dumps(arguments)))
+    assert again.serialize() == trigger.serialize()
+    assert again._cursor_key == trigger._cursor_key
+    assert again.shared_stream_key() == trigger.shared_stream_key()
+    other = TicketEventsTrigger(usedesk_conn_id="other", tag="a", poll_interval=5)
+    assert other.shared_stream_key() != trigger.shared_stream_key()
+
+
+def test_invalid_arguments_are_refused():
+    with pytest.raises(ValueError, match="events: .*; poll_interval: .*; tag: "):
+        TicketEventsTrigger(events="old", poll_interval=0, tag=[])
