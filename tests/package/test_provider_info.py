@@ -63,7 +63,8 @@ def test_every_module_is_listed(kind):
         if path.stem == "base":
             continue
         module = importlib.import_module(f"{package.__name__}.{path.stem}")
-        if any(inspect.isclass(value) and name.endswith(kind) for name, value in vars(module).items()):
+        classes = [value for value in vars(module).values() if inspect.isclass(value)]
+        if any(one.__module__ == module.__name__ and one.__name__.endswith(kind) for one in classes):
             found.add(module.__name__)
     listed = {
         module for entry in get_provider_info()[f"{kind.lower()}s"] for module in entry["python-modules"]
