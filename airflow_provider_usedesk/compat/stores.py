@@ -1,4 +1,4 @@
-"""The storage interface of this package, and where it stores: Airflow's state stores, a folder, memory."""
+"""The storage interface of this package and its implementations: Airflow's state stores, a folder, memory."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PosixPath, WindowsPath
+from secrets import token_hex
 from typing import Any, Protocol
+from urllib.parse import quote, unquote
+
+SUFFIX = ".json"
 
 
 class KeyValueStore(Protocol):
     """JSON values by key."""
 
     def get(self, key: str) -> Any:
-        """Return the value of a key; None where there is none."""
+        """Return the value of a key; None if there is none."""
         ...
 
     def set(self, key: str, value: Any) -> None:
@@ -23,12 +27,12 @@ class KeyValueStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Delete a key; do nothing where there is none."""
+        """Delete a key; a missing key is no error."""
         ...
 
 
 class ListableStore(KeyValueStore, Protocol):
-    """A store that can list its keys, which the task state store of Airflow cannot."""
+    """A store that can list its keys; the state stores of Airflow cannot."""
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with the prefix, in any order."""
@@ -37,7 +41,7 @@ class ListableStore(KeyValueStore, Protocol):
 
 class TaskStateStore:
     """
-    Store in the task state store of Airflow 3.3, whose entries live as long as the Dag run.
+    The task state store of Airflow 3.3, whose entries live as long as the Dag run.
 
     :param accessor: ``context["task_state_store"]``
     """
@@ -49,7 +53,7 @@ class TaskStateStore:
         return self._accessor.get(key)
 
     def set(self, key: str, value: Any) -> None:
-        # Airflow compares with this very object; without it a clean-up could delete the entry before a retry.
+        # Airflow compares by identity with this object; any other value lets a clean-up delete the entry.
         self._accessor.set(key, value, retention=timedelta.max)
 
     def delete(self, key: str) -> None:
@@ -58,7 +62,7 @@ class TaskStateStore:
 
 class AssetStateStore:
     """
-    Store in the asset state stores of Airflow 3.3; with several assets, in the store of each.
+    The asset state stores of Airflow 3.3; several assets are written alike.
 
     :param accessors: one accessor for each asset
     """
@@ -96,9 +100,9 @@ class AssetStateStore:
 
 class FolderStore:
     """
-    Store each value as a JSON file in a folder, on disk or on object storage.
+    A folder on disk or on object storage, with a JSON file for each key.
 
-    :param folder: a ``pathlib.Path`` or an ``ObjectStoragePath``; made when the first value is stored
+    :param folder: a ``pathlib.Path`` or an ``ObjectStoragePath``; created with the first value
     """
 
     def __init__(self, folder: Any) -> None:
@@ -115,7 +119,8 @@ class FolderStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._exists = True
         file, text = self._file(key), json.dumps(value)
-        if isinstance(file, Path):
+        # On Airflow 2.11 a path of object storage is a `Path`, too.
+        if isinstance(file, (PosixPath, WindowsPath)):
             _replace(file, text)
         else:
             # An upload to object storage is atomic by itself.
@@ -126,17 +131,20 @@ class FolderStore:
             self._file(key).unlink()
 
     def list(self, prefix: str) -> Iterator[str]:
-        with suppress(FileNotFoundError):
+        # Object storage says of a missing folder that it is no folder.
+        with suppress(FileNotFoundError, NotADirectoryError):
             for file in self._folder.iterdir():
-                if file.name.startswith(prefix) and file.name.endswith(".json"):
-                    yield file.name.removesuffix(".json")
+                key = unquote(file.name.removesuffix(SUFFIX))
+                if file.name.endswith(SUFFIX) and key.startswith(prefix):
+                    yield key
 
     def _file(self, key: str) -> Any:
-        return self._folder / f"{key}.json"
+        # A key may contain a slash; escaped, all files lie in one folder.
+        return self._folder / f"{quote(key, safe='')}{SUFFIX}"
 
 
 class MemoryStore:
-    """Store in this process; values are copied through JSON, as the other stores do."""
+    """The memory of this process; values are copied as JSON, as in the other stores."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
@@ -156,10 +164,14 @@ class MemoryStore:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write a file so that nobody reads half of it, not even after a power failure."""
-    draft = file.with_suffix(".new")
-    with draft.open("w") as target:
-        target.write(text)
-        target.flush()
-        os.fsync(target.fileno())
-    draft.replace(file)
+    """Replace a file at once, so that no reader finds half of it, not even after a power failure."""
+    # Two processes may write at the same time: each needs a draft of its own.
+    draft = file.with_name(f"{file.name}.{token_hex(4)}.new")
+    try:
+        with draft.open("w") as target:
+            target.write(text)
+            target.flush()
+            os.fsync(target.fileno())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
