@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 import random
-import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from itertools import chain
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import requests
-import tenacity
-from requests_toolbelt import MultipartEncoder
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from airflow_provider_usedesk import __version__
 from airflow_provider_usedesk.api import errors, records, values
-from airflow_provider_usedesk.api.attachments import OpenUrl, Upload
+from airflow_provider_usedesk.api.attachments import OpenUrl
+from airflow_provider_usedesk.api.body import Body
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
+from airflow_provider_usedesk.api.connection_errors import error_without_response
+from airflow_provider_usedesk.api.filters import encoded_filters
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
     MemoryStore,
     RateLimiter,
     WaitBudget,
     account_name,
-    growing_wait,
 )
 from airflow_provider_usedesk.api.records import (
     Channel,
@@ -43,7 +38,7 @@ from airflow_provider_usedesk.api.records import (
     TicketRow,
     User,
 )
-from airflow_provider_usedesk.api.request import Method, Request, unknown_parameter
+from airflow_provider_usedesk.api.request import Method, Request
 from airflow_provider_usedesk.api.responses import (
     CreatedComment,
     CreatedTicket,
@@ -52,6 +47,7 @@ from airflow_provider_usedesk.api.responses import (
     created_ticket,
     updated,
 )
+from airflow_provider_usedesk.api.retry import with_repeats
 from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
 from airflow_provider_usedesk.api.ticket import (
     CREATE_TICKET,
@@ -66,24 +62,6 @@ from airflow_provider_usedesk.api.ticket import (
     update_request,
 )
 from airflow_provider_usedesk.api.transport import Transport
-
-log = logging.getLogger(__name__)
-
-# A filter that Usedesk does not know would be ignored without a word, and every row come.
-FILTERS: Mapping[str, frozenset[str]] = {
-    "tickets": frozenset(
-        {
-            *("fchannel", "fassigned", "fgroup", "fstatus", "ftype", "fpriority", "tag", "query"),
-            *("created_after", "created_before", "updated_after", "updated_before", "client_id"),
-            *("fields", "sort", "order", "accessible_for_agent_id", "properties"),
-        }
-    ),
-    "clients": frozenset({"query", "search_type", "created_after", "created_before"}),
-    "users": frozenset({"user_type", "group_id", "query", "user_id"}),
-    "tags": frozenset({"query"}),
-}
-SAFE_TO_REPEAT = (errors.UsedeskUnavailable, errors.UsedeskRateLimited)
-MOMENT = r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?"
 
 
 class Identified(Protocol):
@@ -134,7 +112,7 @@ class UsedeskClient:
         self._counting = threading.Lock()
         self.requests = 0
         """How many requests were made; those that were held back are not counted."""
-        self._pace = RateLimiter(
+        self._rate_limiter = RateLimiter(
             account_name(settings.base_url, settings.token),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
             settings.rate_limit_store or (IN_MEMORY if clock is time.monotonic else MemoryStore(clock)),
@@ -160,7 +138,7 @@ class UsedeskClient:
             ``verify`` and ``proxy``, as in the extra of a connection
         :raises UsedeskBadConnection: when one of them is wrong
         """
-        return cls(read_settings(token=token, host=base_url, extra=options))
+        return cls(read_settings(token, base_url, **options))
 
     def __enter__(self) -> UsedeskClient:
         return self
@@ -278,7 +256,7 @@ class UsedeskClient:
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
             so that the others do not show), ``group_id``, ``query``, ``user_id``
         """
-        return self._read("users", records.users, **_filters("users", filters))
+        return self._read("users", records.users, **encoded_filters("users", filters))
 
     def ticket_fields(self) -> list[TicketField]:
         """List the custom fields of tickets with their options (``ticket/fields``, EN 51411)."""
@@ -320,7 +298,7 @@ class UsedeskClient:
         self, method: str, parse: Callable[[Response], list[Row]], filters: Mapping[str, Any]
     ) -> Iterator[list[Row]]:
         """Read the pages of a list one by one, without repeated rows."""
-        params = _filters(method, filters)
+        params = encoded_filters(method, filters)
         seen: set[int] = set()
         page, counts_rows = 0, False
         rows: list[Row] = []
@@ -341,23 +319,11 @@ class UsedeskClient:
     def _repeat_safely(self, call: Callable[[], T]) -> T:
         wait_budget = WaitBudget(self.settings.max_wait, self._clock)
 
-        def in_turn() -> T:
-            with self._pace.turn(wait_budget):
+        def with_permit() -> T:
+            with self._rate_limiter.permit(wait_budget):
                 return call()
 
-        try:
-            return in_turn()
-        except SAFE_TO_REPEAT as error:
-            repeated = _failed_once(error, in_turn)  # what repeats costs time, and is rarely needed
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(safe_to_repeat),
-            wait=lambda state: wait_before_repeating(state.attempt_number, _error(state), self._jitter()),
-            stop=lambda state: state.upcoming_sleep > wait_budget.left,
-            sleep=self._sleep,
-            before_sleep=_log_repeat,
-            reraise=True,
-        )
-        return retrying(repeated)
+        return with_repeats(with_permit, wait_budget, self._sleep, self._jitter)
 
     def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Response:
         outcome = self._ask(verb, method, request, sending)
@@ -369,11 +335,11 @@ class UsedeskClient:
     def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Response | errors.UsedeskError:
         with self._counting:
             self.requests += 1
-        with _Body(request, self.settings.token) as body:
+        with Body(request, self.settings.token) as body:
             try:
                 response = self._transport.send(verb, method, body.content, body.content_type)
             except (requests.RequestException, OSError) as exc:
-                return no_answer(exc, sending)
+                return error_without_response(exc, sending)
         return Response(
             response.status_code, response.headers, response.content, self._hider(request), sending
         )
@@ -382,131 +348,11 @@ class UsedeskClient:
         return lambda text: request.hide(text.replace(self.settings.token, "***"))
 
 
-def safe_to_repeat(error: BaseException) -> bool:
-    """Tell whether a request certainly changed nothing, so that it can be repeated."""
-    return isinstance(error, SAFE_TO_REPEAT)
-
-
-def wait_before_repeating(attempt: int, error: BaseException | None, jitter: float) -> float:
-    """
-    Say how many seconds to wait: as long as the service asked, else longer with each attempt.
-
-    :param attempt: number of the attempt that failed, from 1
-    :param error: what it failed with
-    :param jitter: a random number from 0 to 1
-    """
-    if isinstance(error, errors.UsedeskError) and error.retry_after is not None:
-        return error.retry_after + jitter
-    return growing_wait(attempt, jitter)
-
-
-def no_answer(exc: Exception, sending: bool) -> errors.UsedeskError:
-    """
-    Turn a failure of the transport into the error that says whether the request may have arrived.
-
-    :param exc: what requests raised
-    :param sending: whether the request was a send
-    """
-    kind = type(_root(exc)).__name__
-    if isinstance(exc, ValueError):
-        return errors.UsedeskBadConnection(f"The address or proxy of the connection cannot be used ({kind}).")
-    if _is_wrong_tls(exc):
-        return errors.UsedeskBadConnection(
-            f"No secure connection to Usedesk ({kind}); nothing was sent. "
-            "Check host and verify of the connection."
-        )
-    if _never_connected(exc):
-        return errors.UsedeskUnavailable(f"No connection to Usedesk ({kind}); nothing was sent.")
-    if not sending:
-        return errors.UsedeskUnavailable(f"Usedesk did not answer ({kind}); the request can be repeated.")
-    return errors.UsedeskOutcomeUnknown(
-        f"Usedesk did not answer ({kind}). The request may have been carried out: "
-        "look in Usedesk before sending it again."
-    )
-
-
-def _never_connected(exc: Exception) -> bool:
-    if isinstance(exc, requests.ConnectTimeout):
-        return True
-    root = _root(exc)
-    # ProxyError by itself proves nothing: urllib3 also gives that name to a connection that broke later.
-    is_refused_tunnel = type(root) is OSError and str(root).startswith("Tunnel connection failed")
-    return is_refused_tunnel or isinstance(root, (NewConnectionError, ConnectTimeoutError))
-
-
-def _is_wrong_tls(exc: Exception) -> bool:
-    root = _root(exc)
-    # Any other TLS error can also come after the request has arrived.
-    return isinstance(root, ssl.SSLCertVerificationError) or (
-        isinstance(root, ssl.SSLError) and getattr(root, "reason", None) == "WRONG_VERSION_NUMBER"
-    )
-
-
-def _root(exc: BaseException) -> BaseException:
-    """Follow the causes that requests and urllib3 wrap into each other, down to the first."""
-    inner = getattr(exc, "reason", None)
-    if not isinstance(inner, BaseException):
-        inner = next((arg for arg in exc.args if isinstance(arg, BaseException)), None)
-    return exc if inner is None else _root(inner)
-
-
 def _id(name: str, value: Any) -> dict[str, Any]:
     try:
         return {name: values.identifier(value)}
     except ValueError as error:
         raise errors.UsedeskInvalidRequest([f"{name}: {error}"]) from None
-
-
-def _filters(method: str, filters: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Encode filters: several values with commas between them, moments to the minute in UTC.
-
-    :raises UsedeskInvalidRequest: naming every invalid filter
-    """
-    validation_errors = ["offset: is not taken, as the pages are turned here"] if "offset" in filters else []
-    encoded = {}
-    for name, value in filters.items():
-        if name != "offset" and name not in FILTERS[method]:
-            validation_errors.append(f"{name}: {unknown_parameter(name, FILTERS[method], method)}")
-        elif value is not None and name != "offset":
-            try:
-                encoded[name] = _filter(name, value)
-            except ValueError as error:
-                validation_errors.append(f"{name}: {error}")
-    if validation_errors:
-        raise errors.UsedeskInvalidRequest(validation_errors)
-    return encoded
-
-
-def _filter(name: str, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
-    if name.endswith(("_after", "_before")) and not re.fullmatch(MOMENT, str(value)):
-        raise ValueError("must be a datetime, or a text such as 2026-03-01 05:00, in UTC")
-    if name in ("fassigned", "fields", "properties"):
-        return value
-    items = sorted(value) if isinstance(value, (set, frozenset)) else values.as_list(value)
-    return values.as_text(value) if items is None else ",".join(map(values.as_text, items))
-
-
-def _failed_once(error: Exception, call: Callable[[], T]) -> Callable[[], T]:
-    """Make of a call that has failed one that fails with that error first, and then calls again."""
-    failures = iter([error])
-
-    def again() -> T:
-        for failure in failures:
-            raise failure
-        return call()
-
-    return again
-
-
-def _error(state: tenacity.RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _log_repeat(state: tenacity.RetryCallState) -> None:
-    log.warning("%s Trying again in %.1f s.", _error(state), state.upcoming_sleep)
 
 
 def _user_agent(program: str) -> str:
@@ -517,26 +363,3 @@ def _user_agent(program: str) -> str:
         f"requests/{requests.__version__}",
     )
     return " ".join(product for product in products if product)
-
-
-class _Body:
-    """Hold an encoded request and the files that it reads while it is being sent."""
-
-    content: bytes | MultipartEncoder
-    content_type: str
-
-    def __init__(self, request: Request, token: str) -> None:
-        self._uploads = [(file, Upload(file)) for file in request.attachments]
-        if not self._uploads:
-            self.content, self.content_type = request.as_json(token), "application/json"
-            return
-        parts = [("files[]", (file.name, upload, file.content_type)) for file, upload in self._uploads]
-        self.content = MultipartEncoder([*request.as_form(token), *parts])
-        self.content_type = self.content.content_type
-
-    def __enter__(self) -> _Body:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for _, upload in self._uploads:
-            upload.close()

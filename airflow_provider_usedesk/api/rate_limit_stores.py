@@ -1,4 +1,4 @@
-"""Places where the pace of an account is remembered for more than one process: a machine, a Redis."""
+"""Stores of the rate limit for more than one process: of a machine, or in a Redis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
-    REMEMBERED,
+    KEPT_SECONDS,
     RateLimitState,
     RateLimitStore,
     RateLimitStoreUnavailable,
@@ -40,12 +40,12 @@ AWAY = 30.0
 @cache
 def machine_store() -> RateLimitStore:
     """Remember for all processes of this machine that have one user and one folder for temporary files."""
-    return FallbackStore(FileStore(folder()), IN_MEMORY, "The pace of requests is kept by each process alone")
+    return FallbackStore(FileStore(folder()), IN_MEMORY, "Each process keeps to the rate limit alone")
 
 
 def folder() -> Path:
-    """Say where the files of this user are."""
-    return Path(tempfile.gettempdir()) / f"usedesk-pace-{os.geteuid()}"
+    """Return the folder with the files of this user."""
+    return Path(tempfile.gettempdir()) / f"usedesk-rate-limit-{os.geteuid()}"
 
 
 class FileStore:
@@ -139,7 +139,7 @@ class RedisStore:
         client.connection_pool.connection_kwargs.update(limits)
 
     def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
-        key = f"usedesk:pace:{name}"
+        key = f"usedesk:rate_limit:{name}"
 
         def in_transaction(pipe: Any) -> T:
             state = read(pipe.get(key))
@@ -148,7 +148,7 @@ class RedisStore:
             changed, result = decide(state, now)
             pipe.multi()
             if changed is not state:
-                pipe.set(key, written(changed), ex=int(REMEMBERED + max(changed.next - now, 0)))
+                pipe.set(key, written(changed), ex=int(KEPT_SECONDS + max(changed.next - now, 0)))
             return result
 
         # Typed as if it could not give back what the function does.
@@ -207,4 +207,4 @@ class FallbackStore:
     def _note_there(self) -> None:
         if self.is_away:
             self._away_until = None
-            log.info("The pace of requests is shared again.")
+            log.info("The rate limit is shared again.")

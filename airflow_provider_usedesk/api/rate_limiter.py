@@ -1,4 +1,4 @@
-"""The pace of an account: when the next request may go, and what a refusal teaches all who share it."""
+"""The rate limit of an account: when the next request may start, and what follows from a refusal."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from airflow_provider_usedesk.api import errors
 
 T = TypeVar("T")
 
-# Seconds between two requests where nobody gave a pace and Usedesk refused: the 150 a minute of an old page.
+# Seconds between two requests after a refusal without a configured rate: the 150 a minute of an old page.
 PUBLISHED_INTERVAL = 0.4
 SLOWDOWN = 1.25
 SLOWEST = 10
-# What an accepted request takes off again, as a part of the interval.
+# Share of the interval by which an accepted request shortens it again.
 RECOVERY = 0.0005
-LONGEST_HOLD = 3600.0
-# Seconds without a request after which nothing is remembered.
-REMEMBERED = 3600.0
-# Seconds for the first request after a hold to get its answer, before another one tries.
-PROBE_PATIENCE = 10.0
-PROBE_LOOK = 0.25
-# Seconds by which the clocks of two who share a store may differ.
+LONGEST_BACKOFF = 3600.0
+# Seconds without a request after which the state expires.
+KEPT_SECONDS = 3600.0
+# Seconds for the first request after a backoff to get its response, before another one probes.
+PROBE_TIMEOUT = 10.0
+PROBE_CHECK = 0.25
+# Seconds by which the clocks of two machines that share a store may differ.
 CLOCK_TOLERANCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitState:
     """
-    Hold what is remembered of an account; moments are seconds in the time of the store.
+    The state of the rate limit of an account; times are seconds on the clock of the store.
 
-    :param next: when the next request may go
-    :param interval: seconds between two requests, as refusals have taught; 0 where none has
-    :param refused: when the last refusal that counted came; -1 for never
-    :param refusals: how many came since a request was accepted; while there are any, requests are held
-    :param is_probing: whether one request is trying if the refusals are over
+    :param next: when the next request may start
+    :param interval: seconds between two requests, learned from refusals; 0 without a refusal
+    :param refused: time of the last refusal that counted; -1 for never
+    :param refusals: number of refusals since a request was accepted; above 0, requests back off
+    :param is_probing: whether one request probes if the refusals are over
     :param changed: when this was written
     """
 
@@ -56,110 +56,110 @@ class RateLimitState:
 @dataclass(frozen=True, slots=True)
 class Permit:
     """
-    Allow one request.
+    The permit for one request.
 
-    :param at: when it was allowed, in the time of the store
-    :param is_watched: whether the account wants to know that it was accepted
+    :param at: when it was given, on the clock of the store
+    :param needs_outcome: whether the state changes when the request is accepted
     """
 
     at: float
-    is_watched: bool
+    needs_outcome: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """
-    LookUp to come again; nothing is reserved, so that a refusal meanwhile holds who waits, too.
+    The request must wait and ask again; no slot is reserved, so that a later refusal delays it, too.
 
     :param seconds: how long to wait
-    :param is_hold: whether for a refusal, and not only to keep requests apart
+    :param is_backoff: whether it waits after a refusal, and not for the interval only
     """
 
     seconds: float
-    is_hold: bool
+    is_backoff: bool
 
 
 def take(
     state: RateLimitState, now: float, configured_interval: float
 ) -> tuple[RateLimitState, Permit | Wait]:
     """
-    Allow a request now, or say how long to wait.
+    Return the next state and the permit for a request, or how long it must wait.
 
-    :param configured_interval: seconds between two requests, as the connection wants them; 0 for none
+    :param state: the present state
+    :param now: the time of the store
+    :param configured_interval: configured seconds between two requests; 0 for none
     """
     known = _current(state, now)
-    if known.next - known.changed > LONGEST_HOLD + SLOWEST * configured_interval + CLOCK_TOLERANCE:
+    if known.next - known.changed > LONGEST_BACKOFF + SLOWEST * configured_interval + CLOCK_TOLERANCE:
         known = RateLimitState()
     if (left := known.next - now) > 0:
-        return state, Wait(min(left, PROBE_LOOK) if known.is_probing else left, known.refusals > 0)
+        return state, Wait(min(left, PROBE_CHECK) if known.is_probing else left, known.refusals > 0)
     interval = max(known.interval, configured_interval)
     if not interval:
-        return state, Permit(now, is_watched=False)
-    is_held = known.refusals > 0
-    pause = max(interval, PROBE_PATIENCE) if is_held else interval
-    taken = RateLimitState(now + pause, known.interval, known.refused, known.refusals, is_held, now)
-    return taken, Permit(now, is_watched=known.interval > 0)
+        return state, Permit(now, needs_outcome=False)
+    backs_off = known.refusals > 0
+    pause = max(interval, PROBE_TIMEOUT) if backs_off else interval
+    taken = RateLimitState(now + pause, known.interval, known.refused, known.refusals, backs_off, now)
+    return taken, Permit(now, needs_outcome=known.interval > 0)
 
 
 def refused(
     state: RateLimitState,
     now: float,
-    turn: Permit,
+    permit: Permit,
     configured_interval: float,
-    told: float | None,
+    retry_after: float | None,
     jitter: float,
 ) -> RateLimitState:
     """
-    Hold everyone after a refusal, and slow down.
+    Return the state after a refusal: all requests back off, and the interval grows.
 
-    :param turn: the request that was refused
-    :param configured_interval: seconds between two requests, as the connection wants them; 0 for none
-    :param told: seconds that Usedesk asked to wait; None where it did not say
+    :param permit: the permit of the refused request
+    :param configured_interval: configured seconds between two requests; 0 for none
+    :param retry_after: seconds that Usedesk asked to wait; None if it did not say
     :param jitter: a random number from 0 to 1
     """
     known = _current(state, now)
-    told_hold = min(told or 0.0, LONGEST_HOLD)
-    if turn.at <= known.refused:
-        # Sent before the refusal that has slowed down already: it says nothing new but how long to wait.
-        until = now + told_hold
-        if not told_hold or (until <= known.next and not known.is_probing):
+    asked = min(retry_after or 0.0, LONGEST_BACKOFF)
+    if permit.at <= known.refused:
+        # It was sent before the refusal that changed the interval: only its wait is new.
+        until = now + asked
+        if not asked or (until <= known.next and not known.is_probing):
             return state
         return replace(known, next=until, refusals=known.refusals or 1, is_probing=False, changed=now)
     refusals = known.refusals + 1
     interval = known.interval if known.refusals else slower(known.interval, configured_interval)
-    # Refused again after the time that was told: it was not enough.
-    grown = growing_wait(refusals, jitter) if told is None or refusals > 1 else interval
-    return RateLimitState(now + max(told_hold, grown), interval, now, refusals, False, now)
+    # Refused again after the time that Usedesk asked for: it was not enough.
+    grown = growing_wait(refusals, jitter) if retry_after is None or refusals > 1 else interval
+    return RateLimitState(now + max(asked, grown), interval, now, refusals, False, now)
 
 
-def accepted(state: RateLimitState, now: float, turn: Permit, configured_interval: float) -> RateLimitState:
-    """Go a little faster after an accepted request, and end the hold that it has tried."""
+def accepted(state: RateLimitState, now: float, permit: Permit, configured_interval: float) -> RateLimitState:
+    """Return the state after an accepted request: the interval shrinks, and a probed backoff ends."""
     known = _current(state, now)
-    if turn.at <= known.refused or not known.interval:
+    if permit.at <= known.refused or not known.interval:
         return state
     interval = faster(known.interval, configured_interval)
-    released = turn.at + max(interval, configured_interval)
+    released = permit.at + max(interval, configured_interval)
     following = min(known.next, released) if known.is_probing else known.next
     return RateLimitState(following, interval, known.refused, 0, False, now)
 
 
-def unanswered(state: RateLimitState, now: float, turn: Permit, configured_interval: float) -> RateLimitState:
-    """Let another request try when the one that tried after a hold got no answer."""
+def unprobed(state: RateLimitState, now: float, permit: Permit, configured_interval: float) -> RateLimitState:
+    """Return the state after a probe without a response: another request may probe."""
     known = _current(state, now)
-    if turn.at <= known.refused or not known.is_probing:
+    if permit.at <= known.refused or not known.is_probing:
         return state
-    released = turn.at + max(known.interval, configured_interval)
+    released = permit.at + max(known.interval, configured_interval)
     return replace(known, next=min(known.next, released), is_probing=False, changed=now)
 
 
 def slower(interval: float, configured_interval: float) -> float:
-    """Say what interval a refusal leads to; 0 stands for none."""
+    """Return the interval after a refusal; 0 stands for none."""
     present = max(interval, configured_interval)
-    return (
-        min(present * SLOWDOWN, SLOWEST * (configured_interval or PUBLISHED_INTERVAL))
-        if present
-        else PUBLISHED_INTERVAL
-    )
+    if not present:
+        return PUBLISHED_INTERVAL
+    return min(present * SLOWDOWN, SLOWEST * (configured_interval or PUBLISHED_INTERVAL))
 
 
 def faster(interval: float, configured_interval: float) -> float:
@@ -170,21 +170,21 @@ def faster(interval: float, configured_interval: float) -> float:
 
 def growing_wait(attempt: int, jitter: float) -> float:
     """
-    Say how many seconds to wait where nobody said: longer with each attempt.
+    Return the seconds to wait when Usedesk did not say how long: longer with each attempt.
 
-    :param attempt: number of the attempt that failed, from 1
+    :param attempt: number of the failed attempt, from 1
     :param jitter: a random number from 0 to 1
     """
     return min(2.0 ** min(attempt - 1, 5), 30.0) * (0.5 + jitter / 2)
 
 
 def account_name(base_url: str, token: str) -> str:
-    """Name an account, without telling its token."""
+    """Return a name of an account that does not contain its token."""
     return hashlib.sha256(f"{base_url}\n{token}".encode()).hexdigest()[:32]
 
 
 def written(state: RateLimitState) -> str:
-    """Write a state as one line."""
+    """Return a state as one line of text."""
     return (
         f"1 {state.next!r} {state.interval!r} {state.refused!r} {state.changed!r} "
         f"{state.refusals} {int(state.is_probing)}"
@@ -192,7 +192,7 @@ def written(state: RateLimitState) -> str:
 
 
 def read(line: str | bytes | None) -> RateLimitState:
-    """Read a line of :func:`written`; what is none counts as nothing remembered."""
+    """Return the state of a line of :func:`written`; a new state for any other text."""
     try:
         version, *moments, refusals, is_probing = (line or "").split()
         following, interval, refused_at, changed = map(float, moments)
@@ -204,30 +204,30 @@ def read(line: str | bytes | None) -> RateLimitState:
 
 
 class RateLimitStore(Protocol):
-    """A place where the states of accounts are remembered."""
+    """Stores the states of accounts."""
 
     def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         """
-        Change the state of an account, with nobody in between.
+        Change the state of an account atomically.
 
-        :param name: the account
-        :param decide: gets the state and the time, gives the state to remember and a result; a state that is
-            the very same is not written; may be called again when somebody was faster
+        :param name: name of the account
+        :param decide: takes the state and the time, returns the new state and a result; the same object as
+            state is not written; called again if another process changed the state meanwhile
         :return: the result
-        :raises RateLimitStoreUnavailable: when this place cannot be used now
+        :raises RateLimitStoreUnavailable: when the store cannot be used now
         """
         ...
 
 
 class RateLimitStoreUnavailable(Exception):
-    """Report that a store cannot be used now."""
+    """The store cannot be used now."""
 
 
 class MemoryStore:
     """
-    Remember in this process, for all of its threads.
+    Stores the states in this process, for all of its threads.
 
-    :param clock: tells the seconds passed
+    :param clock: returns seconds
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -241,7 +241,7 @@ class MemoryStore:
         return result
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all states."""
         with self._lock:
             self._states.clear()
 
@@ -251,10 +251,10 @@ IN_MEMORY = MemoryStore()
 
 class WaitBudget:
     """
-    Count how long one call may still wait.
+    How long one call may still wait.
 
-    :param seconds: how long it may in all
-    :param clock: tells the seconds passed
+    :param seconds: how long it may wait in all
+    :param clock: returns seconds
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
@@ -266,81 +266,82 @@ class WaitBudget:
         return self._end - self._clock()
 
     def extend(self, seconds: float) -> None:
-        """Leave some seconds out: keeping requests apart is no trouble that has to end."""
+        """Add seconds that do not count: the wait for the configured interval is no failure."""
         self._end += seconds
 
 
 class RateLimiter:
     """
-    Keep the requests of an account apart, whoever sends them.
+    Limits the rate of requests of an account, over all clients that share a store.
 
-    :param name: the account
-    :param configured_interval: seconds between two requests, as the connection wants them; 0 for none
-    :param store: what those share who keep one pace
+    :param name: name of the account
+    :param interval: configured seconds between two requests; 0 for none
+    :param store: store of the states
     :param sleep: waits for some seconds
-    :param jitter: gives a random number from 0 to 1
+    :param jitter: returns a random number from 0 to 1
     """
 
     def __init__(
         self,
         name: str,
-        configured_interval: float,
+        interval: float,
         store: RateLimitStore,
         sleep: Callable[[float], None],
         jitter: Callable[[], float],
     ) -> None:
         self._name = name
-        self._usual = configured_interval
+        self._interval = interval
         self._store = store
         self._sleep = sleep
         self._jitter = jitter
 
     @contextmanager
-    def turn(self, wait_budget: WaitBudget) -> Iterator[None]:
+    def permit(self, wait_budget: WaitBudget) -> Iterator[None]:
         """
-        Wait until a request may go, and learn from what comes of it.
+        Wait for the permit of one request, and change the state by the outcome of the request.
 
-        :param wait_budget: how long a hold may be waited for
-        :raises UsedeskRateLimited: when a hold takes longer than that; nothing was sent
+        :param wait_budget: how long it may wait during a backoff
+        :raises UsedeskRateLimited: when the backoff takes longer than that; nothing was sent
         """
-        turn = self._take(wait_budget)
+        permit = self._take(wait_budget)
         try:
             yield
         except errors.UsedeskRateLimited as refusal:
-            told, jitter = refusal.retry_after, self._jitter()
-            self._note(lambda state, now: refused(state, now, turn, self._usual, told, jitter))
+            retry_after, jitter = refusal.retry_after, self._jitter()
+            self._note(lambda state, now: refused(state, now, permit, self._interval, retry_after, jitter))
             raise
         except BaseException as error:
-            self._note_outcome(turn, is_answered=getattr(error, "status", None) is not None)
+            self._note_outcome(permit, has_response=getattr(error, "status", None) is not None)
             raise
-        self._note_outcome(turn, is_answered=True)
+        self._note_outcome(permit, has_response=True)
 
     def _take(self, wait_budget: WaitBudget) -> Permit:
         while True:
-            step = self._store.change(self._name, lambda state, now: take(state, now, self._usual))
+            step = self._store.change(self._name, lambda state, now: take(state, now, self._interval))
             if isinstance(step, Permit):
                 return step
-            if not step.is_hold:
+            if not step.is_backoff:
                 wait_budget.extend(step.seconds)
             elif step.seconds > wait_budget.left:
                 raise errors.UsedeskRateLimited(
-                    "Nothing was sent: Usedesk has refused for too many requests, and this account is held "
-                    f"for another {step.seconds:.1f} s, longer than max_wait of the connection allows.",
+                    "Nothing was sent. Usedesk refused earlier requests of this account, because there were "
+                    f"too many. The next request may start in {step.seconds:.1f} s, later than the longest "
+                    "wait allows.",
                     retry_after=step.seconds,
                 )
             self._sleep(step.seconds)
 
-    def _note_outcome(self, turn: Permit, *, is_answered: bool) -> None:
-        if turn.is_watched:
-            decide = accepted if is_answered else unanswered
-            self._note(lambda state, now: decide(state, now, turn, self._usual))
+    def _note_outcome(self, permit: Permit, *, has_response: bool) -> None:
+        if permit.needs_outcome:
+            decide = accepted if has_response else unprobed
+            self._note(lambda state, now: decide(state, now, permit, self._interval))
 
     def _note(self, decide: Callable[[RateLimitState, float], RateLimitState]) -> None:
         self._store.change(self._name, lambda state, now: (decide(state, now), None))
 
 
 def _current(state: RateLimitState, now: float) -> RateLimitState:
-    """Forget what is long ago, and what a clock wrote that was set back since."""
+    """Return the state, or a new one if it has expired or was written by a clock that was set back."""
     is_of_another_clock = state.changed > now + CLOCK_TOLERANCE
-    is_long_ago = now - max(state.changed, state.next) > REMEMBERED
+    is_long_ago = now - max(state.changed, state.next) > KEPT_SECONDS
     return RateLimitState() if is_of_another_clock or is_long_ago else state

@@ -1,4 +1,4 @@
-"""What comes back from Usedesk: told apart into answers and errors."""
+"""Responses of Usedesk: read as results, or classified as errors."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 
 from airflow_provider_usedesk.api import errors
 
-# Characters of a text of the service that are looked through; what is quoted is shorter.
+# Characters of a text of the service that are searched for personal data; quotes are shorter.
 MAX_QUOTED = 2000
 
 
 @dataclass(frozen=True)
 class Response:
     """
-    Hold one HTTP answer.
+    One HTTP response.
 
     :param status: HTTP status
     :param headers: headers, looked up without regard to case
     :param body: the body as it came
-    :param hide: takes out of a text of the service what an error must not repeat
-    :param sending: whether the request was a send, which must not be repeated blindly
+    :param hide: removes from a text of the service what an error must not repeat
+    :param sending: whether the request sent something, so that it must not be repeated blindly
     """
 
     status: int
@@ -38,13 +38,13 @@ class Response:
 @dataclass(frozen=True)
 class CreatedTicket:
     """
-    Hold the answer to ``create/ticket`` (EN 51378).
+    The result of `create/ticket <https://api.usedocs.com/article/51378>`__.
 
     :param ticket_id: the new ticket
     :param message_status: ``delivered`` or ``not delivered``, from WhatsApp and Telegram channels;
-        delivered means that the messenger's provider took the message, not that a person read it
+        ``delivered`` means that the provider accepted the message, not that a person read it
     :param chat_id: the chat, from Viber channels
-    :param comment_id: the first comment, where the answer names it
+    :param comment_id: the first comment, if the response names it
     """
 
     ticket_id: int
@@ -60,7 +60,7 @@ class CreatedTicket:
 @dataclass(frozen=True)
 class CreatedComment:
     """
-    Hold the answer to ``create/comment`` (EN 51381).
+    The result of `create/comment <https://api.usedocs.com/article/51381>`__.
 
     :param comment_id: the new comment
     """
@@ -68,16 +68,16 @@ class CreatedComment:
     comment_id: int
 
 
-def created_ticket(answer: Response) -> CreatedTicket:
+def created_ticket(response: Response) -> CreatedTicket:
     """
-    Read the answer to ``create/ticket``.
+    Return the result in the response to ``create/ticket``.
 
-    :raises UsedeskError: of the class that fits, when the answer is anything but a clear success
+    :raises UsedeskError: of the class that fits, when the response is no clear success
     """
-    content = json_object(answer)
+    content = json_object(response)
     ticket_id = as_id(content.get("ticket_id"))
     if content.get("status") != "success" or ticket_id is None or ticket_id < 1:
-        raise unclear(answer, "neither a ticket id with status success nor an error", ticket_id)
+        raise unclear(response, "neither a ticket id with status success nor an error", ticket_id)
     return CreatedTicket(
         ticket_id=ticket_id,
         message_status=text_or_none(content.get("message_status")),
@@ -86,56 +86,56 @@ def created_ticket(answer: Response) -> CreatedTicket:
     )
 
 
-def created_comment(answer: Response) -> CreatedComment:
+def created_comment(response: Response) -> CreatedComment:
     """
-    Read the answer to ``create/comment``.
+    Return the result in the response to ``create/comment``.
 
-    :raises UsedeskError: of the class that fits, when the answer is anything but a clear success
+    :raises UsedeskError: of the class that fits, when the response is no clear success
     """
-    content = json_object(answer)
+    content = json_object(response)
     comment_id = as_id(content.get("comment_id"))
     if content.get("status") != "success" or comment_id is None or comment_id < 1:
-        raise unclear(answer, "neither a comment id with status success nor an error")
+        raise unclear(response, "neither a comment id with status success nor an error")
     return CreatedComment(comment_id)
 
 
-def updated(answer: Response) -> None:
+def updated(response: Response) -> None:
     """
-    Read the answer to ``update/ticket``.
+    Check the response to ``update/ticket``.
 
-    :raises UsedeskError: of the class that fits, when the answer is anything but a clear success
+    :raises UsedeskError: of the class that fits, when the response is no clear success
     """
-    if json_object(answer).get("status") != "success":
-        raise unclear(answer, "neither status success nor an error")
+    if json_object(response).get("status") != "success":
+        raise unclear(response, "neither status success nor an error")
 
 
-def json_object(answer: Response) -> dict[str, Any]:
-    """Read an answer that must be a JSON object; raise the error that it is otherwise."""
-    content = _content(answer)
+def json_object(response: Response) -> dict[str, Any]:
+    """Return the JSON object of a response; raise the error for any other response."""
+    content = _content(response)
     if not isinstance(content, dict):
-        raise unclear(answer, f"a JSON {_kind(content)} instead of an object")
+        raise unclear(response, f"a JSON {_kind(content)} instead of an object")
     return content
 
 
-def json_list(answer: Response) -> list[Any]:
-    """Read an answer that must be a JSON array; raise the error that it is otherwise."""
-    content = _content(answer)
+def json_list(response: Response) -> list[Any]:
+    """Return the JSON array of a response; raise the error for any other response."""
+    content = _content(response)
     if not isinstance(content, list):
-        raise unclear(answer, f"a JSON {_kind(content)} instead of an array")
+        raise unclear(response, f"a JSON {_kind(content)} instead of an array")
     return content
 
 
-def unclear(answer: Response, what: str, ticket_id: int | None = None) -> errors.UsedeskError:
-    """Make the error for an answer that is neither a success nor a refusal."""
-    return _unclear_class(answer)(
-        f"Usedesk gave no clear answer: {what}. {_UNCLEAR_ADVICE[answer.sending]}",
-        status=answer.status,
+def unclear(response: Response, what: str, ticket_id: int | None = None) -> errors.UsedeskError:
+    """Return the error for a response that is neither a success nor a refusal."""
+    return _unclear_class(response)(
+        f"The response of Usedesk is not clear: {what}. {_UNCLEAR_ADVICE[response.sending]}",
+        status=response.status,
         ticket_id=ticket_id,
     )
 
 
 def as_id(value: object) -> int | None:
-    """Take an id as the number or the numeric text that Usedesk answers with."""
+    """Return an id that is a number or a numeric text; None for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value.strip()):
@@ -144,7 +144,7 @@ def as_id(value: object) -> int | None:
 
 
 def text_or_none(value: object) -> str | None:
-    """Take a text as it is, and a number as its digits."""
+    """Return a text as it is, and a number as its digits."""
     return None if value is None else str(value)
 
 
@@ -165,37 +165,55 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 SERVER_ERROR = 111
 RATE_LIMIT = 121
 
+# What each error code of Usedesk means, and what to do.
 REFUSALS: Mapping[int, tuple[type[errors.UsedeskError], str]] = {
-    112: (errors.UsedeskInvalidToken, "Check the password of the connection: it holds the API token."),
+    112: (errors.UsedeskInvalidToken, "Check the API token."),
     113: (errors.UsedeskTicketNotFound, "Check the ticket id."),
     114: (errors.UsedeskMessageMissing, "Give a message."),
-    115: (errors.UsedeskAccessDenied, "Check the token and the address of the connection."),
+    115: (errors.UsedeskAccessDenied, "Check the API token and the API base URL."),
     116: (errors.UsedeskWrongTag, "Check the tags."),
     117: (errors.UsedeskAgentNotFound, "Check the agent: user_id or assignee_id."),
     118: (errors.UsedeskGroupNotFound, "Check group_id."),
     119: (errors.UsedeskClientNotFound, "Check client_id."),
     120: (errors.UsedeskFileTooLarge, "Send a smaller file, or a link to it."),
 }
+REDIRECT = (
+    errors.UsedeskBadConnection,
+    "The API base URL is redirected. Set the final URL, with https and the path, as the API base URL.",
+)
+PROXY_AUTHENTICATION = (
+    errors.UsedeskBadConnection,
+    "The proxy wants a name and a password. Check the proxy.",
+)
+NO_API = (
+    errors.UsedeskBadConnection,
+    "There is no Usedesk API at this URL. Check the API base URL with its path, for example "
+    "https://secure.usedesk.com/uapi.",
+)
+BY_STATUS: Mapping[int, tuple[type[errors.UsedeskError], str]] = {
+    404: NO_API,
+    405: NO_API,
+    407: PROXY_AUTHENTICATION,
+}
+REJECTED = (errors.UsedeskRejected, "Correct the request before you send it again.")
 
 
 @dataclass(frozen=True)
 class _Refusal:
-    """Hold what the service itself says against a request, whatever the HTTP status."""
+    """What the service itself says against a request, whatever the HTTP status."""
 
     text: str
     code: int | None
     ticket_id: int | None
 
 
-def _content(answer: Response) -> Any:
-    content = _parsed(answer.body)
-    refusal = _refusal(content, answer.hide)
-    if refusal:
-        raise _refused(answer, refusal)
-    if not 200 <= answer.status < 300:
-        raise _refused_by_status(answer, content)
+def _content(response: Response) -> Any:
+    content = _parsed(response.body)
+    refusal = _refusal(content, response.hide)
+    if refusal or not 200 <= response.status < 300:
+        raise _error(response, content, refusal)
     if content is _NOT_JSON:
-        raise unclear(answer, _shape(answer))
+        raise unclear(response, _shape(response))
     return content
 
 
@@ -221,92 +239,84 @@ def _refusal(content: Any, hide: Callable[[str], str]) -> _Refusal | None:
     return _Refusal(quotable(text, hide), code, as_id(content.get("ticket_id")))
 
 
-def _refused(answer: Response, refusal: _Refusal) -> errors.UsedeskError:
-    if refusal.code == RATE_LIMIT or answer.status == 429:
-        return _rate_limited(answer, refusal.text, refusal.code)
-    error_class, advice = _meaning(answer, refusal)
-    place = f"code {refusal.code}" if refusal.code is not None else f"HTTP {answer.status}"
-    return error_class(
-        f"Usedesk answered: {refusal.text} ({place}). {advice}",
-        status=answer.status,
-        code=refusal.code,
-        ticket_id=refusal.ticket_id,
-    )
+def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
+    """Return the error that a response is."""
+    code = refusal.code if refusal else None
+    if code == RATE_LIMIT or response.status == 429:
+        return _rate_limited(response, refusal.text if refusal else "too many requests", code)
+    meaning = _meaning(response.status, refusal)
+    if meaning is None:
+        return _without_decision(response, content, refusal)
+    error_class, advice = meaning
+    return error_class(f"{_quoted(response, content, refusal)} {advice}", status=response.status, code=code)
 
 
-def _meaning(answer: Response, refusal: _Refusal) -> tuple[type[errors.UsedeskError], str]:
-    unknown = _unclear_class(answer), _UNCLEAR_ADVICE[answer.sending]
-    if refusal.ticket_id is not None:
-        return unknown
-    if refusal.code is not None and refusal.code in REFUSALS:
-        return REFUSALS[refusal.code]
-    if refusal.code == SERVER_ERROR or answer.status >= 500 or answer.status == 408:
-        return unknown
-    if answer.status in (401, 403):
+def _meaning(status: int, refusal: _Refusal | None) -> tuple[type[errors.UsedeskError], str] | None:
+    """Return what a response decides, by its error code and its HTTP status; None if it decides nothing."""
+    if refusal and refusal.ticket_id is not None:
+        return None
+    code = refusal.code if refusal else None
+    if code is not None and code in REFUSALS:
+        return REFUSALS[code]
+    if code == SERVER_ERROR or status >= 500 or status < 200 or status == 408:
+        return None
+    if status in (401, 403):
         return REFUSALS[115]
-    return errors.UsedeskRejected, "Correct the request before sending it again."
+    if refusal:
+        return REJECTED
+    return REDIRECT if 300 <= status < 400 else BY_STATUS.get(status, REJECTED)
 
 
-def _refused_by_status(answer: Response, content: Any) -> errors.UsedeskError:
-    status = answer.status
-    if status == 429:
-        return _rate_limited(answer, "too many requests", None)
-    if status >= 500 or status < 200 or status == 408:
-        if content is _NOT_JSON:
-            return unclear(answer, f"HTTP {status}, {_shape(answer)}")
-        ticket_id = as_id(content.get("ticket_id")) if isinstance(content, dict) else None
-        return unclear(answer, f"HTTP {status} with a JSON {_kind(content)}", ticket_id)
-    if 300 <= status < 400:
-        return errors.UsedeskBadConnection(
-            f"Usedesk answered with a redirect (HTTP {status}). "
-            "Give the final address, https and path included, as host of the connection.",
-            status=status,
+def _without_decision(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
+    if refusal:
+        return _unclear_class(response)(
+            f"{_quoted(response, content, refusal)} {_UNCLEAR_ADVICE[response.sending]}",
+            status=response.status,
+            code=refusal.code,
+            ticket_id=refusal.ticket_id,
         )
-    if status == 407:
-        return errors.UsedeskBadConnection(
-            "The proxy wants a name and a password (HTTP 407). Check the proxy of the connection.",
-            status=status,
-        )
-    if status in (404, 405):
-        return errors.UsedeskBadConnection(
-            f"There is no Usedesk API at this address (HTTP {status}). Check the host of the connection "
-            "with its path, https://secure.usedesk.com/uapi for example.",
-            status=status,
-        )
-    error_class, advice = REFUSALS[115] if status in (401, 403) else (errors.UsedeskRejected, "")
+    if content is _NOT_JSON:
+        return unclear(response, f"HTTP {response.status}, {_shape(response)}")
+    ticket_id = as_id(content.get("ticket_id")) if isinstance(content, dict) else None
+    return unclear(response, f"HTTP {response.status} with a JSON {_kind(content)}", ticket_id)
+
+
+def _quoted(response: Response, content: Any, refusal: _Refusal | None) -> str:
+    """Return the first sentence of an error: what Usedesk said, without personal data."""
+    if refusal:
+        place = f"HTTP {response.status}" if refusal.code is None else f"code {refusal.code}"
+        return f"Usedesk responded: {refusal.text} ({place})."
     text = content.get("message") if isinstance(content, dict) else None
-    reason = f": {quotable(text, answer.hide)}" if text else ""
-    return error_class(
-        f"Usedesk refused the request (HTTP {status}){reason}. {advice}".rstrip(), status=status
-    )
+    reason = f": {quotable(text, response.hide)}" if text else ""
+    return f"Usedesk refused the request (HTTP {response.status}){reason}."
 
 
-def _rate_limited(answer: Response, text: str, code: int | None) -> errors.UsedeskRateLimited:
-    wait = retry_after(answer.headers)
+def _rate_limited(response: Response, text: str, code: int | None) -> errors.UsedeskRateLimited:
+    wait = retry_after(response.headers)
     asked = f"It asks to wait {wait:g} s." if wait is not None else "It does not say how long to wait."
     return errors.UsedeskRateLimited(
-        f"Usedesk refused for too many requests: {text}. {asked}",
-        status=answer.status,
+        f"Usedesk refused the request because there were too many: {text}. {asked}",
+        status=response.status,
         code=code,
         retry_after=wait,
     )
 
 
 _UNCLEAR_ADVICE = {
-    True: "The request may have been carried out: look in Usedesk before sending it again.",
-    False: "Nothing was changed in Usedesk; the request can be repeated.",
+    True: "The request may have been carried out: look in Usedesk before you send it again.",
+    False: "Nothing was changed in Usedesk. The request can be repeated.",
 }
 
 
-def _unclear_class(answer: Response) -> type[errors.UsedeskError]:
-    return errors.UsedeskOutcomeUnknown if answer.sending else errors.UsedeskUnavailable
+def _unclear_class(response: Response) -> type[errors.UsedeskError]:
+    return errors.UsedeskOutcomeUnknown if response.sending else errors.UsedeskUnavailable
 
 
-def _shape(answer: Response) -> str:
-    """Describe a body that is not JSON without repeating it: it can hold anything."""
-    if not answer.body:
+def _shape(response: Response) -> str:
+    """Describe a body that is not JSON without repeating it: it can contain anything."""
+    if not response.body:
         return "an empty body"
-    start = answer.body[:512].lstrip().lower()
+    start = response.body[:512].lstrip().lower()
     if start.startswith(b"<"):
         return "an HTML page"
     if start.startswith((b"{", b"[")):
@@ -320,10 +330,10 @@ def _kind(content: Any) -> str:
 
 
 def quotable(text: object, hide: Callable[[str], str] = str) -> str:
-    """Make a text of the service fit for logs: short, one line, without personal data."""
+    """Return a text of the service for logs: short, one line, without personal data."""
     if not isinstance(text, str) or not text.strip():
         return "no reason given"
-    # Cut first: the patterns take long over a long text.
+    # Cut first: the patterns are slow on a long text.
     text = re.sub(r"\S+@\S+", "***", hide(text)[:MAX_QUOTED])
     text = re.sub(r"\+?\d[\d\s()-]{8,}\d", "***", text)
     text = " ".join(text.split()).rstrip(".")

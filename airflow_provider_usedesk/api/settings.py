@@ -1,4 +1,4 @@
-"""How to reach one Usedesk: read from what a person typed, checked before anything is sent."""
+"""The settings of a client, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ HOST = r"\w([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?|[0-9a-f:.]*:[0-9a-f:.]*"
 @dataclass(frozen=True)
 class Settings:
     """
-    Hold all that a client needs to know.
+    The settings of one client.
 
     :param token: API token of an API channel; never shown
-    :param base_url: address of the API with its path
-    :param timeout: seconds to wait for an answer
+    :param base_url: URL of the API with its path
+    :param timeout: seconds to wait for a response
     :param connect_timeout: seconds to wait for a connection
-    :param max_wait: seconds that one call may wait in all before it repeats what is safe to repeat
-    :param requests_per_minute: pace of all requests with this token; None for no limit of our own
+    :param max_wait: seconds that one call may wait in all before it fails
+    :param requests_per_minute: rate limit of all requests with this token; None for no limit until Usedesk
+        refuses a request
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder
-    :param proxy: URL of a proxy; None for what the environment says
-    :param web_url: where people open tickets; None where it is not known
-    :param user_agent: names the program that uses the client
-    :param redis_conn_id: Airflow Connection of the Redis through which all workers keep one pace
-    :param rate_limit_store: where the pace is remembered; None for the memory of the process
+    :param proxy: URL of a proxy; None for the proxy of the environment
+    :param web_url: URL at which agents open tickets; None if it is not known
+    :param user_agent: name of the program that uses the client
+    :param rate_limit_store: store of the rate limit; None for the memory of the process
     """
 
     token: str = field(repr=False)
@@ -47,38 +47,48 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)
     web_url: str | None = None
     user_agent: str = ""
-    redis_conn_id: str | None = None
     rate_limit_store: RateLimitStore | None = field(default=None, repr=False)
 
     def ticket_url(self, ticket_id: int) -> str | None:
-        """Return where people open a ticket, if that is known."""
+        """Return the URL at which agents open a ticket; None if it is not known."""
         return None if self.web_url is None else f"{self.web_url}/tickets/{ticket_id}"
 
 
-def read_settings(
-    *,
-    token: str | None,
-    host: str | None = None,
-    schema: str | None = None,
-    port: int | None = None,
-    extra: Mapping[str, Any] | None = None,
-    user_agent: str = "",
-) -> Settings:
+def read_settings(token: str, address: str = "", **options: Any) -> Settings:
     """
-    Read settings from the parts of a connection.
+    Return checked settings.
 
-    :param token: API token
-    :param host: whole URL, or host with or without port and path; empty for the default
-    :param schema: ``http`` or ``https``, or the path, where a connection URI has its path
-    :param port: port, where the host does not have it
-    :param extra: the other settings by name
-    :param user_agent: names the program that uses the client
-    :raises UsedeskBadConnection: naming every part that is wrong
+    :param token: API token of an API channel
+    :param address: URL of the API, or its host with or without port and path; default: that of Usedesk
+    :param options: other settings by name; None or an empty text for the default
+    :raises UsedeskBadConnection: naming every setting that is wrong
     """
-    reader = _Reader(extra or {})
+    settings, reasons = checked_settings(token, lambda: base_url(address), options)
+    if reasons:
+        raise UsedeskBadConnection(f"The settings are not complete: {'; '.join(reasons)}.")
+    return settings
+
+
+def checked_settings(
+    token: str | None,
+    read_base_url: Callable[[], str],
+    options: Mapping[str, Any],
+    names: Mapping[str, str] | None = None,
+    user_agent: str = "",
+) -> tuple[Settings, list[str]]:
+    """
+    Check settings; return them, with the default in place of each wrong one, and what is wrong.
+
+    :param token: API token of an API channel
+    :param read_base_url: returns the URL of the API, or raises ValueError
+    :param options: other settings by name; None or an empty text for the default
+    :param names: how the reasons call the settings; default: by their own names
+    :param user_agent: name of the program that uses the client
+    """
+    reader = _Reader(options, names or {})
     if not token or not token.strip():
-        reader.validation_errors.append("the password is empty: it must hold the API token of an API channel")
-    address = reader.read(lambda: base_url(host, schema, port), DEFAULT_BASE_URL)
+        reader.reject("token", "is empty: it must be the token of an API channel")
+    address = reader.read("base_url", read_base_url, DEFAULT_BASE_URL)
     settings = Settings(
         token=(token or "").strip(),
         base_url=address,
@@ -90,51 +100,47 @@ def read_settings(
         proxy=reader.option("proxy", _proxy, None),
         web_url=reader.option("web_url", _web_url, web_url(address)),
         user_agent=user_agent,
-        redis_conn_id=reader.option("redis_conn_id", _conn_id, None),
     )
-    reader.raise_any()
-    return settings
+    return settings, reader.reasons
 
 
-def base_url(host: str | None = None, schema: str | None = None, port: int | None = None) -> str:
+def base_url(address: str = "", *, port: int | None = None, path: str = "") -> str:
     """
-    Put the address of the API together from the parts of a connection.
+    Return the URL of the API from its parts.
 
-    :param host: a whole URL, or a host with or without port and path; empty for the default
-    :param schema: ``http`` or ``https``, or the path, where a connection URI has its path
-    :raises ValueError: saying what was understood and what is expected
+    :param address: a whole URL, or a host with or without port and path; empty for the default URL
+    :param port: port, if the address has none
+    :param path: path, added to that of the address
+    :raises ValueError: saying how the address was read and what is expected
     """
-    host, schema = (host or "").strip(), (schema or "").strip().strip("/")
-    schema = schema.lower() if schema.lower() in ("http", "https") else schema
-    if not host and not port:
-        if schema in ("", "http", "https"):
+    address, path = address.strip(), path.strip().strip("/")
+    if not address and not port:
+        if not path:
             return DEFAULT_BASE_URL
-        raise ValueError(_wrong_address("no host", f"path /{schema}"))
-    scheme, path = (schema, "") if schema in ("http", "https") else ("https", schema)
-    address = host if "://" in host else f"{scheme}://{host}"
+        raise ValueError(_wrong_address("no host", f"path /{path}"))
     try:
-        parts = urlsplit(address)
-        written_port = parts.port
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+        own_port = parts.port
     except ValueError:
         raise ValueError(_wrong_address("an address that is not a URL")) from None
-    understood = (f"scheme {parts.scheme}", f"host {parts.hostname or 'none'}")
+    read_as = (f"scheme {parts.scheme}", f"host {parts.hostname or 'none'}")
     if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
-        raise ValueError(_wrong_address(*understood))
+        raise ValueError(_wrong_address(*read_as))
     if parts.netloc.endswith(":") or not 0 <= (port or 0) <= 65535:
-        raise ValueError(_wrong_address(*understood, "a port that is none"))
+        raise ValueError(_wrong_address(*read_as, "an invalid port"))
     if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]|//", parts.path):
-        raise ValueError(_wrong_address(*understood, "and more that does not belong to a base URL"))
-    name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    number = written_port or port
+        raise ValueError(_wrong_address(*read_as, "and more that does not belong to a base URL"))
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    number = own_port or port
     whole_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
-    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{f'/{whole_path}' if whole_path else ''}"
+    return f"{parts.scheme}://{host}{f':{number}' if number else ''}{f'/{whole_path}' if whole_path else ''}"
 
 
 def web_url(address: str) -> str | None:
     """
-    Derive from the base URL of the API where people open tickets; own editions do not tell it.
+    Return the URL at which agents open tickets; None for a server edition, whose URL does not tell it.
 
-    :param address: base URL of the API
+    :param address: URL of the API
     """
     host = urlsplit(address).hostname or ""
     for domain in ("usedesk.com", "usedesk.ru"):
@@ -144,53 +150,51 @@ def web_url(address: str) -> str | None:
 
 
 class _Reader:
-    """Read options one by one and collect what is wrong with them."""
+    """Read settings one by one and collect what is wrong with them."""
 
-    def __init__(self, extra: Mapping[str, Any]) -> None:
-        self._extra = extra
-        self.validation_errors: list[str] = []
+    def __init__(self, options: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        self._options = options
+        self._names = names
+        self.reasons: list[str] = []
 
-    def read(self, make: Callable[[], Any], default: Any) -> Any:
+    def reject(self, name: str, reason: str) -> None:
+        self.reasons.append(f"{self._names.get(name, name)} {reason}")
+
+    def read(self, name: str, make: Callable[[], Any], default: Any) -> Any:
         try:
             return make()
         except ValueError as error:
-            self.validation_errors.append(str(error))
+            self.reject(name, str(error))
             return default
 
     def option(self, name: str, parse: Callable[[Any], Any], default: Any) -> Any:
-        value = self._extra.get(name)
+        value = self._options.get(name)
         if value is None or value == "":
             return default
-        return self.read(lambda: parse(value), default)
+        return self.read(name, lambda: parse(value), default)
 
     def number(self, name: str, default: float | None, least: float | None = None) -> Any:
-        return self.option(name, lambda value: _number(name, value, least), default)
-
-    def raise_any(self) -> None:
-        if self.validation_errors:
-            raise UsedeskBadConnection(
-                f"The Usedesk connection is not complete: {'; '.join(self.validation_errors)}."
-            )
+        return self.option(name, lambda value: _number(value, least), default)
 
 
 def _is_host(name: str | None) -> bool:
     return bool(name) and re.fullmatch(HOST, str(name)) is not None
 
 
-def _wrong_address(*understood: str) -> str:
+def _wrong_address(*read_as: str) -> str:
     return (
-        f"the host was understood as {', '.join(understood)}; expected is the base URL of the API, such as "
-        f"{DEFAULT_BASE_URL}, https://api.usedesk.ru or your own host with its path"
+        f"was read as {', '.join(read_as)}; it must be the URL of the API, such as {DEFAULT_BASE_URL}, "
+        "https://api.usedesk.ru or your own host with its path"
     )
 
 
-def _number(name: str, value: Any, least: float | None) -> float:
+def _number(value: Any, least: float | None) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number) or not (number > 0 or number == least):
-        raise ValueError(f"{name} must be a number {'from' if least == 0 else 'greater than'} 0")
+        raise ValueError(f"must be a number {'from' if least == 0 else 'greater than'} 0")
     return number
 
 
@@ -200,13 +204,13 @@ def _verify(value: Any) -> bool | str:
     except ValueError:
         if isinstance(value, str) and Path(value).exists():
             return value
-        raise ValueError("verify must be true, false, or the path of a CA file that exists") from None
+        raise ValueError("must be true, false, or the path of a CA file that exists") from None
 
 
 def _proxy(value: Any) -> str:
     address = str(value).strip()
     if not re.match(r"(https?|socks[45]h?)://[^\s/]+", address):
-        raise ValueError("proxy must be a URL, such as http://proxy.example:3128")
+        raise ValueError("must be a URL, such as http://proxy.example:3128")
     return address
 
 
@@ -218,13 +222,5 @@ def _web_url(value: Any) -> str:
     except ValueError:
         is_address = False
     if not is_address or "@" in parts.netloc or re.search(r"[\s\\?#]", address):
-        raise ValueError(
-            "web_url must be the address where people open tickets, such as https://secure.usedesk.com"
-        )
+        raise ValueError("must be the URL at which agents open tickets, such as https://secure.usedesk.com")
     return address
-
-
-def _conn_id(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\w#!().:/\\-]+", value.strip()):
-        raise ValueError("redis_conn_id must be the id of an Airflow Connection of type redis")
-    return value.strip()

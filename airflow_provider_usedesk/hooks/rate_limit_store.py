@@ -1,4 +1,4 @@
-"""From the Usedesk connection to where the pace of its requests is remembered."""
+"""The store of the rate limit that a Usedesk connection names."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
 
+# How the form of the Usedesk connection calls the setting.
+FIELD = "'Redis connection id' of the Usedesk connection"
+
 _redis_stores: dict[tuple[str, str], RateLimitStore] = {}
 
 
 def rate_limit_store(redis_conn_id: str | None) -> RateLimitStore:
     """
-    Return what all workers share, or without Redis all tasks of this machine.
+    Return the store that all workers share; without Redis, that all tasks of this machine share.
 
-    :param redis_conn_id: Airflow Connection of type redis
-    :raises UsedeskBadConnection: saying what is wrong with it or missing; Redis itself is not asked yet
+    :param redis_conn_id: id of an Airflow connection of type redis; None for the store of the machine
+    :raises UsedeskBadConnection: when the connection is missing or wrong; Redis itself is not asked yet
     """
     from airflow_provider_usedesk.api.rate_limit_stores import machine_store
 
@@ -33,26 +36,25 @@ def _redis_store(redis_conn_id: str) -> RateLimitStore:
         from airflow.providers.redis.hooks.redis import RedisHook
     except ImportError:
         raise UsedeskBadConnection(
-            "redis_conn_id of the Usedesk connection needs the Redis provider. Nothing was sent. "
-            "Install it on the workers and the triggerer: pip install 'airflow-provider-usedesk[redis]'"
+            f"{FIELD} needs the Redis provider. Nothing was sent. Install it on the workers and the "
+            "triggerer: pip install 'airflow-provider-usedesk[redis]'"
         ) from None
     try:
         connection = RedisHook.get_connection(redis_conn_id)
     except AirflowNotFoundException:
         raise UsedeskBadConnection(
-            f"redis_conn_id of the Usedesk connection names {redis_conn_id!r}, but there is no such Airflow "
-            "Connection. Nothing was sent."
+            f"{FIELD} names {redis_conn_id!r}, but Airflow has no such connection. Nothing was sent."
         ) from None
     if connection.conn_type != "redis" or connection.extra_dejson.get("cluster"):
         raise UsedeskBadConnection(
-            f"redis_conn_id of the Usedesk connection names {redis_conn_id!r}, which must be an Airflow "
-            "Connection of type redis, to a single Redis and no cluster. Nothing was sent."
+            f"{FIELD} names {redis_conn_id!r}, which must be an Airflow connection of type redis, to a "
+            "single Redis and no cluster. Nothing was sent."
         )
-    # One for all clients of the process: they share its connections, and what is known of an outage.
+    # One store for all clients of the process: they share its connections and its state during an outage.
     key = redis_conn_id, _fingerprint(connection)
     if key not in _redis_stores:
         hook: Any = RedisHook(redis_conn_id)
-        meaning = f"Each machine keeps the pace of requests alone, without {redis_conn_id}"
+        meaning = f"Each machine keeps to the rate limit alone, without {redis_conn_id}"
         _redis_stores[key] = FallbackStore(RedisStore(hook.get_conn()), machine_store(), meaning)
     return _redis_stores[key]
 

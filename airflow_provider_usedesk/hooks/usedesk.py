@@ -7,9 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.compat.sdk import BaseHook, ObjectStoragePath, mask_secret
-from airflow_provider_usedesk.compat.version import AIRFLOW_VERSION
-from airflow_provider_usedesk.get_provider_info import get_provider_info
+from airflow_provider_usedesk.compat.sdk import BaseHook, ObjectStoragePath
+from airflow_provider_usedesk.hooks.connection import declared_form, redis_conn_id, settings_of
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     )
     from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
     from airflow_provider_usedesk.api.settings import Settings
-    from airflow_provider_usedesk.compat.sdk import Connection
 
 
 class UsedeskHook(BaseHook):
@@ -73,7 +71,7 @@ class UsedeskHook(BaseHook):
         :raises UsedeskBadConnection: naming what is wrong with it
         """
         connection = self.get_connection(self.usedesk_conn_id)
-        return _settings(connection, connection.extra_dejson)
+        return settings_of(connection, connection.extra_dejson)
 
     async def asettings(self) -> Settings:
         """
@@ -87,7 +85,7 @@ class UsedeskHook(BaseHook):
 
         connection, extra = await read_connection(self.usedesk_conn_id)
         # Masking asks Airflow's supervisor, which must not happen in the thread of the loop.
-        return await sync_to_async(_settings)(connection, extra)
+        return await sync_to_async(settings_of)(connection, extra)
 
     def takes_webhooks(self) -> bool:
         """Tell whether the connection has a secret for webhooks, without which none is received."""
@@ -217,22 +215,28 @@ class UsedeskHook(BaseHook):
         return self.client.settings.ticket_url(ticket_id)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Read the groups of agents, which changes nothing, and tell what came of it."""
+        """
+        Read the groups of agents, which changes nothing in Usedesk.
+
+        :return: whether it succeeded, and a sentence that the form shows
+        """
         try:
-            settings = self.settings()
+            connection = self.get_connection(self.usedesk_conn_id)
+            settings = settings_of(connection, connection.extra_dejson)
             with self.client_for(replace(settings, max_wait=0.0)) as client:
                 count = len(client.groups())
         except Exception as exc:
             return False, str(exc)
-        told = f"connected, {count} group{'' if count == 1 else 's'} visible"
-        if settings.redis_conn_id and getattr(settings.rate_limit_store, "is_away", False):
-            return False, f"{told}, but the Redis of {settings.redis_conn_id} cannot be reached"
-        return True, told
+        message = f"connected, {count} group{'' if count == 1 else 's'} visible"
+        redis = redis_conn_id(connection.extra_dejson)
+        if redis and getattr(settings.rate_limit_store, "is_away", False):
+            return False, f"{message}, but the Redis of {redis} cannot be reached"
+        return True, message
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Give Airflow before 3.2 what the provider info declares for the standard fields."""
-        behaviour = _declared()["ui-field-behaviour"]
+        behaviour = declared_form()["ui-field-behaviour"]
         return {key.replace("-", "_"): value for key, value in behaviour.items()}
 
     @classmethod
@@ -252,7 +256,7 @@ class UsedeskHook(BaseHook):
                 return PasswordField(*texts, **about, widget=BS3PasswordFieldWidget())
             return StringField(*texts, **about, widget=BS3TextFieldWidget())
 
-        return {name: widget(declared) for name, declared in _declared()["conn-fields"].items()}
+        return {name: widget(declared) for name, declared in declared_form()["conn-fields"].items()}
 
     def client_for(self, settings: Settings, **options: Any) -> UsedeskClient:
         """
@@ -264,26 +268,3 @@ class UsedeskHook(BaseHook):
         from airflow_provider_usedesk.api.client import UsedeskClient
 
         return UsedeskClient(settings, open_url=ObjectStoragePath, **options)
-
-
-def _settings(connection: Connection, extra: dict[str, Any]) -> Settings:
-    from airflow_provider_usedesk.api.settings import read_settings
-    from airflow_provider_usedesk.hooks.rate_limit_store import rate_limit_store
-
-    for secret in (connection.password, *str(extra.get("webhook_secret") or "").split(",")):
-        if secret and secret.strip():
-            mask_secret(secret.strip())
-    settings = read_settings(
-        token=connection.password,
-        host=connection.host,
-        schema=connection.schema,
-        port=connection.port,
-        extra=extra,
-        user_agent=f"apache-airflow/{AIRFLOW_VERSION}",
-    )
-    return replace(settings, rate_limit_store=rate_limit_store(settings.redis_conn_id))
-
-
-def _declared() -> dict[str, Any]:
-    declared: dict[str, Any] = get_provider_info()["connection-types"][0]
-    return declared

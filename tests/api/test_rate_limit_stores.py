@@ -27,8 +27,8 @@ from airflow_provider_usedesk.api.rate_limit_stores import (
 )
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
-    LONGEST_HOLD,
-    REMEMBERED,
+    KEPT_SECONDS,
+    LONGEST_BACKOFF,
     MemoryStore,
     Permit,
     RateLimitState,
@@ -64,7 +64,7 @@ def hold(store, seconds: float) -> None:
     """Let a request be refused."""
 
     def decide(state, now):
-        return refused(state, now, Permit(now, is_watched=False), 0.4, seconds, 0.5), None
+        return refused(state, now, Permit(now, needs_outcome=False), 0.4, seconds, 0.5), None
 
     store.change(ACCOUNT, decide)
 
@@ -132,7 +132,7 @@ class TestFile:
         hold(store, 60)
         step = FileStore(folder).change(ACCOUNT, lambda state, now: take(state, now, 0.0))
         assert isinstance(step, Wait)
-        assert step.is_hold
+        assert step.is_backoff
 
     def test_folder_and_files_are_ours_alone(self, store, folder):
         hold(store, 60)
@@ -203,7 +203,7 @@ class TestMachine:
         state_of(machine_store())
         assert state_of(IN_MEMORY).refusals == 1
         [warning] = [record for record in caplog.records if record.levelno >= logging.WARNING]
-        assert "kept by each process alone" in warning.getMessage()
+        assert "Each process keeps to the rate limit alone" in warning.getMessage()
         paces.unlink()
 
 
@@ -286,7 +286,7 @@ class TestRedis:
         hold(make_store(), 60)
         step = make_store().change(ACCOUNT, lambda state, now: take(state, now, 0.0))
         assert isinstance(step, Wait)
-        assert step.is_hold
+        assert step.is_backoff
 
     def test_what_was_changed_meanwhile_is_decided_anew(self, make_store):
         one, other = make_store(), make_store()
@@ -306,10 +306,10 @@ class TestRedis:
         store = make_store()
         hold(store, 60)
         [key] = client.keys()
-        assert key == f"usedesk:pace:{ACCOUNT}".encode()
-        assert 60 < client.ttl(key) <= 60 + REMEMBERED
-        hold(store, LONGEST_HOLD)
-        assert LONGEST_HOLD + REMEMBERED - 60 < client.ttl(key) <= LONGEST_HOLD + REMEMBERED
+        assert key == f"usedesk:rate_limit:{ACCOUNT}".encode()
+        assert 60 < client.ttl(key) <= 60 + KEPT_SECONDS
+        hold(store, LONGEST_BACKOFF)
+        assert LONGEST_BACKOFF + KEPT_SECONDS - 60 < client.ttl(key) <= LONGEST_BACKOFF + KEPT_SECONDS
 
     def test_the_clock_of_redis_counts(self, make_store, client):
         seconds, _ = client.time()

@@ -10,11 +10,11 @@ import pytest
 from airflow_provider_usedesk.api.errors import UsedeskRateLimited, UsedeskRejected, UsedeskUnavailable
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
-    LONGEST_HOLD,
-    PROBE_LOOK,
-    PROBE_PATIENCE,
+    KEPT_SECONDS,
+    LONGEST_BACKOFF,
+    PROBE_CHECK,
+    PROBE_TIMEOUT,
     PUBLISHED_INTERVAL,
-    REMEMBERED,
     SLOWEST,
     MemoryStore,
     Permit,
@@ -27,7 +27,7 @@ from airflow_provider_usedesk.api.rate_limiter import (
     read,
     refused,
     take,
-    unanswered,
+    unprobed,
     written,
 )
 
@@ -41,41 +41,45 @@ def taken(state: RateLimitState, now: float, configured_interval: float) -> tupl
     return state, turn
 
 
-def after_refusal(*, told: float | None = 20.0, configured_interval: float = 1.0) -> RateLimitState:
+def after_refusal(*, retry_after: float | None = 20.0, configured_interval: float = 1.0) -> RateLimitState:
     """The state after a first request at ``NOW`` that was refused half a second later."""
     state, turn = taken(NOTHING, NOW, configured_interval)
-    return refused(state, NOW + 0.5, turn, configured_interval, told, jitter=1.0)
+    return refused(state, NOW + 0.5, turn, configured_interval, retry_after, jitter=1.0)
 
 
 class TestSpacing:
     def test_requests_are_an_interval_apart_and_no_burst_makes_up_for_silence(self):
         state, turn = taken(NOTHING, NOW, configured_interval=2.0)
-        assert turn == Permit(NOW, is_watched=False)
-        assert take(state, NOW + 0.5, configured_interval=2.0) == (state, Wait(1.5, is_hold=False))
+        assert turn == Permit(NOW, needs_outcome=False)
+        assert take(state, NOW + 0.5, configured_interval=2.0) == (state, Wait(1.5, is_backoff=False))
         state, _ = taken(state, NOW + 60, configured_interval=2.0)
-        assert take(state, NOW + 60, configured_interval=2.0)[1] == Wait(2.0, is_hold=False)
+        assert take(state, NOW + 60, configured_interval=2.0)[1] == Wait(2.0, is_backoff=False)
 
     def test_who_waits_has_reserved_nothing(self):
         state, turn = taken(NOTHING, NOW, configured_interval=1.0)
         assert take(state, NOW + 0.1, configured_interval=1.0)[0] is state
-        state = refused(state, NOW + 0.2, turn, 1.0, told=30, jitter=0)
-        assert take(state, NOW + 1.0, configured_interval=1.0)[1] == Wait(pytest.approx(29.2), is_hold=True)
+        state = refused(state, NOW + 0.2, turn, 1.0, retry_after=30, jitter=0)
+        assert take(state, NOW + 1.0, configured_interval=1.0)[1] == Wait(
+            pytest.approx(29.2), is_backoff=True
+        )
 
     def test_without_a_pace_nothing_is_written_and_nobody_waits(self):
         for now in (NOW, NOW, NOW + 1):
-            assert take(NOTHING, now, configured_interval=0.0) == (NOTHING, Permit(now, is_watched=False))
+            assert take(NOTHING, now, configured_interval=0.0) == (NOTHING, Permit(now, needs_outcome=False))
             assert take(NOTHING, now, configured_interval=0.0)[0] is NOTHING
 
     def test_each_connection_of_an_account_keeps_at_least_its_own_interval(self):
         state, _ = taken(NOTHING, NOW, configured_interval=1.0)
         state, _ = taken(state, NOW + 1.0, configured_interval=0.4)
-        assert take(state, NOW + 1.1, configured_interval=1.0)[1] == Wait(pytest.approx(0.3), is_hold=False)
+        assert take(state, NOW + 1.1, configured_interval=1.0)[1] == Wait(
+            pytest.approx(0.3), is_backoff=False
+        )
 
 
 class TestRefusals:
     def test_everyone_is_held_as_long_as_was_told(self):
-        state = after_refusal(told=20)
-        assert take(state, NOW + 1, configured_interval=1.0) == (state, Wait(19.5, is_hold=True))
+        state = after_refusal(retry_after=20)
+        assert take(state, NOW + 1, configured_interval=1.0) == (state, Wait(19.5, is_backoff=True))
         assert isinstance(take(state, NOW + 20.5, configured_interval=1.0)[1], Permit)
 
     def test_where_nothing_was_told_the_hold_grows_and_is_spread(self):
@@ -93,27 +97,27 @@ class TestRefusals:
         state, now, holds = NOTHING, NOW, []
         for _ in range(4):
             state, turn = taken(state, now, configured_interval=0.4)
-            state = refused(state, now, turn, 0.4, told=0, jitter=1.0)
+            state = refused(state, now, turn, 0.4, retry_after=0, jitter=1.0)
             holds.append(round(state.next - now, 3))
             now = state.next
         assert holds == [0.5, 2, 4, 8]
 
     def test_after_a_hold_one_tries_and_the_others_look_how_it_goes(self):
-        state = after_refusal(told=20)
+        state = after_refusal(retry_after=20)
         state, turn = taken(state, NOW + 20.5, configured_interval=1.0)
-        assert take(state, NOW + 21, configured_interval=1.0)[1] == Wait(PROBE_LOOK, is_hold=True)
-        assert take(state, NOW + 25, configured_interval=1.0)[1] == Wait(PROBE_LOOK, is_hold=True)
+        assert take(state, NOW + 21, configured_interval=1.0)[1] == Wait(PROBE_CHECK, is_backoff=True)
+        assert take(state, NOW + 25, configured_interval=1.0)[1] == Wait(PROBE_CHECK, is_backoff=True)
         state = accepted(state, NOW + 25.1, turn, configured_interval=1.0)
         assert isinstance(take(state, NOW + 25.1, configured_interval=1.0)[1], Permit)
 
     def test_one_that_tries_and_never_comes_back_is_followed_by_another(self):
-        state, _ = taken(after_refusal(told=20), NOW + 20.5, configured_interval=1.0)
-        assert isinstance(take(state, NOW + 20.4 + PROBE_PATIENCE, configured_interval=1.0)[1], Wait)
-        assert isinstance(take(state, NOW + 20.5 + PROBE_PATIENCE, configured_interval=1.0)[1], Permit)
+        state, _ = taken(after_refusal(retry_after=20), NOW + 20.5, configured_interval=1.0)
+        assert isinstance(take(state, NOW + 20.4 + PROBE_TIMEOUT, configured_interval=1.0)[1], Wait)
+        assert isinstance(take(state, NOW + 20.5 + PROBE_TIMEOUT, configured_interval=1.0)[1], Permit)
 
     def test_one_that_tries_and_gets_no_answer_lets_another_try_at_once(self):
-        state, turn = taken(after_refusal(told=20), NOW + 20.5, configured_interval=1.0)
-        state = unanswered(state, NOW + 23, turn, configured_interval=1.0)
+        state, turn = taken(after_refusal(retry_after=20), NOW + 20.5, configured_interval=1.0)
+        state = unprobed(state, NOW + 23, turn, configured_interval=1.0)
         state, _ = taken(state, NOW + 23, configured_interval=1.0)
         assert isinstance(take(state, NOW + 25, configured_interval=1.0)[1], Wait)
 
@@ -129,23 +133,23 @@ class TestRefusals:
     def test_the_longest_wait_that_was_told_holds(self):
         state, first = taken(NOTHING, NOW, configured_interval=0.1)
         state, second = taken(state, NOW + 0.1, configured_interval=0.1)
-        state = refused(state, NOW + 1, first, 0.1, told=5, jitter=0)
-        assert refused(state, NOW + 1.1, second, 0.1, told=30, jitter=0).next == NOW + 31.1
-        assert refused(state, NOW + 1.1, second, 0.1, told=2, jitter=0) is state
+        state = refused(state, NOW + 1, first, 0.1, retry_after=5, jitter=0)
+        assert refused(state, NOW + 1.1, second, 0.1, retry_after=30, jitter=0).next == NOW + 31.1
+        assert refused(state, NOW + 1.1, second, 0.1, retry_after=2, jitter=0) is state
 
     def test_a_late_word_of_a_longer_wait_counts_although_one_tries(self):
         state, first = taken(NOTHING, NOW, configured_interval=0.1)
         state, second = taken(state, NOW + 0.1, configured_interval=0.1)
         state = refused(state, NOW + 1, first, 0.1, None, jitter=1.0)
         state, probe = taken(state, NOW + 2, configured_interval=0.1)
-        state = refused(state, NOW + 2.1, second, 0.1, told=5, jitter=0)
+        state = refused(state, NOW + 2.1, second, 0.1, retry_after=5, jitter=0)
         state = accepted(state, NOW + 2.5, probe, configured_interval=0.1)
         assert take(state, NOW + 3, configured_interval=0.1)[1].seconds == pytest.approx(4.1)
 
     def test_what_was_accepted_before_the_refusal_ends_no_hold(self):
         state, first = taken(NOTHING, NOW, configured_interval=0.1)
         state, second = taken(state, NOW + 0.1, configured_interval=0.1)
-        state = refused(state, NOW + 1, second, 0.1, told=20, jitter=0)
+        state = refused(state, NOW + 1, second, 0.1, retry_after=20, jitter=0)
         assert accepted(state, NOW + 1.1, first, configured_interval=0.1) is state
 
 
@@ -156,14 +160,14 @@ class TestRate:
         now, intervals = state.next, []
         while state.interval and len(intervals) < 1000:
             state, turn = taken(state, now, configured_interval=0.4)
-            assert turn.is_watched
+            assert turn.needs_outcome
             state = accepted(state, now, turn, configured_interval=0.4)
             now = state.next
             intervals.append(state.interval)
         assert intervals[:-1] == sorted(intervals[:-1], reverse=True)
         assert 300 < len(intervals) < 600
         assert state.interval == 0
-        assert taken(state, now, configured_interval=0.4)[1] == Permit(now, is_watched=False)
+        assert taken(state, now, configured_interval=0.4)[1] == Permit(now, needs_outcome=False)
 
     def test_where_no_pace_is_given_the_published_one_is_the_first(self):
         state = after_refusal(configured_interval=0.0)
@@ -202,12 +206,12 @@ class TestForgetting:
         for tenths in range(100):
             now = NOW + tenths / 10
             state, turn = taken(NOTHING, now, configured_interval=0.0)
-            state = refused(state, now, turn, 0.0, told=1e9, jitter=1.0)
-            assert state.next == now + LONGEST_HOLD
+            state = refused(state, now, turn, 0.0, retry_after=1e9, jitter=1.0)
+            assert state.next == now + LONGEST_BACKOFF
             assert isinstance(take(state, now, configured_interval=0.0)[1], Wait)
 
     def test_a_clock_that_was_set_back_blocks_nobody(self):
-        state = after_refusal(told=3600)
+        state = after_refusal(retry_after=3600)
         assert isinstance(take(state, NOW - 1000, configured_interval=1.0)[1], Permit)
         assert isinstance(take(state, 3.0, configured_interval=1.0)[1], Permit)
 
@@ -216,10 +220,10 @@ class TestForgetting:
         assert isinstance(take(state, NOW, configured_interval=1.0)[1], Permit)
 
     def test_what_was_learnt_is_forgotten_after_an_hour_without_requests(self):
-        state = after_refusal(told=20, configured_interval=0.4)
-        still, _ = taken(state, NOW + 20 + REMEMBERED, configured_interval=0.4)
+        state = after_refusal(retry_after=20, configured_interval=0.4)
+        still, _ = taken(state, NOW + 20 + KEPT_SECONDS, configured_interval=0.4)
         assert still.interval == 0.5
-        gone, _ = taken(state, NOW + 21 + REMEMBERED, configured_interval=0.4)
+        gone, _ = taken(state, NOW + 21 + KEPT_SECONDS, configured_interval=0.4)
         assert (gone.interval, gone.refusals) == (0.0, 0)
 
     @pytest.mark.parametrize(
@@ -276,31 +280,31 @@ class TestPace:
     def wait_budget(self, time):
         return lambda seconds: WaitBudget(seconds, lambda: time.now)
 
-    def refuse(self, pace, wait_budget, told):
-        with pytest.raises(UsedeskRateLimited), pace.turn(wait_budget(0)):
-            raise UsedeskRateLimited("x", status=429, retry_after=told)
+    def refuse(self, pace, wait_budget, retry_after):
+        with pytest.raises(UsedeskRateLimited), pace.permit(wait_budget(0)):
+            raise UsedeskRateLimited("x", status=429, retry_after=retry_after)
 
     def test_keeping_requests_apart_is_not_bounded(self, pace, wait_budget, time):
         bound = wait_budget(0.5)
         for _ in range(3):
-            with pace.turn(bound):
+            with pace.permit(bound):
                 pass
         assert time.slept == [1.0, 1.0]
         assert bound.left == 0.5
 
     def test_a_hold_is_waited_for(self, pace, wait_budget, time):
-        self.refuse(pace, wait_budget, told=20)
-        with pace.turn(wait_budget(30)):
+        self.refuse(pace, wait_budget, retry_after=20)
+        with pace.permit(wait_budget(30)):
             pass
         assert time.slept == [20.0]
 
     def test_a_hold_that_is_longer_than_the_patience_fails_at_once_and_sends_nothing(
         self, pace, wait_budget, time
     ):
-        self.refuse(pace, wait_budget, told=20)
+        self.refuse(pace, wait_budget, retry_after=20)
         with (
             pytest.raises(UsedeskRateLimited, match="Nothing was sent") as raised,
-            pace.turn(wait_budget(19)),
+            pace.permit(wait_budget(19)),
         ):
             pytest.fail("sent")
         assert raised.value.retry_after == 20
@@ -309,10 +313,10 @@ class TestPace:
     def test_one_refusal_holds_another_client_of_the_account_and_no_other_account(
         self, pace, wait_budget, time, store
     ):
-        self.refuse(pace, wait_budget, told=20)
-        with RateLimiter("other", 1.0, store, time.sleep, lambda: 1.0).turn(wait_budget(0)):
+        self.refuse(pace, wait_budget, retry_after=20)
+        with RateLimiter("other", 1.0, store, time.sleep, lambda: 1.0).permit(wait_budget(0)):
             pass
-        with RateLimiter("account", 0.0, store, time.sleep, lambda: 1.0).turn(wait_budget(30)):
+        with RateLimiter("account", 0.0, store, time.sleep, lambda: 1.0).permit(wait_budget(30)):
             pass
         assert time.slept == [20.0]
 
@@ -326,27 +330,27 @@ class TestPace:
         ],
     )
     def test_any_answer_but_a_refusal_ends_the_hold(self, pace, wait_budget, time, outcome, waits):
-        self.refuse(pace, wait_budget, told=20)
+        self.refuse(pace, wait_budget, retry_after=20)
         try:
-            with pace.turn(wait_budget(30)):
+            with pace.permit(wait_budget(30)):
                 if outcome is not None:
                     raise outcome
         except type(outcome or ValueError):
             pass
         time.slept.clear()
-        with pace.turn(wait_budget(60)):
+        with pace.permit(wait_budget(60)):
             pass
         assert time.slept == [pytest.approx(waits, abs=0.01)]
 
     def test_no_answer_ends_no_hold(self, pace, wait_budget, time, store):
-        self.refuse(pace, wait_budget, told=20)
-        with pytest.raises(UsedeskUnavailable), pace.turn(wait_budget(30)):
+        self.refuse(pace, wait_budget, retry_after=20)
+        with pytest.raises(UsedeskUnavailable), pace.permit(wait_budget(30)):
             raise UsedeskUnavailable("no connection")
         state = store.change("account", lambda state, now: (state, state))
         assert (state.refusals, state.is_probing) == (1, False)
 
     def test_a_wait_that_is_broken_off_leaves_the_turn_to_others(self, pace, wait_budget, time, store):
-        with pace.turn(wait_budget(0)):
+        with pace.permit(wait_budget(0)):
             pass
 
         def broken(seconds):
@@ -354,16 +358,16 @@ class TestPace:
 
         with (
             pytest.raises(InterruptedError),
-            RateLimiter("account", 1.0, store, broken, lambda: 1.0).turn(wait_budget(0)),
+            RateLimiter("account", 1.0, store, broken, lambda: 1.0).permit(wait_budget(0)),
         ):
             pytest.fail("sent")
-        with pace.turn(wait_budget(0)):
+        with pace.permit(wait_budget(0)):
             pass
         assert time.slept == [1.0]
 
     def test_logs_nothing_but_the_repeats(self, pace, wait_budget, caplog):
         caplog.set_level(logging.DEBUG)
-        self.refuse(pace, wait_budget, told=20)
+        self.refuse(pace, wait_budget, retry_after=20)
         assert caplog.records == []
 
 

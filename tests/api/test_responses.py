@@ -121,7 +121,7 @@ def test_rejected(body, status):
 def test_after_a_send_what_is_not_clear_is_unknown(body, status):
     found = error(body, status)
     assert type(found) is errors.UsedeskOutcomeUnknown
-    assert "before sending" in str(found)
+    assert "before you send" in str(found)
 
 
 def test_a_ticket_id_in_an_error_is_not_lost():
@@ -146,7 +146,7 @@ def test_after_a_read_what_is_not_clear_is_unavailable():
 def test_a_wrong_address_is_told_apart(status):
     found = error(b"<html></html>", status, Location="https://elsewhere.example/?token=x")
     assert type(found) is errors.UsedeskBadConnection
-    assert "host of the connection" in str(found)
+    assert "API base URL" in str(found)
     assert "elsewhere" not in str(found)
 
 

@@ -162,7 +162,7 @@ class TestWrong:
     def test_there_is_no_such_connection(self, connect, monkeypatch, airflow_db):
         connect(1)
         monkeypatch.delenv("AIRFLOW_CONN_MY_REDIS")
-        with pytest.raises(errors.UsedeskBadConnection, match="'my_redis', but there is no such"):
+        with pytest.raises(errors.UsedeskBadConnection, match="'my_redis', but Airflow has no such"):
             UsedeskHook().create_ticket(subject="s", message="m")
 
     @pytest.mark.parametrize("wrong", [{"conn_type": "http"}, {"extra": {"cluster": True}}])

@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
-from airflow_provider_usedesk.hooks import usedesk as hook_module
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from tests.support.airflow import TOKEN, URL
 
@@ -59,14 +58,14 @@ def test_the_constructor_looks_nothing_up():
 
 def test_a_connection_without_token_says_so(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps({"conn_type": "usedesk"}))
-    with pytest.raises(UsedeskBadConnection, match="password is empty"):
+    with pytest.raises(UsedeskBadConnection, match="API token is empty"):
         UsedeskHook().create_ticket(subject="s", message="m")
 
 
 def test_token_and_webhook_secrets_are_masked(monkeypatch):
     value = as_json(extra={"webhook_secret": "hidden-word, other-word"})
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
-    with mock.patch.object(hook_module, "mask_secret") as mask:
+    with mock.patch("airflow_provider_usedesk.hooks.connection.mask_secret") as mask:
         UsedeskHook().get_conn()
     assert [call.args[0] for call in mask.call_args_list] == [TOKEN, "hidden-word", "other-word"]
 
@@ -104,7 +103,7 @@ class TestConnectionButton:
         ("answer", "reason"),
         [
             ({"json": {"code": 112, "error": f"invalid token {TOKEN}"}}, "API token"),
-            ({"status_code": 404, "text": "<html>"}, "no Usedesk API at this address"),
+            ({"status_code": 404, "text": "<html>"}, "no Usedesk API at this URL"),
             ({"text": "<html>Login"}, "an HTML page"),
             ({"status_code": 429}, "too many requests"),
             ({"exc": requests.ConnectTimeout}, "ConnectTimeout"),
@@ -124,5 +123,5 @@ class TestConnectionButton:
         )
         connected, message = UsedeskHook().test_connection()
         assert not connected
-        assert "password is empty" in message
-        assert "understood as scheme ftp" in message
+        assert "API token is empty" in message
+        assert "was read as scheme ftp" in message
