@@ -62,7 +62,7 @@ class TaskStateStore:
 
 class AssetStateStore:
     """
-    The asset state stores of Airflow 3.3; several assets are written alike.
+    The asset state stores of Airflow 3.3; a value is written to all of several assets.
 
     :param accessors: one accessor for each asset
     """
@@ -144,7 +144,7 @@ class FolderStore:
 
 
 class MemoryStore:
-    """The memory of this process; values are copied as JSON, as in the other stores."""
+    """A dictionary in this process; values are copied as JSON, as in the other stores."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}

@@ -103,7 +103,7 @@ def _match_of_text(comment: Comment, ours: Comment) -> Match:
         return Match.YES
     # Usedesk may add a signature before or after the text, or cut it.
     is_similar = text and (
-        _begin_alike(letters_of(our_text), letters_of(text))
+        _share_beginning(letters_of(our_text), letters_of(text))
         or (len(our_text) >= DISTINCTIVE_LENGTH and our_text in text)
     )
     return Match.PERHAPS if is_similar else Match.NO
@@ -124,5 +124,5 @@ def _plain(text: str) -> str:
     return "".join(_MARKUP.sub("", html.unescape(text)).split())
 
 
-def _begin_alike(one: str, other: str) -> bool:
+def _share_beginning(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)

@@ -57,7 +57,7 @@ class TicketPattern:
             if "client_id" in self.fixed:
                 return None
             count += 1
-        if not _begins_alike(letters, self.subjects):
+        if not _share_beginning(letters, self.subjects):
             if "subject" in self.fixed:
                 return None
             count += 1
@@ -82,7 +82,7 @@ def differences(row: TicketRow, candidates: Iterable[TicketPattern]) -> int | No
     return min((count for count in counts if count is not None), default=None)
 
 
-def _begins_alike(letters: str, subjects: tuple[str, ...]) -> bool:
+def _share_beginning(letters: str, subjects: tuple[str, ...]) -> bool:
     """Return whether a text begins with one of the sorted subjects or one of them with it; any may be cut."""
     at = bisect_left(subjects, letters)
     return letters.startswith(subjects) or any(

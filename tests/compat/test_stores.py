@@ -1,4 +1,4 @@
-"""The storage interface: every implementation behaves alike."""
+"""The storage interface: all implementations behave the same way."""
 
 from __future__ import annotations
 

@@ -109,12 +109,12 @@ def test_full_match_precedes_partial_ones():
 
 
 def test_changed_text_is_ambiguous():
-    other = comment(message="Try 1")
+    other = comment(message="Attempt 1")
     assert find_match([other], OURS, PERIOD) == Absent()
     assert isinstance(find_match([other], OURS, PERIOD, text_may_differ=True), Ambiguous)
     assert find_match([other, comment()], OURS, PERIOD, text_may_differ=True) == Found(CreatedComment(501))
     for change in ({"type": "private"}, {"author": "client"}, {"published_at": None}, {"user_id": 1}):
-        stranger = comment(**{"message": "Try 1", **change})
+        stranger = comment(**{"message": "Attempt 1", **change})
         assert find_match([stranger], OURS, PERIOD, text_may_differ=True) == Absent()
 
 

@@ -92,14 +92,14 @@ def test_other_subjects_and_clients_stay_unread(create, search, clock, usedesk):
 
 def test_changing_subject_only_orders_reads(create, search, clock, usedesk):
     create(30, subject="Another matter ")
-    same = create(subject="Invoice, try 2", key=KEY)
+    same = create(subject="Invoice, attempt 2", key=KEY)
     clock.now += 60
-    assert search(60, subject="Invoice, try 2", fixed=frozenset()) == found(same)
+    assert search(60, subject="Invoice, attempt 2", fixed=frozenset()) == found(same)
     assert usedesk.requests("ticket") == 1
-    changed = {"subject": "Invoice, try 3", "fixed": frozenset()}
+    changed = {"subject": "Invoice, attempt 3", "fixed": frozenset()}
     assert isinstance(search(60, **changed), Ambiguous)
     usedesk.reset()
-    other = create(subject="Invoice, try 1", key=KEY)
+    other = create(subject="Invoice, attempt 1", key=KEY)
     clock.now += 60
     assert search(60, **changed) == found(other)
 

