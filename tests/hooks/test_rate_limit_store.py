@@ -123,8 +123,8 @@ def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_p
         UsedeskHook().create_ticket(subject="s", message="m")
     assert len(usedesk.sent()) == 3
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    [warning] = [record.getMessage() for record in warnings if "pace" in record.getMessage()]
-    assert "Each machine keeps the pace" in warning
+    [warning] = [record.getMessage() for record in warnings if "rate limit" in record.getMessage()]
+    assert "Each machine keeps to the rate limit" in warning
     assert "my_redis" in warning
     assert "pa55word" not in caplog.text
     assert paces.exists()
