@@ -44,11 +44,11 @@ def ticket_responses(usedesk):
     """Set the responses of ``ticket``, one after the other; the last one stays. Return the request count."""
 
     def ticket_responses(*responses: Any) -> Callable[[], int]:
-        answers = [
+        ordered = [
             {"json": one} if isinstance(one, dict) else {"status_code": 502, "text": "<html>"}
             for one in responses
         ]
-        usedesk.post(f"{URL}/ticket", answers)
+        usedesk.post(f"{URL}/ticket", ordered)
         return lambda: sum(one.url == f"{URL}/ticket" for one in usedesk.request_history)
 
     return ticket_responses

@@ -146,7 +146,7 @@ def test_each_change_fires(usedesk_sandbox, make_ticket, clock):
     asyncio.run(scenario())
 
 
-def test_failed_lists_are_repeated(usedesk_sandbox, make_ticket):
+def test_failed_lists_are_repeated(usedesk_sandbox, make_ticket, no_sandbox_retries):
     async def scenario():
         async with Triggerer(Store()) as triggerer:
             for fault in (faults.html(502), faults.answer(403), faults.half_answer()):
