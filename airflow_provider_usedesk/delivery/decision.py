@@ -130,17 +130,19 @@ def checked_message(
         "failed_statuses": normalized_words,
     }
     given = (ticket_id, comment_id, source, delivered, failed)
-    valid, problems = values.all_checked(checks, dict(zip(checks, given, strict=True)))
+    valid, validation_errors = values.all_checked(checks, dict(zip(checks, given, strict=True)))
     if valid.get("source") == "webhook" and webhooks_unavailable:
-        problems.append(f"source: webhook {webhooks_unavailable}")
+        validation_errors.append(f"source: webhook {webhooks_unavailable}")
     good = valid.get("delivered_statuses", frozenset())
     bad = valid.get("failed_statuses", frozenset())
     if good & bad:
-        problems.append(f"failed_statuses: {', '.join(sorted(good & bad))} is also in delivered_statuses")
+        validation_errors.append(
+            f"failed_statuses: {', '.join(sorted(good & bad))} is also in delivered_statuses"
+        )
     if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < 1:
-        problems.append("max_failures: must be a whole number, at least 1")
-    if problems:
-        raise UsedeskInvalidRequest(problems)
+        validation_errors.append("max_failures: must be a whole number, at least 1")
+    if validation_errors:
+        raise UsedeskInvalidRequest(validation_errors)
     return AwaitedMessage(valid["ticket_id"], valid["comment_id"], good, bad)
 
 

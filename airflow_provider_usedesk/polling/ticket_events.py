@@ -47,9 +47,11 @@ def checked_filter(events: Any, poll_interval: Any, filters: Mapping[str, Any]) 
         **{name: _several(_CHECKS.get(name, values.identifier)) for name in FILTERS},
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    valid, problems = values.all_checked(checks, {"events": events, "poll_interval": poll_interval, **given})
-    if problems:
-        raise ValueError("; ".join(problems))
+    valid, validation_errors = values.all_checked(
+        checks, {"events": events, "poll_interval": poll_interval, **given}
+    )
+    if validation_errors:
+        raise ValueError("; ".join(validation_errors))
     return valid["poll_interval"], Filter({name: valid[name] for name in given})
 
 

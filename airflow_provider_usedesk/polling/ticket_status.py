@@ -54,14 +54,14 @@ def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
         "failed_statuses": values.statuses,
     }
     given = (ticket_id, target, FAILED if failed is None else failed)
-    valid, problems = values.all_checked(checks, dict(zip(checks, given, strict=True)))
+    valid, validation_errors = values.all_checked(checks, dict(zip(checks, given, strict=True)))
     targets, failures = valid.get("target_statuses"), valid.get("failed_statuses")
     if targets == ():
-        problems.append("target_statuses: name at least one status")
+        validation_errors.append("target_statuses: name at least one status")
     for status in set(targets or ()) & set(failures or ()):
-        problems.append(f"failed_statuses: {status_name(status)} is also in target_statuses")
-    if problems:
-        raise UsedeskInvalidRequest(problems)
+        validation_errors.append(f"failed_statuses: {status_name(status)} is also in target_statuses")
+    if validation_errors:
+        raise UsedeskInvalidRequest(validation_errors)
     return valid["ticket_id"], Goal(frozenset(targets or ()), frozenset(failures or ()))
 
 
