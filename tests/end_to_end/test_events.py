@@ -1,4 +1,4 @@
-"""What happens in Usedesk, on a whole Airflow whose API server and triggerer die meanwhile."""
+"""Webhooks and watchers on a whole Airflow, whose API server and triggerer die meanwhile."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from airflow_provider_usedesk.webhook.__main__ import standalone_app
 from airflow_provider_usedesk.webhook.rest import AirflowApi
 from dev.local_airflow import LocalAirflow
-from tests.end_to_end.test_send_once import DAGS
-from tests.end_to_end.test_waiting import QUICK_TO_NOTICE, until
+from tests.support.whole_airflow import DAGS, QUICK_TO_NOTICE, until
 from tests.webhook.conftest import SECRET, post, serving
 
 pytestmark = pytest.mark.airflow
 
-DAG, WATCHING, SENDING = "usedesk_reports", "usedesk_watches", "usedesk_delivery"
+DAG, WATCHER, SENDING = "usedesk_reports", "usedesk_watches", "usedesk_delivery"
 PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
 BEFORE, AFTER = range(1000, 5000), range(5000, 5050)
 
@@ -55,7 +54,7 @@ def airflow(sandbox, other_sandbox):
         "AIRFLOW_CONN_USEDESK_OTHER": connection_to(other_sandbox),
     }
     with LocalAirflow(DAGS, env={**env, **QUICK_TO_NOTICE}, parse_every=5) as running:
-        for dag in (DAG, WATCHING, SENDING):
+        for dag in (DAG, WATCHER, SENDING):
             running.wait_for_dag(dag)
             running.unpause(dag)
         yield running
@@ -85,7 +84,7 @@ def extras(airflow):
     return [json.loads(extra) for (extra,) in rows(airflow, "SELECT extra FROM asset_event")]
 
 
-def remembered(airflow):
+def stored_keys(airflow):
     return {key for (key,) in rows(airflow, "SELECT key FROM asset_state_store WHERE key LIKE 'report/%'")}
 
 
@@ -94,7 +93,7 @@ def runs(airflow, dag=DAG):
     return [run["dag_run_id"] for run in found if run["state"] == "success"]
 
 
-def test_a_dag_runs_with_the_report_and_the_log_does_not_have_the_secret(airflow):
+def test_report_starts_a_dag_without_logging_the_secret(airflow):
     assert post(airflow.port, PATH, report(1, "Unknown")) == (200, "ok\n")
     assert post(airflow.port, PATH, report(1, "Unknown")) == (200, "ok\n")
     assert post(airflow.port, f"/usedesk/webhook/other/{SECRET}", report(2)) == (404, "not found\n")
@@ -106,7 +105,7 @@ def test_a_dag_runs_with_the_report_and_the_log_does_not_have_the_secret(airflow
     assert SECRET not in log
 
 
-def test_a_message_is_sent_reported_and_both_dags_go_on(airflow, sandbox, other_sandbox):
+def test_report_resumes_the_sender_and_starts_a_dag(airflow, sandbox, other_sandbox):
     sandbox.redirect_url = f"{airflow.url}{PATH}"
     other_sandbox.redirect_url = f"{airflow.url}/usedesk/webhook/usedesk_other/{SECRET}"
     before = set(runs(airflow))
@@ -125,12 +124,12 @@ def test_a_message_is_sent_reported_and_both_dags_go_on(airflow, sandbox, other_
     [ticket] = sandbox.tickets
     [following] = set(runs(airflow)) - before
     assert [ticket.ticket_id, "DELIVERED"] in airflow.xcom(DAG, following, "note")
-    tell_times(airflow, sandbox, ticket, run, following)
+    print_times(airflow, sandbox, ticket, run, following)
     sandbox.redirect_url = None
 
 
-def tell_times(airflow, sandbox, ticket, run, following):
-    """Print what came when, for whoever wants to know."""
+def print_times(airflow, sandbox, ticket, run, following):
+    """Print when each step happened."""
     [sent] = [one for one in sandbox.webhooks_sent if one.kind == "delivery"]
     uri = "usedesk://usedesk_default/delivery"
     of_asset = f"SELECT id FROM asset WHERE uri = '{uri}'"
@@ -148,7 +147,7 @@ def tell_times(airflow, sandbox, ticket, run, following):
         print(f"{what}: {(moment - ticket.created_at).total_seconds():.2f} s after the ticket was made")
 
 
-def test_the_receiver_that_stands_alone_hands_reports_on(airflow, sandbox, monkeypatch):
+def test_standalone_receiver_forwards_reports(airflow, sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", connection_to(sandbox))
     token = requests.get(f"{airflow.url}/auth/token", timeout=30).json()["access_token"]
     api = AirflowApi(airflow.url, token=token)
@@ -159,40 +158,40 @@ def test_the_receiver_that_stands_alone_hands_reports_on(airflow, sandbox, monke
         assert post(port, PATH, {"ticket": {"id": 4}}) == (200, "ok\n")
         assert post(port, "/usedesk/webhook/usedesk_default/wrong", report(5)) == (404, "not found\n")
     assert [reported(airflow).count(ticket) for ticket in (3, 4, 5)] == [1, 0, 0]
-    assert state_key(3) in remembered(airflow)
+    assert state_key(3) in stored_keys(airflow)
 
 
-def test_every_report_that_was_answered_is_there_after_the_api_server_was_killed(airflow):
-    answered, killed = [], threading.Event()
+def test_acknowledged_reports_survive_the_api_server(airflow):
+    acknowledged, killed = [], threading.Event()
 
     def send():
         for ticket in BEFORE:
             try:
                 if post(airflow.port, PATH, report(ticket))[0] == 200:
-                    answered.append(ticket)
+                    acknowledged.append(ticket)
             except OSError:
                 killed.wait(60)
                 return
 
     sender = threading.Thread(target=send)
     sender.start()
-    until(lambda: len(answered) >= 20, 60)
+    until(lambda: len(acknowledged) >= 20, 60)
     airflow.kill("api-server")
     killed.set()
     sender.join()
-    assert len(answered) < len(BEFORE)
+    assert len(acknowledged) < len(BEFORE)
     airflow.revive("api-server")
     airflow.wait_until_healthy(120)
     for ticket in AFTER:
         assert post(airflow.port, PATH, report(ticket)) == (200, "ok\n")
     tickets = reported(airflow)
-    assert {ticket: tickets.count(ticket) for ticket in (*answered, *AFTER)} == dict.fromkeys(
-        (*answered, *AFTER), 1
+    assert {ticket: tickets.count(ticket) for ticket in (*acknowledged, *AFTER)} == dict.fromkeys(
+        (*acknowledged, *AFTER), 1
     )
-    assert {state_key(ticket) for ticket in (*answered, *AFTER)} <= remembered(airflow)
+    assert {state_key(ticket) for ticket in (*acknowledged, *AFTER)} <= stored_keys(airflow)
 
 
-def test_each_new_ticket_is_one_event_although_the_triggerer_was_killed(airflow, sandbox):
+def test_ticket_events_survive_the_triggerer(airflow, sandbox):
     until(lambda: rows(airflow, "SELECT 1 FROM asset_state_store WHERE key LIKE 'cursor/%'"), 120)
     with UsedeskClient.connect(sandbox.token, sandbox.url) as client:
 
@@ -212,5 +211,5 @@ def test_each_new_ticket_is_one_event_although_the_triggerer_was_killed(airflow,
         until(lambda: set(made) <= set(watched(airflow)), 120)
         until(lambda: sandbox.requests("tickets") >= lists + 6, 60)
     assert sorted(watched(airflow)) == sorted(made)
-    until(lambda: runs(airflow, WATCHING), 60)
-    assert made[0] in airflow.xcom(WATCHING, runs(airflow, WATCHING)[0], "note")
+    until(lambda: runs(airflow, WATCHER), 60)
+    assert made[0] in airflow.xcom(WATCHER, runs(airflow, WATCHER)[0], "note")

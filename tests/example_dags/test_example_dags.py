@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.support.zones import zone_at_noon
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "example_dags").glob("*.py"))
 
@@ -77,7 +78,7 @@ def test_file_arrives(run_dag, usedesk_sandbox):
 
 
 def test_a_batch_reminds_everyone_by_day(run_dag, usedesk_sandbox, monkeypatch, tmp_path):
-    monkeypatch.setenv("USEDESK_TIMEZONE", where_it_is_noon())
+    monkeypatch.setenv("USEDESK_TIMEZONE", zone_at_noon())
     monkeypatch.setenv("USEDESK_CHECKPOINT_PATH", str(tmp_path / "ledger"))
     run = run_dag(EXAMPLES[[path.stem for path in EXAMPLES].index("usedesk_reminders_batch")])
     assert run.state == "success"
@@ -86,11 +87,6 @@ def test_a_batch_reminds_everyone_by_day(run_dag, usedesk_sandbox, monkeypatch, 
     told = {ticket.template_variables for ticket in usedesk_sandbox.tickets}
     assert told == {(f"Client {number}", f"{9 + number % 9}:30", "London") for number in range(20)}
     assert len({ticket.additional_id for ticket in usedesk_sandbox.tickets}) == 20
-
-
-def where_it_is_noon():
-    """Name a time zone; POSIX counts them to the west."""
-    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 def test_taskflow_comments_and_hands_over(run_dag, usedesk_sandbox):

@@ -245,7 +245,7 @@ def batch(task_id: str, kind: type[DyingBatchOperator] = DyingBatchOperator, **k
 
 
 def random_deaths(case: str) -> list[tuple[str, int]]:
-    dice = Random(f"{os.environ.get('USEDESK_SEED')}/{case}")
+    dice = Random(f"{os.environ.get('USEDESK_BATCH_SEED')}/{case}")
     return [(dice.choice([*DEATHS]), dice.randint(1, 12)) for _ in range(2)]
 
 

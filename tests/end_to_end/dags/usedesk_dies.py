@@ -1,4 +1,4 @@
-"""Tasks whose first attempt is killed, each at another point, each with its own Usedesk and connection."""
+"""Tasks whose first attempt dies, each at another point, with a local Usedesk and a connection each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def after_half_the_body() -> None:
     HTTPConnection.send = half
 
 
-def before_the_answer() -> None:
+def before_the_response() -> None:
     from urllib3.connection import HTTPConnection
 
     def wait(self: Any) -> None:
@@ -68,7 +68,7 @@ def after_xcom() -> None:
 
 
 def _around_save(instead: Any) -> None:
-    from airflow_provider_usedesk.idempotency.attempt_store import AttemptStore
+    from airflow_provider_usedesk.idempotency import send_once
 
     save = AttemptStore.save
 
@@ -85,9 +85,9 @@ DEATHS = {
     for function in (
         before_the_request,
         after_half_the_body,
-        before_the_answer,
-        before_it_was_stored,
-        after_it_was_stored,
+        before_the_response,
+        before_the_response_is_saved,
+        after_the_response_is_saved,
         after_xcom,
     )
 }
@@ -95,7 +95,7 @@ DEATHS = {
 
 class Dying(UsedeskOperator):
     """
-    An operator that is killed in its first attempts.
+    Die in the first attempts.
 
     :param deaths: where to die in the first attempt, in the second …; None for not at all
     """
@@ -124,6 +124,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     schedule=None,
     default_args={"retries": 3, "retry_delay": timedelta(seconds=1)},
+    params={"tickets": {}},
 ):
     for case in json.loads(os.environ.get("USEDESK_CASES", "[]")):
         DyingOperator(
@@ -133,12 +134,12 @@ with DAG(
             subject=f"Case {case}",
             message="m",
         )
-    for case, ticket_id in json.loads(os.environ.get("USEDESK_COMMENT_CASES", "{}")).items():
+    for case in json.loads(os.environ.get("USEDESK_COMMENT_CASES", "[]")):
         DyingCommentOperator(
             task_id=f"comment_{case}",
             deaths=[case if case in DEATHS else None],
             usedesk_conn_id=f"usedesk_comment_{case}",
-            ticket_id=ticket_id,
+            ticket_id=f"{{{{ params.tickets['{case}'] }}}}",
             type="public",
             message=f"<p>Case {case}</p>",
         )
@@ -156,6 +157,16 @@ with DAG(
         DyingOperator(
             task_id=f"task_{number}",
             deaths=[dice.choice([*DEATHS, *[None] * len(DEATHS)]) for _ in range(2)],
+            usedesk_conn_id="usedesk_random",
             subject=f"Random {number}",
             message="m",
         )
+
+
+with DAG(
+    "usedesk_dies_once",
+    start_date=datetime(2026, 1, 1),
+    schedule=None,
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=1)},
+):
+    DyingOperator(task_id="die", deaths=["before_the_response"], subject="Killed and retried", message="m")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import airflow_provider_usedesk.compat.sdk as compat
-
 try:
-    from airflow.sdk import Asset, AssetWatcher
-except ImportError:  # Airflow 2 watches nothing
-    Asset = AssetWatcher = None
+    from airflow.sdk import Asset, AssetAny, AssetWatcher
+except ImportError:  # Airflow 2 has no watchers
+    Asset = AssetAny = AssetWatcher = None
 
 from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
+from tests.support.dags import dag, task
 
 POLL_SECONDS = 2
 NAME = "usedesk_watched"
@@ -25,9 +24,9 @@ def watched(name, tag):
 if Asset:
     assets = [watched(NAME, "refund"), watched("usedesk_watched_too", "vip")]
 
-    @compat.dag(schedule=compat.AssetAny(*assets), start_date=datetime(2026, 1, 1))
+    @dag(schedule=AssetAny(*assets), start_date=datetime(2026, 1, 1))
     def usedesk_watches():
-        @compat.task
+        @task
         def note(triggering_asset_events=None) -> list[int]:
             events = [event for events in triggering_asset_events.values() for event in events]
             return [event.extra["payload"]["ticket_id"] for event in events]

@@ -1,0 +1,147 @@
+"""A whole Airflow in the tests: what starts it, and what waits for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_usedesk.compat.version import HAS_STATE_STORES, IS_AIRFLOW_3
+from airflow_provider_usedesk.sandbox import Sandbox
+from dev import EXAMPLE_DAGS
+
+__all__ = ["HAS_STATE_STORES", "IS_AIRFLOW_3"]
+
+DAGS = Path(__file__).parents[1] / "end_to_end" / "dags"
+# A triggerer that died is noticed by its missing heartbeat only.
+QUICK_TO_NOTICE = {
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+}
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """
+    The end of one task.
+
+    :param state: state of the task instance
+    :param attempts: number of its last attempt
+    :param xcoms: values that it pushed, by key, without those of links
+    """
+
+    state: str
+    attempts: int
+    xcoms: dict[str, Any]
+
+
+def all_dags(folder: Path) -> Path:
+    """Copy the example Dags and the Dags of the tests into one folder."""
+    shutil.copytree(EXAMPLE_DAGS, folder / "examples")
+    shutil.copytree(DAGS, folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def connect(airflow: Any, conn_id: str, sandbox: Sandbox, **extra: Any) -> None:
+    """Create a connection to a local Usedesk."""
+    parts = sandbox.connection
+    airflow.create_connection(
+        conn_id,
+        parts["conn_type"],
+        host=parts["host"],
+        password=parts["password"],
+        extra={**parts["extra"], **extra},
+    )
+
+
+def start(airflow: Any, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+    """Trigger a Dag and return the id of the run, without waiting for its end."""
+    airflow.wait_for_dag(dag_id)
+    airflow.unpause(dag_id)
+    run_id: str = airflow.trigger(dag_id, conf).run_id
+    return run_id
+
+
+def outcomes(airflow: Any, dag_id: str, run_id: str) -> dict[str, TaskOutcome]:
+    """Return the end of each task of a run."""
+    found = {}
+    for task in airflow.task_instances(dag_id, run_id):
+        entries = airflow.xcoms(dag_id, run_id, task.task_id)
+        xcoms = {entry.key: entry.value for entry in entries if not entry.key.startswith("_link_")}
+        found[task.task_id] = TaskOutcome(task.state, task.try_number, xcoms)
+    return found
+
+
+def until(condition: Callable[[], Any], seconds: float) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.5)
+
+
+def run_on_airflow_2(
+    dag_id: str, env: Mapping[str, str], home: Path, conf: Mapping[str, Any] | None = None
+) -> dict[str, TaskOutcome]:
+    """Start the scheduler of Airflow 2, run a Dag, and return the end of each task."""
+    settings = {**_outer_environment(), **env, **_settings_of_airflow_2(home)}
+    airflow = [sys.executable, "-m", "airflow"]
+    subprocess.run([*airflow, "db", "migrate"], env=settings, check=True, capture_output=True)
+    with _running([*airflow, "scheduler", "--skip-serve-logs"], settings, home / "scheduler.log"):
+        trigger = [*airflow, "dags", "trigger", dag_id, "--conf", json.dumps(conf or {})]
+        until(lambda: _succeeds(trigger, settings), 300)
+        until(lambda: _rows(home, "SELECT 1 FROM dag_run WHERE state IN ('success', 'failed')"), 1800)
+    xcoms: dict[str, dict[str, Any]] = {}
+    for task, key, value in _rows(home, "SELECT task_id, key, value FROM xcom"):
+        xcoms.setdefault(task, {})[key] = json.loads(value)
+    return {
+        task: TaskOutcome(state, attempts, xcoms.get(task, {}))
+        for task, state, attempts in _rows(home, "SELECT task_id, state, try_number FROM task_instance")
+    }
+
+
+def _outer_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+
+
+def _settings_of_airflow_2(home: Path) -> dict[str, str]:
+    return {
+        "AIRFLOW_HOME": str(home),
+        "TMPDIR": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # Before Airflow 3 a killed task is noticed by its missing heartbeat only.
+        "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "10",
+        "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "3",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(Path.cwd()),
+    }
+
+
+def _succeeds(command: list[str], env: Mapping[str, str]) -> bool:
+    return subprocess.run(command, env=env, capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def _running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[None]:
+    with log.open("w") as out, subprocess.Popen(command, env=env, stdout=out, stderr=out) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def _rows(home: Path, query: str) -> list[Any]:
+    with sqlite3.connect(home / "airflow.db", timeout=10) as database:
+        return database.execute(query).fetchall()
