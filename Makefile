@@ -5,8 +5,9 @@ AIRFLOW_3 := 3.3.2
 AIRFLOW_2 := 2.11.2
 CONSTRAINTS_3 := constraints/airflow-3.3.txt
 CONSTRAINTS_2 := constraints/airflow-2.11.txt
-# Tests that start a whole Airflow wait much; the others run beside them.
+# The tests on a whole Airflow mostly wait, so the others run beside them.
 PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
+QUICK := (not airflow and not slow) or smoke
 PROJECT := -e '.[sandbox]' --group test --group lint
 
 TOO_NEW_FOR_2 := $(shell $(PYTHON) -c 'import sys; print("yes" if sys.version_info >= (3, 13) else "")')
@@ -16,7 +17,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test lint types check test-2.11 bench build constraints clean help
+.PHONY: demo up test test-rest test-full lint types check test-2.11 bench build constraints clean help
 
 demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
 	.venv/bin/python -m dev.demo
@@ -24,7 +25,13 @@ demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
 up: .venv/.ready ## Airflow with the example Dags and the sandbox inbox, until Ctrl-C
 	.venv/bin/python -m dev.up
 
-test: .venv/.ready ## the tests on Airflow 3.3; ARGS="-k hook" goes to pytest
+test: .venv/.ready ## the tests on Airflow 3.3, in minutes; ARGS="-k hook" goes to pytest
+	.venv/bin/python $(PYTEST) -m "$(QUICK)" $(ARGS)
+
+test-rest: .venv/.ready ## what make test leaves out: whole Airflows with kills, long seeds
+	.venv/bin/python $(PYTEST) -m "not ($(QUICK))" $(ARGS)
+
+test-full: .venv/.ready ## all tests on Airflow 3.3
 	.venv/bin/python $(PYTEST) $(ARGS)
 
 lint: .venv/.ready ## style
@@ -34,7 +41,7 @@ lint: .venv/.ready ## style
 types: .venv/.ready ## types, strictly
 	.venv/bin/mypy --strict
 
-check: lint types test test-2.11 ## all of it: lint, types, tests on Airflow 3.3 and 2.11
+check: lint types test-full test-2.11 ## all of it: lint, types, all tests on Airflow 3.3 and 2.11
 
 ifdef TOO_NEW_FOR_2
 test-2.11: ## the tests on Airflow 2.11
@@ -42,7 +49,7 @@ test-2.11: ## the tests on Airflow 2.11
 	@echo "To run them: make test-2.11 PYTHON=python3.12"
 else
 test-2.11: .venv-2.11/.ready ## the tests on Airflow 2.11
-	.venv-2.11/bin/python $(PYTEST) $(ARGS)
+	.venv-2.11/bin/python $(PYTEST) -m "not slow" $(ARGS)
 endif
 
 bench: .venv/.ready ## every benchmark, beside its peers

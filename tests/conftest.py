@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own, in a folder that goes when they end."""
+"""An Airflow home for the tests, deleted at the end."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _folders = count(1)
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with what takes longest."""
+    """Start with the tests that take longest."""
     items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_AIRFLOWS))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Keep the tests of a file together, and all that start a whole Airflow: one at a time is enough."""
+    """Run the tests of a file in one process, and all tests on a whole Airflow in one process."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
@@ -50,11 +50,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 @pytest.fixture(autouse=True)
-def paces(monkeypatch):
-    """The paces of this test alone: no refusal of another one holds it, and no file is left behind."""
+def rate_limits(monkeypatch):
+    """Rate limits of this test alone: a refusal in another test has no effect, and no file stays."""
     from airflow_provider_usedesk.api import rate_limit_stores, rate_limiter
 
-    folder = AIRFLOW_HOME / f"paces-{next(_folders)}"
+    folder = AIRFLOW_HOME / f"rate-limits-{next(_folders)}"
     monkeypatch.setattr(rate_limit_stores, "folder", lambda: folder)
     rate_limit_stores.machine_store.cache_clear()
     rate_limiter.IN_MEMORY.clear()

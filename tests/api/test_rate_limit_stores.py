@@ -87,7 +87,7 @@ print(json.dumps(turns(FileStore(Path(sys.argv[1])), int(sys.argv[2]))))
 class TestFile:
     @pytest.fixture
     def folder(self, tmp_path):
-        return tmp_path / "paces"
+        return tmp_path / "rate_limits"
 
     @pytest.fixture
     def store(self, folder):
@@ -192,19 +192,19 @@ class TestFile:
 
 
 class TestMachine:
-    def test_is_one_for_the_process_and_lies_in_the_folder_of_this_user(self, paces):
+    def test_is_one_for_the_process_and_lies_in_the_folder_of_this_user(self, rate_limits):
         hold(machine_store(), 60)
         assert machine_store() is machine_store()
-        assert [file.name for file in paces.iterdir()] == [ACCOUNT]
+        assert [file.name for file in rate_limits.iterdir()] == [ACCOUNT]
 
-    def test_without_files_the_memory_of_the_process_serves(self, paces, caplog):
-        paces.touch()
+    def test_without_files_the_memory_of_the_process_serves(self, rate_limits, caplog):
+        rate_limits.touch()
         hold(machine_store(), 60)
         state_of(machine_store())
         assert state_of(IN_MEMORY).refusals == 1
         [warning] = [record for record in caplog.records if record.levelno >= logging.WARNING]
         assert "Each process keeps to the rate limit alone" in warning.getMessage()
-        paces.unlink()
+        rate_limits.unlink()
 
 
 class Failing:

@@ -77,9 +77,9 @@ SLOW = {"timeout": NEVER, "requests_per_minute": 60}
 @pytest.fixture(scope="module")
 def airflow(airflow, sandboxes):
     for task, sandbox in sandboxes.items():
-        connect(airflow, f"usedesk_{task}", sandbox, **options_of(task))
+        connect(airflow, f"usedesk_batch_{task}", sandbox, **options_of(task))
     for task in STOPPING:
-        connect(airflow, f"usedesk_{task}_slow", sandboxes[task], **SLOW)
+        connect(airflow, f"usedesk_batch_{task}_slow", sandboxes[task], **SLOW)
     return airflow
 
 
@@ -105,10 +105,16 @@ def matrix(request, sandboxes, batch_folder, tmp_path_factory):
 
 def env_of_airflow_2(sandboxes, folder):
     connections = {
-        f"AIRFLOW_CONN_USEDESK_{task.upper()}": json.dumps({**sandbox.connection, "extra": options_of(task)})
+        f"AIRFLOW_CONN_USEDESK_BATCH_{task.upper()}": json.dumps(
+            {**sandbox.connection, "extra": options_of(task)}
+        )
         for task, sandbox in sandboxes.items()
     }
-    return {**cases.batch_env(folder), **connections, "USEDESK_CHECKPOINT_PATH": str(folder / "checkpoints")}
+    return {
+        **cases.batch_env(folder),
+        **_as_json(connections),
+        "USEDESK_CHECKPOINT_PATH": str(folder / "checkpoints"),
+    }
 
 
 @pytest.mark.parametrize("case", BATCH_CASES)
@@ -133,7 +139,7 @@ def test_failed_mark_stops_and_clearing_resumes(matrix, airflow, sandboxes, batc
     folder = batch_folder
     stopped, meanwhile = (sandboxes[task] for task in STOPPING)
     break_after(meanwhile, 2, [faults.delay(NEVER, "after")])
-    run = airflow.trigger(STOPPED).run_id
+    run = start(airflow, STOPPED)
     until(lambda: min(len(stopped.tickets), len(meanwhile.tickets)) >= 5, 300)
     until(lambda: has_progress(airflow, run, "stopped"), 60)
     progress = airflow.xcom(STOPPED, run, "stopped", "progress")
@@ -177,6 +183,10 @@ def test_quiet_hours_pass_in_the_triggerer(airflow, quiet_run, sandboxes, batch_
     summary = airflow.xcom(QUIET, quiet_run, "quiet")
     check_one_ticket_for_each_row(sandboxes["quiet"], folder, "quiet", summary)
     assert noted(folder, "quiet", "asked") == []
+
+
+def _as_json(values):
+    return {name: json.dumps(value) for name, value in values.items()}
 
 
 def break_after(sandbox, count, those):

@@ -28,8 +28,9 @@ pytestmark = pytest.mark.airflow
     ],
 )
 def test_example_sends_its_tickets(airflow, sandbox, dag_id, tickets):
+    before = _runs(airflow, dag_id)
     airflow.run(dag_id)
-    runs = _finished_runs(airflow, dag_id)
+    runs = _finished_runs(airflow, dag_id, before)
     tasks = {(run, task.task_id, task.state) for run in runs for task in airflow.task_instances(dag_id, run)}
     assert {state for _, _, state in tasks} == {"success"}
     xcoms = [entry for run, task, _ in tasks for entry in airflow.xcoms(dag_id, run, task)]
@@ -43,8 +44,9 @@ def test_example_sends_its_tickets(airflow, sandbox, dag_id, tickets):
 
 def test_batch_example_sends_every_row(airflow, sandbox):
     dag = "usedesk_reminders_batch"
+    before = _runs(airflow, dag)
     airflow.run(dag)
-    runs = _finished_runs(airflow, dag)
+    runs = _finished_runs(airflow, dag, before)
     for run in runs:
         [task] = airflow.task_instances(dag, run)
         summary = airflow.xcom(dag, run, "remind")
@@ -101,9 +103,13 @@ def test_airflow_stores_no_plain_secret(airflow):
         assert SECRET.encode() not in content, path
 
 
-def _finished_runs(airflow, dag_id):
-    """Wait for all runs: one with a schedule has run for it as soon as it was switched on."""
-    runs = [run["dag_run_id"] for run in airflow.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]]
+def _finished_runs(airflow, dag_id, before):
+    """Wait for all new runs: a scheduled Dag has a run as soon as it is unpaused."""
+    runs = _runs(airflow, dag_id) - before
     for run in runs:
         airflow.wait_for_success(dag_id, run)
     return runs
+
+
+def _runs(airflow, dag_id):
+    return {run["dag_run_id"] for run in airflow.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]}

@@ -69,14 +69,14 @@ def connect(monkeypatch):
     return connect
 
 
-def test_all_hooks_of_a_machine_share_a_pace_and_no_token_is_in_it(usedesk, paces):
+def test_all_hooks_of_a_machine_share_a_pace_and_no_token_is_in_it(usedesk, rate_limits):
     usedesk.post(f"{URL}/groups", **REFUSAL)
     for _ in range(2):
         with pytest.raises(errors.UsedeskRateLimited):
             UsedeskHook().groups()
     assert usedesk.call_count == 1
     assert UsedeskHook().settings().rate_limit_store is machine_store()
-    [file] = paces.iterdir()
+    [file] = rate_limits.iterdir()
     assert TOKEN not in f"{file.name}{file.read_text()}"
 
 
@@ -97,7 +97,7 @@ def test_the_client_of_the_triggers_shares_it(usedesk):
     assert usedesk.call_count == 1
 
 
-def test_through_redis_workers_of_other_machines_share_it(usedesk, connect, redis_port, paces):
+def test_through_redis_workers_of_other_machines_share_it(usedesk, connect, redis_port, rate_limits):
     connect(redis_port)
     usedesk.post(f"{URL}/groups", **REFUSAL)
     with pytest.raises(errors.UsedeskRateLimited):
@@ -106,7 +106,7 @@ def test_through_redis_workers_of_other_machines_share_it(usedesk, connect, redi
     with pytest.raises(errors.UsedeskRateLimited):
         UsedeskHook().groups()
     assert usedesk.call_count == 1
-    assert not paces.exists()
+    assert not rate_limits.exists()
 
 
 def test_a_process_asks_one_redis_and_another_one_after_the_connection_has_changed(connect, redis_port):
@@ -117,7 +117,7 @@ def test_a_process_asks_one_redis_and_another_one_after_the_connection_has_chang
     assert UsedeskHook().settings().rate_limit_store is not store
 
 
-def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_port, paces, caplog):
+def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_port, rate_limits, caplog):
     connect(closed_port, password="pa55word")
     for _ in range(3):
         UsedeskHook().create_ticket(subject="s", message="m")
@@ -127,7 +127,7 @@ def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_p
     assert "Each machine keeps to the rate limit" in warning
     assert "my_redis" in warning
     assert "pa55word" not in caplog.text
-    assert paces.exists()
+    assert rate_limits.exists()
 
 
 def test_the_connection_button_names_a_redis_that_cannot_be_reached(

@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_usedesk.compat.version import HAS_STATE_STORES, IS_AIRFLOW_3
+from airflow_provider_usedesk.compat.version import HAS_STATE_STORES as HAS_STATE_STORES
 from airflow_provider_usedesk.sandbox import Sandbox
 from dev import EXAMPLE_DAGS
-
-__all__ = ["HAS_STATE_STORES", "IS_AIRFLOW_3"]
 
 DAGS = Path(__file__).parents[1] / "end_to_end" / "dags"
 # A triggerer that died is noticed by its missing heartbeat only.
@@ -76,7 +74,7 @@ def outcomes(airflow: Any, dag_id: str, run_id: str) -> dict[str, TaskOutcome]:
     found = {}
     for task in airflow.task_instances(dag_id, run_id):
         entries = airflow.xcoms(dag_id, run_id, task.task_id)
-        xcoms = {entry.key: entry.value for entry in entries if not entry.key.startswith("_link_")}
+        xcoms = {entry.key: entry.value for entry in entries if entry.key != "_link_UsedeskTicketLink"}
         found[task.task_id] = TaskOutcome(task.state, task.try_number, xcoms)
     return found
 

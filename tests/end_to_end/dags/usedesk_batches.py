@@ -237,7 +237,7 @@ def batch(task_id: str, kind: type[DyingBatchOperator] = DyingBatchOperator, **k
         "row_key": "id",
         "message": "m",
         "max_in_flight": 4,
-        "usedesk_conn_id": f"usedesk_{task_id}",
+        "usedesk_conn_id": f"usedesk_batch_{task_id}",
         "results_path": str(FOLDER / f"{task_id}.csv"),
         "checkpoint_path": os.environ.get("USEDESK_CHECKPOINT_PATH"),
     }
@@ -275,5 +275,5 @@ with DAG("usedesk_batch_in_quiet_hours", start_date=datetime(2026, 1, 1), schedu
 
 with DAG("usedesk_batches_stopped", start_date=datetime(2026, 1, 1), schedule=None):
     for case in ("stopped", "stopped_meanwhile"):
-        pace = "{{ '_slow' if ti.try_number == 1 else '' }}"
-        batch(case, report_seconds=1, usedesk_conn_id=f"usedesk_{case}{pace}")
+        suffix = "{{ '_slow' if ti.try_number == 1 else '' }}"
+        batch(case, report_seconds=1, usedesk_conn_id=f"usedesk_batch_{case}{suffix}")

@@ -55,7 +55,11 @@ def before_it_was_stored() -> None:
     _around_save(lambda save, *args: die())
 
 
-def after_it_was_stored() -> None:
+def before_the_response_is_saved() -> None:
+    _around_save(lambda save, *args: die())
+
+
+def after_the_response_is_saved() -> None:
     def then_die(save: Any, *args: Any) -> None:
         save(*args)
         die()
@@ -68,7 +72,7 @@ def after_xcom() -> None:
 
 
 def _around_save(instead: Any) -> None:
-    from airflow_provider_usedesk.idempotency import send_once
+    from airflow_provider_usedesk.idempotency.attempt_store import AttemptStore
 
     save = AttemptStore.save
 
