@@ -49,7 +49,7 @@ def run(python: str, code: str, home: Path) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(distributions):
+def test_wheel_holds_only_the_package(distributions):
     names = set(zipfile.ZipFile(distributions[0]).namelist())
     tops = {name.split("/")[0] for name in names}
     assert tops == {"airflow_provider_usedesk", "airflow_provider_usedesk-0.1.0.dist-info"}
@@ -59,7 +59,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions):
         assert f"airflow_provider_usedesk-0.1.0.dist-info/licenses/{licence}" in names
 
 
-def test_the_metadata(distributions):
+def test_metadata_names_no_upper_bound(distributions):
     with zipfile.ZipFile(distributions[0]) as wheel:
         metadata = wheel.read("airflow_provider_usedesk-0.1.0.dist-info/METADATA").decode()
         entry_points = wheel.read("airflow_provider_usedesk-0.1.0.dist-info/entry_points.txt").decode()
@@ -73,7 +73,7 @@ def test_the_metadata(distributions):
     assert "airflow_provider_usedesk.sandbox.pytest_plugin" in entry_points
 
 
-def test_the_sdist_holds_what_is_needed_to_check_it(distributions):
+def test_sdist_holds_tests_and_examples(distributions):
     with tarfile.open(distributions[1]) as sdist:
         names = {name.split("/", 1)[-1] for name in sdist.getnames()}
     assert {"README.md", "CHANGELOG.md", "LICENSE", "NOTICE", "pyproject.toml"} <= names
@@ -81,7 +81,7 @@ def test_the_sdist_holds_what_is_needed_to_check_it(distributions):
     assert any(name.startswith("example_dags/") for name in names)
 
 
-def test_the_wheel_in_a_clean_airflow(distributions, environment, tmp_path):
+def test_wheel_registers_in_clean_airflow(distributions, environment, tmp_path):
     python = environment(str(distributions[0]), f"apache-airflow=={airflow_version}")
     code = (
         "from airflow.providers_manager import ProvidersManager\n"
@@ -92,7 +92,7 @@ def test_the_wheel_in_a_clean_airflow(distributions, environment, tmp_path):
     assert run(python, code, tmp_path) == "0.1.0 Usedesk"
 
 
-def test_the_client_without_airflow(distributions, environment, tmp_path, usedesk_sandbox):
+def test_client_works_without_airflow(distributions, environment, tmp_path, usedesk_sandbox):
     python = environment("requests", "requests-toolbelt", "tenacity")
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--python", python]
     subprocess.run([*uv, distributions[0]], check=True)
