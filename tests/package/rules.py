@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 PACKAGE = "airflow_provider_usedesk"
-MODULE = re.compile(rf"(airflow|{PACKAGE})(\.\w+)+")
-VERSIONS = re.compile(r"AIRFLOW|AIRFLOW_V_\w+|AIRFLOW_VERSION|version_info|__version__")
+RELATIVE = "relative import of "
+MODULE = re.compile(rf"(airflow|{PACKAGE})([.:]\w+)+")
+VERSIONS = re.compile(r"\b(AIRFLOW|AIRFLOW_V_\w+|version_info|Version)\b|airflow\.__version__|metadata")
 
 
 def imported_modules(source: str, *, in_strings: bool = True) -> set[str]:
@@ -21,10 +22,14 @@ def imported_modules(source: str, *, in_strings: bool = True) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            found.add(f"{RELATIVE}{node.module or ''}")
         elif isinstance(node, ast.ImportFrom):
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif in_strings and isinstance(node, ast.Constant) and MODULE.fullmatch(str(node.value)):
             found.add(str(node.value))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            found.update(str(part.value) for part in node.args if isinstance(part, ast.Constant))
     return found
 
 
@@ -37,31 +42,57 @@ def imported_rooms(source: str, rooms: Iterable[str], *, in_strings: bool = True
 
 
 def airflow_imports(source: str) -> set[str]:
-    """Return what a module imports of Airflow itself; other providers have public interfaces."""
+    """Return what a module imports of Airflow; of other providers only Redis has a use here."""
     return {
         name
         for name in imported_modules(source)
-        if name.split(".")[0] == "airflow" and not name.startswith("airflow.providers.")
+        if re.split(r"[.:]", name)[0] == "airflow" and not name.startswith("airflow.providers.redis.")
     }
 
 
-def private_attributes(source: str) -> set[str]:
-    """Return the private attributes that a module uses, but for those that it defines itself."""
+def relative_imports(source: str) -> set[str]:
+    """Return the relative imports of a module, which name no room."""
+    return {name for name in imported_modules(source) if name.startswith(RELATIVE)}
+
+
+def own_names(source: str) -> set[str]:
+    """Return the names that a module defines, and the attributes that it sets on ``self``."""
+    return _own_names(ast.parse(source))
+
+
+def private_attributes(source: str, inherited: Collection[str] = ()) -> set[str]:
+    """
+    Return the private names that a module uses, but for those that it defines itself.
+
+    :param inherited: names that it may use on ``self``, because classes of the package define them
+    """
     tree = ast.parse(source)
     own = _own_names(tree)
+    attributes = [
+        (node, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and not (_is_own(node) and node.attr in inherited)
+    ]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_getattr(node)]
+    named = [(node, str(node.args[1].value)) for node in calls if isinstance(node.args[1], ast.Constant)]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = [(node, part) for node in imports for part in _imported_parts(node)]
     return {
         f"line {node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and _is_private(node.attr) and node.attr not in own
+        for node, name in [*attributes, *named, *names]
+        if _is_private(name) and name not in own
     }
 
 
 def version_switches(source: str) -> set[str]:
-    """Return the comparisons and conditions of a module that name a version."""
+    """Return the comparisons, conditions and calls of a module that name a version."""
+    nodes = list(ast.walk(ast.parse(source)))
+    tests = [node.test for node in nodes if isinstance(node, (ast.If, ast.IfExp, ast.While))]
+    others = [node for node in nodes if isinstance(node, (ast.Compare, ast.Call))]
     return {
         f"line {node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Compare) and VERSIONS.search(ast.unparse(node))
+        for node in [*tests, *others]
+        if VERSIONS.search(ast.unparse(node))
     }
 
 
@@ -101,9 +132,19 @@ def _own_names(tree: ast.AST) -> set[str]:
             names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, ast.Attribute) and _is_own(node):
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node):
             names.add(node.attr)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
     return names
+
+
+def _is_getattr(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr") and len(node.args) > 1
+
+
+def _imported_parts(node: ast.ImportFrom) -> list[str]:
+    return [*(node.module or "").split("."), *(alias.name for alias in node.names)]
 
 
 def _is_own(node: ast.Attribute) -> bool:

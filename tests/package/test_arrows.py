@@ -30,6 +30,7 @@ def room_of(path: Path) -> str:
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {room_of(path) for path in FILES}
+OWN_NAMES = set().union(*(rules.own_names(path.read_text()) for path in FILES))
 OUTSIDE_COMPAT = [path for path in FILES if room_of(path) != "compat"]
 
 
@@ -87,7 +88,11 @@ class TestCompat:
 
     @pytest.mark.parametrize("path", OUTSIDE_COMPAT, ids=named)
     def test_no_private_attribute_is_used(self, path):
-        assert rules.private_attributes(path.read_text()) == set()
+        assert rules.private_attributes(path.read_text(), OWN_NAMES) == set()
+
+    @pytest.mark.parametrize("path", FILES, ids=named)
+    def test_no_import_is_relative(self, path):
+        assert rules.relative_imports(path.read_text()) == set()
 
     @pytest.mark.parametrize("path", OUTSIDE_COMPAT, ids=named)
     def test_no_version_is_compared(self, path):
@@ -130,24 +135,50 @@ class TestRules:
             "from airflow.sdk import DAG",
             "if TYPE_CHECKING:\n    from airflow.sdk.execution_time.context import X",
             "import_module('airflow.models.dag')",
+            "import_module('airflow')",
+            "load('airflow.models:DagBag')",
+            "from airflow.providers.common.compat.sdk import BaseHook",
         ],
     )
     def test_airflow_import_is_found(self, source):
         assert rules.airflow_imports(source)
 
-    def test_other_providers_are_no_airflow_import(self):
+    def test_redis_provider_is_no_airflow_import(self):
         assert not rules.airflow_imports("from airflow.providers.redis.hooks.redis import RedisHook")
 
     def test_foreign_private_attribute_is_found(self):
         source = "class A:\n    def __init__(self, b):\n        self._own = b._foreign\n"
         assert rules.private_attributes(source) == {"line 3: b._foreign"}
 
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "getattr(x, '_y')",
+            "from lib._private import z",
+            "from lib import _z",
+            "def f(other): self._a; other._a",
+        ],
+    )
+    def test_hidden_private_access_is_found(self, source):
+        assert rules.private_attributes(source)
+
+    def test_relative_import_is_found(self):
+        assert rules.relative_imports("from ..hooks import usedesk")
+
     def test_own_private_attribute_is_allowed(self):
-        source = "class A:\n    def __eq__(self, other):\n        return self._x == other._x\n"
+        source = "class A:\n    _x: int\n    def __eq__(self, other):\n        return self._x == other._x\n"
         assert rules.private_attributes(source) == set()
 
     @pytest.mark.parametrize(
-        "source", ["if AIRFLOW >= (3, 3): pass", "sys.version_info < (3, 12)", "airflow.__version__ == '3'"]
+        "source",
+        [
+            "if AIRFLOW >= (3, 3): pass",
+            "if AIRFLOW_V_3_0_PLUS: pass",
+            "sys.version_info < (3, 12)",
+            "airflow.__version__ == '3'",
+            "is_at_least(airflow.__version__, '3')",
+            "Version(metadata.version('apache-airflow'))",
+        ],
     )
     def test_version_switch_is_found(self, source):
         assert rules.version_switches(source)

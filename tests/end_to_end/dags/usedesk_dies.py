@@ -51,10 +51,6 @@ def before_the_response() -> None:
     HTTPConnection.getresponse = wait
 
 
-def before_it_was_stored() -> None:
-    _around_save(lambda save, *args: die())
-
-
 def before_the_response_is_saved() -> None:
     _around_save(lambda save, *args: die())
 
