@@ -23,7 +23,7 @@ Check = Callable[[str, dict[str, Any]], tuple[Mapping[str, Any], Sequence[str]]]
 
 
 class TooManyBadRows(UsedeskInvalidRequest):
-    """Report that nothing was sent, for too many rows have validation_errors."""
+    """Report that nothing was sent, for too many rows are not valid."""
 
 
 class RowLoader:
@@ -72,7 +72,7 @@ class RowLoader:
 
     def check_bad_rows(self, most: float) -> None:
         """
-        See that the rows have no more validation_errors than they may have.
+        See that the rows have no more validation errors than allowed.
 
         :param most: how many rows may have some, as a number or a share
         :raises TooManyBadRows: when more have
@@ -80,7 +80,7 @@ class RowLoader:
         bad, reasons = self._tally.counts[Outcome.BAD], self._tally.reasons
         if self.is_read and bad > as_number(most, self.read):
             more = [f"and {bad - len(reasons)} more rows"] if bad > len(reasons) else []
-            raise TooManyBadRows([f"{bad} of {self.read} rows have validation_errors", *reasons, *more])
+            raise TooManyBadRows([f"{bad} of {self.read} rows are not valid", *reasons, *more])
 
     def _add(self, row: Row, row_store: RowStore) -> None:
         self._fingerprint.update(_as_bytes(row.columns))

@@ -56,7 +56,7 @@ class Usedesk:
         self.ids = itertools.count(1001)
         self.tickets = {}
         self.sends = Counter()
-        self.validation_errors = {}
+        self.faults = {}
         self.asked = []
         self.lock = threading.Lock()
 
@@ -107,9 +107,9 @@ class Batch:
         self.reports = []
 
     def check(self, key, params):
-        validation_errors = [f"{name}: is required" for name in ("client_phone",) if not params.get(name)]
-        if validation_errors:
-            raise errors.UsedeskInvalidRequest(validation_errors)
+        faults = [f"{name}: is required" for name in ("client_phone",) if not params.get(name)]
+        if faults:
+            raise errors.UsedeskInvalidRequest(faults)
         return {**params, "additional_id": key}, []
 
     def run(self, rows, rules=None, send=None, row_key="name", lease=None):
@@ -213,7 +213,7 @@ def test_many_kills_in_a_row(batch):
 
 
 def test_a_row_without_an_answer_is_asked_about_and_not_sent_again(batch):
-    batch.usedesk.validation_errors["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
+    batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
     summary = batch.run(people(5))
     assert (summary.sent, summary.unknown) == (5, 0)
     assert batch.usedesk.asked == [["n3"]]
@@ -221,14 +221,14 @@ def test_a_row_without_an_answer_is_asked_about_and_not_sent_again(batch):
 
 
 def test_a_row_whose_request_was_lost_is_sent_again(batch):
-    batch.usedesk.validation_errors["n3"] = ["lost"]
+    batch.usedesk.faults["n3"] = ["lost"]
     summary = batch.run(people(5))
     assert (summary.sent, summary.unknown) == (5, 0)
     assert batch.usedesk.sends["n3"] == 2
 
 
 def test_what_nobody_can_tell_stays_unknown_and_is_asked_again_by_the_next_try(batch):
-    batch.usedesk.validation_errors["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
+    batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
     look_up, batch.usedesk.look_up = (
         batch.usedesk.look_up,
         lambda doubts, _: [(doubt.row.number, Ambiguous("Usedesk does not answer")) for doubt in doubts],
@@ -245,7 +245,7 @@ def test_what_nobody_can_tell_stays_unknown_and_is_asked_again_by_the_next_try(b
 
 @pytest.mark.parametrize(("on_unknown", "unknown", "sends"), [("fail", 1, 1), ("send", 0, 2)])
 def test_on_unknown_outcome(batch, on_unknown, unknown, sends):
-    batch.usedesk.validation_errors["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
+    batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
     summary = batch.run(people(5), BatchOptions(on_unknown=on_unknown))
     assert (summary.unknown, batch.usedesk.sends["n3"]) == (unknown, sends)
     assert batch.usedesk.asked == []
@@ -253,7 +253,7 @@ def test_on_unknown_outcome(batch, on_unknown, unknown, sends):
 
 def test_a_service_that_answers_nothing_ends_the_run_soon(batch):
     for row in people(2000):
-        batch.usedesk.validation_errors[row["name"]] = ["lost", "lost"]
+        batch.usedesk.faults[row["name"]] = ["lost", "lost"]
     summary = batch.run(people(2000))
     assert summary.left + summary.unknown == 2000
     assert batch.usedesk.sends.total() <= MAX_OPEN
@@ -262,9 +262,9 @@ def test_a_service_that_answers_nothing_ends_the_run_soon(batch):
 def test_answers_that_are_lost_now_and_then_do_not_end_a_run(batch):
     for number, row in enumerate(people(3000)):
         if number % 5 == 0:
-            batch.usedesk.validation_errors[row["name"]] = [errors.UsedeskOutcomeUnknown("No answer.")]
+            batch.usedesk.faults[row["name"]] = [errors.UsedeskOutcomeUnknown("No answer.")]
         if number % 5 == 1:
-            batch.usedesk.validation_errors[row["name"]] = ["lost"]
+            batch.usedesk.faults[row["name"]] = ["lost"]
     summary = batch.run(people(3000))
     assert (summary.sent, summary.unknown, summary.left) == (3000, 0, 0)
     assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 3000
@@ -272,14 +272,14 @@ def test_answers_that_are_lost_now_and_then_do_not_end_a_run(batch):
 
 
 def test_a_row_that_never_gets_through_does_not_keep_a_run(batch):
-    batch.usedesk.validation_errors["n3"] = ["lost"] * 9
+    batch.usedesk.faults["n3"] = ["lost"] * 9
     summary = batch.run(people(5))
     assert (summary.sent, summary.unknown) == (4, 1)
     assert batch.usedesk.sends["n3"] == 2
 
 
 def test_a_rejected_row_does_not_stop_the_others(batch):
-    batch.usedesk.validation_errors["n2"] = [errors.UsedeskRejected("Code 119: no such client.")]
+    batch.usedesk.faults["n2"] = [errors.UsedeskRejected("Code 119: no such client.")]
     summary = batch.run(people(5))
     assert (summary.sent, summary.rejected) == (4, 1)
     [row] = [row for row in batch.results if row[2] == "rejected"]
@@ -293,7 +293,7 @@ def test_a_rejected_row_does_not_stop_the_others(batch):
 )
 def test_what_would_meet_every_row_ends_the_run(batch, error):
     for row in people(500):
-        batch.usedesk.validation_errors[row["name"]] = [error]
+        batch.usedesk.faults[row["name"]] = [error]
     summary = batch.run(people(500))
     assert batch.last.halted_by is error
     assert (summary.sent, summary.left) == (0, 500)
@@ -317,7 +317,7 @@ def test_nothing_is_sent_when_too_many_rows_are_bad(batch):
         batch.run(rows)
     assert batch.usedesk.sends.total() == 0
     assert caught.value.validation_errors == (
-        "2 of 5 rows have validation_errors",
+        "2 of 5 rows are not valid",
         "row 4: client_phone: is required",
         "row 5: row_key: the row has nothing in 'name'",
     )
@@ -352,7 +352,7 @@ def test_a_killed_try_that_checks_row_by_row_is_resumed_as_well(batch):
 @pytest.mark.parametrize("most", [20, 0.02])
 def test_too_many_failures_end_the_run(batch, most):
     for row in people(1000):
-        batch.usedesk.validation_errors[row["name"]] = [errors.UsedeskRejected("No.")]
+        batch.usedesk.faults[row["name"]] = [errors.UsedeskRejected("No.")]
     summary = batch.run(people(1000), BatchOptions(max_failures=most, max_in_flight=2))
     assert 20 < summary.rejected < 40
     assert summary.left == 1000 - summary.rejected
@@ -365,14 +365,14 @@ def test_too_many_failures_end_the_run(batch, most):
 def test_when_a_batch_has_failed(batch, fail_on, some, every):
     rules = BatchOptions(fail_on=fail_on)
     for row in people(2):
-        batch.usedesk.validation_errors[row["name"]] = [errors.UsedeskRejected("No.")]
+        batch.usedesk.faults[row["name"]] = [errors.UsedeskRejected("No.")]
     assert has_failed(batch.run(people(2)), rules) is every
-    batch.usedesk.validation_errors["n1"] = [errors.UsedeskRejected("No.")]
+    batch.usedesk.faults["n1"] = [errors.UsedeskRejected("No.")]
     assert has_failed(batch.run(people(2)), rules) is some
 
 
 def test_a_message_that_was_not_delivered_is_a_failure_and_is_not_sent_again(batch):
-    batch.usedesk.validation_errors["n2"] = ["not delivered"]
+    batch.usedesk.faults["n2"] = ["not delivered"]
     summary = batch.run(people(3))
     assert (summary.sent, summary.not_delivered) == (2, 1)
     assert has_failed(summary, BatchOptions())
@@ -556,7 +556,7 @@ def open_now(batch):
 
 
 def test_a_doubt_is_asked_about_for_all_the_time_in_which_it_may_have_been_sent(batch):
-    batch.usedesk.validation_errors["n1"] = [errors.UsedeskOutcomeUnknown("No answer.")]
+    batch.usedesk.faults["n1"] = [errors.UsedeskOutcomeUnknown("No answer.")]
     doubts, look_up = [], batch.usedesk.look_up
 
     def send(row):
@@ -629,7 +629,7 @@ def test_the_moment_until_which_rows_may_be_sent_is_written_anew_while_they_wait
 
 def test_a_run_that_ends_early_is_not_a_success(batch):
     for row in people(2000):
-        batch.usedesk.validation_errors[row["name"]] = ["lost"] * 3
+        batch.usedesk.faults[row["name"]] = ["lost"] * 3
     rules = BatchOptions(fail_on="none")
     summary = batch.run(people(2000), rules)
     assert summary.left
@@ -699,7 +699,7 @@ def test_results_are_shown_at_each_report(batch):
 
 def test_no_log_line_holds_a_key_or_a_column(batch, caplog):
     caplog.set_level("INFO")
-    batch.usedesk.validation_errors["n2"] = [errors.UsedeskRejected("No.")]
+    batch.usedesk.faults["n2"] = [errors.UsedeskRejected("No.")]
     batch.run([*people(5), {"name": "secret-name"}], BatchOptions(max_bad_rows=9))
     assert "secret-name" not in caplog.text
     assert "n2" not in caplog.text
