@@ -126,7 +126,7 @@ def test_faults_of_rows_are_named_before_anything_is_sent(run_batch, usedesk_san
     run = run_batch(FAULTY)
     assert run.state == "failed"
     assert usedesk_sandbox.requests() == 0
-    assert "2 of 2 rows have faults" in run.printed
+    assert "2 of 2 rows are not valid" in run.printed
     assert "row 1: priority: must be one of low, medium, urgent, extreme; subject: is required" in run.printed
     assert "row 2: row_key: the row has nothing in 'id'" in run.printed
 
