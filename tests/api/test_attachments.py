@@ -1,4 +1,4 @@
-"""Files: found beforehand, read while they are sent."""
+"""Attachments: checked before the request, read while it is sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def report(tmp_path):
     return path
 
 
-def test_every_shape_of_files(report):
+def test_files_accepts_every_shape(report):
     in_memory = ("note.txt", b"hello")
     for files in (str(report), report, [report], [str(report)], f"['{report}']"):
         [file] = attached(files)
@@ -36,7 +36,7 @@ def test_every_shape_of_files(report):
     assert attached([]) == attached(None) == ()
 
 
-def test_every_missing_file_is_named(tmp_path, report):
+def test_error_names_every_missing_file(tmp_path, report):
     with pytest.raises(UsedeskInvalidRequest) as raised:
         attached([tmp_path / "no.csv", report, tmp_path, ("", b"x"), 5, "s3://bucket/key", ("a\udcff", b"x")])
     assert [error.split(":")[0] for error in raised.value.validation_errors] == [
@@ -49,7 +49,7 @@ def test_every_missing_file_is_named(tmp_path, report):
     ]
 
 
-def test_urls_are_opened_as_they_are_told_to(report):
+def test_url_opens_through_callback(report):
     opened = []
 
     def open_url(url: str) -> Path:
@@ -60,7 +60,7 @@ def test_urls_are_opened_as_they_are_told_to(report):
     assert opened == ["s3://conn@bucket/key.csv"]
 
 
-def test_a_storage_that_fails_is_a_fault():
+def test_storage_failure_is_validation_error():
     def open_url(url: str) -> Path:
         raise RuntimeError("secret of the storage")
 
@@ -69,25 +69,25 @@ def test_a_storage_that_fails_is_a_fault():
     assert "secret" not in str(raised.value)
 
 
-def test_a_name_cannot_end_the_header_it_stands_in():
+def test_file_name_cannot_inject_header():
     [file] = attached(("a\r\nX-Evil: 1.txt", b"x"))
     assert file.name == "a X-Evil: 1.txt"
 
 
-def test_a_file_is_read_in_pieces_and_closed(report):
+def test_upload_reads_in_chunks(report):
     upload = Upload(attachment(report))
-    pieces = [upload.read(3) for _ in range(4)]
-    assert pieces == [b"a,b", b"\n1,", b"2\n", b""]
+    chunks = [upload.read(3) for _ in range(4)]
+    assert chunks == [b"a,b", b"\n1,", b"2\n", b""]
     assert upload.len == 0
 
 
-def test_a_file_that_grows_is_sent_as_it_was_measured(report):
+def test_grown_file_keeps_measured_size(report):
     upload = Upload(attachment(report))
     report.write_bytes(b"a,b\n1,2\nmore")
     assert upload.read() == b"a,b\n1,2\n"
 
 
-def test_a_file_that_shrinks_breaks_the_request(report):
+def test_shrunken_file_breaks_request(report):
     upload = Upload(attachment(report))
     report.write_bytes(b"a")
     assert upload.read(100) == b"a"
@@ -95,7 +95,7 @@ def test_a_file_that_shrinks_breaks_the_request(report):
         upload.read(100)
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path):
+def test_memory_is_independent_of_file_size(tmp_path):
     small, large = tmp_path / "small.bin", tmp_path / "large.bin"
     small.write_bytes(b"x")
     with large.open("wb") as file:

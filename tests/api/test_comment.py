@@ -1,4 +1,4 @@
-"""What may be sent as a comment, and every validation error of it named before anything is sent."""
+"""Comment requests: encoding, and the validation errors that are raised before sending."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def validation_error(**params: Any) -> str:
     return reason
 
 
-def test_every_parameter_of_the_page_is_known():
+def test_documented_parameters_are_known():
     listed = "ticket_id message cc bcc user_id type files from_ template_id template_name template_variables"
     assert CREATE_COMMENT.arguments == {*listed.split(), "template_lang"}
 
 
-def test_a_comment():
+def test_public_comment_as_json():
     body = json.loads(comment_request({**COMMENT, "from": "client", "user_id": "2156"}).as_json("token"))
     assert body == {
         "api_token": "token",
@@ -49,12 +49,12 @@ def test_a_comment():
 
 
 @pytest.mark.parametrize("given", [77, "77", " 77 "])
-def test_ticket_id_as_number_or_digits(given):
+def test_ticket_id_accepts_number_or_digits(given):
     assert sent(ticket_id=given) == {"ticket_id": 77}
 
 
 @pytest.mark.parametrize("given", ["private", " Private "])
-def test_a_private_comment(given):
+def test_type_ignores_case_and_spaces(given):
     assert sent(type=given) == {"type": "private"}
 
 
@@ -70,18 +70,18 @@ class TestAddresses:
             '["a@example.org", "b@example.org"]',
         ],
     )
-    def test_as_list_or_text(self, name, given):
+    def test_addresses_as_list_or_text(self, name, given):
         assert sent(**{name: given}) == {name: ["a@example.org", "b@example.org"]}
 
-    def test_one(self, name):
+    def test_single_address_becomes_list(self, name):
         assert sent(**{name: "a@example.org"}) == {name: ["a@example.org"]}
 
-    @pytest.mark.parametrize("blank", ["", "  ", None, [], ()])
-    def test_none(self, name, blank):
-        assert sent(**{name: blank}) == {}
+    @pytest.mark.parametrize("empty", ["", "  ", None, [], ()])
+    def test_empty_addresses_are_omitted(self, name, empty):
+        assert sent(**{name: empty}) == {}
 
     @pytest.mark.parametrize(
-        ("given", "place"),
+        ("given", "position"),
         [
             ("anna", 1),
             (["a@example.org", "anna"], 2),
@@ -94,19 +94,19 @@ class TestAddresses:
             ([["a@example.org"]], 1),
         ],
     )
-    def test_a_fault_tells_the_place_and_not_the_address(self, name, given, place):
+    def test_error_gives_position_not_address(self, name, given, position):
         reason = validation_error(**{name: given})
-        assert reason.startswith(f"address {place} ")
+        assert reason.startswith(f"address {position} ")
         assert "anna" not in reason
         assert "example.org" not in reason
 
     @pytest.mark.parametrize("given", [True, b"a@example.org", {"a@example.org": 1}])
-    def test_another_type(self, name, given):
+    def test_other_types_are_rejected(self, name, given):
         assert validation_error(**{name: given})
 
 
-class TestFaults:
-    def test_all_are_named_at_once(self):
+class TestValidationErrors:
+    def test_error_lists_all_problems(self):
         given = {
             "message": "",
             "cc": "anna",
@@ -121,50 +121,50 @@ class TestFaults:
         assert found["mesage"].endswith("is message meant?")
         assert found["ticket_id"] == "is required"
 
-    def test_who_reads_it_must_be_said(self):
+    def test_type_is_required(self):
         assert validation_errors({"ticket_id": 1, "message": "m"}) == {
             "type": "is required: public for the client, private for agents only"
         }
         assert "public, private" in validation_error(type="secret")
         assert "empty" in validation_error(type="")
 
-    @pytest.mark.parametrize("nothing", ["", " ", "None", "\ud83d"])
-    def test_no_message(self, nothing):
-        assert validation_error(message=nothing)
+    @pytest.mark.parametrize("empty", ["", " ", "None", "\ud83d"])
+    def test_empty_message_is_rejected(self, empty):
+        assert validation_error(message=empty)
 
-    def test_message_is_measured_in_bytes(self):
+    def test_message_limit_counts_bytes(self):
         assert sent(message="я" * 32_767)
         assert "65536" in validation_error(message="я" * 32_768)
 
     @pytest.mark.parametrize("given", [0, -1, "x", "", 2.5, True, 2**32])
-    def test_ticket_id(self, given):
+    def test_invalid_ticket_id_is_rejected(self, given):
         assert validation_error(ticket_id=given)
 
-    def test_from_in_both_spellings(self):
+    def test_duplicate_from_is_rejected(self):
         assert set(validation_errors({**COMMENT, "from": "user", "from_": "user"})) == {"from_"}
 
-    def test_a_template_needs_no_message(self):
+    def test_template_needs_no_message(self):
         params = {"ticket_id": 77, "type": "public", "template_id": 8094, "template_variables": ["Anna", 3]}
         body = json.loads(comment_request(params).as_json("token"))
         assert (body["template_id"], body["template_variables"]) == (8094, ["Anna", "3"])
         assert "message" not in body
 
-    def test_one_template(self):
+    def test_only_one_template_is_allowed(self):
         both = {**COMMENT, "template_id": 1, "template_name": "Main"}
         assert set(validation_errors(both)) == {"template_id and template_name"}
         assert "needs template_id" in validation_error(template_variables=["a"])
 
-    def test_a_file_that_is_not_there(self):
+    def test_missing_file_is_rejected(self):
         assert "files" in str(validation_errors({**COMMENT, "files": ["/no/such/file"]}))
 
-    def test_no_value_is_repeated(self):
+    def test_errors_quote_no_value(self):
         given = {"ticket_id": "Smith", "type": "Smith", "cc": "Smith", "user_id": "Smith", "from_": "Smith"}
         with pytest.raises(UsedeskInvalidRequest) as raised:
             comment_request(given)
         assert "Smith" not in str(raised.value)
 
 
-def test_form_uses_the_brackets_of_php():
+def test_form_uses_php_brackets():
     request = comment_request({**COMMENT, "cc": ["a@example.org", "b@example.org"], "bcc": "c@example.org"})
     assert dict(request.as_form("token")) == {
         "api_token": "token",
@@ -177,8 +177,8 @@ def test_form_uses_the_brackets_of_php():
     }
 
 
-def test_hides_its_people():
+def test_personal_data_is_redacted():
     request = comment_request({**COMMENT, "message": "Dear Anna", "cc": "anna@example.org", "bcc": "b@c.de"})
-    told = request.hide("b@c.de or anna@example.org was told 'Dear Anna' in ticket 77")
-    assert told == "*** or *** was told '***' in ticket 77"
+    redacted = request.hide("b@c.de or anna@example.org received 'Dear Anna' in ticket 77")
+    assert redacted == "*** or *** received '***' in ticket 77"
     assert "Anna" not in repr(request)

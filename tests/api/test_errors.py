@@ -1,4 +1,4 @@
-"""Errors cross processes, and carry what a retry policy needs."""
+"""Errors: they can be pickled, and they carry the facts that a retry policy needs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ CLASSES = [
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_pickle_keeps_everything(kind):
+def test_pickle_and_copy_keep_attributes(kind):
     if kind is errors.UsedeskInvalidRequest:
         error = kind(["subject: is required", "message: is required"])
     else:
         error = kind("what happened", status=200, code=121, ticket_id=77, retry_after=1.5)
-    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
-        assert type(twin) is kind
-        assert str(twin) == str(error)
-        assert vars(twin) == vars(error)
+    for duplicate in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(duplicate) is kind
+        assert str(duplicate) == str(error)
+        assert vars(duplicate) == vars(error)
 
 
-def test_one_family():
+def test_all_errors_share_base_class():
     assert len(CLASSES) == 17
     assert issubclass(errors.UsedeskInvalidRequest, ValueError)

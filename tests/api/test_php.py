@@ -1,4 +1,4 @@
-"""Form fields with PHP's brackets."""
+"""Form fields with the bracket syntax of PHP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_usedesk.api.php import MAX_DEPTH, flattened, nested
         ([("a[[b]]", "1")], {"a": {"b": ["1"]}}),
     ],
 )
-def test_names_are_put_together_as_php_does_it(pairs, tree):
+def test_nested_follows_php_rules(pairs, tree):
     assert nested(pairs) == tree
 
 
@@ -34,7 +34,7 @@ def test_flattened_is_inverse_of_nested():
     assert nested(pairs) == tree
 
 
-def test_a_tree_has_no_more_levels_than_are_taken():
+def test_nesting_depth_is_limited():
     tree = nested([("a" + "[b]" * 100, "1")])
     for _ in range(MAX_DEPTH + 1):
         [tree] = tree.values()
@@ -49,9 +49,9 @@ def test_a_tree_has_no_more_levels_than_are_taken():
         [("a" + "[]" * 500_000, "1")],
         [("a[]", "1")] * 20_000,
     ],
-    ids=["never closed", "only opened", "many levels", "many of a list"],
+    ids=["unclosed", "only_opened", "many_levels", "long_list"],
 )
-def test_names_that_are_made_to_be_slow_are_not(pairs):
+def test_hostile_names_parse_in_linear_time(pairs):
     began = time.process_time()
     nested(pairs)
     assert time.process_time() - began < 5

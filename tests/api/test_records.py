@@ -1,4 +1,4 @@
-"""What reading gives: the documented answers as records, and no odd answer that breaks a caller."""
+"""Records: documented responses are parsed, malformed responses raise only our own errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_usedesk.api import errors, records
 from airflow_provider_usedesk.api.responses import Response
 
-# The shapes that the pages document, with made-up values.
+# The shapes of the API documentation, with invented values.
 TICKET_ROW = {
     "id": 2154861,
     "priority": "low",
@@ -137,7 +137,7 @@ def read(name: str, body: Any) -> Any:
 
 
 def with_ids_as(kind: type, body: Any) -> Any:
-    """Write every whole number, and every text of digits, as the other one."""
+    """Convert every integer and every text of digits to ``kind``."""
     if isinstance(body, dict):
         return {name: with_ids_as(kind, value) for name, value in body.items()}
     if isinstance(body, list):
@@ -147,12 +147,12 @@ def with_ids_as(kind: type, body: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_ids_as_numbers_and_as_texts_are_the_same(name):
+def test_ids_as_number_or_text(name):
     as_numbers, as_texts = (read(name, with_ids_as(kind, SAMPLES[name])) for kind in (int, str))
     assert as_numbers == as_texts == read(name, SAMPLES[name])
 
 
-def test_ticket_row():
+def test_ticket_row_is_read():
     assert read("ticket_rows", [TICKET_ROW]) == [
         records.TicketRow(
             id=2154861,
@@ -171,7 +171,7 @@ def test_ticket_row():
     ]
 
 
-def test_ticket():
+def test_ticket_details_are_read():
     assert read("ticket_details", TICKET) == records.TicketDetails(
         id=2154861,
         subject="Dear Anna",
@@ -201,14 +201,14 @@ def test_ticket():
     )
 
 
-def test_a_mail_that_could_not_be_sent_is_a_comment_of_type_error():
+def test_failed_mail_is_error_comment():
     failed = {"id": 6, "from": "trigger", "type": "error"}
     [comment] = read("ticket_details", {**TICKET, "comments": [failed]}).comments
     assert (comment.author, comment.type) == ("trigger", "error")
 
 
 @pytest.mark.parametrize("tags", [["debt", "may"], [{"name": "debt"}, {"id": 3, "name": "may"}]])
-def test_tags_as_texts_and_as_objects(tags):
+def test_tags_as_texts_or_objects(tags):
     assert read("ticket_details", {**TICKET, "tags": tags}).tags == ("debt", "may")
     assert read("ticket_rows", [{**TICKET_ROW, "tags": tags}])[0].tags == ("debt", "may")
 
@@ -218,12 +218,12 @@ def test_status_as_number_or_name(status):
     assert read("ticket_rows", [{**TICKET_ROW, "status": status}])[0].status == 5
 
 
-def test_group_as_id_and_as_object():
+def test_group_as_id_or_object():
     for group in (77, "77", {"id": "77", "name": "Support"}):
         assert read("ticket_rows", [{**TICKET_ROW, "group": group}])[0].group_id == 77
 
 
-def test_directory():
+def test_channels_groups_users_and_tags():
     assert read("channels", [CHANNEL]) == [records.Channel(683, "Mail", "email")]
     assert read("groups", [GROUP]) == [records.Group(77, "Support", (2156,))]
     assert read("groups", [{**GROUP, "users": [{"id": "2156"}]}]) == read("groups", [GROUP])
@@ -233,7 +233,7 @@ def test_directory():
     assert read("tags", [TAG]) == [records.Tag(9, "debt", 17)]
 
 
-def test_ticket_field_with_its_options():
+def test_ticket_field_with_options():
     assert read("ticket_fields", [TICKET_FIELD]) == [
         records.TicketField(
             id=61,
@@ -248,18 +248,18 @@ def test_ticket_field_with_its_options():
 @pytest.mark.parametrize(
     ("number", "kind"), [(1, "text"), (2, "list"), (3, "checkbox"), (4, "nested list"), (9, None)]
 )
-def test_kinds_of_ticket_fields(number, kind):
+def test_ticket_field_types_have_names(number, kind):
     declared = {**TICKET_FIELD["custom_field"], "ticket_field_type_id": number}
     assert read("ticket_fields", [{"custom_field": declared}])[0].type == kind
 
 
 @pytest.mark.parametrize(("required", "expected"), [(1, True), ("1", True), (True, True), (0, False)])
-def test_a_required_field(required, expected):
+def test_required_flag_of_ticket_field(required, expected):
     declared = {**TICKET_FIELD["custom_field"], "required": required}
     assert read("ticket_fields", [{"custom_field": declared}])[0].required is expected
 
 
-def test_client():
+def test_client_row_and_details():
     row = read("client_rows", [CLIENT_ROW])[0]
     assert (row.id, row.name, row.emails, row.phones, row.ticket_ids) == (
         27747627,
@@ -277,7 +277,7 @@ def test_client():
 @pytest.mark.parametrize(
     "written", ["79123456789", ["79123456789"], [{"phone": "79123456789"}], [79123456789]]
 )
-def test_contacts_in_every_shape(written):
+def test_phones_in_every_shape(written):
     row = {name: value for name, value in CLIENT_ROW.items() if name != "phone"}
     for name in ("phone", "phones"):
         assert read("client_rows", [{**row, name: written}])[0].phones == ("79123456789",)
@@ -288,7 +288,7 @@ def test_contacts_in_every_shape(written):
 @pytest.mark.parametrize(
     "name", [name for name in SAMPLES if name not in ("ticket_details", "client_details")]
 )
-def test_lists_leave_out_rows_without_an_id(name):
+def test_rows_without_id_are_skipped(name):
     [row] = SAMPLES[name]
     assert read(name, []) == []
     assert read(name, [{}, None, 5, "x", [row], row]) == read(name, [row])
@@ -296,12 +296,12 @@ def test_lists_leave_out_rows_without_an_id(name):
 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("body", [None, True, 5, "x", {"data": []}, b"", b"<html>", b"[", b"[" * 100_000])
-def test_what_is_no_such_answer_can_be_asked_for_again(name, body):
+def test_invalid_response_is_unavailable(name, body):
     with pytest.raises(errors.UsedeskUnavailable):
         read(name, body)
 
 
-def test_no_ticket_and_no_client_in_the_answer():
+def test_response_without_record_is_unavailable():
     for body in ({}, {"ticket": None}, {"ticket": []}):
         with pytest.raises(errors.UsedeskUnavailable, match="no ticket"):
             read("ticket_details", body)
@@ -311,12 +311,12 @@ def test_no_ticket_and_no_client_in_the_answer():
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_an_error_instead_of_the_answer(name):
+def test_error_response_raises_its_error(name):
     with pytest.raises(errors.UsedeskInvalidToken):
         read(name, {"code": 112, "error": "wrong token"})
 
 
-ODD = [
+MALFORMED = [
     None,
     True,
     5,
@@ -336,23 +336,23 @@ ODD = [
 ]
 
 
-def spoilt(body: Any) -> Iterator[Any]:
-    """Make all answers in which one part is missing or something else."""
-    yield from ODD
+def malformed(body: Any) -> Iterator[Any]:
+    """Yield all responses in which one part is missing or replaced."""
+    yield from MALFORMED
     if isinstance(body, dict):
         for name, part in body.items():
-            yield {other: value for other, value in body.items() if other != name}
-            for odd in spoilt(part):
-                yield {**body, name: odd}
+            yield {key: value for key, value in body.items() if key != name}
+            for other in malformed(part):
+                yield {**body, name: other}
     elif isinstance(body, list):
-        for place, part in enumerate(body):
-            for odd in spoilt(part):
-                yield [*body[:place], odd, *body[place + 1 :]]
+        for index, part in enumerate(body):
+            for other in malformed(part):
+                yield [*body[:index], other, *body[index + 1 :]]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_odd_answers_never_raise_anything_else(name):
-    for body in spoilt(copy.deepcopy(SAMPLES[name])):
+def test_malformed_responses_raise_only_usedesk_errors(name):
+    for body in malformed(copy.deepcopy(SAMPLES[name])):
         try:
             read(name, body)
         except errors.UsedeskError:
@@ -360,7 +360,7 @@ def test_odd_answers_never_raise_anything_else(name):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_repr_shows_nobody(name):
-    shown = repr(read(name, SAMPLES[name]))
-    for personal in ("Anna", "Smith", "example.org", "79123456789", "passport", "A-17"):
-        assert personal not in shown
+def test_repr_contains_no_personal_data(name):
+    text = repr(read(name, SAMPLES[name]))
+    for value in ("Anna", "Smith", "example.org", "79123456789", "passport", "A-17"):
+        assert value not in text

@@ -1,4 +1,4 @@
-"""What comes back: what is a ticket, and what error everything else is."""
+"""Classification of responses: a created ticket, or one of the errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_usedesk.api.responses import CreatedTicket, Response, crea
 SUCCESS = {"status": "success", "ticket_id": 2154861}
 
 
-def answer(body, status=200, sending=True, **headers):
+def response(body, status=200, sending=True, **headers):
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -23,7 +23,7 @@ def answer(body, status=200, sending=True, **headers):
 
 def error(*args, **kwargs):
     with pytest.raises(errors.UsedeskError) as raised:
-        created_ticket(answer(*args, **kwargs))
+        created_ticket(response(*args, **kwargs))
     return raised.value
 
 
@@ -44,14 +44,14 @@ def error(*args, **kwargs):
         ({**SUCCESS, "error": None, "news": [1]}, CreatedTicket(2154861)),
     ],
 )
-def test_success(body, expected):
-    assert created_ticket(answer(body)) == expected
+def test_success_returns_created_ticket(body, expected):
+    assert created_ticket(response(body)) == expected
 
 
-def test_not_delivered():
-    assert created_ticket(answer({**SUCCESS, "message_status": "not delivered"})).not_delivered
-    assert not created_ticket(answer({**SUCCESS, "message_status": "delivered"})).not_delivered
-    assert not created_ticket(answer(SUCCESS)).not_delivered
+def test_not_delivered_follows_message_status():
+    assert created_ticket(response({**SUCCESS, "message_status": "not delivered"})).not_delivered
+    assert not created_ticket(response({**SUCCESS, "message_status": "delivered"})).not_delivered
+    assert not created_ticket(response(SUCCESS)).not_delivered
 
 
 @pytest.mark.parametrize("status", [200, 400, 422, 500])
@@ -71,7 +71,7 @@ def test_not_delivered():
         (111, errors.UsedeskOutcomeUnknown),
     ],
 )
-def test_codes_have_names_whatever_the_http_status(status, code, error_class):
+def test_code_decides_error_class(status, code, error_class):
     for written in (code, str(code)):
         found = error({"code": written, "error": "the service's own text"}, status)
         assert type(found) is error_class
@@ -91,7 +91,7 @@ def test_codes_have_names_whatever_the_http_status(status, code, error_class):
         (b"<html>bad request</html>", 400),
     ],
 )
-def test_rejected(body, status):
+def test_clear_refusal_is_rejected(body, status):
     assert type(error(body, status)) is errors.UsedeskRejected
 
 
@@ -118,13 +118,13 @@ def test_rejected(body, status):
         (b"", 408),
     ],
 )
-def test_after_a_send_what_is_not_clear_is_unknown(body, status):
+def test_unclear_send_response_is_unknown_outcome(body, status):
     found = error(body, status)
     assert type(found) is errors.UsedeskOutcomeUnknown
     assert "before you send" in str(found)
 
 
-def test_a_ticket_id_in_an_error_is_not_lost():
+def test_error_keeps_ticket_id():
     found = error({"status": "failed", "error": "no", "ticket_id": "77"})
     assert type(found) is errors.UsedeskOutcomeUnknown
     assert found.ticket_id == 77
@@ -136,26 +136,26 @@ def test_a_ticket_id_in_an_error_is_not_lost():
         assert "cut off" not in str(found)
 
 
-def test_after_a_read_what_is_not_clear_is_unavailable():
+def test_unclear_read_response_is_unavailable():
     for body, status in ((b"", 200), (b"<html>", 502), ({"code": 111, "error": "x"}, 200), ({}, 200)):
         with pytest.raises(errors.UsedeskUnavailable):
-            records.groups(answer(body, status, sending=False))
+            records.groups(response(body, status, sending=False))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 404, 405])
-def test_a_wrong_address_is_told_apart(status):
+def test_wrong_address_is_bad_connection(status):
     found = error(b"<html></html>", status, Location="https://elsewhere.example/?token=x")
     assert type(found) is errors.UsedeskBadConnection
     assert "API base URL" in str(found)
     assert "elsewhere" not in str(found)
 
 
-def test_a_proxy_that_wants_a_password():
+def test_proxy_authentication_is_bad_connection():
     assert type(error(b"", 407)) is errors.UsedeskBadConnection
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_access_denied_by_status(status):
+def test_status_means_access_denied(status):
     assert type(error(b"", status)) is errors.UsedeskAccessDenied
     assert type(error({"error": "Unauthenticated"}, status)) is errors.UsedeskAccessDenied
 
@@ -164,12 +164,12 @@ class TestRateLimit:
     @pytest.mark.parametrize(
         ("body", "status"), [(b"", 429), ({"error": "slow down"}, 429), ({"code": 121}, 200)]
     )
-    def test_however_it_is_said(self, body, status):
+    def test_status_or_code_is_rate_limited(self, body, status):
         found = error(body, status)
         assert type(found) is errors.UsedeskRateLimited
         assert found.retry_after is None
 
-    def test_retry_after(self):
+    def test_retry_after_header_is_read(self):
         assert error(b"", 429, Retry_After="30").retry_after == 30
         assert error({"code": 121, "error": "x"}, 200, retry_after="1.5").retry_after == 1.5
 
@@ -189,23 +189,23 @@ class TestRateLimit:
         assert responses.retry_after({"Retry-After": value}, now) == seconds
 
 
-class TestPrivacy:
-    def test_personal_data_in_the_services_text_is_taken_out(self):
+class TestRedaction:
+    def test_personal_data_is_redacted(self):
         found = error({"error": "Client anna@example.org, +7 (912) 345-67-89, 79123456789 is not known"})
         assert "anna" not in str(found)
         assert "912" not in str(found)
         assert "is not known" in str(found)
 
-    def test_ids_stay(self):
+    def test_ids_are_not_redacted(self):
         assert "2147483647" not in responses.quotable("phone 79123456789")
         assert "27747627" in responses.quotable("client 27747627 not found")
 
-    def test_the_text_is_one_short_line(self):
+    def test_text_is_one_short_line(self):
         assert responses.quotable("a\n\n b." + " x" * 500).startswith("a b. x x")
         assert len(responses.quotable("x" * 5_000_000)) == 300
         assert "example" not in responses.quotable("anna@example.com " * 1000)
-        for nothing in (None, "", {"a": 1}, ["x"]):
-            assert responses.quotable(nothing) == "no reason given"
+        for empty in (None, "", {"a": 1}, ["x"]):
+            assert responses.quotable(empty) == "no reason given"
 
-    def test_pages_are_not_repeated(self):
+    def test_html_pages_are_not_quoted(self):
         assert "Ivan" not in str(error(b"<html>Ivan</html>", 500))

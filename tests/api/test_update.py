@@ -1,4 +1,4 @@
-"""What may be changed of a ticket, and every validation error of it named before anything is sent."""
+"""Update requests: encoding, and the validation errors raised before sending."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def validation_error(**params: Any) -> str:
     return reason
 
 
-def test_every_parameter_of_the_page_is_known():
+def test_documented_parameters_are_known():
     listed = (
         "ticket_id subject client_id group_id assignee_id user_id tag priority status silent type field_id"
     )
     assert UPDATE_TICKET.arguments == {*listed.split(), "field_value", "lists", "custom_fields"}
 
 
-def test_every_part_of_a_ticket():
+def test_update_encodes_every_parameter():
     assert sent(
         subject="s",
         client_id="27747627",
@@ -68,28 +68,28 @@ def test_every_part_of_a_ticket():
 
 
 @pytest.mark.parametrize("given", ["null", " null "])
-def test_nobody_is_the_agent(given):
+def test_null_removes_assignee(given):
     assert sent(assignee_id=given) == {"assignee_id": "null"}
 
 
 @pytest.mark.parametrize("given", ["", "None", "nobody", 0, True, "NULL", []])
-def test_who_is_the_agent_is_not_guessed(given):
+def test_invalid_assignee_is_rejected(given):
     assert validation_error(assignee_id=given)
     if given in ("nobody", 0):
         assert "'null' for nobody" in validation_error(assignee_id=given)
 
 
-@pytest.mark.parametrize("nothing", [[], (), {}])
-def test_an_empty_list_empties_the_lists(nothing):
-    assert sent(lists=nothing) == {"lists": []}
+@pytest.mark.parametrize("empty", [[], (), {}])
+def test_empty_list_clears_lists(empty):
+    assert sent(lists=empty) == {"lists": []}
 
 
-@pytest.mark.parametrize("nothing", ["", " ", "None"])
-def test_a_template_that_finds_nothing_does_not_empty_them(nothing):
-    assert validation_error(lists=nothing)
+@pytest.mark.parametrize("empty", ["", " ", "None"])
+def test_empty_text_does_not_clear_lists(empty):
+    assert validation_error(lists=empty)
 
 
-def test_what_is_not_given_stays_as_it_is():
+def test_missing_parameters_are_omitted():
     assert sent(status=2, subject=None, lists=None, assignee_id=None, silent=False) == {"status": 2}
     assert sent(status=2, tag="", custom_fields={}, field_id=" ", field_value="") == {"status": 2}
 
@@ -97,9 +97,9 @@ def test_what_is_not_given_stays_as_it_is():
 @pytest.mark.parametrize(
     "name", ["subject", "client_id", "group_id", "user_id", "priority", "status", "type", "silent"]
 )
-@pytest.mark.parametrize("nothing", ["", " ", "None"])
-def test_blank_is_no_change(name, nothing):
-    assert validation_error(**{name: nothing})
+@pytest.mark.parametrize("empty", ["", " ", "None"])
+def test_empty_value_is_rejected(name, empty):
+    assert validation_error(**{name: empty})
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_blank_is_no_change(name, nothing):
         {"status": None},
     ],
 )
-def test_a_change_of_nothing(params):
+def test_update_without_change_is_rejected(params):
     [name] = validation_errors({"ticket_id": 77, **params})
     assert name == "nothing"
 
 
-def test_all_faults_are_named_at_once():
+def test_error_lists_all_problems():
     given = {
         "status": "done",
         "priority": "high",
@@ -136,7 +136,7 @@ def test_all_faults_are_named_at_once():
     assert "not a parameter of update/ticket" in found["message"]
 
 
-def test_custom_fields_in_both_shapes():
+def test_custom_fields_exclude_field_ids():
     assert set(
         validation_errors({"ticket_id": 1, "custom_fields": {1: "a"}, "field_id": 1, "field_value": "a"})
     ) == {"custom_fields"}
@@ -144,18 +144,18 @@ def test_custom_fields_in_both_shapes():
 
 
 @pytest.mark.parametrize("client", ["new_client", 0, "x"])
-def test_a_ticket_moves_to_a_client_that_is_there(client):
+def test_client_must_exist(client):
     assert validation_error(client_id=client)
 
 
-def test_no_value_is_repeated():
+def test_errors_quote_no_value():
     given = dict.fromkeys(("ticket_id", "status", "priority", "assignee_id", "client_id", "type"), "Smith")
     with pytest.raises(UsedeskInvalidRequest) as raised:
         update_request({**given, "subject": "Smith" * 100})
     assert "Smith" not in str(raised.value)
 
 
-def test_hides_its_people():
+def test_personal_data_is_redacted():
     request = update_request(
         {"ticket_id": 77, "subject": "Dear Anna", "custom_fields": {10: "Passport 4507"}}
     )

@@ -8,15 +8,15 @@ import urllib.parse
 import pytest
 import requests
 
-from tests.api.test_ticket import PAGE_SAMPLES
+from tests.api.test_ticket import DOCUMENTED_SAMPLES
 
 TICKET = {"subject": "s", "message": "m"}
 
 
 class TestEncodings:
-    @pytest.mark.parametrize("name", PAGE_SAMPLES)
+    @pytest.mark.parametrize("name", DOCUMENTED_SAMPLES)
     def test_documented_sample_as_json(self, sandbox, call, name):
-        response = call("create/ticket", **PAGE_SAMPLES[name])
+        response = call("create/ticket", **DOCUMENTED_SAMPLES[name])
         assert response["status"] == "success"
         assert sandbox.tickets[0].ticket_id == response["ticket_id"]
 
