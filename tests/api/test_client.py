@@ -1,4 +1,4 @@
-"""The client on the wire: one POST for each send, repeated only where nothing can have happened."""
+"""The client: one POST per send, retried only when the request had no effect."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SENDS = [
 
 
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that moves only when something sleeps."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -71,7 +71,7 @@ def usedesk():
         yield mocker
 
 
-def test_one_json_post_with_the_token_in_the_body(client, usedesk):
+def test_ticket_is_one_json_post(client, usedesk):
     usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
     assert client.create_ticket(**TICKET).ticket_id == 2154861
     [request] = usedesk.request_history
@@ -94,13 +94,13 @@ def test_one_json_post_with_the_token_in_the_body(client, usedesk):
         ("send_telegram_message", {"channel_id": 1}),
     ],
 )
-def test_messages(client, usedesk, send, params):
+def test_messages_use_create_ticket(client, usedesk, send, params):
     usedesk.post(f"{URL}/create/ticket", json={**SUCCESS, "message_status": "not delivered"})
     assert getattr(client, send)(**TICKET, **params).not_delivered
     assert usedesk.last_request.json().get("from") == ("user" if "whatsapp" in send else None)
 
 
-def test_whatsapp_template(client, usedesk):
+def test_whatsapp_template_request(client, usedesk):
     usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
     client.send_whatsapp_template(channel_id=123, client_phone="79511234567", template_id=8094)
     assert usedesk.last_request.json() == {
@@ -112,7 +112,7 @@ def test_whatsapp_template(client, usedesk):
     }
 
 
-def test_files_go_as_multipart(client, usedesk):
+def test_files_are_sent_as_multipart(client, usedesk):
     usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
     files = [('отчёт "1".txt', "содержимое".encode()), ("b.bin", b"\x00\xff"), ("empty.txt", b"")]
     client.create_ticket(**TICKET, tag=["a", "b"], files=files)
@@ -126,7 +126,7 @@ def test_files_go_as_multipart(client, usedesk):
     assert TOKEN.encode() in body
 
 
-def test_settings_reach_every_request(make_client, usedesk):
+def test_settings_apply_to_requests(make_client, usedesk):
     usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
     make_client(timeout=5, connect_timeout=2, verify=False, proxy="http://proxy.example:1").create_ticket(
         **TICKET
@@ -137,26 +137,26 @@ def test_settings_reach_every_request(make_client, usedesk):
     assert request.proxies["https"] == request.proxies["http"] == "http://proxy.example:1"
 
 
-def test_timeouts_are_there_without_settings(client, usedesk):
+def test_requests_have_default_timeouts(client, usedesk):
     usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
     client.create_ticket(**TICKET)
     assert usedesk.last_request.timeout == (10, 60)
 
 
-def test_user_agent_names_provider_airflow_and_python(client, usedesk):
+def test_user_agent_names_versions(client, usedesk):
     usedesk.post(f"{URL}/create/ticket", json=SUCCESS)
     client.create_ticket(**TICKET)
     products = [product.split("/")[0] for product in usedesk.last_request.headers["User-Agent"].split()]
     assert products == ["airflow-provider-usedesk", "apache-airflow", "python", "requests"]
 
 
-def test_faulty_arguments_are_not_sent(client, usedesk):
+def test_invalid_arguments_are_not_sent(client, usedesk):
     with pytest.raises(errors.UsedeskInvalidRequest):
         client.create_ticket(subject="s", message="")
     assert usedesk.call_count == 0
 
 
-def test_groups(client, usedesk):
+def test_groups_are_read(client, usedesk):
     usedesk.post(
         f"{URL}/groups", json=[{"id": "1", "name": "Support", "users": []}, {"id": 2, "name": "Sales"}]
     )
@@ -164,13 +164,13 @@ def test_groups(client, usedesk):
     assert usedesk.last_request.json() == {"api_token": TOKEN}
 
 
-def test_comment(client, usedesk):
+def test_comment_is_json_post(client, usedesk):
     usedesk.post(f"{URL}/create/comment", json={"status": "success", "comment_id": "5"})
     assert client.create_comment(**COMMENT, cc="a@example.org").comment_id == 5
     assert usedesk.last_request.json() == {"api_token": TOKEN, **COMMENT, "cc": ["a@example.org"]}
 
 
-def test_comment_with_files_goes_as_multipart(client, usedesk):
+def test_comment_with_files_is_multipart(client, usedesk):
     usedesk.post(f"{URL}/create/comment", json={"status": "success", "comment_id": 5})
     client.create_comment(**COMMENT, cc=["a@example.org"], files=[("a.txt", b"content"), ("b.txt", b"")])
     body = usedesk.last_request.body.read()
@@ -180,7 +180,7 @@ def test_comment_with_files_goes_as_multipart(client, usedesk):
     assert TOKEN.encode() in body
 
 
-def test_update(client, usedesk):
+def test_update_is_json_post(client, usedesk):
     usedesk.post(f"{URL}/update/ticket", json={"status": "success"})
     assert client.update_ticket(**UPDATE, assignee_id="null", lists=[]) is None
     assert usedesk.last_request.json() == {
@@ -193,7 +193,7 @@ def test_update(client, usedesk):
 
 
 @pytest.mark.parametrize("send", ["create_comment", "update_ticket"])
-def test_all_faults_come_in_one_error_before_any_request(client, usedesk, send):
+def test_all_validation_errors_precede_request(client, usedesk, send):
     with pytest.raises(errors.UsedeskInvalidRequest) as raised:
         getattr(client, send)(ticket_id="x", user_id="y", nonsense=1)
     assert len(raised.value.validation_errors) >= 3
@@ -201,7 +201,7 @@ def test_all_faults_come_in_one_error_before_any_request(client, usedesk, send):
 
 
 @pytest.mark.parametrize(
-    ("send", "answer"),
+    ("send", "response"),
     [
         ("create_comment", {"status": "success"}),
         ("create_comment", {"status": "success", "comment_id": 0}),
@@ -212,15 +212,15 @@ def test_all_faults_come_in_one_error_before_any_request(client, usedesk, send):
         ("update_ticket", {"status": True}),
     ],
 )
-def test_what_is_no_clear_success_is_unknown(client, usedesk, send, answer):
-    usedesk.post(mocked.ANY, json=answer)
+def test_unclear_response_is_unknown_outcome(client, usedesk, send, response):
+    usedesk.post(mocked.ANY, json=response)
     with pytest.raises(errors.UsedeskOutcomeUnknown, match="look in Usedesk"):
         getattr(client, send)(**{"create_comment": COMMENT, "update_ticket": UPDATE}[send])
     assert usedesk.call_count == 1
 
 
 @pytest.mark.parametrize(
-    ("call", "path", "params", "answer"),
+    ("call", "path", "params", "response"),
     [
         (lambda client: client.ticket(77), "ticket", {"ticket_id": 77}, {"ticket": {"id": 77}}),
         (lambda client: client.client(9), "client", {"client_id": 9}, [{"client": {"id": 9}}]),
@@ -244,15 +244,15 @@ def test_what_is_no_clear_success_is_unknown(client, usedesk, send, answer):
         ),
     ],
 )
-def test_reads(client, usedesk, call, path, params, answer):
-    usedesk.post(f"{URL}/{path}", json=answer)
+def test_read_sends_parameters_in_body(client, usedesk, call, path, params, response):
+    usedesk.post(f"{URL}/{path}", json=response)
     call(client)
     [request] = usedesk.request_history
     assert request.json() == {"api_token": TOKEN, **params}
     assert TOKEN not in request.url
 
 
-def test_moments_are_sent_in_utc_to_the_minute(client, usedesk):
+def test_datetimes_are_sent_as_utc_minutes(client, usedesk):
     usedesk.post(f"{URL}/clients", json=[])
     moscow = timezone(timedelta(hours=3))
     list(
@@ -268,7 +268,7 @@ def test_moments_are_sent_in_utc_to_the_minute(client, usedesk):
 class TestChannels:
     CHANNELS = ({"channel_id": 683, "channel_name": "Mail", "channel_type": "email"},)
 
-    def test_get_where_post_is_not_taken_with_the_token_in_the_body(self, client, usedesk):
+    def test_get_fallback_keeps_token_in_body(self, client, usedesk):
         usedesk.post(f"{URL}/channels", status_code=405, text="<html>")
         usedesk.get(f"{URL}/channels", json=self.CHANNELS)
         [channel] = client.channels("email")
@@ -279,89 +279,89 @@ class TestChannels:
             assert TOKEN not in request.url
 
     @pytest.mark.parametrize("status", [404, 302])
-    def test_another_wrong_address_is_no_reason_to_get(self, client, usedesk, status):
+    def test_other_statuses_cause_no_fallback(self, client, usedesk, status):
         usedesk.post(f"{URL}/channels", status_code=status)
         with pytest.raises(errors.UsedeskBadConnection):
             client.channels()
         assert usedesk.call_count == 1
 
-    def test_neither_is_taken(self, client, usedesk):
+    def test_both_methods_rejected_is_bad_connection(self, client, usedesk):
         usedesk.post(f"{URL}/channels", status_code=405)
         usedesk.get(f"{URL}/channels", status_code=405)
         with pytest.raises(errors.UsedeskBadConnection) as raised:
             client.channels()
         assert raised.value.status == 405
 
-    def test_both_are_repeated(self, client, usedesk):
+    def test_both_methods_are_retried(self, client, usedesk):
         usedesk.post(f"{URL}/channels", [{"status_code": 502}, {"status_code": 405}])
         usedesk.get(f"{URL}/channels", [{"status_code": 502}, {"json": []}])
         assert client.channels() == []
 
 
 class TestPaging:
-    """Whether ``offset`` counts pages or rows is not certain: both give every row once."""
+    """The unit of ``offset`` is not documented: pages and rows both return every row once."""
 
     LISTS = (("tickets", "id"), ("tags", "ticket_tag_id"), ("clients", "id"))
 
     @pytest.mark.parametrize(("name", "id_name"), LISTS)
     @pytest.mark.parametrize("rows_per_offset", [100, 1], ids=["pages", "rows"])
     @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250, 300])
-    def test_every_row_once(self, client, usedesk, name, id_name, rows_per_offset, count):
+    def test_every_row_is_returned_once(self, client, usedesk, name, id_name, rows_per_offset, count):
         rows = [{id_name: number} for number in range(1, count + 1)]
 
-        def answer(request, context):
+        def respond(request, context):
             start = request.json()["offset"] * rows_per_offset
             return rows[start : start + 100]
 
-        usedesk.post(f"{URL}/{name}", json=answer)
+        usedesk.post(f"{URL}/{name}", json=respond)
         assert [row.id for row in getattr(client, name)()] == list(range(1, count + 1))
         assert usedesk.call_count <= count // 100 + 2
 
     @pytest.mark.parametrize(("name", "id_name"), LISTS)
-    def test_a_service_that_ignores_offset_is_not_asked_for_ever(self, client, usedesk, name, id_name):
+    def test_ignored_offset_ends_paging(self, client, usedesk, name, id_name):
         usedesk.post(f"{URL}/{name}", json=[{id_name: number} for number in range(1, 101)])
         assert len(list(getattr(client, name)())) == 100
         assert usedesk.call_count == 3
 
     @pytest.mark.parametrize(("name", "id_name"), LISTS)
-    def test_no_page_is_read_before_it_is_taken(self, client, usedesk, name, id_name):
+    def test_pages_are_read_lazily(self, client, usedesk, name, id_name):
         usedesk.post(f"{URL}/{name}", json=[{id_name: number} for number in range(1, 101)])
         found = getattr(client, name)()
         assert usedesk.call_count == 0
         assert next(iter(found)).id == 1
         assert usedesk.call_count == 1
 
-    def test_many_changes_between_two_pages_are_not_taken_for_another_way_to_count(self, client, usedesk):
-        """60 tickets move to the front of a list by last change, while its second page is asked for."""
+    def test_moved_rows_keep_offset_unit(self, client, usedesk):
+        """60 tickets move to the front of a list by last change between page one and page two."""
         rows = [{"id": number} for number in range(1, 401)]
         pages = []
 
-        def answer(request, context):
+        def respond(request, context):
             pages.append(request.json()["offset"])
             if len(pages) == 2:
                 moved = rows[300:360]
                 rows[:] = moved + [row for row in rows if row not in moved]
             return rows[pages[-1] * 100 : pages[-1] * 100 + 100]
 
-        usedesk.post(f"{URL}/tickets", json=answer)
+        usedesk.post(f"{URL}/tickets", json=respond)
         found = {row.id for row in client.tickets(sort="last_updated_at", order="desc")}
         assert set(range(1, 401)) - found <= set(range(301, 361))
         assert pages == [0, 1, 2, 3, 4]
 
-    def test_a_new_row_between_two_pages_does_not_hide_that_rows_are_counted(self, client, usedesk):
+    def test_new_row_keeps_row_offsets_detected(self, client, usedesk):
         rows = [{"id": number} for number in range(1, 251)]
 
-        def answer(request, context):
+        def respond(request, context):
             if usedesk.call_count == 2:
                 rows.insert(0, {"id": 999})
             start = request.json()["offset"]
             return rows[start : start + 100]
 
-        usedesk.post(f"{URL}/tickets", json=answer)
+        usedesk.post(f"{URL}/tickets", json=respond)
         assert {row.id for row in client.tickets(order="desc")} >= set(range(1, 251))
         assert usedesk.call_count <= 5
 
-    def test_filters_go_with_every_page(self, client, usedesk):
+    def test_every_page_has_the_filters(self, client, usedesk):
         usedesk.post(
             f"{URL}/tags",
             [{"json": [{"ticket_tag_id": number} for number in range(1, 101)]}, {"json": []}],
@@ -371,7 +371,7 @@ class TestPaging:
         assert [request.json()["offset"] for request in usedesk.request_history] == [0, 1]
 
 
-class TestRepeating:
+class TestRetries:
     @pytest.mark.parametrize(("path", "send", "params", "success"), SENDS)
     @pytest.mark.parametrize(
         "failure",
@@ -395,7 +395,7 @@ class TestRepeating:
             {"json": {"code": 111, "error": "server error"}},
         ],
     )
-    def test_what_may_have_arrived_is_posted_once(
+    def test_unknown_outcome_is_not_retried(
         self, client, usedesk, time, failure, path, send, params, success
     ):
         usedesk.post(f"{URL}/{path}", **failure)
@@ -413,7 +413,7 @@ class TestRepeating:
             {"json": {"code": "121", "error": "limit"}},
         ],
     )
-    def test_what_certainly_had_no_effect_is_repeated(
+    def test_requests_without_effect_are_retried(
         self, client, usedesk, time, failure, path, send, params, success
     ):
         usedesk.post(f"{URL}/{path}", [failure, failure, {"json": success}])
@@ -421,58 +421,58 @@ class TestRepeating:
         assert usedesk.call_count == 3
         assert time.slept == [0.75, 1.5]
 
-    def test_waits_as_long_as_it_is_told(self, client, usedesk, time):
+    def test_retry_after_is_respected(self, client, usedesk, time):
         refusal = {"status_code": 429, "headers": {"Retry-After": "20"}}
         usedesk.post(f"{URL}/create/ticket", [refusal, {"json": SUCCESS}])
         client.create_ticket(**TICKET)
         assert time.slept == [20.5]
 
-    def test_waits_no_longer_than_the_connection_allows(self, make_client, usedesk, time):
+    def test_max_wait_limits_total_wait(self, make_client, usedesk, time):
         usedesk.post(f"{URL}/create/ticket", status_code=429)
         with pytest.raises(errors.UsedeskRateLimited):
             make_client(max_wait=30).create_ticket(**TICKET)
         assert 15 < sum(time.slept) <= 30
 
-    def test_fails_at_once_when_told_to_wait_longer_than_allowed(self, client, usedesk, time):
+    def test_long_retry_after_fails_at_once(self, client, usedesk, time):
         usedesk.post(f"{URL}/create/ticket", status_code=429, headers={"Retry-After": "3600"})
         with pytest.raises(errors.UsedeskRateLimited) as raised:
             client.create_ticket(**TICKET)
         assert raised.value.retry_after == 3600
         assert time.slept == []
 
-    def test_a_lost_connection_in_the_end_is_unavailable_and_harmless(self, client, usedesk):
+    def test_connect_timeout_sends_nothing(self, client, usedesk):
         usedesk.post(f"{URL}/create/ticket", exc=requests.ConnectTimeout)
         with pytest.raises(errors.UsedeskUnavailable, match="(?i)nothing was sent"):
             client.create_ticket(**TICKET)
 
-    def test_a_refusal_is_not_repeated(self, client, usedesk):
+    def test_rejection_is_not_retried(self, client, usedesk):
         usedesk.post(f"{URL}/create/ticket", json={"code": 119, "error": "wrong client"})
         with pytest.raises(errors.UsedeskClientNotFound):
             client.create_ticket(**TICKET)
         assert usedesk.call_count == 1
 
-    def test_a_read_is_repeated_after_anything_unclear(self, client, usedesk):
+    def test_reads_are_retried_after_failures(self, client, usedesk):
         usedesk.post(f"{URL}/groups", [{"status_code": 502}, {"exc": requests.ReadTimeout}, {"json": []}])
         assert client.groups() == []
 
-    def test_a_repeated_request_sends_its_files_again(self, client, usedesk):
+    def test_retry_sends_files_again(self, client, usedesk):
         bodies = []
 
-        def answer(request, context):
+        def respond(request, context):
             bodies.append(request.body.read())
             context.status_code = 429 if len(bodies) == 1 else 200
             return SUCCESS if len(bodies) > 1 else {}
 
-        usedesk.post(f"{URL}/create/ticket", json=answer)
+        usedesk.post(f"{URL}/create/ticket", json=respond)
         client.create_ticket(**TICKET, files=[("a.txt", b"content")])
         assert [b"content" in body for body in bodies] == [True, True]
 
-    def test_waits_grow_to_a_limit_and_are_spread(self):
+    def test_waits_grow_to_limit_with_jitter(self):
         failed = errors.UsedeskUnavailable("x")
         assert [wait_before_repeating(n, failed, 1.0) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
         assert wait_before_repeating(3, failed, 0.0) == 2
-        asked = errors.UsedeskRateLimited("x", retry_after=7)
-        assert wait_before_repeating(3, asked, 0.5) == 7.5
+        limited = errors.UsedeskRateLimited("x", retry_after=7)
+        assert wait_before_repeating(3, limited, 0.5) == 7.5
 
 
 def test_redirects_are_not_followed(client, usedesk):
@@ -482,7 +482,7 @@ def test_redirects_are_not_followed(client, usedesk):
     assert usedesk.call_count == 1
 
 
-def test_pace(make_client, usedesk, time):
+def test_requests_per_minute_spaces_requests(make_client, usedesk, time):
     usedesk.post(f"{URL}/groups", json=[])
     client = make_client(requests_per_minute=60)
     for _ in range(3):
@@ -493,12 +493,12 @@ def test_pace(make_client, usedesk, time):
     assert time.slept == [1.0, 1.0]
 
 
-class TestPace:
-    """What clients of one account know of each other; the decisions are in test_pace.py."""
+class TestSharedRateLimit:
+    """Clients of one account share the rate limit; test_rate_limiter.py tests the decisions."""
 
     @pytest.fixture
     def shared(self, time):
-        """Make clients that share what they remember."""
+        """Make clients that share one rate limit store."""
         store = MemoryStore(lambda: time.now)
 
         def make(token=TOKEN, **extra):
@@ -507,7 +507,7 @@ class TestPace:
 
         return make
 
-    def test_clients_of_one_account_keep_one_pace(self, shared, usedesk, time):
+    def test_clients_of_account_share_rate_limit(self, shared, usedesk, time):
         usedesk.post(f"{URL}/groups", json=[])
         for _ in range(3):
             shared(requests_per_minute=60).groups()
@@ -515,9 +515,7 @@ class TestPace:
         assert time.slept == [1.0, 1.0]
 
     @pytest.mark.parametrize("refusal", [{"status_code": 429}, {"json": {"code": 121, "error": "limit"}}])
-    def test_a_refusal_holds_everyone_of_the_account_before_it_is_repeated(
-        self, shared, usedesk, time, refusal
-    ):
+    def test_refusal_backs_off_whole_account(self, shared, usedesk, time, refusal):
         usedesk.post(f"{URL}/groups", [{**refusal, "headers": {"Retry-After": "20"}}, {"json": []}])
         with pytest.raises(errors.UsedeskRateLimited):
             shared(max_wait=0).groups()
@@ -525,7 +523,7 @@ class TestPace:
         shared().groups()
         assert time.slept == [20.0]
 
-    def test_a_hold_that_is_longer_than_max_wait_fails_and_sends_nothing(self, shared, usedesk, time):
+    def test_backoff_beyond_max_wait_fails_unsent(self, shared, usedesk, time):
         usedesk.post(f"{URL}/groups", status_code=429, headers={"Retry-After": "20"})
         for _ in range(2):
             with pytest.raises(errors.UsedeskRateLimited) as raised:
@@ -535,13 +533,13 @@ class TestPace:
         assert time.slept == []
         assert TOKEN not in str(raised.value) + repr(vars(raised.value))
 
-    def test_max_wait_does_not_bound_what_only_keeps_requests_apart(self, shared, usedesk, time):
+    def test_max_wait_ignores_request_spacing(self, shared, usedesk, time):
         usedesk.post(f"{URL}/groups", json=[])
         for _ in range(3):
             shared(requests_per_minute=2, max_wait=0).groups()
         assert time.slept == [30.0, 30.0]
 
-    def test_without_a_store_all_clients_of_the_process_share_one(self, usedesk):
+    def test_default_store_is_shared_in_process(self, usedesk):
         usedesk.post(f"{URL}/groups", status_code=429, headers={"Retry-After": "3600"})
         for _ in range(2):
             with pytest.raises(errors.UsedeskRateLimited):
@@ -549,18 +547,18 @@ class TestPace:
         assert usedesk.call_count == 1
 
 
-# Apart from the calls, whose lines a traceback shows.
-PERSON = {
+# Defined here, because a traceback shows the source lines of the calls.
+PERSONAL_TICKET = {
     "subject": "Dear Anna",
     "message": "Dear Anna",
     "client_name": "Anna Smith",
     "client_phone": "79123456789",
     "client_city": "Ufa",
 }
-COMMENT_TO_PEOPLE = {**COMMENT, "message": "Dear Anna", "cc": ["Smith@example.org"], "bcc": "b@c.de"}
+PERSONAL_COMMENT = {**COMMENT, "message": "Dear Anna", "cc": ["Smith@example.org"], "bcc": "b@c.de"}
 
 
-class TestSecrecy:
+class TestRedaction:
     @pytest.mark.parametrize(
         "failure",
         [
@@ -571,15 +569,15 @@ class TestSecrecy:
             {"json": {"error": "phone 79123456789 of Anna Smith from Ufa: Dear Anna"}},
         ],
     )
-    def test_errors_hold_neither_token_nor_personal_data(self, client, usedesk, caplog, failure):
+    def test_ticket_errors_contain_no_secrets(self, client, usedesk, caplog, failure):
         caplog.set_level("DEBUG")
         usedesk.post(f"{URL}/create/ticket", **failure)
         with pytest.raises(errors.UsedeskError) as raised:
-            client.create_ticket(**PERSON)
-        told = "".join(traceback.TracebackException.from_exception(raised.value).format())
-        told += caplog.text + repr(vars(raised.value))
+            client.create_ticket(**PERSONAL_TICKET)
+        output = "".join(traceback.TracebackException.from_exception(raised.value).format())
+        output += caplog.text + repr(vars(raised.value))
         for secret in (TOKEN, "Smith", "79123456789", "Dear", "Ufa"):
-            assert secret not in told
+            assert secret not in output
 
     @pytest.mark.parametrize(
         "failure",
@@ -591,34 +589,36 @@ class TestSecrecy:
     )
     @pytest.mark.parametrize(
         ("send", "params"),
-        [("create_comment", COMMENT_TO_PEOPLE), ("update_ticket", {"ticket_id": 77, "subject": "Dear Anna"})],
+        [("create_comment", PERSONAL_COMMENT), ("update_ticket", {"ticket_id": 77, "subject": "Dear Anna"})],
     )
-    def test_errors_of_comments_and_updates(self, client, usedesk, caplog, failure, send, params):
+    def test_comment_and_update_errors_contain_no_secrets(
+        self, client, usedesk, caplog, failure, send, params
+    ):
         caplog.set_level("DEBUG")
         usedesk.post(mocked.ANY, **failure)
         with pytest.raises(errors.UsedeskError) as raised:
             getattr(client, send)(**params)
-        told = "".join(traceback.TracebackException.from_exception(raised.value).format())
-        told += caplog.text + repr(vars(raised.value))
+        output = "".join(traceback.TracebackException.from_exception(raised.value).format())
+        output += caplog.text + repr(vars(raised.value))
         for secret in (TOKEN, "Smith", "b@c.de", "Dear"):
-            assert secret not in told
+            assert secret not in output
 
     @pytest.mark.parametrize("files", [None, [("a.txt", b"x")]])
-    def test_even_a_traceback_with_local_variables_lacks_the_token(self, client, usedesk, files):
+    def test_traceback_locals_contain_no_token(self, client, usedesk, files):
         usedesk.post(f"{URL}/create/ticket", exc=requests.ReadTimeout)
         with pytest.raises(errors.UsedeskError) as raised:
             client.create_ticket(**TICKET, files=files)
-        shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
-        assert TOKEN not in "".join(shown.format())
+        output = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        assert TOKEN not in "".join(output.format())
 
-    def test_repr(self, client):
+    def test_repr_contains_no_token(self, client):
         assert TOKEN not in repr(client) + repr(client.settings) + repr(vars(client))
 
 
-def test_without_a_connection_nothing_was_sent():
+def test_no_connection_means_nothing_sent():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
-    for base_url, proxy in ((nobody, None), ("http://no-such-host.invalid", None), (URL, nobody)):
+        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
+    for base_url, proxy in ((closed, None), ("http://no-such-host.invalid", None), (URL, closed)):
         client = UsedeskClient.connect(TOKEN, base_url, proxy=proxy, max_wait=0)
         with pytest.raises(errors.UsedeskUnavailable, match="(?i)nothing was sent"):
             client.create_ticket(**TICKET)
@@ -626,7 +626,7 @@ def test_without_a_connection_nothing_was_sent():
 
 @contextmanager
 def breaking_proxy(tunnels):
-    """A proxy that reads a whole request and then closes the connection, or refuses to tunnel."""
+    """A proxy that reads a whole request and then closes the connection, or refuses the tunnel."""
     bodies = []
 
     def serve():
@@ -659,7 +659,7 @@ def read_head(connection):
 
 
 @pytest.mark.parametrize("files", [None, [("a.txt", b"x" * 100_000)]], ids=["json", "multipart"])
-def test_what_a_proxy_has_taken_is_not_sent_again(files):
+def test_lost_proxy_response_is_not_retried(files):
     with breaking_proxy(tunnels=False) as (proxy, bodies):
         client = UsedeskClient.connect(TOKEN, "http://help.example/uapi", proxy=proxy, max_wait=3)
         with pytest.raises(errors.UsedeskOutcomeUnknown):
@@ -667,7 +667,7 @@ def test_what_a_proxy_has_taken_is_not_sent_again(files):
         assert len(bodies) == 1
 
 
-def test_a_tunnel_that_is_refused_has_taken_nothing():
+def test_refused_tunnel_means_nothing_sent():
     with breaking_proxy(tunnels=True) as (proxy, bodies):
         client = UsedeskClient.connect(TOKEN, "https://help.example/uapi", proxy=proxy, max_wait=0)
         with pytest.raises(errors.UsedeskUnavailable, match="(?i)nothing was sent"):
@@ -675,19 +675,19 @@ def test_a_tunnel_that_is_refused_has_taken_nothing():
         assert bodies == []
 
 
-def test_http_where_https_is_expected_is_a_wrong_connection():
+def test_plain_http_server_is_bad_connection():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        answer = threading.Thread(
+        responder = threading.Thread(
             target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         )
-        answer.start()
+        responder.start()
         client = UsedeskClient.connect(TOKEN, f"https://127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(errors.UsedeskBadConnection, match="(?i)nothing was sent"):
             client.create_ticket(**TICKET)
-        answer.join()
+        responder.join()
 
 
-def test_what_was_searched_for_is_not_in_errors(client, usedesk):
+def test_errors_contain_no_search_terms(client, usedesk):
     usedesk.post(f"{URL}/clients", json={"code": 119, "error": "nothing for Anna Smith"})
     usedesk.post(f"{URL}/tickets", json={"error": "no ticket with Passport 4507"})
     with pytest.raises(errors.UsedeskClientNotFound) as caught:
@@ -699,14 +699,14 @@ def test_what_was_searched_for_is_not_in_errors(client, usedesk):
 
 
 @pytest.mark.parametrize("body", ["", "<html>", '{"message": "no"}', '{"error": "Method Not Allowed"}'])
-def test_channels_are_asked_for_by_get_when_post_is_not_allowed(client, usedesk, body):
+def test_channels_fall_back_to_get(client, usedesk, body):
     usedesk.post(f"{URL}/channels", status_code=405, text=body)
     usedesk.get(f"{URL}/channels", json=[{"channel_id": 1, "channel_name": "API", "channel_type": "api"}])
     assert [channel.id for channel in client.channels()] == [1]
     assert TOKEN not in usedesk.last_request.url
 
 
-def test_filters_that_cannot_be_sent_are_named(client, usedesk):
+def test_error_names_invalid_filters(client, usedesk):
     with pytest.raises(errors.UsedeskInvalidRequest) as caught:
         list(client.tickets(offset=1, fstatus=object(), query="x"))
     assert [error.split(":")[0] for error in caught.value.validation_errors] == ["offset", "fstatus"]
@@ -714,7 +714,7 @@ def test_filters_that_cannot_be_sent_are_named(client, usedesk):
 
 
 @pytest.mark.parametrize(
-    ("ask", "told"),
+    ("call", "message"),
     [
         (lambda client: client.ticket("abc"), "ticket_id: must be a 32-bit id"),
         (lambda client: client.ticket(None), "ticket_id: must be a 32-bit id"),
@@ -724,15 +724,15 @@ def test_filters_that_cannot_be_sent_are_named(client, usedesk):
         (lambda client: list(client.clients(created_after="yesterday")), "created_after: must be a datetime"),
     ],
 )
-def test_no_wrong_question_is_asked(client, usedesk, ask, told):
-    with pytest.raises(errors.UsedeskInvalidRequest, match=told):
-        ask(client)
+def test_invalid_read_arguments_are_not_sent(client, usedesk, call, message):
+    with pytest.raises(errors.UsedeskInvalidRequest, match=message):
+        call(client)
     assert usedesk.call_count == 0
 
 
-def test_filters_may_be_sets_and_moments(client, usedesk):
+def test_filters_accept_sets_and_datetimes(client, usedesk):
     usedesk.post(f"{URL}/tickets", json=[])
-    moment = datetime(2026, 11, 23, 12, 30, tzinfo=timezone(timedelta(hours=3)))
-    list(client.tickets(fstatus={2, 1}, created_after=moment, tag="a"))
+    created = datetime(2026, 11, 23, 12, 30, tzinfo=timezone(timedelta(hours=3)))
+    list(client.tickets(fstatus={2, 1}, created_after=created, tag="a"))
     sent = usedesk.last_request.json()
     assert (sent["fstatus"], sent["created_after"], sent["tag"]) == ("1,2", "2026-11-23 09:30", "a")

@@ -1,4 +1,4 @@
-"""The way to Usedesk over real sockets: what of the environment counts, and what is kept between sends."""
+"""The transport over real sockets: environment settings, and the state kept between requests."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from airflow_provider_usedesk.api.transport import CONNECTIONS
 
 TOKEN = "feedfacecafebeefedc-token"
 TICKET = {"subject": "s", "message": "m"}
-ELSEWHERE = "http://help.example/uapi"
-NOBODY = "http://127.0.0.1:9"
+REMOTE_URL = "http://help.example/uapi"
+CLOSED_PORT = "http://127.0.0.1:9"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 class Server(ThreadingHTTPServer):
-    # Of those who connect at once none is turned away.
+    # Many clients connect at once, and none may be refused.
     request_queue_size = 2 * CONNECTIONS
 
 
 class Service:
     """
-    A Usedesk on a socket of its own, which also can be a proxy.
+    A Usedesk on its own socket, which can also act as a proxy.
 
-    :param status: HTTP status of its answers
-    :param headers: more headers of its answers
-    :param meet: threads that have to be there at once before any gets its answer
+    :param status: HTTP status of its responses
+    :param headers: additional headers of its responses
+    :param meet: number of concurrent requests to wait for before any gets its response
     """
 
     def __init__(self, status=200, headers=(), meet=1):
@@ -72,12 +72,12 @@ class Service:
                 service.barrier.wait(30)
                 is_json = self.headers["Content-Type"] == "application/json"
                 number = json.loads(body).get("additional_id", 1) if is_json else 1
-                answer = json.dumps({"status": "success", "ticket_id": number}).encode()
+                response = json.dumps({"status": "success", "ticket_id": number}).encode()
                 self.send_response(service.status)
-                for name, value in (*service.headers, ("Content-Length", str(len(answer)))):
+                for name, value in (*service.headers, ("Content-Length", str(len(response)))):
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(answer)
+                self.wfile.write(response)
 
             def log_message(self, format, *args):
                 pass
@@ -89,7 +89,7 @@ class Service:
 def serving(**options):
     service = Service(**options)
     with service.server:
-        # Handlers wait for more on connections that are kept; they go with the process.
+        # Handlers wait for further requests on open connections; they end with the process.
         service.server.daemon_threads = True
         service.server.block_on_close = False
         threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01}).start()
@@ -114,37 +114,37 @@ def connect(url, **options):
 
 
 class TestProxies:
-    def test_a_proxy_of_the_environment_is_used(self, environment):
+    def test_environment_proxy_is_used(self, environment):
         with serving() as proxy:
             environment.setenv("HTTP_PROXY", proxy.url)
-            with connect(ELSEWHERE) as client:
+            with connect(REMOTE_URL) as client:
                 client.create_ticket(**TICKET)
                 client.create_ticket(**TICKET)
-        assert [path for path, _, _ in proxy.requests] == [f"{ELSEWHERE}/create/ticket"] * 2
+        assert [path for path, _, _ in proxy.requests] == [f"{REMOTE_URL}/create/ticket"] * 2
 
     @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
-    def test_no_proxy(self, environment, variable):
+    def test_no_proxy_variable_is_respected(self, environment, variable):
         with serving() as service:
-            environment.setenv("HTTP_PROXY", NOBODY)
+            environment.setenv("HTTP_PROXY", CLOSED_PORT)
             environment.setenv(variable, "localhost,127.0.0.1")
             with connect(service.url) as client:
                 client.create_ticket(**TICKET)
         assert len(service.requests) == 1
 
-    def test_a_proxy_of_the_connection_outranks_the_environment(self, environment):
+    def test_connection_proxy_overrides_environment(self, environment):
         with serving() as proxy:
-            environment.setenv("HTTP_PROXY", NOBODY)
-            with connect(ELSEWHERE, proxy=proxy.url) as client:
+            environment.setenv("HTTP_PROXY", CLOSED_PORT)
+            with connect(REMOTE_URL, proxy=proxy.url) as client:
                 client.create_ticket(**TICKET)
         assert len(proxy.requests) == 1
 
-    def test_the_environment_counts_as_it_was_when_the_client_was_made(self, environment):
+    def test_environment_is_read_at_creation(self, environment):
         with serving() as service, connect(service.url) as client:
-            environment.setenv("HTTP_PROXY", NOBODY)
+            environment.setenv("HTTP_PROXY", CLOSED_PORT)
             client.create_ticket(**TICKET)
         assert len(service.requests) == 1
 
-    def test_for_https_the_proxy_for_https(self, environment):
+    def test_https_proxy_applies_to_https(self, environment):
         environment.setenv("HTTP_PROXY", "http://one.example:1")
         environment.setenv("HTTPS_PROXY", "http://two.example:2")
         with mocked.Mocker() as usedesk:
@@ -155,7 +155,7 @@ class TestProxies:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate for 127.0.0.1 that nobody else has signed, with its key, in one file."""
+    """A self-signed certificate for 127.0.0.1 and its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -192,19 +192,19 @@ def secure(certificate):
 
 class TestTls:
     @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-    def test_a_ca_file_of_the_environment_is_used(self, secure, environment, certificate, variable):
+    def test_environment_ca_file_is_used(self, secure, environment, certificate, variable):
         environment.setenv(variable, certificate)
         with connect(secure.url) as client:
             client.create_ticket(**TICKET)
             client.create_ticket(**TICKET)
         assert len(secure.requests) == 2
 
-    def test_a_ca_file_of_the_connection_is_used(self, secure, certificate):
+    def test_connection_ca_file_is_used(self, secure, certificate):
         with connect(secure.url, verify=certificate) as client:
             client.create_ticket(**TICKET)
         assert len(secure.requests) == 1
 
-    def test_a_certificate_that_is_not_known_is_refused_each_time(self, secure):
+    def test_unknown_certificate_is_rejected_each_time(self, secure):
         with connect(secure.url) as client:
             for _ in range(2):
                 with pytest.raises(errors.UsedeskBadConnection, match="(?i)nothing was sent"):
@@ -212,7 +212,7 @@ class TestTls:
                 client.close()
         assert secure.requests == []
 
-    def test_unless_nothing_is_to_be_checked(self, secure, environment):
+    def test_verify_false_accepts_any_certificate(self, secure, environment):
         environment.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
         with warnings.catch_warnings(), connect(secure.url, verify=False) as client:
             warnings.simplefilter("ignore")
@@ -220,7 +220,7 @@ class TestTls:
         assert len(secure.requests) == 1
 
 
-def test_no_netrc(environment, tmp_path):
+def test_netrc_is_ignored(environment, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("default login me password pa55\n")
     environment.setenv("NETRC", str(netrc))
@@ -238,7 +238,7 @@ def test_redirects_are_not_followed(status):
         assert (len(service.requests), target.requests) == (1, [])
 
 
-def test_cookies_of_the_service_go_back_to_it():
+def test_service_cookies_are_sent_back():
     with serving(headers=[("Set-Cookie", "node=7; Path=/")]) as service, connect(service.url) as client:
         for _ in range(3):
             client.create_ticket(**TICKET)
@@ -246,7 +246,7 @@ def test_cookies_of_the_service_go_back_to_it():
     assert [headers.get("Cookie") for _, headers, _ in service.requests] == [None, "node=7", "node=7", None]
 
 
-def test_cookies_for_others_are_not_taken():
+def test_foreign_cookies_are_ignored():
     cookie = ("Set-Cookie", "node=7; Domain=elsewhere.example")
     with serving(headers=[cookie]) as service, connect(service.url) as client:
         for _ in range(2):
@@ -254,7 +254,7 @@ def test_cookies_for_others_are_not_taken():
     assert [headers.get("Cookie") for _, headers, _ in service.requests] == [None, None]
 
 
-def test_one_connection_for_all_sends_and_a_new_one_after_closing():
+def test_connection_is_reused_until_close():
     with serving() as service, connect(service.url) as client:
         client.create_ticket(**TICKET)
         client.create_ticket(**TICKET, files=[("a.txt", b"x")])
@@ -265,7 +265,7 @@ def test_one_connection_for_all_sends_and_a_new_one_after_closing():
     assert len(service.clients) == 2
 
 
-def test_every_request_says_what_it_holds():
+def test_requests_have_content_headers():
     with serving() as service, connect(service.url) as client:
         client.create_ticket(**TICKET, files=[("a.txt", b"x")])
         client.create_ticket(**TICKET)
@@ -278,12 +278,12 @@ def test_every_request_says_what_it_holds():
         assert headers["User-Agent"].startswith("airflow-provider-usedesk/")
 
 
-def test_threads_share_a_client_and_keep_their_connections(caplog):
-    """As many threads as there may be get their own answers, twice, and no connection is thrown away."""
+def test_threads_share_client_and_reuse_connections(caplog):
+    """Each of the maximum number of threads gets its own response twice, and no connection is discarded."""
 
     def send(number):
-        answer = client.create_ticket(**TICKET, additional_id=str(number), tag=["a", "b"])
-        return answer.ticket_id == number
+        response = client.create_ticket(**TICKET, additional_id=str(number), tag=["a", "b"])
+        return response.ticket_id == number
 
     cookie = ("Set-Cookie", "node=7; Path=/")
     with serving(meet=CONNECTIONS, headers=[cookie]) as service, connect(service.url) as client:
@@ -295,7 +295,7 @@ def test_threads_share_a_client_and_keep_their_connections(caplog):
     assert "pool is full" not in caplog.text
 
 
-def test_what_patches_the_sessions_of_requests_goes_on_working(monkeypatch):
+def test_patched_requests_session_is_used(monkeypatch):
     sent = []
     send = requests.Session.send
     monkeypatch.setattr(
