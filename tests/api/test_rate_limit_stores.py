@@ -1,4 +1,4 @@
-"""The pace of more than one process: through a file on a machine, through Redis between machines."""
+"""The rate limit of several processes: a file shared on one machine, Redis shared between machines."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ ACCOUNT = "0123456789abcdef"
 INTERVAL = 0.002
 
 
-def turns(store, count: int) -> list[float]:
-    """LookUp for turns, over and over, until there were so many."""
+def permits(store, count: int, sleep=time.sleep) -> list[float]:
+    """Take permits until there are ``count``; return their times."""
     got: list[float] = []
     for _ in range(100 * count):
         if len(got) == count:
@@ -52,7 +52,7 @@ def turns(store, count: int) -> list[float]:
         if isinstance(step, Permit):
             got.append(step.at)
         else:
-            time.sleep(step.seconds)
+            sleep(step.seconds)
     return got
 
 
@@ -60,8 +60,8 @@ def state_of(store) -> RateLimitState:
     return store.change(ACCOUNT, lambda state, now: (state, state))
 
 
-def hold(store, seconds: float) -> None:
-    """Let a request be refused."""
+def back_off(store, seconds: float) -> None:
+    """Record a refused request, so that the account backs off."""
 
     def decide(state, now):
         return refused(state, now, Permit(now, needs_outcome=False), 0.4, seconds, 0.5), None
@@ -69,22 +69,34 @@ def hold(store, seconds: float) -> None:
     store.change(ACCOUNT, decide)
 
 
+class Clock:
+    """A clock for several threads that moves only when one of them sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.lock = threading.Lock()
+
+    def sleep(self, seconds: float) -> None:
+        with self.lock:
+            self.now += seconds
+
+
 def are_apart(moments: list[float]) -> bool:
     return all(later - earlier >= INTERVAL * 0.99 for earlier, later in pairwise(sorted(moments)))
 
 
-TAKE_TURNS = """
+TAKE_PERMITS = """
 import json, sys, time
 from pathlib import Path
 from airflow_provider_usedesk.api.rate_limiter import Permit, take
 from airflow_provider_usedesk.api.rate_limit_stores import FileStore
 INTERVAL, ACCOUNT = {INTERVAL!r}, {ACCOUNT!r}
 {source}
-print(json.dumps(turns(FileStore(Path(sys.argv[1])), int(sys.argv[2]))))
+print(json.dumps(permits(FileStore(Path(sys.argv[1])), int(sys.argv[2]))))
 """
 
 
-class TestFile:
+class TestFileStore:
     @pytest.fixture
     def folder(self, tmp_path):
         return tmp_path / "rate_limits"
@@ -93,17 +105,23 @@ class TestFile:
     def store(self, folder):
         return FileStore(folder)
 
-    def test_two_processes_keep_one_pace(self, folder):
-        code = TAKE_TURNS.format(INTERVAL=INTERVAL, ACCOUNT=ACCOUNT, source=inspect.getsource(turns))
+    def test_processes_share_rate_limit(self, folder):
+        code = TAKE_PERMITS.format(INTERVAL=INTERVAL, ACCOUNT=ACCOUNT, source=inspect.getsource(permits))
         command = [sys.executable, "-c", code, str(folder), "50"]
         processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
         moments = [json.loads(process.communicate()[0]) for process in processes]
         assert [len(got) for got in moments] == [50, 50]
         assert are_apart(moments[0] + moments[1])
 
-    def test_threads_keep_one_pace(self, store):
+    def test_threads_share_rate_limit(self, folder):
+        clock = Clock()
+        store = FileStore(folder, lambda: clock.now)
         moments: list[float] = []
-        threads = [threading.Thread(target=lambda: moments.extend(turns(store, 25))) for _ in range(4)]
+
+        def work():
+            moments.extend(permits(store, 25, clock.sleep))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -111,11 +129,11 @@ class TestFile:
         assert len(moments) == 100
         assert are_apart(moments)
 
-    def test_a_forked_process_does_not_share_the_lock_of_its_parent(self, store):
+    def test_forked_process_takes_own_lock(self, store):
         state_of(store)
         child = os.fork()
         if not child:
-            # The parent's open file would let the child through, whoever holds its lock.
+            # With the open file of the parent, the child would share its lock and pass.
             with store._lock:
                 file = store._files[ACCOUNT]
                 store._fcntl.flock(file, store._fcntl.LOCK_EX)
@@ -128,28 +146,28 @@ class TestFile:
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
-    def test_a_refusal_holds_the_other_process(self, store, folder):
-        hold(store, 60)
+    def test_refusal_backs_off_other_process(self, store, folder):
+        back_off(store, 60)
         step = FileStore(folder).change(ACCOUNT, lambda state, now: take(state, now, 0.0))
         assert isinstance(step, Wait)
         assert step.is_backoff
 
-    def test_folder_and_files_are_ours_alone(self, store, folder):
-        hold(store, 60)
+    def test_files_are_private_to_user(self, store, folder):
+        back_off(store, 60)
         assert folder.stat().st_mode & 0o777 == 0o700
         [file] = folder.iterdir()
         assert (file.name, file.stat().st_mode & 0o777) == (ACCOUNT, 0o600)
 
-    def test_what_is_the_same_is_not_written(self, store, folder):
+    def test_unchanged_state_is_not_written(self, store, folder):
         store.change(ACCOUNT, lambda state, now: take(state, now, 0.0))
         assert (folder / ACCOUNT).stat().st_size == 0
 
-    @pytest.mark.parametrize("spoil", ["others may write", "a link", "a file"])
-    def test_a_folder_that_is_not_ours_alone_is_not_used(self, store, folder, tmp_path, spoil):
-        if spoil == "others may write":
+    @pytest.mark.parametrize("spoil", ["writable", "link", "file"])
+    def test_unsafe_folder_is_not_used(self, store, folder, tmp_path, spoil):
+        if spoil == "writable":
             folder.mkdir()
             folder.chmod(0o777)
-        elif spoil == "a link":
+        elif spoil == "link":
             (tmp_path / "elsewhere").mkdir(mode=0o700)
             folder.symlink_to(tmp_path / "elsewhere")
         else:
@@ -158,30 +176,30 @@ class TestFile:
             state_of(store)
         assert [path.name for path in tmp_path.rglob(ACCOUNT)] == []
 
-    def test_a_link_in_the_place_of_a_file_is_not_followed(self, store, folder, tmp_path):
+    def test_symbolic_link_is_not_followed(self, store, folder, tmp_path):
         folder.mkdir(mode=0o700)
         (folder / ACCOUNT).symlink_to(tmp_path / "victim")
         with pytest.raises(RateLimitStoreUnavailable):
-            hold(store, 60)
+            back_off(store, 60)
         assert not (tmp_path / "victim").exists()
 
-    def test_after_somebody_has_cleaned_up_all_share_a_new_file(self, store, folder):
-        hold(store, 60)
+    def test_deleted_file_is_created_again(self, store, folder):
+        back_off(store, 60)
         (folder / ACCOUNT).unlink()
         folder.rmdir()
-        hold(store, 30)
+        back_off(store, 30)
         assert state_of(FileStore(folder)) == state_of(store)
 
     @pytest.mark.parametrize("content", [b"", b"\xff" * 300, b"1 2 3", b"1 nan nan nan nan 0 0"])
-    def test_a_damaged_file_counts_as_nothing_and_is_mended(self, store, folder, content):
+    def test_damaged_file_counts_as_empty(self, store, folder, content):
         folder.mkdir(mode=0o700)
         (folder / ACCOUNT).write_bytes(content)
         (folder / ACCOUNT).chmod(0o600)
         assert state_of(store) == RateLimitState()
-        hold(store, 60)
+        back_off(store, 60)
         assert state_of(store).refusals == 1
 
-    def test_a_lock_that_nobody_gives_back_is_not_waited_for(self, store, folder, monkeypatch):
+    def test_stuck_lock_times_out(self, store, folder, monkeypatch):
         state_of(store)
         monkeypatch.setattr(rate_limit_stores, "LOCK_TIMEOUT", 0)
         with (folder / ACCOUNT).open() as file:
@@ -191,15 +209,15 @@ class TestFile:
         state_of(store)
 
 
-class TestMachine:
-    def test_is_one_for_the_process_and_lies_in_the_folder_of_this_user(self, rate_limits):
-        hold(machine_store(), 60)
+class TestMachineStore:
+    def test_process_has_one_machine_store(self, rate_limits):
+        back_off(machine_store(), 60)
         assert machine_store() is machine_store()
         assert [file.name for file in rate_limits.iterdir()] == [ACCOUNT]
 
-    def test_without_files_the_memory_of_the_process_serves(self, rate_limits, caplog):
+    def test_memory_replaces_unusable_folder(self, rate_limits, caplog):
         rate_limits.touch()
-        hold(machine_store(), 60)
+        back_off(machine_store(), 60)
         state_of(machine_store())
         assert state_of(IN_MEMORY).refusals == 1
         [warning] = [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -207,31 +225,31 @@ class TestMachine:
         rate_limits.unlink()
 
 
-class Failing:
+class FailingStore:
     def __init__(self) -> None:
         self.is_away = True
-        self.asked = 0
+        self.calls = 0
         self.memory = MemoryStore()
 
     def change(self, name, decide):
-        self.asked += 1
+        self.calls += 1
         if self.is_away:
             raise RateLimitStoreUnavailable("Redis (TimeoutError)")
         return self.memory.change(name, decide)
 
 
-def test_what_is_away_is_left_alone_for_a_while_with_one_warning(caplog):
+def test_unavailable_store_is_skipped_with_one_warning(caplog):
     caplog.set_level(logging.INFO)
-    first, second, now = Failing(), MemoryStore(), [100.0]
+    first, second, now = FailingStore(), MemoryStore(), [100.0]
     store = FallbackStore(first, second, "Each machine alone", clock=lambda: now[0])
     for _ in range(5):
         state_of(store)
-    hold(store, 60)
-    assert first.asked == 1
+    back_off(store, 60)
+    assert first.calls == 1
     assert state_of(second).refusals == 1
     now[0] += AWAY
     state_of(store)
-    assert first.asked == 2
+    assert first.calls == 2
     first.is_away = False
     now[0] += AWAY
     assert state_of(store).refusals == 0
@@ -253,7 +271,7 @@ def server():
     thread.join()
 
 
-class TestRedis:
+class TestRedisStore:
     @pytest.fixture
     def client(self, server):
         with redis.Redis(port=server) as client:
@@ -272,9 +290,11 @@ class TestRedis:
         for made in clients:
             made.close()
 
-    def test_two_workers_keep_one_pace(self, make_store):
+    def test_workers_share_rate_limit(self, make_store):
         moments: list[float] = []
-        threads = [threading.Thread(target=lambda: moments.extend(turns(make_store(), 20))) for _ in range(2)]
+        threads = [
+            threading.Thread(target=lambda: moments.extend(permits(make_store(), 20))) for _ in range(2)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -282,13 +302,13 @@ class TestRedis:
         assert len(moments) == 40
         assert are_apart(moments)
 
-    def test_a_refusal_holds_the_other_worker(self, make_store):
-        hold(make_store(), 60)
+    def test_refusal_backs_off_other_worker(self, make_store):
+        back_off(make_store(), 60)
         step = make_store().change(ACCOUNT, lambda state, now: take(state, now, 0.0))
         assert isinstance(step, Wait)
         assert step.is_backoff
 
-    def test_what_was_changed_meanwhile_is_decided_anew(self, make_store):
+    def test_concurrent_change_repeats_decision(self, make_store):
         one, other = make_store(), make_store()
         seen = []
 
@@ -302,31 +322,31 @@ class TestRedis:
         assert seen == [0, 5]
         assert state_of(one).refusals == 6
 
-    def test_keys_expire_and_name_no_token(self, make_store, client):
+    def test_keys_expire_and_contain_no_token(self, make_store, client):
         store = make_store()
-        hold(store, 60)
+        back_off(store, 60)
         [key] = client.keys()
         assert key == f"usedesk:rate_limit:{ACCOUNT}".encode()
         assert 60 < client.ttl(key) <= 60 + KEPT_SECONDS
-        hold(store, LONGEST_BACKOFF)
+        back_off(store, LONGEST_BACKOFF)
         assert LONGEST_BACKOFF + KEPT_SECONDS - 60 < client.ttl(key) <= LONGEST_BACKOFF + KEPT_SECONDS
 
-    def test_the_clock_of_redis_counts(self, make_store, client):
+    def test_redis_clock_is_used(self, make_store, client):
         seconds, _ = client.time()
         now = make_store().change(ACCOUNT, lambda state, now: (state, now))
         assert now >= seconds
 
-    def test_what_is_the_same_is_not_written(self, make_store, client):
+    def test_unchanged_state_is_not_written(self, make_store, client):
         make_store().change(ACCOUNT, lambda state, now: take(state, now, 0.0))
         assert client.keys() == []
 
-    def test_a_redis_that_cannot_be_reached_is_told_at_once(self):
-        with socket.create_server(("127.0.0.1", 0)) as nobody:
-            port = nobody.getsockname()[1]
+    def test_unreachable_redis_is_reported(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
         with pytest.raises(RateLimitStoreUnavailable, match="ConnectionError"):
             state_of(RedisStore(redis.Redis(port=port)))
 
-    def test_a_redis_that_does_not_answer_is_not_waited_for_long(self, monkeypatch):
+    def test_silent_redis_times_out(self, monkeypatch):
         monkeypatch.setattr(rate_limit_stores, "REDIS_TIMEOUT", 0.05)
         with (
             socket.create_server(("127.0.0.1", 0)) as silent,

@@ -1,4 +1,4 @@
-"""When the next request may go, and what a refusal teaches everyone."""
+"""The rate limiter: when the next request may be sent, and what changes after a refusal."""
 
 from __future__ import annotations
 
@@ -32,44 +32,44 @@ from airflow_provider_usedesk.api.rate_limiter import (
 )
 
 NOW = 1000.0
-NOTHING = RateLimitState()
+EMPTY = RateLimitState()
 
 
 def taken(state: RateLimitState, now: float, configured_interval: float) -> tuple[RateLimitState, Permit]:
-    state, turn = take(state, now, configured_interval)
-    assert isinstance(turn, Permit)
-    return state, turn
+    state, permit = take(state, now, configured_interval)
+    assert isinstance(permit, Permit)
+    return state, permit
 
 
 def after_refusal(*, retry_after: float | None = 20.0, configured_interval: float = 1.0) -> RateLimitState:
     """The state after a first request at ``NOW`` that was refused half a second later."""
-    state, turn = taken(NOTHING, NOW, configured_interval)
-    return refused(state, NOW + 0.5, turn, configured_interval, retry_after, jitter=1.0)
+    state, permit = taken(EMPTY, NOW, configured_interval)
+    return refused(state, NOW + 0.5, permit, configured_interval, retry_after, jitter=1.0)
 
 
 class TestSpacing:
-    def test_requests_are_an_interval_apart_and_no_burst_makes_up_for_silence(self):
-        state, turn = taken(NOTHING, NOW, configured_interval=2.0)
-        assert turn == Permit(NOW, needs_outcome=False)
+    def test_idle_time_allows_no_burst(self):
+        state, permit = taken(EMPTY, NOW, configured_interval=2.0)
+        assert permit == Permit(NOW, needs_outcome=False)
         assert take(state, NOW + 0.5, configured_interval=2.0) == (state, Wait(1.5, is_backoff=False))
         state, _ = taken(state, NOW + 60, configured_interval=2.0)
         assert take(state, NOW + 60, configured_interval=2.0)[1] == Wait(2.0, is_backoff=False)
 
-    def test_who_waits_has_reserved_nothing(self):
-        state, turn = taken(NOTHING, NOW, configured_interval=1.0)
+    def test_waiting_reserves_no_slot(self):
+        state, permit = taken(EMPTY, NOW, configured_interval=1.0)
         assert take(state, NOW + 0.1, configured_interval=1.0)[0] is state
-        state = refused(state, NOW + 0.2, turn, 1.0, retry_after=30, jitter=0)
+        state = refused(state, NOW + 0.2, permit, 1.0, retry_after=30, jitter=0)
         assert take(state, NOW + 1.0, configured_interval=1.0)[1] == Wait(
             pytest.approx(29.2), is_backoff=True
         )
 
-    def test_without_a_pace_nothing_is_written_and_nobody_waits(self):
+    def test_no_interval_writes_no_state(self):
         for now in (NOW, NOW, NOW + 1):
-            assert take(NOTHING, now, configured_interval=0.0) == (NOTHING, Permit(now, needs_outcome=False))
-            assert take(NOTHING, now, configured_interval=0.0)[0] is NOTHING
+            assert take(EMPTY, now, configured_interval=0.0) == (EMPTY, Permit(now, needs_outcome=False))
+            assert take(EMPTY, now, configured_interval=0.0)[0] is EMPTY
 
-    def test_each_connection_of_an_account_keeps_at_least_its_own_interval(self):
-        state, _ = taken(NOTHING, NOW, configured_interval=1.0)
+    def test_connection_keeps_its_own_interval(self):
+        state, _ = taken(EMPTY, NOW, configured_interval=1.0)
         state, _ = taken(state, NOW + 1.0, configured_interval=0.4)
         assert take(state, NOW + 1.1, configured_interval=1.0)[1] == Wait(
             pytest.approx(0.3), is_backoff=False
@@ -77,68 +77,68 @@ class TestSpacing:
 
 
 class TestRefusals:
-    def test_everyone_is_held_as_long_as_was_told(self):
+    def test_backoff_lasts_for_retry_after(self):
         state = after_refusal(retry_after=20)
         assert take(state, NOW + 1, configured_interval=1.0) == (state, Wait(19.5, is_backoff=True))
         assert isinstance(take(state, NOW + 20.5, configured_interval=1.0)[1], Permit)
 
-    def test_where_nothing_was_told_the_hold_grows_and_is_spread(self):
-        state, holds = NOTHING, []
+    def test_backoff_grows_with_jitter(self):
+        state, backoffs = EMPTY, []
         now = NOW
         for jitter in (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0):
-            state, turn = taken(state, now, configured_interval=0.4)
-            state = refused(state, now, turn, 0.4, None, jitter)
-            holds.append(state.next - now)
+            state, permit = taken(state, now, configured_interval=0.4)
+            state = refused(state, now, permit, 0.4, None, jitter)
+            backoffs.append(state.next - now)
             now = state.next
-        assert holds == [1, 2, 4, 4, 16, 30, 30]
+        assert backoffs == [1, 2, 4, 4, 16, 30, 30]
 
-    def test_what_was_told_too_short_twice_is_not_believed(self):
-        """Else a Retry-After of 0 would make a storm."""
-        state, now, holds = NOTHING, NOW, []
+    def test_short_retry_after_is_not_trusted_twice(self):
+        """Otherwise a Retry-After of 0 would cause a storm of requests."""
+        state, now, backoffs = EMPTY, NOW, []
         for _ in range(4):
-            state, turn = taken(state, now, configured_interval=0.4)
-            state = refused(state, now, turn, 0.4, retry_after=0, jitter=1.0)
-            holds.append(round(state.next - now, 3))
+            state, permit = taken(state, now, configured_interval=0.4)
+            state = refused(state, now, permit, 0.4, retry_after=0, jitter=1.0)
+            backoffs.append(round(state.next - now, 3))
             now = state.next
-        assert holds == [0.5, 2, 4, 8]
+        assert backoffs == [0.5, 2, 4, 8]
 
-    def test_after_a_hold_one_tries_and_the_others_look_how_it_goes(self):
+    def test_one_probe_runs_after_backoff(self):
         state = after_refusal(retry_after=20)
-        state, turn = taken(state, NOW + 20.5, configured_interval=1.0)
+        state, permit = taken(state, NOW + 20.5, configured_interval=1.0)
         assert take(state, NOW + 21, configured_interval=1.0)[1] == Wait(PROBE_CHECK, is_backoff=True)
         assert take(state, NOW + 25, configured_interval=1.0)[1] == Wait(PROBE_CHECK, is_backoff=True)
-        state = accepted(state, NOW + 25.1, turn, configured_interval=1.0)
+        state = accepted(state, NOW + 25.1, permit, configured_interval=1.0)
         assert isinstance(take(state, NOW + 25.1, configured_interval=1.0)[1], Permit)
 
-    def test_one_that_tries_and_never_comes_back_is_followed_by_another(self):
+    def test_lost_probe_is_replaced_after_timeout(self):
         state, _ = taken(after_refusal(retry_after=20), NOW + 20.5, configured_interval=1.0)
         assert isinstance(take(state, NOW + 20.4 + PROBE_TIMEOUT, configured_interval=1.0)[1], Wait)
         assert isinstance(take(state, NOW + 20.5 + PROBE_TIMEOUT, configured_interval=1.0)[1], Permit)
 
-    def test_one_that_tries_and_gets_no_answer_lets_another_try_at_once(self):
-        state, turn = taken(after_refusal(retry_after=20), NOW + 20.5, configured_interval=1.0)
-        state = unprobed(state, NOW + 23, turn, configured_interval=1.0)
+    def test_probe_without_response_is_replaced_at_once(self):
+        state, permit = taken(after_refusal(retry_after=20), NOW + 20.5, configured_interval=1.0)
+        state = unprobed(state, NOW + 23, permit, configured_interval=1.0)
         state, _ = taken(state, NOW + 23, configured_interval=1.0)
         assert isinstance(take(state, NOW + 25, configured_interval=1.0)[1], Wait)
 
-    def test_many_under_way_slow_down_once(self):
-        state, turns = NOTHING, []
+    def test_concurrent_refusals_slow_down_once(self):
+        state, permits = EMPTY, []
         for number in range(8):
-            state, turn = taken(state, NOW + number * 0.01, configured_interval=0.01)
-            turns.append(turn)
-        states = [state := refused(state, NOW + 1, turn, 0.01, None, jitter=1.0) for turn in turns]
+            state, permit = taken(state, NOW + number * 0.01, configured_interval=0.01)
+            permits.append(permit)
+        states = [state := refused(state, NOW + 1, permit, 0.01, None, jitter=1.0) for permit in permits]
         assert set(states) == {states[0]}
         assert (states[0].interval, states[0].next) == (pytest.approx(0.0125), NOW + 2)
 
-    def test_the_longest_wait_that_was_told_holds(self):
-        state, first = taken(NOTHING, NOW, configured_interval=0.1)
+    def test_longest_retry_after_applies(self):
+        state, first = taken(EMPTY, NOW, configured_interval=0.1)
         state, second = taken(state, NOW + 0.1, configured_interval=0.1)
         state = refused(state, NOW + 1, first, 0.1, retry_after=5, jitter=0)
         assert refused(state, NOW + 1.1, second, 0.1, retry_after=30, jitter=0).next == NOW + 31.1
         assert refused(state, NOW + 1.1, second, 0.1, retry_after=2, jitter=0) is state
 
-    def test_a_late_word_of_a_longer_wait_counts_although_one_tries(self):
-        state, first = taken(NOTHING, NOW, configured_interval=0.1)
+    def test_late_longer_retry_after_applies_during_probe(self):
+        state, first = taken(EMPTY, NOW, configured_interval=0.1)
         state, second = taken(state, NOW + 0.1, configured_interval=0.1)
         state = refused(state, NOW + 1, first, 0.1, None, jitter=1.0)
         state, probe = taken(state, NOW + 2, configured_interval=0.1)
@@ -146,22 +146,22 @@ class TestRefusals:
         state = accepted(state, NOW + 2.5, probe, configured_interval=0.1)
         assert take(state, NOW + 3, configured_interval=0.1)[1].seconds == pytest.approx(4.1)
 
-    def test_what_was_accepted_before_the_refusal_ends_no_hold(self):
-        state, first = taken(NOTHING, NOW, configured_interval=0.1)
+    def test_earlier_success_ends_no_backoff(self):
+        state, first = taken(EMPTY, NOW, configured_interval=0.1)
         state, second = taken(state, NOW + 0.1, configured_interval=0.1)
         state = refused(state, NOW + 1, second, 0.1, retry_after=20, jitter=0)
         assert accepted(state, NOW + 1.1, first, configured_interval=0.1) is state
 
 
 class TestRate:
-    def test_a_refusal_slows_down_by_a_quarter_and_each_accepted_request_recovers_a_little(self):
+    def test_rate_recovers_slowly_after_refusal(self):
         state = after_refusal(configured_interval=0.4)
         assert state.interval == 0.5
         now, intervals = state.next, []
         while state.interval and len(intervals) < 1000:
-            state, turn = taken(state, now, configured_interval=0.4)
-            assert turn.needs_outcome
-            state = accepted(state, now, turn, configured_interval=0.4)
+            state, permit = taken(state, now, configured_interval=0.4)
+            assert permit.needs_outcome
+            state = accepted(state, now, permit, configured_interval=0.4)
             now = state.next
             intervals.append(state.interval)
         assert intervals[:-1] == sorted(intervals[:-1], reverse=True)
@@ -169,57 +169,57 @@ class TestRate:
         assert state.interval == 0
         assert taken(state, now, configured_interval=0.4)[1] == Permit(now, needs_outcome=False)
 
-    def test_where_no_pace_is_given_the_published_one_is_the_first(self):
+    def test_first_refusal_applies_published_rate_limit(self):
         state = after_refusal(configured_interval=0.0)
         assert state.interval == PUBLISHED_INTERVAL == 60 / 150
-        state, turn = taken(state, state.next, configured_interval=0.0)
-        state = accepted(state, turn.at, turn, configured_interval=0.0)
-        state, turn = taken(state, state.next, configured_interval=0.0)
-        assert refused(state, turn.at, turn, 0.0, 5, 0).interval == pytest.approx(0.5, rel=0.01)
+        state, permit = taken(state, state.next, configured_interval=0.0)
+        state = accepted(state, permit.at, permit, configured_interval=0.0)
+        state, permit = taken(state, state.next, configured_interval=0.0)
+        assert refused(state, permit.at, permit, 0.0, 5, 0).interval == pytest.approx(0.5, rel=0.01)
 
-    def test_without_a_pace_it_recovers_to_none(self):
+    def test_unlimited_rate_recovers_fully(self):
         state = after_refusal(configured_interval=0.0)
         for _ in range(3000):
-            state, turn = taken(state, state.next, configured_interval=0.0)
-            state = accepted(state, turn.at, turn, configured_interval=0.0)
+            state, permit = taken(state, state.next, configured_interval=0.0)
+            state = accepted(state, permit.at, permit, configured_interval=0.0)
         assert (state.interval, state.refusals) == (0.0, 0)
 
-    def test_one_run_of_refusals_slows_down_once(self):
+    def test_refusals_in_sequence_slow_down_once(self):
         state = after_refusal(configured_interval=0.4)
         for _ in range(5):
-            state, turn = taken(state, state.next, configured_interval=0.4)
-            state = refused(state, turn.at + 0.1, turn, 0.4, None, 1.0)
+            state, permit = taken(state, state.next, configured_interval=0.4)
+            state = refused(state, permit.at + 0.1, permit, 0.4, None, 1.0)
         assert state.interval == 0.5
 
-    def test_no_number_of_refusals_slows_down_for_ever(self):
-        state = NOTHING
+    def test_slowdown_has_a_limit(self):
+        state = EMPTY
         for _ in range(50):
-            state, turn = taken(state, max(state.next, NOW), configured_interval=0.4)
-            state = refused(state, turn.at + 0.1, turn, 0.4, None, 1.0)
-            state, turn = taken(state, state.next, configured_interval=0.4)
-            state = accepted(state, turn.at + 0.1, turn, configured_interval=0.4)
+            state, permit = taken(state, max(state.next, NOW), configured_interval=0.4)
+            state = refused(state, permit.at + 0.1, permit, 0.4, None, 1.0)
+            state, permit = taken(state, state.next, configured_interval=0.4)
+            state = accepted(state, permit.at + 0.1, permit, configured_interval=0.4)
         assert 0.9 * SLOWEST * 0.4 < state.interval <= SLOWEST * 0.4
 
 
-class TestForgetting:
-    def test_an_absurd_wait_that_was_told_holds_for_an_hour(self):
+class TestStoredState:
+    def test_backoff_is_at_most_one_hour(self):
         for tenths in range(100):
             now = NOW + tenths / 10
-            state, turn = taken(NOTHING, now, configured_interval=0.0)
-            state = refused(state, now, turn, 0.0, retry_after=1e9, jitter=1.0)
+            state, permit = taken(EMPTY, now, configured_interval=0.0)
+            state = refused(state, now, permit, 0.0, retry_after=1e9, jitter=1.0)
             assert state.next == now + LONGEST_BACKOFF
             assert isinstance(take(state, now, configured_interval=0.0)[1], Wait)
 
-    def test_a_clock_that_was_set_back_blocks_nobody(self):
+    def test_clock_set_back_blocks_no_request(self):
         state = after_refusal(retry_after=3600)
         assert isinstance(take(state, NOW - 1000, configured_interval=1.0)[1], Permit)
         assert isinstance(take(state, 3.0, configured_interval=1.0)[1], Permit)
 
-    def test_a_moment_that_no_hold_can_have_made_blocks_nobody(self):
+    def test_impossible_next_time_is_ignored(self):
         state = RateLimitState(next=1e12, interval=1.0, refusals=1, changed=NOW)
         assert isinstance(take(state, NOW, configured_interval=1.0)[1], Permit)
 
-    def test_what_was_learnt_is_forgotten_after_an_hour_without_requests(self):
+    def test_state_expires_after_idle_hour(self):
         state = after_refusal(retry_after=20, configured_interval=0.4)
         still, _ = taken(state, NOW + 20 + KEPT_SECONDS, configured_interval=0.4)
         assert still.interval == 0.5
@@ -227,9 +227,9 @@ class TestForgetting:
         assert (gone.interval, gone.refusals) == (0.0, 0)
 
     @pytest.mark.parametrize(
-        "state", [NOTHING, after_refusal(), RateLimitState(1.5, 0.1, 2.25, 3, True, 1e9 / 3)]
+        "state", [EMPTY, after_refusal(), RateLimitState(1.5, 0.1, 2.25, 3, True, 1e9 / 3)]
     )
-    def test_a_state_is_read_as_it_was_written(self, state):
+    def test_written_state_is_read_unchanged(self, state):
         assert read(written(state)) == state
         assert read(f"{written(state)}   \n".encode()) == state
 
@@ -237,11 +237,11 @@ class TestForgetting:
         "line",
         [None, "", b"\0" * 99, "1 2 3", "1 nan 0 -1 0 0 0", "1 inf 0 -1 0 0 0", "2 0 0 -1 0 0 0", "x " * 7],
     )
-    def test_what_is_no_state_counts_as_nothing(self, line):
-        assert read(line) == NOTHING
+    def test_invalid_state_counts_as_empty(self, line):
+        assert read(line) == EMPTY
 
 
-def test_the_name_of_an_account_tells_no_token():
+def test_account_name_contains_no_token():
     name = account_name("https://help.example", "feedface-token")
     assert name != account_name("https://help.example", "other")
     assert name != account_name("https://elsewhere.example", "feedface-token")
@@ -261,8 +261,8 @@ class Time:
         self.now += seconds
 
 
-class TestPace:
-    """The waiting itself."""
+class TestRateLimiter:
+    """Waiting for permits, with an injected clock."""
 
     @pytest.fixture
     def time(self):
@@ -273,47 +273,43 @@ class TestPace:
         return MemoryStore(lambda: time.now)
 
     @pytest.fixture
-    def pace(self, time, store):
+    def limiter(self, time, store):
         return RateLimiter("account", 1.0, store, time.sleep, lambda: 1.0)
 
     @pytest.fixture
     def wait_budget(self, time):
         return lambda seconds: WaitBudget(seconds, lambda: time.now)
 
-    def refuse(self, pace, wait_budget, retry_after):
-        with pytest.raises(UsedeskRateLimited), pace.permit(wait_budget(0)):
+    def refuse(self, limiter, wait_budget, retry_after):
+        with pytest.raises(UsedeskRateLimited), limiter.permit(wait_budget(0)):
             raise UsedeskRateLimited("x", status=429, retry_after=retry_after)
 
-    def test_keeping_requests_apart_is_not_bounded(self, pace, wait_budget, time):
-        bound = wait_budget(0.5)
+    def test_spacing_uses_no_wait_budget(self, limiter, wait_budget, time):
+        budget = wait_budget(0.5)
         for _ in range(3):
-            with pace.permit(bound):
+            with limiter.permit(budget):
                 pass
         assert time.slept == [1.0, 1.0]
-        assert bound.left == 0.5
+        assert budget.left == 0.5
 
-    def test_a_hold_is_waited_for(self, pace, wait_budget, time):
-        self.refuse(pace, wait_budget, retry_after=20)
-        with pace.permit(wait_budget(30)):
+    def test_backoff_is_waited_for(self, limiter, wait_budget, time):
+        self.refuse(limiter, wait_budget, retry_after=20)
+        with limiter.permit(wait_budget(30)):
             pass
         assert time.slept == [20.0]
 
-    def test_a_hold_that_is_longer_than_the_patience_fails_at_once_and_sends_nothing(
-        self, pace, wait_budget, time
-    ):
-        self.refuse(pace, wait_budget, retry_after=20)
+    def test_backoff_beyond_budget_fails_unsent(self, limiter, wait_budget, time):
+        self.refuse(limiter, wait_budget, retry_after=20)
         with (
             pytest.raises(UsedeskRateLimited, match="Nothing was sent") as raised,
-            pace.permit(wait_budget(19)),
+            limiter.permit(wait_budget(19)),
         ):
             pytest.fail("sent")
         assert raised.value.retry_after == 20
         assert time.slept == []
 
-    def test_one_refusal_holds_another_client_of_the_account_and_no_other_account(
-        self, pace, wait_budget, time, store
-    ):
-        self.refuse(pace, wait_budget, retry_after=20)
+    def test_backoff_applies_to_one_account(self, limiter, wait_budget, time, store):
+        self.refuse(limiter, wait_budget, retry_after=20)
         with RateLimiter("other", 1.0, store, time.sleep, lambda: 1.0).permit(wait_budget(0)):
             pass
         with RateLimiter("account", 0.0, store, time.sleep, lambda: 1.0).permit(wait_budget(30)):
@@ -329,28 +325,28 @@ class TestPace:
             (UsedeskRateLimited("x", status=429, retry_after=40), 40),
         ],
     )
-    def test_any_answer_but_a_refusal_ends_the_hold(self, pace, wait_budget, time, outcome, waits):
-        self.refuse(pace, wait_budget, retry_after=20)
+    def test_other_responses_end_backoff(self, limiter, wait_budget, time, outcome, waits):
+        self.refuse(limiter, wait_budget, retry_after=20)
         try:
-            with pace.permit(wait_budget(30)):
+            with limiter.permit(wait_budget(30)):
                 if outcome is not None:
                     raise outcome
         except type(outcome or ValueError):
             pass
         time.slept.clear()
-        with pace.permit(wait_budget(60)):
+        with limiter.permit(wait_budget(60)):
             pass
         assert time.slept == [pytest.approx(waits, abs=0.01)]
 
-    def test_no_answer_ends_no_hold(self, pace, wait_budget, time, store):
-        self.refuse(pace, wait_budget, retry_after=20)
-        with pytest.raises(UsedeskUnavailable), pace.permit(wait_budget(30)):
+    def test_missing_response_ends_no_backoff(self, limiter, wait_budget, time, store):
+        self.refuse(limiter, wait_budget, retry_after=20)
+        with pytest.raises(UsedeskUnavailable), limiter.permit(wait_budget(30)):
             raise UsedeskUnavailable("no connection")
         state = store.change("account", lambda state, now: (state, state))
         assert (state.refusals, state.is_probing) == (1, False)
 
-    def test_a_wait_that_is_broken_off_leaves_the_turn_to_others(self, pace, wait_budget, time, store):
-        with pace.permit(wait_budget(0)):
+    def test_interrupted_wait_reserves_no_slot(self, limiter, wait_budget, time, store):
+        with limiter.permit(wait_budget(0)):
             pass
 
         def broken(seconds):
@@ -361,17 +357,17 @@ class TestPace:
             RateLimiter("account", 1.0, store, broken, lambda: 1.0).permit(wait_budget(0)),
         ):
             pytest.fail("sent")
-        with pace.permit(wait_budget(0)):
+        with limiter.permit(wait_budget(0)):
             pass
         assert time.slept == [1.0]
 
-    def test_logs_nothing_but_the_repeats(self, pace, wait_budget, caplog):
+    def test_refusal_writes_no_log(self, limiter, wait_budget, caplog):
         caplog.set_level(logging.DEBUG)
-        self.refuse(pace, wait_budget, retry_after=20)
+        self.refuse(limiter, wait_budget, retry_after=20)
         assert caplog.records == []
 
 
-def test_the_memory_is_one_for_the_process():
+def test_memory_store_is_shared_in_process():
     IN_MEMORY.change("account", lambda state, now: (RateLimitState(refusals=7), None))
     assert IN_MEMORY.change("account", lambda state, now: (state, state.refusals)) == 7
     IN_MEMORY.clear()

@@ -1,4 +1,4 @@
-"""From the connection to who shares its pace: a machine, or through Redis all workers."""
+"""The rate limit store of a connection: the machine, or all workers through Redis."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def redis_server():
 
 @pytest.fixture
 def redis_port(redis_server):
-    """The port of a Redis that remembers nothing."""
+    """The port of an empty Redis."""
     port = redis_server.server_address[1]
     with Redis(port=port) as client:
         client.flushall()
@@ -57,19 +57,19 @@ def closed_port():
 
 @pytest.fixture
 def connect(monkeypatch):
-    """Write the Usedesk connection, and one to Redis."""
+    """Define the Usedesk connection and a Redis connection."""
 
     def connect(redis_port: int, **redis) -> None:
         extra = {"redis_conn_id": "my_redis", "max_wait": 0}
-        mine = {"conn_type": "usedesk", "host": URL, "password": TOKEN, "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(mine))
-        other = {"conn_type": "redis", "host": "127.0.0.1", "port": redis_port, **redis}
-        monkeypatch.setenv("AIRFLOW_CONN_MY_REDIS", json.dumps(other))
+        usedesk_connection = {"conn_type": "usedesk", "host": URL, "password": TOKEN, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(usedesk_connection))
+        redis_connection = {"conn_type": "redis", "host": "127.0.0.1", "port": redis_port, **redis}
+        monkeypatch.setenv("AIRFLOW_CONN_MY_REDIS", json.dumps(redis_connection))
 
     return connect
 
 
-def test_all_hooks_of_a_machine_share_a_pace_and_no_token_is_in_it(usedesk, rate_limits):
+def test_hooks_share_machine_rate_limit(usedesk, rate_limits):
     usedesk.post(f"{URL}/groups", **REFUSAL)
     for _ in range(2):
         with pytest.raises(errors.UsedeskRateLimited):
@@ -80,24 +80,24 @@ def test_all_hooks_of_a_machine_share_a_pace_and_no_token_is_in_it(usedesk, rate
     assert TOKEN not in f"{file.name}{file.read_text()}"
 
 
-def test_the_client_of_the_triggers_shares_it(usedesk):
+def test_triggers_share_machine_rate_limit(usedesk):
     usedesk.post(f"{URL}/groups", **REFUSAL)
     with pytest.raises(errors.UsedeskRateLimited):
         UsedeskHook().groups()
     thread = ClientThread("test")
 
-    async def ask():
+    async def read_groups():
         return await thread.call(await UsedeskHook().asettings(), lambda client: client.groups())
 
     try:
         with pytest.raises(errors.UsedeskRateLimited):
-            asyncio.run(ask())
+            asyncio.run(read_groups())
     finally:
         thread.close()
     assert usedesk.call_count == 1
 
 
-def test_through_redis_workers_of_other_machines_share_it(usedesk, connect, redis_port, rate_limits):
+def test_redis_shares_rate_limit_between_machines(usedesk, connect, redis_port, rate_limits):
     connect(redis_port)
     usedesk.post(f"{URL}/groups", **REFUSAL)
     with pytest.raises(errors.UsedeskRateLimited):
@@ -109,7 +109,7 @@ def test_through_redis_workers_of_other_machines_share_it(usedesk, connect, redi
     assert not rate_limits.exists()
 
 
-def test_a_process_asks_one_redis_and_another_one_after_the_connection_has_changed(connect, redis_port):
+def test_changed_connection_gets_new_store(connect, redis_port):
     connect(redis_port)
     store = UsedeskHook().settings().rate_limit_store
     assert UsedeskHook().settings().rate_limit_store is store
@@ -117,7 +117,7 @@ def test_a_process_asks_one_redis_and_another_one_after_the_connection_has_chang
     assert UsedeskHook().settings().rate_limit_store is not store
 
 
-def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_port, rate_limits, caplog):
+def test_unreachable_redis_blocks_no_send(usedesk, connect, closed_port, rate_limits, caplog):
     connect(closed_port, password="pa55word")
     for _ in range(3):
         UsedeskHook().create_ticket(subject="s", message="m")
@@ -130,9 +130,7 @@ def test_a_redis_that_cannot_be_reached_stops_no_send(usedesk, connect, closed_p
     assert rate_limits.exists()
 
 
-def test_the_connection_button_names_a_redis_that_cannot_be_reached(
-    usedesk, connect, closed_port, redis_port
-):
+def test_connection_test_reports_unreachable_redis(usedesk, connect, closed_port, redis_port):
     usedesk.post(f"{URL}/groups", json=[])
     connect(closed_port)
     assert UsedeskHook().test_connection() == (
@@ -143,15 +141,15 @@ def test_the_connection_button_names_a_redis_that_cannot_be_reached(
     assert UsedeskHook().test_connection() == (True, "connected, 0 groups visible")
 
 
-class TestWrong:
-    """Nothing is sent."""
+class TestInvalidConnection:
+    """An invalid Redis connection fails before anything is sent."""
 
     @pytest.fixture(autouse=True)
     def nothing_is_sent(self, usedesk):
         yield
         assert usedesk.call_count == 0
 
-    def test_the_redis_provider_is_not_installed(self, connect, monkeypatch):
+    def test_missing_redis_provider_sends_nothing(self, connect, monkeypatch):
         connect(1)
         monkeypatch.setitem(sys.modules, "airflow.providers.redis.hooks.redis", None)
         with pytest.raises(
@@ -159,14 +157,14 @@ class TestWrong:
         ):
             UsedeskHook().create_ticket(subject="s", message="m")
 
-    def test_there_is_no_such_connection(self, connect, monkeypatch, airflow_db):
+    def test_missing_redis_connection_sends_nothing(self, connect, monkeypatch, airflow_db):
         connect(1)
         monkeypatch.delenv("AIRFLOW_CONN_MY_REDIS")
         with pytest.raises(errors.UsedeskBadConnection, match="'my_redis', but Airflow has no such"):
             UsedeskHook().create_ticket(subject="s", message="m")
 
     @pytest.mark.parametrize("wrong", [{"conn_type": "http"}, {"extra": {"cluster": True}}])
-    def test_it_is_no_connection_to_a_single_redis(self, connect, wrong):
+    def test_unsuitable_redis_connection_sends_nothing(self, connect, wrong):
         connect(1, **wrong)
         with pytest.raises(errors.UsedeskBadConnection, match="type redis, to a single Redis"):
             UsedeskHook().create_ticket(subject="s", message="m")
