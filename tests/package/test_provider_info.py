@@ -1,4 +1,4 @@
-"""What Airflow reads of the package: its schema, its names, its connection form."""
+"""The provider info: its schema, the names it lists, and its connection form."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def schema(name):
     return json.loads((AIRFLOW_FILES / name).read_text())
 
 
-def test_the_schema_of_airflow_accepts_it():
+def test_provider_info_matches_airflow_schema():
     jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
 
 
-def test_the_form_follows_the_stricter_schema_of_airflows_own_providers():
+def test_form_matches_provider_yaml_schema():
     path = AIRFLOW_FILES / "provider.yaml.schema.json"
     if not path.exists():
         pytest.skip("this Airflow does not bring provider.yaml.schema.json")
@@ -40,7 +40,7 @@ def test_the_form_follows_the_stricter_schema_of_airflows_own_providers():
     jsonschema.validate([FORM], part)
 
 
-def test_every_name_exists():
+def test_listed_names_exist():
     info = get_provider_info()
     for part in ("operators", "sensors", "triggers", "hooks"):
         for entry in info[part]:
@@ -56,7 +56,7 @@ def test_every_name_exists():
 
 
 @pytest.mark.parametrize("kind", ["Operator", "Sensor", "Trigger"])
-def test_every_module_is_listed(kind):
+def test_all_modules_are_listed(kind):
     package = importlib.import_module(f"airflow_provider_usedesk.{kind.lower()}s")
     found = set()
     for path in Path(package.__path__[0]).glob("[!_]*.py"):
@@ -72,7 +72,7 @@ def test_every_module_is_listed(kind):
     assert found == listed
 
 
-def test_it_is_a_literal_that_imports_nothing():
+def test_provider_info_imports_nothing_heavy():
     code = (
         "import sys; before = set(sys.modules)\n"
         "from airflow_provider_usedesk.get_provider_info import get_provider_info; get_provider_info()\n"
@@ -83,12 +83,12 @@ def test_it_is_a_literal_that_imports_nothing():
     assert not heavy & set(json.loads(printed))
 
 
-def test_package_name_is_the_distributions():
+def test_package_name_matches_distribution():
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     assert get_provider_info()["package-name"] == project["name"]
 
 
-def test_the_older_forms_are_the_same_form():
+def test_older_forms_match_provider_info():
     pytest.importorskip("flask_appbuilder")
     pytest.importorskip("wtforms")
     behaviour = UsedeskHook.get_ui_field_behaviour()
@@ -106,7 +106,7 @@ def test_the_older_forms_are_the_same_form():
         assert (field.field_class.__name__ == "PasswordField") == ("format" in declared["schema"])
 
 
-def test_the_providers_manager_loads_all_of_it_without_a_warning(caplog):
+def test_providers_manager_loads_without_warning(caplog):
     from airflow.providers_manager import ProvidersManager
 
     caplog.set_level(logging.WARNING)
@@ -125,13 +125,13 @@ def test_the_providers_manager_loads_all_of_it_without_a_warning(caplog):
     assert [text for text in ours if "usedesk" in text.lower()] == []
 
 
-def test_the_form_of_airflow_3_is_complete():
+def test_airflow_3_form_is_complete():
     pytest.importorskip("airflow.sdk")
     from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 
-    [shown] = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "usedesk"]
-    assert shown.hook_name == "Usedesk"
-    assert set(shown.extra_fields or {}) == set(FORM["conn-fields"])
-    assert shown.standard_fields.host.title == "API base URL"
-    assert shown.standard_fields.password.title == "API token"
-    assert shown.standard_fields.login.hidden
+    [form] = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "usedesk"]
+    assert form.hook_name == "Usedesk"
+    assert set(form.extra_fields or {}) == set(FORM["conn-fields"])
+    assert form.standard_fields.host.title == "API base URL"
+    assert form.standard_fields.password.title == "API token"
+    assert form.standard_fields.login.hidden
