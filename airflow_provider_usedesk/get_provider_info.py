@@ -1,4 +1,4 @@
-"""What Airflow reads of this package at its start; imports nothing."""
+"""What Airflow reads of this package when it starts; imports nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe the provider in the form of Airflow's ``provider_info.schema.json``."""
+    """Return the description of the provider, as ``provider_info.schema.json`` of Airflow wants it."""
     return {
         "package-name": "airflow-provider-usedesk",
         "name": "Usedesk",
@@ -80,57 +80,57 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "web_url": {
                         "label": "Web address",
-                        "description": "Where people open tickets, such as https://secure.usedesk.com; "
-                        "needed where it does not follow from the API base URL.",
+                        "description": "URL at which agents open tickets, such as "
+                        "https://secure.usedesk.com; needed for a server edition.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "timeout": {
                         "label": "Timeout (seconds)",
-                        "description": "How long to wait for an answer; 60 when empty.",
+                        "description": "How long to wait for a response; 60 if empty.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                     "connect_timeout": {
                         "label": "Connect timeout (seconds)",
-                        "description": "How long to wait for a connection; 10 when empty.",
+                        "description": "How long to wait for a connection; 10 if empty.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                     "max_wait": {
                         "label": "Longest wait (seconds)",
                         "description": "How long one call may wait for a connection or for the rate limit "
-                        "before it fails; 120 when empty.",
+                        "before it fails; 120 if empty.",
                         "schema": {"type": ["integer", "null"], "minimum": 0},
                     },
                     "requests_per_minute": {
                         "label": "Requests per minute",
                         "description": "Rate limit of all requests with this token; an old page of Usedesk "
-                        "names 150. No limit of our own when empty, until Usedesk refuses.",
+                        "names 150. If empty, there is no limit until Usedesk refuses a request.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                     "redis_conn_id": {
                         "label": "Redis connection id",
-                        "description": "Airflow Connection of type redis, through which the workers of all "
-                        "machines keep one pace; those of each machine alone when empty.",
+                        "description": "Airflow connection of type redis, through which the workers of all "
+                        "machines share the rate limit; if empty, each machine has its own.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "verify": {
                         "label": "Verify TLS",
-                        "description": "true, false, or the path of a CA file; true when empty.",
+                        "description": "true, false, or the path of a CA file; true if empty.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "proxy": {
                         "label": "Proxy",
-                        "description": "URL of a proxy; what the environment says when empty.",
+                        "description": "URL of a proxy; if empty, the proxy of the environment.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "webhook_secret": {
                         "label": "Webhook secret",
-                        "description": "Last part of the address at which webhooks of Usedesk are received; "
-                        "while you change it, both with a comma between them.",
+                        "description": "Last part of the URL at which webhooks of Usedesk are received; "
+                        "while you change it, the old and the new one with a comma between them.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "application_id": {
                         "label": "Application id",
-                        "description": "Id of the API channel; when given, a webhook that names a `secret` "
+                        "description": "Id of the API channel; if set, a webhook that names a `secret` "
                         "must name this id or the API token.",
                         "schema": {"type": ["string", "null"]},
                     },

@@ -1,4 +1,4 @@
-"""Files of a ticket: found and measured before anything is sent, read only while they are sent."""
+"""Files of a ticket: located and measured before anything is sent, and read while they are sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_usedesk.api.values import as_text
 
 @runtime_checkable
 class StoredFile(Protocol):
-    """What a path has to offer: ``pathlib.Path`` and Airflow's ``ObjectStoragePath`` both do."""
+    """A path object, such as ``pathlib.Path`` or Airflow's ``ObjectStoragePath``."""
 
     @property
     def name(self) -> str: ...
@@ -30,7 +30,7 @@ OpenUrl = Callable[[str], StoredFile]
 @dataclass(frozen=True)
 class Attachment:
     """
-    Hold a file that is ready to be sent.
+    A file that is ready to be sent.
 
     :param name: file name that Usedesk shows
     :param size: size in bytes
@@ -48,10 +48,10 @@ class Attachment:
 
 def attachment(source: object, open_url: OpenUrl | None = None) -> Attachment:
     """
-    Find a file and measure it, without reading it.
+    Return a file and its size, without reading it.
 
     :param source: local path, URL, path object, or (name, bytes)
-    :param open_url: makes a path object of a URL; Airflow's ``ObjectStoragePath`` for example
+    :param open_url: returns a path object for a URL, such as Airflow's ``ObjectStoragePath``
     :raises ValueError: when there is no such file, with the reason
     """
     if isinstance(source, (tuple, list)):
@@ -65,16 +65,16 @@ def attachment(source: object, open_url: OpenUrl | None = None) -> Attachment:
 
 def stored_file(path: str, open_url: OpenUrl | None = None) -> StoredFile:
     """
-    Make a path object of a local path or a URL.
+    Return the path object of a local path or a URL.
 
     :param path: local path or URL
-    :param open_url: makes a path object of a URL; Airflow's ``ObjectStoragePath`` for example
+    :param open_url: returns a path object for a URL, such as Airflow's ``ObjectStoragePath``
     :raises ValueError: when it is a URL that cannot be opened, with the reason
     """
     if "://" not in path:
         return Path(path)
     if open_url is None:
-        raise ValueError("is a URL: use UsedeskHook, which opens it with Airflow's object storage")
+        raise ValueError("is a URL, which only a client with open_url can open")
     try:
         return open_url(path)
     except Exception as exc:
@@ -82,13 +82,13 @@ def stored_file(path: str, open_url: OpenUrl | None = None) -> StoredFile:
 
 
 def is_named_bytes(value: object) -> bool:
-    """Tell whether a value is one file given as (name, bytes)."""
+    """Return whether a value is one file given as (name, bytes)."""
     return isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], (bytes, bytearray))
 
 
 class Upload:
     """
-    Read an attachment piece by piece, in the form that ``requests_toolbelt`` streams.
+    Reads an attachment in parts, as ``requests_toolbelt`` streams it.
 
     :param attachment: the file; opened at the first read, closed after the last one
     """
@@ -101,20 +101,20 @@ class Upload:
     def read(self, size: int = -1) -> bytes:
         if self.len == 0:
             return b""
-        piece = self._piece(self.len if size < 0 else min(size, self.len))
-        if not piece:
+        part = self._part(self.len if size < 0 else min(size, self.len))
+        if not part:
             raise OSError("a file became shorter while it was being sent")
-        self.len -= len(piece)
+        self.len -= len(part)
         if self.len == 0:
             self.close()
-        return piece
+        return part
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def _piece(self, size: int) -> bytes:
+    def _part(self, size: int) -> bytes:
         try:
             if self._file is None:
                 self._file = self._attachment.open()

@@ -79,20 +79,21 @@ PAGE_SIZE = 100
 
 class UsedeskClient:
     """
-    Call the methods of the Usedesk API.
+    A client of the Usedesk API.
 
-    A request that may have reached Usedesk is never repeated: :class:`~.errors.UsedeskOutcomeUnknown`
-    says so. Repeated, within ``settings.max_wait`` seconds, is only what certainly had no effect:
-    the connection was never made, or Usedesk refused for too many requests. All clients of an account
-    that have one ``settings.rate_limit_store`` keep one pace; without one, all of the process do.
+    It never repeats a request that may have reached Usedesk, but raises
+    :class:`~.errors.UsedeskOutcomeUnknown`. It repeats a request, within ``settings.max_wait`` seconds, only
+    if it certainly had no effect: there was no connection, or Usedesk refused it because there were too many.
+    All clients of an account that share ``settings.rate_limit_store`` keep to one rate limit; without a
+    store, all clients of the process do.
 
-    One client serves any number of threads at once; up to 64 of them keep a connection each.
+    Any number of threads can use one client; up to 64 of them keep a connection each.
 
-    :param settings: how to reach Usedesk
-    :param open_url: makes a path object of the URL of a file
+    :param settings: the settings
+    :param open_url: returns a path object for the URL of a file
     :param sleep: waits for some seconds
-    :param clock: tells the seconds passed; a client with a clock of its own shares no pace without a store
-    :param jitter: gives a random number from 0 to 1
+    :param clock: returns seconds; a client with its own clock shares its rate limit only through a store
+    :param jitter: returns a random number from 0 to 1
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class UsedeskClient:
         self._jitter = jitter
         self._counting = threading.Lock()
         self.requests = 0
-        """How many requests were made; those that were held back are not counted."""
+        """Number of requests that were made, without those that waited for the rate limit in vain."""
         self._rate_limiter = RateLimiter(
             account_name(settings.base_url, settings.token),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
@@ -130,12 +131,12 @@ class UsedeskClient:
     @classmethod
     def connect(cls, token: str, base_url: str = DEFAULT_BASE_URL, **options: Any) -> UsedeskClient:
         """
-        Make a client without Airflow.
+        Return a client, for programs without Airflow.
 
         :param token: API token of an API channel
-        :param base_url: address of the API with its path
+        :param base_url: URL of the API with its path
         :param options: ``timeout``, ``connect_timeout``, ``max_wait``, ``requests_per_minute``,
-            ``verify`` and ``proxy``, as in the extra of a connection
+            ``verify``, ``proxy`` and ``web_url``, as in :class:`~.settings.Settings`
         :raises UsedeskBadConnection: when one of them is wrong
         """
         return cls(read_settings(token, base_url, **options))
@@ -157,82 +158,92 @@ class UsedeskClient:
 
     def create_ticket(self, **params: Any) -> CreatedTicket:
         """
-        Create a ticket (``create/ticket``, EN 51378).
+        Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
-        :param params: the parameters of the method by name (``from`` may be spelled ``from_``), and
+        :param params: parameters of the method by name (``from`` may be spelled ``from_``), and
             ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
-        :raises UsedeskError: of the class that says what happened
+        :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
+        :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
+        :raises UsedeskError: of another class for every other error
         """
         return self.send(params, TICKET)
 
     def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
-        """Send a WhatsApp message to a client within the 24 hours after the client's last one (EN 51378)."""
+        """
+        Send a WhatsApp message (`create/ticket <https://api.usedocs.com/article/51378>`__).
+
+        WhatsApp delivers it within 24 hours of the last message of the client.
+        """
         return self.send({"from_": "user", **params}, WHATSAPP_MESSAGE)
 
     def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
-        """Send a WhatsApp Business template; needs neither ``subject`` nor ``message`` (EN 51378)."""
+        """Send a WhatsApp Business template; needs neither ``subject`` nor ``message`` (`create/ticket <https://api.usedocs.com/article/51378>`__)."""
         return self.send({"from_": "user", **params}, WHATSAPP_TEMPLATE)
 
     def send_viber_message(self, **params: Any) -> CreatedTicket:
-        """Send a message through a Viber (c2d) channel (EN 51378)."""
+        """Send a message through a Viber (c2d) channel (`create/ticket <https://api.usedocs.com/article/51378>`__)."""
         return self.send(params, VIBER_MESSAGE)
 
     def send_telegram_message(self, **params: Any) -> CreatedTicket:
-        """Send a message through a Telegram personal (pact) channel (EN 51378)."""
+        """Send a message through a Telegram personal (pact) channel (`create/ticket <https://api.usedocs.com/article/51378>`__)."""
         return self.send(params, TELEGRAM_MESSAGE)
 
-    def send(self, params: dict[str, Any], rules: MessageProfile) -> CreatedTicket:
-        """Check the parameters against the rules of one way of sending, and send them."""
-        return self.send_checked(ticket_request(params, rules, self._open_url))
+    def send(self, params: dict[str, Any], profile: MessageProfile) -> CreatedTicket:
+        """Check the parameters by a message profile, and create the ticket."""
+        return self.send_checked(ticket_request(params, profile, self._open_url))
 
     def send_checked(self, request: Request) -> CreatedTicket:
-        """Send a request for a new ticket whose parameters were checked before."""
+        """Create a ticket from a request that is already checked."""
         return self._send(CREATE_TICKET, request, created_ticket)
 
     def create_comment(self, **params: Any) -> CreatedComment:
         """
-        Write a comment to a ticket (``create/comment``, EN 51381).
+        Add a comment to a ticket (`create/comment <https://api.usedocs.com/article/51381>`__).
 
-        :param params: the parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
+        :param params: parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
             ``message`` are required, the last one not with a template
-        :raises UsedeskError: of the class that says what happened
+        :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
+        :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
+        :raises UsedeskError: of another class for every other error
         """
         return self._send(CREATE_COMMENT, comment_request(params, self._open_url), created_comment)
 
     def update_ticket(self, **params: Any) -> None:
         """
-        Change a ticket (``update/ticket``, EN 51379).
+        Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
 
-        :param params: the parameters of the method by name, and ``custom_fields`` as {id: value};
+        :param params: parameters of the method by name, and ``custom_fields`` as {id: value};
             ``ticket_id`` is required; tags are added to those the ticket has
-        :raises UsedeskError: of the class that says what happened
+        :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
+        :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
+        :raises UsedeskError: of another class for every other error
         """
         self._send(UPDATE_TICKET, update_request(params), updated)
 
     def ticket(self, ticket_id: int) -> TicketDetails:
         """
-        Read one ticket with its comments (``ticket``, EN 51377).
+        Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__).
 
-        :raises UsedeskInvalidRequest: when the id is none; nothing was asked
+        :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent
         """
         return self._read("ticket", records.ticket_details, **_id("ticket_id", ticket_id))
 
     def tickets(self, **filters: Any) -> Iterator[TicketRow]:
         """
-        List tickets, page by page as they are taken (``tickets``, EN 51376).
+        Yield tickets, reading page after page (`tickets <https://api.usedocs.com/article/51376>`__).
 
-        :param filters: the parameters of the method by name; several values as a list, moments as datetime
-            or as ``YYYY-MM-DD HH:MM`` in UTC
+        :param filters: parameters of the method by name; several values as a list, times as datetime
+            or as text ``YYYY-MM-DD HH:MM`` in UTC
         """
         return chain.from_iterable(self.ticket_pages(**filters))
 
     def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]:
-        """List tickets like :meth:`tickets`, a page of up to a hundred at a time."""
+        """Yield tickets like :meth:`tickets`, in pages of up to a hundred."""
         return self._pages("tickets", records.ticket_rows, filters)
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
         """
-        List the channels (``channels``, EN 51397).
+        Return the channels (`channels <https://api.usedocs.com/article/51397>`__).
 
         :param channel_type: only those of this type, such as ``whatsapp``
         """
@@ -242,48 +253,48 @@ class UsedeskClient:
         except errors.UsedeskError as error:
             if error.status != 405:
                 raise
-        # Documented as GET with the token in the URL, which every proxy on the way would write down.
+        # Documented as GET with the token in the URL, which every proxy on the way would log.
         return self._read("channels", records.channels, verb="GET", **params)
 
     def groups(self) -> list[Group]:
-        """List the groups of agents (``groups``, EN 51418)."""
+        """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
         return self._read("groups", records.groups)
 
     def users(self, **filters: Any) -> list[User]:
         """
-        List agents (``users``, EN 51414).
+        Return agents (`users <https://api.usedocs.com/article/51414>`__).
 
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
-            so that the others do not show), ``group_id``, ``query``, ``user_id``
+            which leaves out the others), ``group_id``, ``query``, ``user_id``
         """
         return self._read("users", records.users, **encoded_filters("users", filters))
 
     def ticket_fields(self) -> list[TicketField]:
-        """List the custom fields of tickets with their options (``ticket/fields``, EN 51411)."""
+        """Return the custom fields of tickets with their options (`ticket/fields <https://api.usedocs.com/article/51411>`__)."""
         return self._read("ticket/fields", records.ticket_fields)
 
     def tags(self, query: str | None = None) -> Iterator[Tag]:
         """
-        List the tags of tickets, page by page as they are taken (``tags``, EN 51382).
+        Yield the tags of tickets, reading page after page (`tags <https://api.usedocs.com/article/51382>`__).
 
-        :param query: only those whose name holds this
+        :param query: only tags whose name contains this text
         """
         return chain.from_iterable(self._pages("tags", records.tags, {"query": query}))
 
     def clients(self, **filters: Any) -> Iterator[ClientRow]:
         """
-        List clients, page by page as they are taken (``clients``, EN 51383).
+        Yield clients, reading page after page (`clients <https://api.usedocs.com/article/51383>`__).
 
-        :param filters: ``query`` (one name, e-mail or phone), ``search_type`` (``partial_match`` or
+        :param filters: ``query`` (one name, email or phone), ``search_type`` (``partial_match`` or
             ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
         """
         return chain.from_iterable(self._pages("clients", records.client_rows, filters))
 
     def client(self, client_id: int) -> ClientDetails:
         """
-        Read one client (``client``, EN 51384).
+        Return one client (`client <https://api.usedocs.com/article/51384>`__).
 
-        :raises UsedeskInvalidRequest: when the id is none; nothing was asked
+        :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent
         """
         return self._read("client", records.client_details, **_id("client_id", client_id))
 
@@ -297,7 +308,7 @@ class UsedeskClient:
     def _pages(
         self, method: str, parse: Callable[[Response], list[Row]], filters: Mapping[str, Any]
     ) -> Iterator[list[Row]]:
-        """Read the pages of a list one by one, without repeated rows."""
+        """Yield the pages of a list, without repeated rows."""
         params = encoded_filters(method, filters)
         seen: set[int] = set()
         page, counts_rows = 0, False
@@ -309,7 +320,7 @@ class UsedeskClient:
             seen.update(row.id for row in new)
             if new:
                 yield new
-            # Whether offset counts pages or rows is not certain; one that begins as the page before it tells.
+            # Offset may count pages or rows: it is rows if the second page begins like the first.
             is_shifted = page == 1 and bool(rows) and rows[0].id in [row.id for row in before[:2]]
             if len(rows) < PAGE_SIZE or not (new or is_shifted):
                 return
@@ -326,13 +337,15 @@ class UsedeskClient:
         return with_repeats(with_permit, wait_budget, self._sleep, self._jitter)
 
     def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Response:
-        outcome = self._ask(verb, method, request, sending)
+        outcome = self._response_or_error(verb, method, request, sending)
         if isinstance(outcome, errors.UsedeskError):
-            # Raised here, where no local variable and no chained exception holds the token.
+            # Raised here, where no local variable and no chained exception contains the token.
             raise outcome
         return outcome
 
-    def _ask(self, verb: str, method: str, request: Request, sending: bool) -> Response | errors.UsedeskError:
+    def _response_or_error(
+        self, verb: str, method: str, request: Request, sending: bool
+    ) -> Response | errors.UsedeskError:
         with self._counting:
             self.requests += 1
         with Body(request, self.settings.token) as body:

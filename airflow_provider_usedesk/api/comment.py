@@ -1,4 +1,4 @@
-"""What may be sent to ``create/comment`` (EN 51381)."""
+"""The parameters of `create/comment <https://api.usedocs.com/article/51381>`__ and their checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CREATE_COMMENT = Method(
         "cc": values.addresses,
         "bcc": values.addresses,
         "user_id": values.identifier,
-        # Newer pages know user and client, an older one trigger, too.
+        # The present page names user and client, an older one also trigger.
         "from_": values.choice("user", "client", "trigger"),
         "template_id": values.identifier,
         "template_name": values.text(255),
@@ -32,11 +32,11 @@ CREATE_COMMENT = Method(
 
 def comment_request(params: Mapping[str, Any], open_url: OpenUrl | None = None) -> Request:
     """
-    Check the parameters of a comment and encode their values.
+    Return the checked request for a comment.
 
     :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given. ``type`` is
-        required: Usedesk's own default, private, keeps a comment from the client without a word
-    :param open_url: makes a path object of the URL of a file
+        required: the default of Usedesk, private, hides the comment from the client without an error
+    :param open_url: returns a path object for the URL of a file
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
     draft = Draft(params, CREATE_COMMENT, open_url)

@@ -1,4 +1,4 @@
-"""The one family of errors: what happened, and whether the request may have reached Usedesk."""
+"""The errors of the client: what happened, and whether the request may have reached Usedesk."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 class UsedeskError(Exception):
     """
-    Report that a call to Usedesk did not succeed.
+    A call to Usedesk did not succeed.
 
     :param message: what happened and what to do; no token, no personal data
-    :param status: HTTP status of the answer, where there was one
-    :param code: error code of Usedesk (111-121), where the answer had one
-    :param ticket_id: the ticket that exists all the same, where it is known
-    :param retry_after: seconds the service asked to wait, where it did
+    :param status: HTTP status of the response, if there was one
+    :param code: error code of Usedesk (111 to 121), if the response had one
+    :param ticket_id: the ticket that may exist, if it is known
+    :param retry_after: seconds that the service asked to wait, if it did
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class UsedeskError(Exception):
         self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exception's own __reduce__ would call __init__ with args only; the state carries the rest.
+        # The __reduce__ of Exception would call __init__ with args only; the state has the rest.
         return (type(self), self.args, self.__dict__)
 
 
 class UsedeskInvalidRequest(UsedeskError, ValueError):
     """
-    Report invalid arguments, all of one call at once; nothing was sent.
+    One or more arguments of a call are invalid. Nothing was sent.
 
-    :param validation_errors: one sentence for each invalid argument, beginning with its name
+    :param validation_errors: one text for each invalid argument, beginning with its name
     """
 
     def __init__(self, validation_errors: Sequence[str]) -> None:
@@ -54,51 +54,51 @@ class UsedeskInvalidRequest(UsedeskError, ValueError):
 
 
 class UsedeskBadConnection(UsedeskError):
-    """Report that the Airflow Connection has to be corrected: its address, TLS settings or token."""
+    """The API base URL, the API token, the TLS settings or the proxy must be corrected."""
 
 
 class UsedeskInvalidToken(UsedeskBadConnection):
-    """Report that Usedesk does not know the token (code 112)."""
+    """Usedesk does not know the API token (code 112)."""
 
 
 class UsedeskAccessDenied(UsedeskBadConnection):
-    """Report that the token may not do this (code 115)."""
+    """The API token is not allowed to do this (code 115)."""
 
 
 class UsedeskRejected(UsedeskError):
-    """Report that Usedesk understood the request and refused it; sending the same again is useless."""
+    """Usedesk understood the request and refused it. Sending the same request again does not help."""
 
 
 class UsedeskTicketNotFound(UsedeskRejected):
-    """Report a ticket id that does not exist or is not visible to the token (code 113)."""
+    """The ticket does not exist or is not visible to the API token (code 113)."""
 
 
 class UsedeskMessageMissing(UsedeskRejected):
-    """Report that Usedesk found no message text (code 114)."""
+    """The request has no message text (code 114)."""
 
 
 class UsedeskWrongTag(UsedeskRejected):
-    """Report tags in a form that Usedesk does not take (code 116)."""
+    """Usedesk does not accept the tags (code 116)."""
 
 
 class UsedeskAgentNotFound(UsedeskRejected):
-    """Report an agent id that Usedesk does not know (code 117)."""
+    """Usedesk does not know the agent (code 117)."""
 
 
 class UsedeskGroupNotFound(UsedeskRejected):
-    """Report a group id that Usedesk does not know (code 118)."""
+    """Usedesk does not know the group (code 118)."""
 
 
 class UsedeskClientNotFound(UsedeskRejected):
-    """Report a client id that Usedesk does not know (code 119)."""
+    """Usedesk does not know the client (code 119)."""
 
 
 class UsedeskFileTooLarge(UsedeskRejected):
-    """Report a file that is larger than Usedesk takes (code 120)."""
+    """A file is larger than Usedesk accepts (code 120)."""
 
 
 class UsedeskRateLimited(UsedeskError):
-    """Report that Usedesk refused the request because there were too many (HTTP 429 or code 121)."""
+    """Usedesk refused the request because there were too many (HTTP 429 or code 121)."""
 
 
 class UsedeskNotDelivered(UsedeskError):
@@ -106,8 +106,8 @@ class UsedeskNotDelivered(UsedeskError):
 
 
 class UsedeskOutcomeUnknown(UsedeskError):
-    """Report that the request may have reached Usedesk: sending it again could reach a customer twice."""
+    """The request may have reached Usedesk. Sending it again could message a customer twice."""
 
 
 class UsedeskUnavailable(UsedeskError):
-    """Report that Usedesk could not be reached, or a read failed; nothing was changed there."""
+    """Usedesk could not be reached, or a read failed. Nothing was changed in Usedesk."""

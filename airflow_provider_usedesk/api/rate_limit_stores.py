@@ -39,7 +39,7 @@ AWAY = 30.0
 
 @cache
 def machine_store() -> RateLimitStore:
-    """Remember for all processes of this machine that have one user and one folder for temporary files."""
+    """Return the store for all processes of this machine with the same user and temporary folder."""
     return FallbackStore(FileStore(folder()), IN_MEMORY, "Each process keeps to the rate limit alone")
 
 
@@ -50,14 +50,14 @@ def folder() -> Path:
 
 class FileStore:
     """
-    Remember in a file for each account, which whoever changes it locks.
+    Stores the states in one file for each account, locked for each change.
 
-    :param folder: where the files are; made when needed, and not used unless it is ours alone
-    :param clock: tells the time
+    :param folder: folder of the files; created when needed, and used only if it belongs to this user alone
+    :param clock: returns the time
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        # Not there on Windows, where the rest of this package works.
+        # Not available on Windows, where the rest of this package works.
         import fcntl
 
         self._fcntl = fcntl
@@ -72,7 +72,7 @@ class FileStore:
 
     def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         if os.getpid() != self._process:
-            # A forked process would share the locks of its parent, and so exclude it from nothing.
+            # A forked process shares the locks of its parent, so they would not exclude it.
             self._begin()
         with self._lock:
             try:
@@ -133,7 +133,7 @@ class RedisStore:
 
         self._client = client
         self._errors = (RedisError, OSError)
-        # A connection that was closed while nobody used it is made anew, but nobody waits long for Redis.
+        # An idle connection that was closed is opened again, but no request waits long for Redis.
         client.set_retry(Retry(NoBackoff(), 1))
         limits = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
         client.connection_pool.connection_kwargs.update(limits)
@@ -151,7 +151,7 @@ class RedisStore:
                 pipe.set(key, written(changed), ex=int(KEPT_SECONDS + max(changed.next - now, 0)))
             return result
 
-        # Typed as if it could not give back what the function does.
+        # Its type does not say that it returns the result of the function.
         transaction: Any = self._client.transaction
         try:
             result: T = transaction(in_transaction, key, value_from_callable=True)
@@ -162,12 +162,12 @@ class RedisStore:
 
 class FallbackStore:
     """
-    Remember in one place, and in another while that one cannot be used.
+    Stores the states in one store, and in another while the first cannot be used.
 
-    :param first: where to remember
-    :param second: where to remember meanwhile
+    :param first: the first store
+    :param second: the store in the meantime
     :param meaning: what this means, for the log
-    :param clock: tells the seconds passed
+    :param clock: returns seconds
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class FallbackStore:
 
     @property
     def is_away(self) -> bool:
-        """Tell whether the first place could not be used of late."""
+        """Return whether the first store could not be used at the last attempt."""
         return self._away_until is not None
 
     def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
@@ -202,7 +202,7 @@ class FallbackStore:
     def _note_away(self, error: RateLimitStoreUnavailable) -> None:
         was_away, self._away_until = self.is_away, self._clock() + AWAY
         if not was_away:
-            log.warning("%s, as this cannot be used: %s.", self._meaning, error)
+            log.warning("%s, because its store cannot be used: %s.", self._meaning, error)
 
     def _note_there(self) -> None:
         if self.is_away:

@@ -1,4 +1,4 @@
-"""What reading from Usedesk gives: tickets, clients and the directory of the company."""
+"""What the reading methods return: tickets, clients and the directory of the company."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELD_TYPES = {1: "text", 2: "list", 3: "checkbox", 4: "nested list"}
 @dataclass(frozen=True, kw_only=True)
 class Ticket:
     """
-    Hold what ``ticket`` and ``tickets`` both tell.
+    What ``ticket`` and ``tickets`` both return of a ticket.
 
     :param status: number of its status
     :param tags: names of its tags
@@ -46,10 +46,10 @@ class Ticket:
 @dataclass(frozen=True)
 class TicketRow(Ticket):
     """
-    Hold a row of ``tickets`` (EN 51376).
+    A row of `tickets <https://api.usedocs.com/article/51376>`__.
 
     :param id: the ticket
-    :param created_at: when it was made, as Usedesk writes it
+    :param created_at: when it was created, as Usedesk writes it
     """
 
     id: int
@@ -59,10 +59,10 @@ class TicketRow(Ticket):
 @dataclass(frozen=True)
 class Comment:
     """
-    Hold a comment of a ticket (``ticket``, EN 51377).
+    A comment of a ticket, as `ticket <https://api.usedocs.com/article/51377>`__ returns it.
 
     :param author: ``user``, ``client`` or ``trigger``
-    :param type: ``public`` or ``private``; ``error`` tells of a message that could not be sent
+    :param type: ``public`` or ``private``; ``error`` for a message that could not be sent
     :param published_at: when it was written, as Usedesk writes it
     :param file_names: names of its files
     :param delivered: whether its flag says that it reached the client
@@ -84,13 +84,13 @@ class Comment:
 @dataclass(frozen=True)
 class TicketDetails(Ticket):
     """
-    Hold what ``ticket`` tells (EN 51377).
+    The result of `ticket <https://api.usedocs.com/article/51377>`__.
 
     :param id: the ticket
-    :param additional_id: the id that its maker gave it
+    :param additional_id: the id that its creator gave it
     :param custom_fields: values of the custom fields by the id of the field
     :param comments: its comments, the first message among them
-    :param published_at: when it was made, as Usedesk writes it
+    :param published_at: when it was created, as Usedesk writes it
     """
 
     id: int | None
@@ -102,7 +102,7 @@ class TicketDetails(Ticket):
 
 @dataclass(frozen=True)
 class Channel:
-    """Hold a channel (``channels``, EN 51397); its id is what ``channel_id`` takes."""
+    """A channel of `channels <https://api.usedocs.com/article/51397>`__; ``channel_id`` takes its id."""
 
     id: int
     name: str | None
@@ -111,7 +111,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Group:
-    """Hold a group of agents (``groups``, EN 51418); its id is what ``group_id`` takes."""
+    """A group of agents of `groups <https://api.usedocs.com/article/51418>`__; ``group_id`` takes its id."""
 
     id: int
     name: str | None
@@ -120,7 +120,7 @@ class Group:
 
 @dataclass(frozen=True)
 class User:
-    """Hold an agent (``users``, EN 51414); its id is what ``user_id`` and ``assignee_id`` take."""
+    """An agent of `users <https://api.usedocs.com/article/51414>`__; ``user_id`` takes its id."""
 
     id: int
     name: str | None
@@ -132,7 +132,7 @@ class User:
 
 @dataclass(frozen=True)
 class FieldOption:
-    """Hold a value that a custom field can have; in nested lists each has a parent but the first level."""
+    """A value of a custom field; in nested lists, all values but those of the first level have a parent."""
 
     id: int
     value: str | None
@@ -142,11 +142,11 @@ class FieldOption:
 @dataclass(frozen=True)
 class TicketField:
     """
-    Hold a custom field of tickets (``ticket/fields``, EN 51411).
+    A custom field of tickets of `ticket/fields <https://api.usedocs.com/article/51411>`__.
 
     :param id: what ``custom_fields`` and ``lists`` take
-    :param type: ``text``, ``list``, ``checkbox`` or ``nested list``; None for one we do not know
-    :param options: the values of lists
+    :param type: ``text``, ``list``, ``checkbox`` or ``nested list``; None for an unknown one
+    :param options: values of a list
     """
 
     id: int
@@ -158,7 +158,7 @@ class TicketField:
 
 @dataclass(frozen=True)
 class Tag:
-    """Hold a tag of tickets (``tags``, EN 51382)."""
+    """A tag of tickets of `tags <https://api.usedocs.com/article/51382>`__."""
 
     id: int
     name: str | None
@@ -167,7 +167,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class ClientRow:
-    """Hold a row of ``clients`` (EN 51383)."""
+    """A row of `clients <https://api.usedocs.com/article/51383>`__."""
 
     id: int
     name: str | None = field(default=None, repr=False)
@@ -178,18 +178,18 @@ class ClientRow:
 
 @dataclass(frozen=True)
 class ClientDetails(ClientRow):
-    """Hold what ``client`` tells (EN 51384)."""
+    """The result of `client <https://api.usedocs.com/article/51384>`__."""
 
     company: str | None = field(default=None, repr=False)
 
 
 def ticket_rows(answer: Response) -> list[TicketRow]:
-    """Read a page of ``tickets``."""
+    """Return the rows of a page of ``tickets``."""
     return _rows(answer, _ticket_row)
 
 
 def ticket_details(answer: Response) -> TicketDetails:
-    """Read the answer to ``ticket``."""
+    """Return what the response to ``ticket`` contains."""
     content = json_object(answer)
     ticket = content.get("ticket")
     if not isinstance(ticket, dict):
@@ -209,7 +209,7 @@ def ticket_details(answer: Response) -> TicketDetails:
 
 
 def channels(answer: Response) -> list[Channel]:
-    """Read the answer to ``channels``."""
+    """Return what the response to ``channels`` contains."""
 
     def channel(number: int, row: Mapping[str, Any]) -> Channel:
         return Channel(number, text_or_none(row.get("channel_name")), text_or_none(row.get("channel_type")))
@@ -218,7 +218,7 @@ def channels(answer: Response) -> list[Channel]:
 
 
 def groups(answer: Response) -> list[Group]:
-    """Read the answer to ``groups``."""
+    """Return what the response to ``groups`` contains."""
 
     def group(number: int, row: Mapping[str, Any]) -> Group:
         return Group(number, text_or_none(row.get("name")), _ids(row.get("users")))
@@ -227,7 +227,7 @@ def groups(answer: Response) -> list[Group]:
 
 
 def users(answer: Response) -> list[User]:
-    """Read the answer to ``users``."""
+    """Return what the response to ``users`` contains."""
 
     def user(number: int, row: Mapping[str, Any]) -> User:
         texts = {name: text_or_none(row.get(name)) for name in ("name", "role", "email", "phone")}
@@ -237,13 +237,13 @@ def users(answer: Response) -> list[User]:
 
 
 def ticket_fields(answer: Response) -> list[TicketField]:
-    """Read the answer to ``ticket/fields``."""
+    """Return what the response to ``ticket/fields`` contains."""
     rows = _objects(json_list(answer))
     return [found for row in rows if (found := _ticket_field(row)) is not None]
 
 
 def tags(answer: Response) -> list[Tag]:
-    """Read a page of ``tags``."""
+    """Return the rows of a page of ``tags``."""
 
     def tag(number: int, row: Mapping[str, Any]) -> Tag:
         return Tag(number, text_or_none(row.get("name")), as_id(row.get("ticket_count")))
@@ -252,7 +252,7 @@ def tags(answer: Response) -> list[Tag]:
 
 
 def client_rows(answer: Response) -> list[ClientRow]:
-    """Read a page of ``clients``."""
+    """Return the rows of a page of ``clients``."""
 
     def client(number: int, row: Mapping[str, Any]) -> ClientRow:
         return ClientRow(
@@ -267,7 +267,7 @@ def client_rows(answer: Response) -> list[ClientRow]:
 
 
 def client_details(answer: Response) -> ClientDetails:
-    """Read the answer to ``client``, an array of one."""
+    """Return what the response to ``client`` contains, an array with one object."""
     found = next(_objects(json_list(answer)), {})
     client = found.get("client")
     number = as_id(client.get("id")) if isinstance(client, dict) else None
@@ -285,7 +285,7 @@ def client_details(answer: Response) -> ClientDetails:
 
 
 def _rows(answer: Response, make: Callable[[int, Mapping[str, Any]], T], id_name: str = "id") -> list[T]:
-    """Read an array of objects; a row without an id is of no use to anyone."""
+    """Return the objects of an array; those without an id are left out."""
     rows = _objects(json_list(answer))
     return [make(number, row) for row in rows if (number := as_id(row.get(id_name))) is not None]
 
@@ -299,7 +299,7 @@ def _ticket_row(number: int, row: Mapping[str, Any]) -> TicketRow:
 
 
 def _common(ticket: Mapping[str, Any], tags: object) -> dict[str, Any]:
-    """Read what a row and the details of a ticket both tell, partly under different names."""
+    """Return what a row and the details of a ticket both contain, partly under different names."""
     return {
         "subject": text_or_none(ticket.get("subject")),
         "status": _status(ticket.get("status_id") or ticket.get("status")),
@@ -365,7 +365,7 @@ def _is_set(flag: object) -> bool:
 
 
 def _names(content: object) -> tuple[str, ...]:
-    """Take the names of tags, which come as texts or as objects."""
+    """Return the names of tags, which are texts or objects."""
     items = content if isinstance(content, list) else []
     names = (item.get("name") if isinstance(item, dict) else item for item in items)
     return tuple(str(name) for name in names if name is not None)
@@ -377,12 +377,12 @@ def _ids(content: object) -> tuple[int, ...]:
 
 
 def _own_id(item: object) -> int | None:
-    """Take an id that comes as itself or inside of an object."""
+    """Return an id, which is a value or inside an object."""
     return as_id(item.get("id")) if isinstance(item, dict) else as_id(item)
 
 
 def _contacts(content: object, name: str) -> tuple[str, ...]:
-    """Take e-mail addresses or phones, which come as one text, as texts or as objects."""
+    """Return email addresses or phones, which are one text, texts or objects."""
     items = content if isinstance(content, list) else [content]
     texts = (text_or_none(item.get(name) if isinstance(item, dict) else item) for item in items)
     return tuple(text for text in texts if text)

@@ -1,4 +1,4 @@
-"""A request to any sending method: its parameters checked one by one, encoded as JSON or as a form."""
+"""A request to a method that sends: each parameter is checked, then encoded as JSON or as a form."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ REDACTED = (
     "query",
     "fields",
 )
-"""Parameters of any method that can hold what a customer would not want to find in a log."""
+"""Parameters of any method that can contain personal data or message text."""
 
 
 @dataclass(frozen=True)
 class Method:
     """
-    Say what one method of the API takes.
+    One method of the API and its parameters.
 
     :param path: its path below the base URL
     :param parameters: its parameters with their checks
-    :param left_out_when_blank: parameters that say nothing when blank; any other blank one is a error
-    :param emptied_by_nothing: parameters that an empty list empties
-    :param only_true: flags of which Usedesk takes nothing but true
+    :param left_out_when_blank: parameters that are left out when blank; any other blank one is an error
+    :param emptied_by_nothing: parameters that an empty list clears
+    :param only_true: flags for which Usedesk accepts only true
     :param takes_files: whether files can be attached
     """
 
@@ -63,7 +63,7 @@ class Method:
 
     @cached_property
     def arguments(self) -> frozenset[str]:
-        """All that a caller may give; ``custom_fields`` is our shape of field_id and field_value."""
+        """All arguments of a caller; ``custom_fields`` stands for field_id and field_value."""
         files = {"files"} if self.takes_files else set()
         friendly = {"custom_fields"} if "field_id" in self.parameters else set()
         return frozenset(self.parameters) | files | friendly
@@ -72,9 +72,9 @@ class Method:
 @dataclass(frozen=True)
 class Request:
     """
-    Hold one checked request, without the token.
+    One checked request, without the token.
 
-    :param fields: the parameters under their wire names
+    :param fields: the parameters by their names in the API
     :param attachments: the files
     """
 
@@ -82,30 +82,30 @@ class Request:
     attachments: tuple[Attachment, ...] = ()
 
     def hide(self, text: str) -> str:
-        """Take the personal values of this request out of a text."""
+        """Replace the personal values of this request in a text by ``***``."""
         found = {part for name in REDACTED for part in _texts(self.fields.get(name)) if len(part) > 1}
         for part in sorted(found, key=len, reverse=True):
-            # A short value as a word only: as a part of other words it tells nothing.
+            # A short value only as a whole word: inside other words it identifies nobody.
             pattern = re.escape(part) if len(part) > 3 else rf"\b{re.escape(part)}\b"
             text = re.sub(pattern, "***", text)
         return text
 
     def as_json(self, token: str) -> bytes:
-        """Encode the request as a JSON body; files do not fit into one."""
+        """Return the request as a JSON body, which cannot contain files."""
         return json.dumps({"api_token": token, **self.fields}, ensure_ascii=False).encode()
 
     def as_form(self, token: str) -> list[tuple[str, str]]:
-        """Encode the request as the fields of a form, with PHP's brackets for what is nested."""
+        """Return the request as form fields, with PHP's brackets for nested values."""
         return [("api_token", token), *((name, _form_text(value)) for name, value in flattened(self.fields))]
 
 
 class Draft:
     """
-    Check the parameters of one call, and collect what is wrong with them, at most one error for each.
+    Checks the parameters of one call and collects at most one validation error for each.
 
     :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given
-    :param method: what the method takes
-    :param open_url: makes a path object of the URL of a file
+    :param method: the method
+    :param open_url: returns a path object for the URL of a file
     """
 
     def __init__(self, params: Mapping[str, Any], method: Method, open_url: OpenUrl | None = None) -> None:
@@ -119,7 +119,7 @@ class Draft:
             self.reject("from_", "is given as from, too")
 
     def reject(self, name: str, reason: str) -> None:
-        """Note what is wrong with an argument; what was noted first about it counts."""
+        """Add the validation error of an argument, unless it has one."""
         self._validation_errors.setdefault(name, reason)
 
     def request(self) -> Request:
@@ -145,7 +145,7 @@ class Draft:
                 self.reject(name, "is required")
 
     def check_template(self) -> bool:
-        """Check the arguments of a WhatsApp template, and tell whether there is one."""
+        """Check the arguments of a WhatsApp template, and return whether one is given."""
         templates = self.given & {"template_id", "template_name"}
         if len(templates) > 1:
             self.reject("template_id and template_name", "only one of them can be given")
@@ -196,7 +196,7 @@ class Draft:
             if name == "template_variables":
                 return None
         if values.is_empty(value):
-            raise ValueError("is given but empty; a template may have found nothing")
+            raise ValueError("is given but empty; its template may have rendered to an empty value")
         if isinstance(value, str) and value.strip() == "None":
             raise ValueError(values.NONE_TEXT)
         return self._method.parameters[name](value)
@@ -212,10 +212,10 @@ class Draft:
 
 def attachments(given: Any, open_url: OpenUrl | None = None) -> tuple[Attachment, ...]:
     """
-    Find files and measure them, without reading them.
+    Return files and their sizes, without reading them.
 
-    :param given: one or several of local path, URL, path object and (name, bytes); or nothing
-    :param open_url: makes a path object of the URL of a file
+    :param given: one or several of local path, URL, path object and (name, bytes); or an empty value
+    :param open_url: returns a path object for the URL of a file
     :raises UsedeskInvalidRequest: naming every file that is not there
     """
     found, validation_errors = _attachments(given, open_url)
@@ -229,16 +229,16 @@ def _attachments(given: Any, open_url: OpenUrl | None) -> tuple[tuple[Attachment
         return (), {}
     sources = [given] if is_named_bytes(given) else values.as_list(given)
     found, validation_errors = [], {}
-    for place, source in enumerate([given] if sources is None else sources, 1):
+    for number, source in enumerate([given] if sources is None else sources, 1):
         try:
             found.append(attachment(source, open_url))
         except ValueError as error:
-            validation_errors["files" if sources is None else f"files, number {place}"] = str(error)
+            validation_errors["files" if sources is None else f"files, number {number}"] = str(error)
     return tuple(found), validation_errors
 
 
 def unknown_parameter(name: str, known: Collection[str], path: str) -> str:
-    """Say that a method has no such parameter, and which one may be meant."""
+    """Return a text that a method has no such parameter, and which one may be meant."""
     import difflib  # slow to load, and rarely needed
 
     close = difflib.get_close_matches(name, sorted(known), n=1)

@@ -1,4 +1,9 @@
-"""What may be sent to ``create/ticket`` (EN 51378) and ``update/ticket`` (EN 51379)."""
+"""
+The parameters of the methods that create and change tickets, and their checks.
+
+`create/ticket <https://api.usedocs.com/article/51378>`__,
+`update/ticket <https://api.usedocs.com/article/51379>`__
+"""
 
 from __future__ import annotations
 
@@ -46,7 +51,7 @@ CREATE_TICKET = Method(
         "template_lang": values.text(255),
         "username": values.username,
     },
-    # Any other blank one would change where, from whom or to whom a ticket goes.
+    # Any other blank parameter would change the channel, the author or the recipient of a ticket.
     left_out_when_blank=frozenset(
         {
             "client_name",
@@ -99,11 +104,11 @@ UPDATE_TICKET = Method(
 @dataclass(frozen=True)
 class MessageProfile:
     """
-    Say what one way of sending needs, beyond what each value needs by itself.
+    What one kind of message requires, beyond the checks of each parameter.
 
     :param required: parameters that must be given
     :param one_of: parameters of which at least one must be given
-    :param author: what ``from_`` must be, where the method fixes it
+    :param author: what ``from_`` must be, if it is fixed
     :param template: whether exactly one of ``template_id`` and ``template_name`` must be given
     """
 
@@ -131,57 +136,59 @@ TELEGRAM_MESSAGE = MessageProfile(
 
 
 def ticket_request(
-    params: Mapping[str, Any], rules: MessageProfile = TICKET, open_url: OpenUrl | None = None
+    params: Mapping[str, Any], profile: MessageProfile = TICKET, open_url: OpenUrl | None = None
 ) -> Request:
     """
-    Check the parameters of a new ticket and encode their values.
+    Return the checked request for a new ticket.
 
     :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given
-    :param rules: what this way of sending needs
-    :param open_url: makes a path object of the URL of a file
+    :param profile: what this kind of message requires
+    :param open_url: returns a path object for the URL of a file
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
     draft = Draft(params, CREATE_TICKET, open_url)
-    # The samples of the page with a template have neither subject, message nor user_id.
-    has_template = draft.check_template() or rules.template
-    draft.require(*(rules.required or (() if has_template else ("subject", "message"))))
-    if rules.template and not draft.given & {"template_id", "template_name"}:
+    # The samples with a template on the page have neither subject, message nor user_id.
+    has_template = draft.check_template() or profile.template
+    draft.require(*(profile.required or (() if has_template else ("subject", "message"))))
+    if profile.template and not draft.given & {"template_id", "template_name"}:
         draft.reject("template_id or template_name", "exactly one of them is required")
     draft.check_template_options(has_template)
-    if rules.one_of and draft.fields.get("private_comment"):
-        draft.reject("private_comment", "would keep the message from the client")
-    _check_recipient(draft, rules)
-    _check_author(draft, rules, has_template)
+    if profile.one_of and draft.fields.get("private_comment"):
+        draft.reject("private_comment", "would hide the message from the client")
+    _check_recipient(draft, profile)
+    _check_author(draft, profile, has_template)
     draft.check_custom_fields()
     return draft.request()
 
 
 def update_request(params: Mapping[str, Any]) -> Request:
     """
-    Check the parameters of a change of a ticket and encode their values.
+    Return the checked request for a change of a ticket.
 
-    :param params: parameters by name; None means that this part of the ticket stays as it is
+    :param params: parameters by name; None leaves that part of the ticket unchanged
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
     draft = Draft(params, UPDATE_TICKET)
     draft.require("ticket_id")
     draft.check_custom_fields()
     if not draft.given - {"ticket_id", "user_id", "silent"}:
-        draft.reject("nothing", "would change: give a status, an assignee_id, a tag or another part")
+        draft.reject(
+            "arguments", "nothing would change: give a status, an assignee_id, a tag or another part"
+        )
     return draft.request()
 
 
-def _check_recipient(draft: Draft, rules: MessageProfile) -> None:
+def _check_recipient(draft: Draft, profile: MessageProfile) -> None:
     unknown = {"client_id"} if draft.fields.get("client_id") == "new_client" else set()
-    if rules.one_of and not (draft.given - unknown) & set(rules.one_of):
+    if profile.one_of and not (draft.given - unknown) & set(profile.one_of):
         reason = "is required for a new client" if unknown else "is required"
-        draft.reject(" or ".join(name for name in rules.one_of if name not in unknown), reason)
+        draft.reject(" or ".join(name for name in profile.one_of if name not in unknown), reason)
 
 
-def _check_author(draft: Draft, rules: MessageProfile, has_template: bool) -> None:
+def _check_author(draft: Draft, profile: MessageProfile, has_template: bool) -> None:
     author = draft.fields.get("from_")
-    if rules.author and author != rules.author:
-        draft.reject("from_", f"must be {rules.author}, or the messenger delivers nothing")
+    if profile.author and author != profile.author:
+        draft.reject("from_", f"must be {profile.author}, or the messenger delivers nothing")
     if author == "user" and "user_id" not in draft.given and not has_template:
         draft.reject("user_id", "is required with from_='user'")
     if author == "trigger" and "trigger_id" not in draft.given:

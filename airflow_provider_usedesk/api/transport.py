@@ -1,4 +1,4 @@
-"""The way to one address: connections that are kept, and what never changes worked out once."""
+"""HTTP requests to one host: connections are kept open, and constant parts are prepared once."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from requests_toolbelt import MultipartEncoder
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
-# Threads that can send at once without connections being made and thrown away.
+# Number of threads that can send at once without opening new connections.
 CONNECTIONS = 64
 
 
 class Transport:
     """
-    Send requests to one address, from as many threads at once as like.
+    Sends requests to one host, from any number of threads at once.
 
-    Proxies and CA files of the environment count as they are when this is made. No ``.netrc`` counts: the
-    token in the body is all that names us. Cookies that the service sets are sent back to it.
+    Proxies and CA files of the environment are read once, in the constructor. ``.netrc`` is not read,
+    because the token in the body is the only authentication. Cookies of the service are sent back to it.
 
-    :param base_url: the address, to which the path of a method is added
-    :param headers: go with every request
+    :param base_url: URL to which the path of a method is added
+    :param headers: headers of every request
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder
-    :param proxy: URL of a proxy; None for what the environment says
-    :param timeout: seconds to wait for a connection, and for an answer
+    :param proxy: URL of a proxy; None for the proxy of the environment
+    :param timeout: seconds to wait for a connection, and for a response
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class Transport:
         self, verb: str, method: str, content: bytes | MultipartEncoder, content_type: str
     ) -> requests.Response:
         """
-        Send one request and read its answer.
+        Send one request and return its response.
 
-        :param verb: of HTTP
+        :param verb: HTTP method
         :param method: path of the method below the base URL
         :param content: body
         :param content_type: type of the body
@@ -76,7 +76,7 @@ class Transport:
         return self._session.send(request, **self._options)
 
     def close(self) -> None:
-        """Close the connections; another request makes new ones."""
+        """Close the connections; a later request opens new ones."""
         self._session.close()
 
     def _blank(self, verb: str, method: str) -> requests.PreparedRequest:
@@ -89,7 +89,7 @@ class Transport:
 
 
 class _OneAddress(HTTPAdapter):
-    """Look up once which connections lead to the only address that is used."""
+    """Looks up the connection pool once, because all requests go to one host."""
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=1)
@@ -107,7 +107,7 @@ class _OneAddress(HTTPAdapter):
             found = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
             pool = cast("HTTPConnectionPool", found)
             if pool.pool is not None:
-                # A pool that is made this large is filled at once, which takes long.
+                # A pool created with this size is filled at once, which is slow.
                 pool.pool.maxsize = CONNECTIONS
             self._pool = pool
         return pool

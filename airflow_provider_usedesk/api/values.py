@@ -1,4 +1,4 @@
-"""Checks for one value each: the friendly or the wire shape goes in, the wire value comes out."""
+"""Checks of single values: each takes a value of a caller and returns the value for the API."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 Check = Callable[[Any], Any]
-"""Return the wire value, or raise ValueError with what is right; the text never repeats the value."""
+"""Returns the value for the API, or raises ValueError with the right form, never with the value."""
 
-# Unsigned: MySQL counts ids that way, and refusing a real id would leave its owner without a way out.
+# Unsigned, as MySQL counts ids: refusing a real id would leave its owner no way to use it.
 MAX_ID = 2**32 - 1
 
 STATUSES: Mapping[str, int] = {
@@ -33,13 +33,13 @@ STATUSES: Mapping[str, int] = {
 }
 
 NONE_TEXT = (
-    "is the text 'None', which is what a template makes of a value that is not there; "
+    "is the text 'None', which a template renders for a missing value; "
     "give it a default, or leave the argument out"
 )
 
 
 def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Check values by their names; return those that are right, and the validation_errors of the others."""
+    """Check values by their names; return the valid ones, and the validation errors of the others."""
     right: dict[str, Any] = {}
     validation_errors: list[str] = []
     for name, value in given.items():
@@ -51,14 +51,14 @@ def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[
 
 
 def is_empty(value: object) -> bool:
-    """Tell whether a value holds nothing: None, a blank text, or an empty collection."""
+    """Return whether a value is empty: None, a blank text, or an empty collection."""
     if isinstance(value, str):
         return not value.strip()
     return value is None or (hasattr(value, "__len__") and len(value) == 0)
 
 
 def text(limit: int) -> Callable[[Any], str]:
-    """Make a check for a text of at most ``limit`` characters."""
+    """Return a check for a text of at most ``limit`` characters."""
 
     def check(value: Any) -> str:
         string = as_text(value)
@@ -70,7 +70,7 @@ def text(limit: int) -> Callable[[Any], str]:
 
 
 def text_of_bytes(limit: int) -> Callable[[Any], str]:
-    """Make a check for a text of at most ``limit`` bytes in UTF-8."""
+    """Return a check for a text of at most ``limit`` bytes in UTF-8."""
 
     def check(value: Any) -> str:
         string = as_text(value)
@@ -83,7 +83,7 @@ def text_of_bytes(limit: int) -> Callable[[Any], str]:
 
 
 def choice(*options: str) -> Check:
-    """Make a check for one of a few words."""
+    """Return a check for one of a few words."""
 
     def check(value: Any) -> str:
         word = value.strip().lower() if isinstance(value, str) else None
@@ -95,14 +95,14 @@ def choice(*options: str) -> Check:
 
 
 def as_text(value: Any) -> str:
-    """Take a text; numbers are taken too, because native rendering makes numbers of digits."""
+    """Return a text; numbers are accepted, because native rendering turns digits into numbers."""
     if isinstance(value, str):
         if value.strip() == "None":
             raise ValueError(NONE_TEXT)
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError("holds half of a surrogate pair, which cannot be sent") from None
+            raise ValueError("contains half of a surrogate pair, which cannot be sent") from None
         return value
     if isinstance(value, int) and type(value) is not bool:
         return str(value)
@@ -112,7 +112,7 @@ def as_text(value: Any) -> str:
 
 
 def identifier(value: Any) -> int:
-    """Take a 32-bit id, as a number or as digits."""
+    """Return a 32-bit id, given as a number or as digits."""
     number = _whole_number(value)
     if number is None or not 1 <= number <= MAX_ID:
         raise ValueError("must be a 32-bit id: a whole number from 1 to 4294967295, or its digits")
@@ -120,7 +120,7 @@ def identifier(value: Any) -> int:
 
 
 def assignee(value: Any) -> int | str:
-    """Take the id of an agent, or the word that takes the ticket from its agent."""
+    """Return the id of an agent, or ``null``, which removes the agent from the ticket."""
     if isinstance(value, str) and value.strip() == "null":
         return "null"
     try:
@@ -130,7 +130,7 @@ def assignee(value: Any) -> int | str:
 
 
 def client_identifier(value: Any) -> str:
-    """Take the id of a client, or the word that asks for a new one."""
+    """Return the id of a client, or ``new_client`` for a new one."""
     if isinstance(value, str) and value.strip() == "new_client":
         return "new_client"
     number = _whole_number(value)
@@ -140,7 +140,7 @@ def client_identifier(value: Any) -> str:
 
 
 def status(value: Any) -> int:
-    """Take a ticket status as its number or its English name."""
+    """Return the number of a ticket status, given as number or English name."""
     if isinstance(value, str):
         name = re.sub(r"[\s_-]+", " ", value.strip().lower())
         if name in STATUSES:
@@ -152,12 +152,12 @@ def status(value: Any) -> int:
 
 
 def statuses(value: Any) -> tuple[int, ...]:
-    """Take ticket statuses as one, as a collection, or as one text with commas between them."""
+    """Return the numbers of ticket statuses, given as one, a collection, or a text with commas."""
     return tuple(_part(f"status {place}", status, item) for place, item in enumerate(several(value), 1))
 
 
 def several(value: Any) -> list[Any]:
-    """Take things whose order does not matter as one, as a collection, or as one text with commas."""
+    """Return a list of values without order, given as one, a collection, or a text with commas."""
     items = list(value) if isinstance(value, (set, frozenset)) else as_list(value)
     if items is not None:
         return items
@@ -165,7 +165,7 @@ def several(value: Any) -> list[Any]:
 
 
 def flag(value: Any) -> bool:
-    """Take a yes or no as a bool, or as the text that a template makes of one."""
+    """Return a bool, given as such or as the text that a template renders."""
     if isinstance(value, bool):
         return value
     word = str(value).strip().lower()
@@ -177,7 +177,7 @@ def flag(value: Any) -> bool:
 
 
 def phone(value: Any) -> str:
-    """Take a phone number; only formatting is removed, no digit is added or changed."""
+    """Return a phone number without its formatting; no digit is added or changed."""
     if isinstance(value, (int, float, Decimal)) and value < 0:
         raise ValueError("must be a phone number, not a negative one")
     digits = re.sub(r"[\s()\[\]‐-―−-]", "", as_text(value)).removeprefix("+")
@@ -189,7 +189,7 @@ def phone(value: Any) -> str:
 
 
 def username(value: Any) -> str:
-    """Take a Telegram name, with or without the @ before it."""
+    """Return a Telegram name, with or without the leading @."""
     name = text(255)(value).strip()
     if not re.fullmatch(r"@?[^\s@]+", name):
         raise ValueError("must be a Telegram name, such as ivanov or @ivanov")
@@ -197,7 +197,7 @@ def username(value: Any) -> str:
 
 
 def addresses(value: Any) -> list[str]:
-    """Take e-mail addresses as a list, or as one text with commas between them."""
+    """Return email addresses, given as a list or a text with commas."""
     items = as_list(value)
     if items is None:
         items = as_text(value).split(",")
@@ -205,19 +205,19 @@ def addresses(value: Any) -> list[str]:
 
 
 def tags(value: Any) -> str:
-    """Take tags as a list, or as one text with commas between them."""
+    """Return tags as one text, given as a list or a text with commas."""
     items = as_list(value)
     if items is None:
         items = text(255)(value).split(",")
         if not all(item.strip() for item in items):
-            raise ValueError("holds an empty tag")
+            raise ValueError("contains an empty tag")
         return text(255)(value)
     names = [_tag(item) for item in items]
     return text(255)(",".join(names))
 
 
 def custom_fields(value: Any) -> tuple[str, str]:
-    """Take custom fields as {id: value}; return what field_id and field_value have to hold."""
+    """Return field_id and field_value for custom fields, given as {id: value}."""
     fields = _literal(value) if isinstance(value, str) else value
     if not isinstance(fields, Mapping):
         raise ValueError("must be a dict of {field id: value}")
@@ -232,7 +232,7 @@ def custom_fields(value: Any) -> tuple[str, str]:
 
 
 def field_ids(value: Any) -> str:
-    """Take the ids of custom fields as one id, a list, or one text with ; between them."""
+    """Return the ids of custom fields, given as one id, a list, or a text with semicolons."""
     items = as_list(value)
     if items is None:
         items = value.split(";") if isinstance(value, str) else [value]
@@ -240,7 +240,7 @@ def field_ids(value: Any) -> str:
 
 
 def field_values(value: Any) -> str:
-    """Take the values of custom fields as one value, a list, or one text with ; between them."""
+    """Return the values of custom fields, given as one value, a list, or a text with semicolons."""
     items = as_list(value)
     if items is None:
         items = value.split(";") if isinstance(value, str) else [value]
@@ -248,33 +248,33 @@ def field_values(value: Any) -> str:
 
 
 def field_value(value: Any) -> str:
-    """Take the value of one custom field."""
+    """Return the value of one custom field."""
     if isinstance(value, bool):
         return "true" if value else "false"
     string = text(255)(value)
     if ";" in string:
-        raise ValueError("cannot hold a ';', which Usedesk takes for the end of the value")
+        raise ValueError("cannot contain a ';', which ends the value in Usedesk")
     return string
 
 
 def nested_lists(value: Any) -> list[Any]:
-    """Take the values of nested lists: a list of lists of {"id": …, "value": …}."""
+    """Return the values of nested lists, given as a list of lists of {"id": …, "value": …}."""
     items = as_list(value)
     if items is None:
         raise ValueError('must be a list of lists of {"id": …, "value": …}')
     if any(as_list(entry) == [] for entry in items):
-        raise ValueError("holds an empty list")
+        raise ValueError("contains an empty list")
     return [
         [_part(f"level {level} of list {place}", _list_level, item) for level, item in enumerate(levels, 1)]
         if (levels := as_list(entry)) is not None
-        # Whether Usedesk takes the flat form too is not known; one typed client sends it.
+        # It is not known whether Usedesk also accepts the flat form, which one typed client sends.
         else _part(f"entry {place}", _list_level, entry)
         for place, entry in enumerate(items, 1)
     ]
 
 
 def template_variables(value: Any) -> list[str]:
-    """Take the variables of a template in their order."""
+    """Return the variables of a template, in their order."""
     items = as_list(value)
     if items is None:
         raise ValueError("must be a list, or a text that renders to one")
@@ -282,7 +282,7 @@ def template_variables(value: Any) -> list[str]:
 
 
 def address_flag(value: Any) -> str | None:
-    """Take the sign for an additional address: true, or a text; false is left out."""
+    """Return the flag for an additional address: true or a text; None for false."""
     try:
         return "true" if flag(value) else None
     except ValueError:
@@ -294,7 +294,7 @@ def as_list(value: Any) -> list[Any] | None:
     if isinstance(value, str):
         value = _literal(value) if value.strip().startswith(("[", "(")) else None
     if isinstance(value, (str, bytes, bytearray, Mapping, set, frozenset)):
-        return None  # a set has no order, and order decides what a customer reads
+        return None  # a set has no order, which decides what a customer reads
     if not isinstance(value, Iterable):
         return None
     return list(value)
@@ -330,14 +330,14 @@ def _filled_text(value: Any) -> str:
 def _address(value: Any) -> str:
     address = _filled_text(value).strip()
     if not re.fullmatch(r"[^\s@,;]+@[^\s@,;]+", address):
-        raise ValueError("must be an e-mail address")
+        raise ValueError("must be an email address")
     return address
 
 
 def _tag(value: Any) -> str:
     name = _filled_text(value).strip()
     if "," in name:
-        raise ValueError("a tag cannot hold a comma, which Usedesk takes for the end of the tag")
+        raise ValueError("a tag cannot contain a comma, which ends the tag in Usedesk")
     return name
 
 

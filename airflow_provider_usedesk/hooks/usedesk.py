@@ -1,4 +1,4 @@
-"""From an Airflow Connection to a Usedesk client."""
+"""The hook: a Usedesk client with the settings of an Airflow Connection."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 class UsedeskHook(BaseHook):
     """
-    Call Usedesk with the address and the token of an Airflow Connection.
+    Calls the Usedesk API with the URL and the token of an Airflow Connection.
 
-    Making the hook looks nothing up; the connection is read at the first call.
+    The connection is read at the first call, not in the constructor.
 
-    :param usedesk_conn_id: the connection; its password is the API token, its host the base URL
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default
     """
 
     conn_name_attr = "usedesk_conn_id"
@@ -56,48 +56,48 @@ class UsedeskHook(BaseHook):
 
     def client_with(self, max_wait: float, sleep: Callable[[float], None]) -> UsedeskClient:
         """
-        Make another client, for someone who sends much and can be told to stop.
+        Return another client, for a caller that sends many requests and can be interrupted.
 
-        :param max_wait: seconds that a call may wait in all, where the connection does not allow more
-        :param sleep: waits for some seconds; what it raises ends the call, and nothing was sent
+        :param max_wait: seconds that a call may wait in all, unless the connection allows more
+        :param sleep: waits for some seconds; an exception that it raises ends the call, and nothing was sent
         """
         settings = self.settings()
         return self.client_for(replace(settings, max_wait=max(settings.max_wait, max_wait)), sleep=sleep)
 
     def settings(self) -> Settings:
         """
-        Read the connection.
+        Return the settings of the connection.
 
-        :raises UsedeskBadConnection: naming what is wrong with it
+        :raises UsedeskBadConnection: naming every field that is wrong
         """
         connection = self.get_connection(self.usedesk_conn_id)
         return settings_of(connection, connection.extra_dejson)
 
     async def asettings(self) -> Settings:
         """
-        Read the connection without stopping the event loop of the triggerer.
+        Return the settings of the connection, without blocking the event loop of the triggerer.
 
-        :raises UsedeskBadConnection: naming what is wrong with it
+        :raises UsedeskBadConnection: naming every field that is wrong
         """
         from asgiref.sync import sync_to_async
 
         from airflow_provider_usedesk.compat.connection import read_connection
 
         connection, extra = await read_connection(self.usedesk_conn_id)
-        # Masking asks Airflow's supervisor, which must not happen in the thread of the loop.
+        # Masking calls Airflow's supervisor, which must not happen in the thread of the loop.
         return await sync_to_async(settings_of)(connection, extra)
 
     def takes_webhooks(self) -> bool:
-        """Tell whether the connection has a secret for webhooks, without which none is received."""
+        """Return whether the connection has a webhook secret, without which no webhook is accepted."""
         return bool(self.get_connection(self.usedesk_conn_id).extra_dejson.get("webhook_secret"))
 
     def create_ticket(self, **params: Any) -> CreatedTicket:
         """
-        Create a ticket (``create/ticket``, EN 51378).
+        Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
-        :param params: the parameters of the method by name (``from`` may be spelled ``from_``), and
+        :param params: parameters of the method by name (``from`` may be spelled ``from_``), and
             ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
-        :return: the ids and the message status that Usedesk answered
+        :return: the ids and the message status in the response
         :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
         :raises UsedeskOutcomeUnknown: when the ticket may exist all the same
         :raises UsedeskError: of another class for every other failure
@@ -106,7 +106,7 @@ class UsedeskHook(BaseHook):
 
     def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
         """
-        Send a WhatsApp message (``create/ticket``, EN 51378).
+        Send a WhatsApp message (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
         :param params: ``subject``, ``message``, ``channel_id``, ``user_id``, a recipient in
             ``client_phone`` or ``client_id``, and other parameters of ``create/ticket``
@@ -115,7 +115,7 @@ class UsedeskHook(BaseHook):
 
     def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
         """
-        Send a WhatsApp Business template (``create/ticket``, EN 51378).
+        Send a WhatsApp Business template (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
         :param params: ``channel_id``, ``template_id`` or ``template_name``, a recipient in
             ``client_phone`` or ``client_id``, and other parameters of ``create/ticket``
@@ -124,7 +124,7 @@ class UsedeskHook(BaseHook):
 
     def send_viber_message(self, **params: Any) -> CreatedTicket:
         """
-        Send a message through a Viber (c2d) channel (``create/ticket``, EN 51378).
+        Send a message through a Viber (c2d) channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
         :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``client_phone`` or
             ``client_id``, and other parameters of ``create/ticket``
@@ -133,7 +133,7 @@ class UsedeskHook(BaseHook):
 
     def send_telegram_message(self, **params: Any) -> CreatedTicket:
         """
-        Send a message through a Telegram personal (pact) channel (``create/ticket``, EN 51378).
+        Send a message through a Telegram personal (pact) channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
         :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``username`` or
             ``client_phone``, and other parameters of ``create/ticket``
@@ -142,9 +142,9 @@ class UsedeskHook(BaseHook):
 
     def create_comment(self, **params: Any) -> CreatedComment:
         """
-        Write a comment to a ticket (``create/comment``, EN 51381).
+        Add a comment to a ticket (`create/comment <https://api.usedocs.com/article/51381>`__).
 
-        :param params: the parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
+        :param params: parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
             ``message`` are required, the last one not with a template
         :return: the id of the comment
         """
@@ -152,66 +152,66 @@ class UsedeskHook(BaseHook):
 
     def update_ticket(self, **params: Any) -> None:
         """
-        Change a ticket (``update/ticket``, EN 51379).
+        Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
 
-        :param params: the parameters of the method by name, and ``custom_fields`` as {id: value};
+        :param params: parameters of the method by name, and ``custom_fields`` as {id: value};
             ``ticket_id`` is required; what is not given stays as it is
         """
         self.client.update_ticket(**params)
 
     def ticket(self, ticket_id: int) -> TicketDetails:
-        """Read one ticket with its comments (``ticket``, EN 51377)."""
+        """Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__)."""
         return self.client.ticket(ticket_id)
 
     def tickets(self, **filters: Any) -> Iterator[TicketRow]:
         """
-        List tickets, page by page as they are taken (``tickets``, EN 51376).
+        Yield tickets, reading page after page (`tickets <https://api.usedocs.com/article/51376>`__).
 
-        :param filters: the parameters of the method by name; several values as a list, moments as datetime
-            or as ``YYYY-MM-DD HH:MM`` in UTC
+        :param filters: parameters of the method by name; several values as a list, times as datetime
+            or as text ``YYYY-MM-DD HH:MM`` in UTC
         """
         return self.client.tickets(**filters)
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
-        """List the channels, or those of one type such as ``whatsapp`` (``channels``, EN 51397)."""
+        """Return the channels, or those of one type such as ``whatsapp`` (`channels <https://api.usedocs.com/article/51397>`__)."""
         return self.client.channels(channel_type)
 
     def groups(self) -> list[Group]:
-        """List the groups of agents (``groups``, EN 51418)."""
+        """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
         return self.client.groups()
 
     def users(self, **filters: Any) -> list[User]:
         """
-        List agents (``users``, EN 51414).
+        Return agents (`users <https://api.usedocs.com/article/51414>`__).
 
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
-            so that the others do not show), ``group_id``, ``query``, ``user_id``
+            which leaves out the others), ``group_id``, ``query``, ``user_id``
         """
         return self.client.users(**filters)
 
     def ticket_fields(self) -> list[TicketField]:
-        """List the custom fields of tickets with their options (``ticket/fields``, EN 51411)."""
+        """Return the custom fields of tickets with their options (`ticket/fields <https://api.usedocs.com/article/51411>`__)."""
         return self.client.ticket_fields()
 
     def tags(self, query: str | None = None) -> Iterator[Tag]:
-        """List the tags of tickets, or those whose name holds a text (``tags``, EN 51382)."""
+        """List the tags of tickets, or those whose name contains a text (`tags <https://api.usedocs.com/article/51382>`__)."""
         return self.client.tags(query)
 
     def clients(self, **filters: Any) -> Iterator[ClientRow]:
         """
-        List clients, page by page as they are taken (``clients``, EN 51383).
+        Yield clients, reading page after page (`clients <https://api.usedocs.com/article/51383>`__).
 
-        :param filters: ``query`` (one name, e-mail or phone), ``search_type`` (``partial_match`` or
+        :param filters: ``query`` (one name, email or phone), ``search_type`` (``partial_match`` or
             ``full_match``), ``created_after``, ``created_before``
         """
         return self.client.clients(**filters)
 
     def client_details(self, client_id: int) -> ClientDetails:
-        """Read one client (``client``, EN 51384)."""
+        """Return one client (`client <https://api.usedocs.com/article/51384>`__)."""
         return self.client.client(client_id)
 
     def ticket_url(self, ticket_id: int) -> str | None:
-        """Return where people open a ticket; None where the connection does not tell it."""
+        """Return the URL at which agents open a ticket; None if it is not known."""
         return self.client.settings.ticket_url(ticket_id)
 
     def test_connection(self) -> tuple[bool, str]:
@@ -235,13 +235,13 @@ class UsedeskHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Give Airflow before 3.2 what the provider info declares for the standard fields."""
+        """Return what the provider info declares for the standard fields, for Airflow before 3.2."""
         behaviour = declared_form()["ui-field-behaviour"]
         return {key.replace("-", "_"): value for key, value in behaviour.items()}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Give Airflow before 3.2 what the provider info declares for the fields of the extra."""
+        """Return what the provider info declares for the extra fields, for Airflow before 3.2."""
         from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
         from wtforms import IntegerField, PasswordField, StringField
         from wtforms.validators import NumberRange, Optional

@@ -115,7 +115,7 @@ def test_empty_value_is_rejected(name, empty):
 )
 def test_update_without_change_is_rejected(params):
     [name] = validation_errors({"ticket_id": 77, **params})
-    assert name == "nothing"
+    assert name == "arguments"
 
 
 def test_error_lists_all_problems():

@@ -121,11 +121,11 @@ def test_a_template_that_finds_nothing_changes_nothing(run_dag, changes, name, n
     assert f"{name}: " in run.printed
 
 
-def test_a_change_of_nothing_is_a_fault(run_dag, changes):
+def test_empty_change_is_refused(run_dag, changes):
     run = run_dag(dag(call(user_id=3)))
     assert run.state == "failed"
     assert changes() == []
-    assert "nothing: would change" in run.printed
+    assert "arguments: change nothing" in run.printed
 
 
 @pytest.mark.parametrize(

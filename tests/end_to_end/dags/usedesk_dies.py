@@ -23,7 +23,7 @@ def die() -> None:
 def before_the_request() -> None:
     from airflow_provider_usedesk.api.client import UsedeskClient
 
-    UsedeskClient._ask = lambda *args: die()
+    UsedeskClient._response_or_error = lambda *args: die()
 
 
 def after_half_the_body() -> None:
