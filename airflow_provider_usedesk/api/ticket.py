@@ -172,9 +172,7 @@ def update_request(params: Mapping[str, Any]) -> Request:
     draft.require("ticket_id")
     draft.check_custom_fields()
     if not draft.given - {"ticket_id", "user_id", "silent"}:
-        draft.reject(
-            "arguments", "nothing would change: give a status, an assignee_id, a tag or another part"
-        )
+        draft.reject("arguments", "nothing would change: give a status, an assignee_id or another part")
     return draft.request()
 
 

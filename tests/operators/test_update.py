@@ -125,7 +125,7 @@ def test_empty_change_is_refused(run_dag, changes):
     run = run_dag(dag(call(user_id=3)))
     assert run.state == "failed"
     assert changes() == []
-    assert "arguments: change nothing" in run.printed
+    assert "arguments: nothing would change" in run.printed
 
 
 @pytest.mark.parametrize(
