@@ -24,7 +24,7 @@ def without_key(sent):
     return {name: value for name, value in sent.items() if name not in ("api_token", "additional_id")}
 
 
-def test_airflow_knows_the_decorator():
+def test_decorator_is_registered():
     decorator = task.usedesk_ticket
     assert (decorator.__module__, decorator.__name__) == (
         usedesk_ticket_task.__module__,
@@ -33,7 +33,7 @@ def test_airflow_knows_the_decorator():
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_a_dict_goes_over_what_the_decorator_has(run_dag, usedesk, native):
+def test_dict_overrides_decorator_arguments(run_dag, usedesk, native):
     run = run_dag(
         dag(
             """
@@ -81,7 +81,7 @@ note(open_ticket(find(), "{{ 'on ' ~ 'Monday' }}"))
     assert run.xcoms["note", -1] == {"return_value": 1002}
 
 
-def test_a_text_is_the_message(run_dag, usedesk):
+def test_text_is_the_message(run_dag, usedesk):
     body = """
 @task.usedesk_ticket(subject="s", message="Of the decorator")
 def open_ticket():
@@ -93,7 +93,7 @@ open_ticket()
     assert without_key(usedesk.sent()[0]) == {"subject": "s", "message": "Hello"}
 
 
-def test_files_are_sent(run_dag, usedesk_sandbox):
+def test_returned_files_are_sent(run_dag, usedesk_sandbox):
     body = """
 @task.usedesk_ticket
 def open_ticket():
@@ -109,7 +109,7 @@ open_ticket()
 INJECTION = "{{ 40 + 2 }} {{ conn.usedesk_default.password }} {% raw %}"
 
 
-def test_nothing_the_function_returns_is_rendered(run_dag, usedesk):
+def test_returned_values_are_not_rendered(run_dag, usedesk):
     body = f"""
 @task
 def texts():
@@ -139,7 +139,7 @@ mapped.expand(text=texts)
     assert [sent["message"] for sent in usedesk.sent()] == [INJECTION] * 3
 
 
-def test_a_text_the_function_returns_is_never_the_name_of_a_file(run_dag, usedesk, tmp_path):
+def test_returned_text_names_no_file(run_dag, usedesk, tmp_path):
     (tmp_path / "letter.txt").write_text("{{ 40 + 2 }} from the file")
     body = """
 @task.usedesk_ticket(subject="s")
@@ -158,7 +158,7 @@ of_the_decorator()
 
 
 @pytest.mark.parametrize(("returned", "kind"), [("None", "NoneType"), ("['a']", "list"), ("5", "int")])
-def test_what_is_neither_a_dict_nor_a_text_is_told_by_its_type(run_dag, usedesk, returned, kind):
+def test_other_return_types_fail_task(run_dag, usedesk, returned, kind):
     body = f"""
 @task.usedesk_ticket(subject="s", message="m", retries=3)
 def open_ticket():
@@ -172,7 +172,7 @@ open_ticket()
     assert f"It returned {kind}" in run.printed
 
 
-def test_all_faults_are_named_at_once_and_nothing_is_sent(run_dag, usedesk):
+def test_all_invalid_arguments_are_named(run_dag, usedesk):
     body = """
 @task.usedesk_ticket(channel_id="abc", retries=3)
 def open_ticket():
@@ -194,7 +194,7 @@ open_ticket()
         assert fault in run.printed
 
 
-def test_mapped_overridden_and_used_again(run_dag, usedesk):
+def test_override_partial_and_expand(run_dag, usedesk):
     body = """
 @task
 def people():
@@ -226,7 +226,7 @@ remind.override(task_id="all").expand_kwargs(people())
     assert len(set(keys)) == len(keys)
 
 
-def test_an_async_function(run_dag, usedesk):
+def test_async_function(run_dag, usedesk):
     body = """
 import asyncio
 
@@ -241,7 +241,7 @@ open_ticket("Anna")
     assert usedesk.sent()[0]["message"] == "Hello Anna"
 
 
-def test_arguments_may_be_named_like_what_the_operator_needs(run_dag, usedesk):
+def test_arguments_named_like_context(run_dag, usedesk):
     body = """
 @task.usedesk_ticket
 def open_ticket(subject, message, channel_id, dag_run, **context):
@@ -254,7 +254,7 @@ open_ticket("s", "m", channel_id=5, dag_run="mine")
     assert without_key(usedesk.sent()[0]) == {"subject": "s", "message": "m taskflow", "channel_id": 5}
 
 
-def test_arguments_of_the_function_do_not_show(run_dag, usedesk, left_behind):
+def test_function_arguments_are_not_stored(run_dag, usedesk, left_behind):
     body = """
 @task.usedesk_ticket(subject="Subject of {{ 'Qwerty' }}{{ 'uiop' }}", channel_id="{{ 683 }}")
 def open_ticket(name, phone):
@@ -279,7 +279,7 @@ open_ticket.override(task_id="mapped").partial(phone="{{ '7912' }}{{ '0000001' }
         assert secret not in left_behind(run)
 
 
-def test_a_failure_shows_neither_token_nor_person(run_dag, usedesk, left_behind):
+def test_failure_logs_no_personal_values(run_dag, usedesk, left_behind):
     usedesk.post(
         "https://help.example/uapi/create/ticket",
         json={"code": 119, "error": f"{TOKEN}: no client Qwertyuiop 79120000001"},
@@ -298,7 +298,7 @@ open_ticket("{{ 'Qwerty' }}")
         assert secret not in left_behind(run)
 
 
-def test_not_delivered_fails_for_good_with_the_ids_in_xcom(run_dag, usedesk):
+def test_not_delivered_fails_with_ids(run_dag, usedesk):
     usedesk.post(
         "https://help.example/uapi/create/ticket",
         json={"status": "success", "ticket_id": "77", "message_status": "not delivered"},
@@ -316,7 +316,7 @@ open_ticket()
     assert pushed(run, "open_ticket") == {"ticket_id": 77, "message_status": "not delivered"}
 
 
-def test_the_ticket_has_its_button(run_dag, usedesk_sandbox, monkeypatch):
+def test_task_has_ticket_link(run_dag, usedesk_sandbox, monkeypatch):
     connection = {**usedesk_sandbox.connection, "extra": {"web_url": "https://help.example"}}
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(connection))
     body = """
@@ -347,7 +347,7 @@ def make(function, **options):
 
 @pytest.mark.parametrize("keeps_state", [False, True])
 @pytest.mark.parametrize("where", ["returned", "decorator"])
-def test_a_later_try_adopts_the_ticket_although_the_text_has_changed(usedesk_sandbox, keeps_state, where):
+def test_retry_reuses_ticket_despite_new_text(usedesk_sandbox, keeps_state, where):
     store = StateStore() if keeps_state else None
     calls = []
 
@@ -372,9 +372,7 @@ def test_a_later_try_adopts_the_ticket_although_the_text_has_changed(usedesk_san
 
 
 @pytest.mark.parametrize(("name", "value"), [("subject", "3 payments failed"), ("client_id", 27747628)])
-def test_a_later_try_adopts_the_ticket_although_the_function_returns_other_names(
-    run_dag, usedesk_sandbox, name, value
-):
+def test_retry_reuses_ticket_despite_new_names(run_dag, usedesk_sandbox, name, value):
     usedesk_sandbox.fail(faults.close("after"), method="create/ticket")
     body = f"""
 @task.usedesk_ticket(subject="Daily report", client_id=27747627)
@@ -389,7 +387,7 @@ open_ticket()
     assert run.xcoms["open_ticket", -1]["ticket_id"] == ticket.ticket_id
 
 
-def test_a_later_try_sends_when_the_first_one_failed_in_the_function(usedesk_sandbox):
+def test_retry_sends_after_function_error(usedesk_sandbox):
     calls = []
 
     def write():
@@ -405,7 +403,7 @@ def test_a_later_try_sends_when_the_first_one_failed_in_the_function(usedesk_san
     assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["m"]
 
 
-def test_a_wrong_return_is_no_reason_to_try_again(usedesk_sandbox):
+def test_wrong_return_is_not_retried(usedesk_sandbox):
     with pytest.raises(AirflowFailException, match="It returned tuple"):
         make(lambda: ("a", "b"), subject="s").execute(attempt_context(1, max_tries=1))
     assert usedesk_sandbox.requests() == 0

@@ -45,7 +45,7 @@ def link_of(run, task, map_index=-1):
     return UsedeskTicketLink().get_link(None, ti_key=key)
 
 
-def test_every_ticket_has_its_link_also_in_mapped_tasks(run):
+def test_tasks_and_mapped_tasks_have_link(run):
     done = run(web_url="https://help.example/agents/")
     assert done.state == "success"
     for task, index in (("open", -1), ("mapped", 0), ("mapped", 1)):
@@ -54,7 +54,7 @@ def test_every_ticket_has_its_link_also_in_mapped_tasks(run):
         assert link_of(done, task, index) == f"https://help.example/agents/tickets/{ticket_id}"
 
 
-def test_without_a_known_address_there_is_none(run):
+def test_unknown_address_gives_no_link(run):
     done = run()
     assert "ticket_url" not in done.xcoms["open", -1]
     assert link_of(done, "open") == ""

@@ -49,7 +49,7 @@ SendWhatsAppTemplateBatchOperator(
 """
 
 
-def test_rows_from_xcom_override_what_they_share_and_fill_templates(run_batch, usedesk_sandbox):
+def test_rows_override_shared_arguments(run_batch, usedesk_sandbox):
     run = run_batch(TEMPLATE)
     assert run.state == "success", run.printed
     sent = {
@@ -65,7 +65,7 @@ def test_rows_from_xcom_override_what_they_share_and_fill_templates(run_batch, u
     assert run.xcoms["send", -1]["return_value"] == told
 
 
-def test_nothing_of_a_row_is_shown_or_logged(run_batch, usedesk_sandbox, caplog):
+def test_rows_are_hidden_and_not_logged(run_batch, usedesk_sandbox, caplog):
     run = run_batch(TEMPLATE)
     [rendered] = [fields for (task, _), fields in run.rendered.items() if task == "send"]
     assert rendered["recipients"] == "***"
@@ -73,7 +73,7 @@ def test_nothing_of_a_row_is_shown_or_logged(run_batch, usedesk_sandbox, caplog)
     assert "79123456790" not in run.printed + caplog.text
 
 
-def test_a_file_is_read_and_results_are_written(run_batch, usedesk_sandbox, tmp_path):
+def test_file_in_results_out(run_batch, usedesk_sandbox, tmp_path):
     (tmp_path / "day-1.csv").write_text("invoice;client_email;due\n7;a@b.example;May\n8;c@d.example;June\n")
     run = run_batch(f"""
 CreateTicketBatchOperator(
@@ -98,7 +98,7 @@ CreateTicketBatchOperator(
     assert [ticket.additional_id.count("/") for ticket in usedesk_sandbox.tickets] == [4, 4]
 
 
-def test_a_function_yields_rows_and_takes_parts_of_the_context(run_batch, usedesk_sandbox):
+def test_function_yields_rows_with_context(run_batch, usedesk_sandbox):
     run = run_batch("""
 def rows(run_id, ti):
     yield {"id": 1, "subject": f"{ti.task_id} of {run_id}"}
@@ -122,7 +122,7 @@ CreateTicketBatchOperator(
 """
 
 
-def test_faults_of_rows_are_named_before_anything_is_sent(run_batch, usedesk_sandbox):
+def test_invalid_rows_send_no_request(run_batch, usedesk_sandbox):
     run = run_batch(FAULTY)
     assert run.state == "failed"
     assert usedesk_sandbox.requests() == 0
@@ -131,7 +131,7 @@ def test_faults_of_rows_are_named_before_anything_is_sent(run_batch, usedesk_san
     assert "row 2: row_key: the row has nothing in 'id'" in run.printed
 
 
-def test_every_faulty_argument_is_named_before_anything_is_read(run_batch, usedesk_sandbox):
+def test_all_invalid_options_are_named(run_batch, usedesk_sandbox):
     run = run_batch("""
 CreateTicketBatchOperator(
     task_id="send",
@@ -167,7 +167,7 @@ CreateTicketBatchOperator(
         assert name in run.printed
 
 
-def test_a_file_that_is_not_there_is_named(run_batch, usedesk_sandbox):
+def test_missing_file_is_named(run_batch, usedesk_sandbox):
     batch = 'task_id="send", recipients="no-such.csv", row_key="id", message="m", CHECKPOINT'
     run = run_batch(f"CreateTicketBatchOperator({batch})")
     assert run.state == "failed"
@@ -175,7 +175,7 @@ def test_a_file_that_is_not_there_is_named(run_batch, usedesk_sandbox):
     assert usedesk_sandbox.requests() == 0
 
 
-def test_texts_stay_texts_where_a_dag_renders_natively(run_batch, usedesk_sandbox):
+def test_native_rendering_keeps_texts(run_batch, usedesk_sandbox):
     """Native rendering would make 10.0 of 10.00, and one key of 1e1 and 10.0."""
     run = run_batch(
         """
@@ -197,7 +197,7 @@ CreateTicketBatchOperator(
     assert {ticket.message for ticket in usedesk_sandbox.tickets} == {"10.00", "[1]"}
 
 
-def test_the_summary_is_there_when_too_many_rows_are_bad(run_batch, usedesk_sandbox):
+def test_too_many_bad_rows_push_summary(run_batch, usedesk_sandbox):
     told = summary_of(run_batch(FAULTY))
     assert (told["rows"], told["bad"], told["sent"], told["requests"]) == (2, 2, 0, 0)
 
@@ -212,7 +212,7 @@ def test_the_summary_is_there_when_too_many_rows_are_bad(run_batch, usedesk_sand
         ("recipients=[], row_template={'subject': '{{ row.a'}", "row_template: subject: is no template"),
     ],
 )
-def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arguments, error):
+def test_invalid_argument_is_named(run_batch, usedesk_sandbox, arguments, error):
     run = run_batch(
         f'CreateTicketBatchOperator(task_id="send", row_key="id", message="m", CHECKPOINT, {arguments})'
     )
@@ -221,7 +221,7 @@ def test_a_faulty_argument_is_called_by_its_name(run_batch, usedesk_sandbox, arg
     assert usedesk_sandbox.requests() == 0
 
 
-def test_defaults_of_the_dag_and_mapped_tasks(run_batch, usedesk_sandbox):
+def test_mapped_tasks_have_own_keys(run_batch, usedesk_sandbox):
     """Each mapped task has a checkpoint and keys of its own."""
     run = run_batch(
         """
@@ -239,7 +239,7 @@ CreateTicketBatchOperator.partial(
     assert not any(values for (task, _), values in run.xcoms.items() if task == "send")
 
 
-def test_a_run_that_ends_early_fails_whatever_the_rule(run_batch, usedesk_sandbox, no_delay, monkeypatch):
+def test_early_end_fails_despite_fail_on(run_batch, usedesk_sandbox, no_delay, monkeypatch):
     """Rows that were not even tried are no matter of fail_on."""
     from airflow_provider_usedesk.batch import runner as engine
 
@@ -266,7 +266,7 @@ RETRIED = "default_args={'retries': 2, 'retry_delay': 0.1}"
 
 
 @pytest.mark.parametrize("fault", [faults.close(), faults.close("after"), faults.html(502, "after")])
-def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usedesk_sandbox, fault, no_delay):
+def test_lost_responses_are_looked_up(run_batch, usedesk_sandbox, fault, no_delay):
     usedesk_sandbox.fail(fault, method="create/ticket", times=3)
     run = run_batch(MANY.format(options=""))
     assert run.state == "success"
@@ -276,7 +276,7 @@ def test_rows_without_an_answer_are_asked_about_in_the_same_try(run_batch, usede
     assert summary_of(run)["sent"] == 40
 
 
-def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_delay):
+def test_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_delay):
     run = run_batch(MANY.format(options=""), RETRIED)
     assert run.state == "success"
     assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
@@ -286,7 +286,7 @@ def test_a_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_delay
     assert told["sent"] + told["skipped"] == 40
 
 
-def test_clearing_sends_again_only_where_that_is_wanted(run_batch, usedesk_sandbox):
+def test_rejected_rows_fail_without_retry(run_batch, usedesk_sandbox):
     """Rejected rows were not sent: they are, once they can be."""
     usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
     run = run_batch(MANY.format(options=""), RETRIED)
@@ -296,14 +296,14 @@ def test_clearing_sends_again_only_where_that_is_wanted(run_batch, usedesk_sandb
     assert len(usedesk_sandbox.tickets) == 38
 
 
-def test_fail_on_none_lets_the_task_succeed(run_batch, usedesk_sandbox, caplog):
+def test_fail_on_none_succeeds(run_batch, usedesk_sandbox, caplog):
     usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
     run = run_batch(MANY.format(options="fail_on='none',"))
     assert run.state == "success"
     assert ": UsedeskClientNotFound: " in run.printed + caplog.text
 
 
-def test_a_wrong_token_ends_the_run_for_good(run_batch, usedesk_sandbox, monkeypatch):
+def test_wrong_token_fails_without_retry(run_batch, usedesk_sandbox, monkeypatch):
     connection = {**usedesk_sandbox.connection, "password": "another-token-0123456789"}
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps(connection))
     run = run_batch(MANY.format(options=""), RETRIED)
@@ -313,7 +313,7 @@ def test_a_wrong_token_ends_the_run_for_good(run_batch, usedesk_sandbox, monkeyp
     assert usedesk_sandbox.requests("create/ticket") <= 8
 
 
-def test_the_end_of_quiet_hours_is_waited_for_in_the_triggerer(usedesk_sandbox, tmp_path):
+def test_quiet_hours_defer_the_task(usedesk_sandbox, tmp_path):
     from types import SimpleNamespace
 
     from airflow_provider_usedesk.compat.sdk import TaskDeferred
@@ -347,7 +347,7 @@ def test_the_end_of_quiet_hours_is_waited_for_in_the_triggerer(usedesk_sandbox, 
 @pytest.mark.skipif(
     not pytest.importorskip("airflow").__version__.startswith("2"), reason="3.3 remembers itself"
 )
-def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
+def test_airflow_2_requires_checkpoint_path(run_dag, usedesk_sandbox):
     run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", "")))
     assert run.state == "failed"
     assert "checkpoint_path: is required before Airflow 3.3" in run.printed
@@ -357,7 +357,7 @@ def test_before_airflow_3_3_a_ledger_is_required(run_dag, usedesk_sandbox):
 @pytest.mark.skipif(
     pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
 )
-def test_from_airflow_3_3_on_the_state_store_is_the_memory(run_dag, usedesk_sandbox, dies_twice, no_delay):
+def test_state_store_resumes_batch(run_dag, usedesk_sandbox, dies_twice, no_delay):
     run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", ""), RETRIED))
     assert run.state == "success"
     assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40

@@ -35,7 +35,7 @@ def storage(request, tmp_path):
         ("list.jsonl", '{"name": "Анна", "note": "two\\nlines"}'.encode()),
     ],
 )
-def test_rows_of_object_storage(storage, name, content):
+def test_rows_from_object_storage(storage, name, content):
     url = f"{storage}/{name}"
     with ObjectStoragePath(url).open("wb") as file:
         file.write(content)

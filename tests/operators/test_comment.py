@@ -1,4 +1,4 @@
-"""Comments from Dags that really run: what is sent, what is kept, and what a later try does."""
+"""Operators that write comments, in runs of Dags and in single attempts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from airflow_provider_usedesk.idempotency import find_comment
 from airflow_provider_usedesk.idempotency.find_comment import CommentSearch
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.sandbox import Sandbox
-from tests.support.airflow import URL
-from tests.support.operators import StateStore, attempt_context, dag, pushed
+from tests.support.airflow import TOKEN, URL
+from tests.support.operators import StateStore, attempt_context, dag, pushed, run_attempt
 
 
 def call(**arguments) -> str:
@@ -45,7 +45,7 @@ def asked(usedesk, method):
     return [one.json() for one in usedesk.request_history if one.url == f"{URL}/{method}"]
 
 
-def test_writes_to_the_ticket_of_an_upstream_task(run_dag, comments):
+def test_comment_on_upstream_ticket(run_dag, comments):
     run = run_dag(
         dag("""
 ticket = CreateTicketOperator(task_id="open", subject="s", message="m")
@@ -67,7 +67,7 @@ after(write.output)
     assert run.state == "success"
     [sent] = asked(comments, "create/comment")
     assert sent == {
-        "api_token": "0123456789abcdef-token",
+        "api_token": TOKEN,
         "ticket_id": 1001,
         "message": "Paid",
         "type": "public",
@@ -77,7 +77,7 @@ after(write.output)
     assert run.xcoms["after", -1] == {"return_value": 1002}
 
 
-def test_every_parameter_is_templated_and_sent(run_dag, comments):
+def test_all_parameters_are_templated_and_sent(run_dag, comments):
     given = {
         "ticket_id": "{{ 70 + 7 }}",
         "message": "{{ 'Your' }} bill",
@@ -94,7 +94,7 @@ def test_every_parameter_is_templated_and_sent(run_dag, comments):
     assert run_dag(dag(call(**given))).state == "success"
     [sent] = asked(comments, "create/comment")
     assert sent == {
-        "api_token": "0123456789abcdef-token",
+        "api_token": TOKEN,
         "ticket_id": 77,
         "message": "Your bill",
         "type": "private",
@@ -108,16 +108,16 @@ def test_every_parameter_is_templated_and_sent(run_dag, comments):
     }
 
 
-def test_the_operator_knows_every_parameter_of_the_method():
+def test_template_fields_cover_the_method():
     assert set(CreateCommentOperator.template_fields) == CREATE_COMMENT.arguments | {"usedesk_conn_id"}
 
 
-def test_who_may_read_it_is_said_in_the_dag():
+def test_type_is_required():
     with pytest.raises((TypeError, AirflowException), match="'type'"):
         CreateCommentOperator(task_id="write", ticket_id=77, message="m")
 
 
-def test_mapped_over_what_came_from_upstream(run_dag, comments):
+def test_mapped_over_upstream_values(run_dag, comments):
     body = """
 @task
 def texts():
@@ -132,7 +132,7 @@ CreateCommentOperator.partial(task_id="write", type="private").expand_kwargs(tex
     assert [pushed(run, "write", index)["return_value"] for index in (0, 1)] == [1, 2]
 
 
-def test_message_from_a_template_file(run_dag, comments, tmp_path):
+def test_message_from_template_file(run_dag, comments, tmp_path):
     (tmp_path / "paid.html").write_text("<p>Dear {{ params.name }}</p>")
     folder = f"template_searchpath={str(tmp_path)!r}, params={{'name': 'Anna'}}"
     run_dag(dag(call(message="paid.html"), folder))
@@ -141,15 +141,14 @@ def test_message_from_a_template_file(run_dag, comments, tmp_path):
 
 @pytest.mark.parametrize("native", [False, True])
 @pytest.mark.parametrize("name", ["ticket_id", "message", "type", "user_id"])
-def test_a_template_that_finds_nothing_writes_nothing(run_dag, comments, name, native):
-    body = call(**{name: "{{ ti.xcom_pull('nobody') }}"})
-    run = run_dag(dag(body, f"render_template_as_native_obj={native}"))
-    assert run.state == "failed"
+def test_empty_template_sends_no_comment(comments, name, native):
+    arguments = {"ticket_id": 77, "message": "Paid", "type": "public", name: "{{ ti.xcom_pull('nobody') }}"}
+    with pytest.raises(AirflowFailException, match=f"{name}: "):
+        run_attempt(CreateCommentOperator, native=native, **arguments)
     assert comments.sent() == []
-    assert f"{name}: " in run.printed
 
 
-def test_nothing_personal_is_left_behind(run_dag, comments, left_behind):
+def test_personal_values_are_not_stored(run_dag, comments, left_behind):
     run = run_dag(
         dag(
             call(
@@ -165,63 +164,61 @@ def test_nothing_personal_is_left_behind(run_dag, comments, left_behind):
     rendered = run.rendered["write", -1]
     assert {rendered[name] for name in ("message", "cc", "bcc", "template_variables")} == {"***"}
     assert rendered["type"] == "public"
-    for secret in (b"0123456789abcdef-token", b"Qwertyuiop", b"qwerty@example.org"):
+    for secret in (TOKEN.encode(), b"Qwertyuiop", b"qwerty@example.org"):
         assert secret not in left_behind(run)
 
 
-@pytest.mark.parametrize("answer", [{"code": 112, "error": "token"}, {"code": 113, "error": "ticket"}])
-def test_no_retry_is_wasted_on_what_it_cannot_mend(run_dag, usedesk, answer):
-    usedesk.post(f"{URL}/create/comment", json=answer)
+REFUSALS = {"token": {"code": 112, "error": "token"}, "ticket": {"code": 113, "error": "ticket"}}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_refusal_is_not_retried(run_dag, usedesk, refusal):
+    usedesk.post(f"{URL}/create/comment", json=refusal)
     run = run_dag(retried())
     assert run.states == {("write", -1): "failed"}
     assert len(usedesk.sent()) == 1
 
 
-LOST = {"exc": requests.ReadTimeout("no answer")}
+LOST = {"exc": requests.ReadTimeout("no response")}
 WRITTEN = {"json": {"status": "success", "comment_id": 502}}
 
 
-def lose_the_answer(usedesk, *shown, then=WRITTEN):
-    """Answer the first comment with nothing, and show these comments in the ticket afterwards."""
+def lose_response(usedesk, *listed, then=WRITTEN):
+    """Lose the response to the first comment, and list these comments in the ticket afterwards."""
     usedesk.post(f"{URL}/create/comment", [LOST, then])
 
     def ticket(request, context):
         now = datetime.now(UTC)
         rows = [
             {"id": 501, "from": "user", "type": "public", "published_at": f"{now:%Y-%m-%d %H:%M:%S}", **row}
-            for row in shown
+            for row in listed
         ]
         return {"ticket": {"id": 77}, "comments": rows}
 
     usedesk.post(f"{URL}/ticket", json=ticket)
 
 
-def test_a_retry_takes_the_comment_whose_answer_was_lost(run_dag, usedesk):
-    lose_the_answer(usedesk, {"id": 7, "message": "Another"}, {"message": "<p>Paid&nbsp;</p>\n"})
+def test_retry_reuses_comment_after_lost_response(run_dag, usedesk):
+    lose_response(usedesk, {"id": 7, "message": "Another"}, {"message": "<p>Paid&nbsp;</p>\n"})
     run = run_dag(retried())
     assert run.state == "success"
     assert len(asked(usedesk, "create/comment")) == 1
-    assert asked(usedesk, "ticket") == [{"api_token": "0123456789abcdef-token", "ticket_id": 77}]
+    assert asked(usedesk, "ticket") == [{"api_token": TOKEN, "ticket_id": 77}]
     assert pushed(run, "write") == {"return_value": 77, "ticket_id": 77, "comment_id": 501}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [
-        ({}, {"message": "Paid. Your bank"}),
-        ({}, {"message": "Paid", "published_at": "?"}),
-        (
-            {},
-            {
-                "message": "Paid",
-                "published_at": f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%d %H:%M:%S}",
-            },
-        ),
-        ({"template_id": 8094}, {"message": "Anything"}),
-    ],
-)
-def test_a_retry_that_cannot_tell_writes_nothing_and_says_where_to_look(run_dag, usedesk, arguments, shown):
-    lose_the_answer(usedesk, shown)
+EARLIER = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
+AMBIGUOUS = {
+    "longer text": ({}, {"message": "Paid. Your bank"}),
+    "no time": ({}, {"message": "Paid", "published_at": "?"}),
+    "another time": ({}, {"message": "Paid", "published_at": EARLIER}),
+    "template": ({"template_id": 8094}, {"message": "Anything"}),
+}
+
+
+@pytest.mark.parametrize(("arguments", "listed"), AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_ambiguous_comment_fails_task(run_dag, usedesk, arguments, listed):
+    lose_response(usedesk, listed)
     run = run_dag(retried(**arguments))
     assert run.state == "failed"
     assert len(asked(usedesk, "create/comment")) == 1
@@ -229,15 +226,15 @@ def test_a_retry_that_cannot_tell_writes_nothing_and_says_where_to_look(run_dag,
     assert "on_unknown_outcome='send'" in run.printed
 
 
-def test_fail_asks_nothing(run_dag, usedesk):
-    lose_the_answer(usedesk, {"message": "Paid"})
+def test_fail_looks_up_no_comment(run_dag, usedesk):
+    lose_response(usedesk, {"message": "Paid"})
     run = run_dag(retried(on_unknown_outcome="fail"))
     assert run.state == "failed"
     assert len(usedesk.sent()) == 1
 
 
-def test_send_asks_nothing_and_writes_again(run_dag, usedesk):
-    lose_the_answer(usedesk, {"message": "Paid"})
+def test_send_writes_again_without_lookup(run_dag, usedesk):
+    lose_response(usedesk, {"message": "Paid"})
     run = run_dag(retried(on_unknown_outcome="send"))
     assert run.state == "success"
     assert asked(usedesk, "ticket") == []
@@ -247,7 +244,7 @@ def test_send_asks_nothing_and_writes_again(run_dag, usedesk):
 
 @pytest.fixture
 def sandbox(monkeypatch):
-    # Nothing is under way in a test whose try has ended.
+    # No request is under way in a test whose attempt has ended.
     monkeypatch.setattr(find_comment, "CommentSearch", partial(CommentSearch, consistency_delay=0.0))
     with Sandbox(listing_lag=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", running.connection_json)
@@ -265,7 +262,7 @@ UpdateTicketOperator(task_id="solve", ticket_id=write.output, status="solved", t
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("method", ["create/comment", "update/ticket"])
-def test_a_lost_answer_leaves_one_comment_and_one_change(run_dag, sandbox, method, when):
+def test_lost_response_sends_once(run_dag, sandbox, method, when):
     sandbox.fail(faults.close(when), method=method)
     run = run_dag(dag(WHOLE, "default_args={'retries': 1, 'retry_delay': 0.1}"))
     assert run.state == "success"
@@ -277,24 +274,24 @@ def test_a_lost_answer_leaves_one_comment_and_one_change(run_dag, sandbox, metho
     assert pushed(run, "solve")["return_value"] == ticket.ticket_id
 
 
-def test_a_text_that_differs_in_each_try_is_not_sent_twice(run_dag, sandbox):
-    """The answer of the first try is lost; nobody but a person can tell whether its comment is there."""
+def test_changing_text_is_not_sent_twice(run_dag, sandbox):
+    """The response of the first attempt is lost, and only a person can decide whether its comment exists."""
     sandbox.fail(faults.close("after"), method="create/comment")
     body = """
 ticket = CreateTicketOperator(task_id="open", subject="Bill", message="Please pay")
 CreateCommentOperator(
-    task_id="write", ticket_id=ticket.output, message="Try {{ ti.try_number }}", type="public"
+    task_id="write", ticket_id=ticket.output, message="Attempt {{ ti.try_number }}", type="public"
 )
 """
     run = run_dag(dag(body, "default_args={'retries': 1, 'retry_delay': 0.1}"))
     assert run.states["write", -1] == "failed"
     [ticket] = sandbox.tickets
-    assert [comment.message for comment in ticket.comments] == ["Please pay", "Try 1"]
+    assert [comment.message for comment in ticket.comments] == ["Please pay", "Attempt 1"]
     assert "on_unknown_outcome='send'" in run.printed
 
 
 @pytest.mark.parametrize("operator", ["CreateCommentOperator", "UpdateTicketOperator"])
-def test_the_button_is_there_when_the_task_fails(run_dag, sandbox, operator):
+def test_failed_task_has_link(run_dag, sandbox, operator):
     sandbox.fail(faults.close("after"), times=9)
     given = 'message="m", type="public"' if operator == "CreateCommentOperator" else 'status="solved"'
     run = run_dag(dag(f"{operator}(task_id='t', ticket_id=77, {given})"))
@@ -302,7 +299,7 @@ def test_the_button_is_there_when_the_task_fails(run_dag, sandbox, operator):
     assert run.xcoms["t", -1]["ticket_url"].endswith("/tickets/77")
 
 
-def test_what_is_no_ticket_is_named_and_never_a_key_in_the_state_store(comments):
+def test_invalid_ticket_id_is_not_stored(comments):
     store = StateStore()
     with pytest.raises(AirflowFailException, match="ticket_id: must be .*; type: "):
         execute(store, 1, ticket_id="+7 951 123-45-67", type="open")
@@ -318,7 +315,7 @@ def execute(store, try_number, **arguments):
     return {**context["ti"].pushed, "return_value": returned}
 
 
-def test_clearing_writes_nothing_and_pushes_the_same_ids(comments):
+def test_clearing_reuses_comment(comments):
     store = StateStore()
     assert (
         execute(store, 1)
@@ -332,14 +329,14 @@ def test_clearing_writes_nothing_and_pushes_the_same_ids(comments):
     assert len(comments.sent()) == 1
 
 
-def test_clearing_writes_again_where_that_is_wanted(comments):
+def test_send_again_on_clear_writes_again(comments):
     store = StateStore()
     execute(store, 1, send_again_on_clear=True)
     assert execute(store, 2, send_again_on_clear=True)["comment_id"] == 502
     assert comments.sent()[0] == comments.sent()[1]
 
 
-def test_another_ticket_gets_a_comment_of_its_own(comments):
+def test_other_ticket_gets_own_comment(comments):
     store = StateStore()
     execute(store, 1)
     assert execute(store, 2, ticket_id="78") == {"return_value": 78, "ticket_id": 78, "comment_id": 502}

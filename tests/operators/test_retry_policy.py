@@ -35,7 +35,7 @@ def policy():
         (errors.UsedeskOutcomeUnknown("x"), "default", None),
     ],
 )
-def test_it_decides_as_it_says(policy, error, action, seconds):
+def test_documented_policy_decides(policy, error, action, seconds):
     decision = policy.evaluate(error, 1, 5)
     assert decision.action.value == action
     assert decision.retry_delay == (None if seconds is None else timedelta(seconds=seconds))

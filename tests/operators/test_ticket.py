@@ -1,4 +1,4 @@
-"""Operators in Dags that really run: arguments from XComs in, ids in XCom out."""
+"""Operators that create tickets, in runs of Dags and in single attempts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from functools import partial
 
 import pytest
 
-from tests.support.operators import dag, pushed
+from airflow_provider_usedesk.api.ticket import CREATE_TICKET
+from airflow_provider_usedesk.compat.sdk import AirflowFailException
+from airflow_provider_usedesk.operators import message
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from tests.support.airflow import TOKEN, URL
+from tests.support.operators import dag, pushed, run_attempt
 
 OPEN_FROM_XCOM = """
 @task
@@ -35,12 +40,12 @@ CreateTicketOperator(
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_templates_find_their_values_in_xcom(run_dag, usedesk, native):
+def test_templates_read_xcom(run_dag, usedesk, native):
     run = run_dag(dag(OPEN_FROM_XCOM, f"render_template_as_native_obj={native}"))
     assert run.state == "success"
     [sent] = usedesk.sent()
     assert sent == {
-        "api_token": "0123456789abcdef-token",
+        "api_token": TOKEN,
         "subject": "Invoice of Anna",
         "message": "Anna owes",
         "client_phone": "79123456789",
@@ -54,7 +59,7 @@ def test_templates_find_their_values_in_xcom(run_dag, usedesk, native):
     assert pushed(run, "open") == {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
 
 
-def test_xcom_args_and_the_tasks_behind(run_dag, usedesk):
+def test_xcom_args_and_downstream_tasks(run_dag, usedesk):
     run = run_dag(
         dag(
             """
@@ -106,31 +111,35 @@ CreateTicketOperator.partial(task_id="open", subject="s").expand(message=["first
     assert sorted(ids) == [1001, 1002, 1003, 1004]
 
 
-@pytest.mark.parametrize("ending", ["html", "md", "txt"])
-@pytest.mark.parametrize("mapped", [False, True])
-def test_message_from_a_template_file(run_dag, usedesk, tmp_path, ending, mapped):
-    (tmp_path / f"letter.{ending}").write_text("<p>Dear {{ params.name }}</p>\nbye.txt")
+def test_message_from_template_file(run_dag, usedesk, tmp_path):
+    for ending in ("html", "md", "txt"):
+        (tmp_path / f"letter.{ending}").write_text(f"<p>{ending} for {{{{ params.name }}}}</p>\nbye.txt")
+    body = """
+for ending in ("html", "md", "txt"):
+    file = f"letter.{ending}"
+    CreateTicketOperator(task_id=f"plain_{ending}", subject="plain", message=file)
+    CreateTicketOperator.partial(task_id=f"mapped_{ending}", message=file).expand(subject=["mapped"])
+"""
     folder = f"template_searchpath={str(tmp_path)!r}, params={{'name': 'Anna'}}"
-    if mapped:
-        body = (
-            f"CreateTicketOperator.partial(task_id='open', message='letter.{ending}').expand(subject=['s'])"
-        )
-    else:
-        body = f"CreateTicketOperator(task_id='open', subject='s', message='letter.{ending}')"
     assert run_dag(dag(body, folder)).state == "success"
-    assert usedesk.sent()[0]["message"] == "<p>Dear Anna</p>\nbye.txt"
+    sent = sorted((one["subject"], one["message"]) for one in usedesk.sent())
+    assert sent == [
+        (subject, f"<p>{ending} for Anna</p>\nbye.txt")
+        for subject in ("mapped", "plain")
+        for ending in ("html", "md", "txt")
+    ]
 
 
-def test_only_message_is_a_template_file(run_dag, usedesk, tmp_path):
+def test_only_message_names_template_file(run_dag, usedesk, tmp_path):
     report = tmp_path / "report.txt"
     report.write_text("{{ this is no template")
     bodies = []
 
-    def answer(request, context):
+    def respond(request, context):
         bodies.append(request.body.read())
         return {"status": "success", "ticket_id": 5}
 
-    usedesk.post("https://help.example/uapi/create/ticket", json=answer)
+    usedesk.post(f"{URL}/create/ticket", json=respond)
     body = f"CreateTicketOperator(task_id='o', subject='a.txt', message='m', files=[{str(report)!r}])"
     assert run_dag(dag(body)).state == "success"
     assert b"{{ this is no template" in bodies[0]
@@ -141,7 +150,7 @@ def test_only_message_is_a_template_file(run_dag, usedesk, tmp_path):
 LIKE_A_FILE = dag("CreateTicketOperator(task_id='open', subject='s', message='Dear Anna, see my.txt')")
 
 
-def test_a_text_that_ends_like_a_file_is_neither_sent_nor_shown(run_dag, usedesk):
+def test_missing_template_file_fails_task(run_dag, usedesk):
     run = run_dag(LIKE_A_FILE)
     assert run.state == "failed"
     assert usedesk.sent() == []
@@ -149,7 +158,7 @@ def test_a_text_that_ends_like_a_file_is_neither_sent_nor_shown(run_dag, usedesk
     assert "Dear Anna" not in run.printed
 
 
-def test_a_text_from_upstream_is_never_taken_for_a_file(run_dag, usedesk, tmp_path):
+def test_upstream_text_names_no_file(run_dag, usedesk, tmp_path):
     (tmp_path / "secret.txt").write_text("secret")
     body = """
 @task
@@ -169,7 +178,7 @@ CreateTicketOperator(task_id="plain", subject="s", message=text())
     assert messages == ["secret.txt", "secret.txt", "{{ 40 + 2 }} bill.html"]
 
 
-def test_every_parameter_is_templated_and_sent(run_dag, usedesk):
+def test_all_parameters_are_templated_and_sent(run_dag, usedesk):
     ids = ("assignee_id", "group_id", "channel_id", "user_id", "trigger_id", "template_id", "client_id")
     given = {name: f"{{{{ {number} }}}}" for number, name in enumerate(ids, 1001)}
     texts = ("subject", "message", "client_name", "client_email", "company_name", "additional_id")
@@ -209,14 +218,11 @@ def test_every_parameter_is_templated_and_sent(run_dag, usedesk):
     }
 
 
-def test_the_operator_knows_every_parameter_of_the_method():
-    from airflow_provider_usedesk.api.ticket import CREATE_TICKET
-    from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
-
+def test_template_fields_cover_the_method():
     assert set(CreateTicketOperator.template_fields) == CREATE_TICKET.arguments | {"usedesk_conn_id"}
 
 
-NOTHING = [
+EMPTY = [
     ("message", "{{ ti.xcom_pull('nobody') }}"),
     ("subject", "{{ '' }}"),
     ("channel_id", "{{ ti.xcom_pull('nobody') }}"),
@@ -225,29 +231,32 @@ NOTHING = [
 
 
 @pytest.mark.parametrize("native", [False, True])
-@pytest.mark.parametrize(("name", "template"), NOTHING)
-def test_a_template_that_finds_nothing_sends_nothing(run_dag, usedesk, name, template, native):
+@pytest.mark.parametrize(("name", "template"), EMPTY, ids=[name for name, _ in EMPTY])
+def test_empty_template_sends_no_ticket(usedesk, name, template, native):
     arguments = {"subject": "s", "message": "m", name: template}
-    body = f"CreateTicketOperator(task_id='open', **{arguments!r})"
-    run = run_dag(dag(body, f"render_template_as_native_obj={native}"))
-    assert run.state == "failed"
+    with pytest.raises(AirflowFailException, match=f"{name}: "):
+        run_attempt(CreateTicketOperator, native=native, **arguments)
     assert usedesk.sent() == []
-    assert f"{name}: " in run.printed
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_an_optional_text_that_finds_nothing_is_left_out(run_dag, usedesk, native):
-    body = """
-CreateTicketOperator(
-    task_id="open", subject="s", message="m", client_name="{{ params.name or '' }}", company_name=None
-)
-"""
-    run_dag(dag(body, f"render_template_as_native_obj={native}, params={{'name': None}}"))
+def test_empty_template_fails_task(run_dag, usedesk, native):
+    body = "CreateTicketOperator(task_id='open', subject='s', message=\"{{ ti.xcom_pull('nobody') }}\")"
+    run = run_dag(dag(body, f"render_template_as_native_obj={native}"))
+    assert run.state == "failed"
+    assert usedesk.sent() == []
+    assert "message: " in run.printed
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_empty_optional_text_is_omitted(usedesk, native):
+    arguments = {"subject": "s", "message": "m", "client_name": "{{ none or '' }}", "company_name": None}
+    run_attempt(CreateTicketOperator, native=native, **arguments)
     [sent] = usedesk.sent()
     assert set(sent) == {"api_token", "subject", "message", "additional_id"}
 
 
-def test_every_channel(run_dag, usedesk):
+def test_messages_to_every_channel(run_dag, usedesk):
     run = run_dag(
         dag("""
 words = {"subject": "s", "message": "m", "channel_id": 20054}
@@ -271,9 +280,9 @@ SendWhatsAppTemplateOperator(
     assert by_id["Main"]["template_lang"] == "en"
 
 
-def test_not_delivered_fails_for_good_with_the_ids_in_xcom(run_dag, usedesk):
+def test_not_delivered_fails_with_ids(run_dag, usedesk):
     usedesk.post(
-        "https://help.example/uapi/create/ticket",
+        f"{URL}/create/ticket",
         json={"status": "success", "ticket_id": "77", "message_status": "not delivered", "comment_id": 8},
     )
     run = run_dag(
@@ -289,9 +298,9 @@ SendTelegramMessageOperator(
     assert "ticket 77" in run.printed
 
 
-def test_viber_answers_a_chat(run_dag, usedesk):
+def test_viber_pushes_chat_id(run_dag, usedesk):
     usedesk.post(
-        "https://help.example/uapi/create/ticket",
+        f"{URL}/create/ticket",
         json={"status": "success", "ticket_id": 77, "chat_id": "5754"},
     )
     run = run_dag(
@@ -302,13 +311,13 @@ def test_viber_answers_a_chat(run_dag, usedesk):
     assert pushed(run, "v") == {"return_value": 77, "ticket_id": 77, "chat_id": "5754"}
 
 
-def test_no_xcom_when_none_is_wanted(run_dag, usedesk):
+def test_do_xcom_push_false_pushes_none(run_dag, usedesk):
     run = run_dag(dag("CreateTicketOperator(task_id='open', subject='s', message='m', do_xcom_push=False)"))
     assert run.state == "success"
     assert pushed(run, "open") == {}
 
 
-def test_the_hook_in_a_python_task(run_dag, usedesk):
+def test_hook_in_python_task(run_dag, usedesk):
     run = run_dag(
         dag("""
 @task
@@ -321,7 +330,7 @@ open_ticket()
     assert run.xcoms["open_ticket", -1] == {"return_value": 1001}
 
 
-def test_nothing_personal_and_no_token_is_left_behind(run_dag, usedesk, left_behind):
+def test_personal_values_are_not_stored(run_dag, usedesk, left_behind):
     run = run_dag(
         dag("""
 CreateTicketOperator(
@@ -347,14 +356,14 @@ CreateTicketOperator(
     assert run.rendered["open", -1]["channel_id"] in (683, "683")
     assert run.rendered["open", -1]["tag"] == ["visible"]
     assert run.rendered["open", -1]["client_phone"] == "***"
-    for secret in (b"0123456789abcdef-token", b"Qwertyuiop", b"qwerty@example.org", b"79120000001"):
+    for secret in (TOKEN.encode(), b"Qwertyuiop", b"qwerty@example.org", b"79120000001"):
         assert secret not in left_behind(run)
 
 
-def test_a_failure_shows_neither_token_nor_person(run_dag, usedesk, left_behind):
+def test_failure_logs_no_personal_values(run_dag, usedesk, left_behind):
     usedesk.post(
-        "https://help.example/uapi/create/ticket",
-        json={"code": 119, "error": "0123456789abcdef-token: no client Qwertyuiop 79120000001"},
+        f"{URL}/create/ticket",
+        json={"code": 119, "error": f"{TOKEN}: no client Qwertyuiop 79120000001"},
     )
     body = """
 CreateTicketOperator(
@@ -368,31 +377,46 @@ CreateTicketOperator(
     run = run_dag(dag(body))
     assert run.state == "failed"
     assert "UsedeskClientNotFound" in run.printed
-    for secret in (b"0123456789abcdef-token", b"Qwertyuiop", b"79120000001"):
+    for secret in (TOKEN.encode(), b"Qwertyuiop", b"79120000001"):
         assert secret not in left_behind(run)
 
 
-@pytest.mark.parametrize(
-    ("operator", "error"),
-    [
-        ("SendWhatsAppMessageOperator(**words, **reach, user_id=2156, from_='client')", "from_: "),
-        ("SendWhatsAppTemplateOperator(channel_id=1, **reach)", "template_id or template_name: "),
-        ("SendViberMessageOperator(**words, client_name='Anna')", "client_phone or client_id: "),
-        ("SendTelegramMessageOperator(**words, client_id=27747627)", "client_phone or username: "),
-    ],
-)
-def test_each_channel_has_its_own_rules(run_dag, usedesk, operator, error):
-    words = 'words = {"subject": "s", "message": "m", "channel_id": 1}\nreach = {"client_phone": "79"}\n'
-    run = run_dag(dag(words + operator.replace("Operator(", "Operator(task_id='send', ")))
-    assert run.state == "failed"
+WORDS = {"subject": "s", "message": "m", "channel_id": 1}
+RULES = {
+    "whatsapp": (
+        message.SendWhatsAppMessageOperator,
+        {**WORDS, "client_phone": "79", "user_id": 2156, "from_": "client"},
+        "from_: ",
+    ),
+    "template": (
+        message.SendWhatsAppTemplateOperator,
+        {"channel_id": 1, "client_phone": "79"},
+        "template_id or template_name: ",
+    ),
+    "viber": (
+        message.SendViberMessageOperator,
+        {**WORDS, "client_name": "Anna"},
+        "client_phone or client_id: ",
+    ),
+    "telegram": (
+        message.SendTelegramMessageOperator,
+        {**WORDS, "client_id": 27747627},
+        "client_phone or username: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("operator", "arguments", "error"), RULES.values(), ids=RULES)
+def test_channel_rules_are_checked(usedesk, operator, arguments, error):
+    with pytest.raises(AirflowFailException, match=error):
+        run_attempt(operator, **arguments)
     assert usedesk.sent() == []
-    assert error in run.printed
 
 
-def answers(usedesk, *answers):
+def respond(usedesk, *responses):
     usedesk.post(
-        "https://help.example/uapi/create/ticket",
-        [{"json": {"status": "success", **answer}} for answer in answers],
+        f"{URL}/create/ticket",
+        [{"json": {"status": "success", **response}} for response in responses],
     )
 
 
@@ -403,15 +427,15 @@ TELEGRAM = (
 )
 
 
-def test_not_delivered_may_be_ignored(run_dag, usedesk):
-    answers(usedesk, NOT_DELIVERED)
+def test_not_delivered_can_be_ignored(run_dag, usedesk):
+    respond(usedesk, NOT_DELIVERED)
     run = run_dag(dag(TELEGRAM.format("on_not_delivered='ignore'")))
     assert run.state == "success"
     assert pushed(run, "send") == {"return_value": 77, **NOT_DELIVERED}
 
 
-def test_not_delivered_may_be_sent_anew(run_dag, usedesk, caplog):
-    answers(usedesk, NOT_DELIVERED, DELIVERED)
+def test_not_delivered_can_be_resent(run_dag, usedesk, caplog):
+    respond(usedesk, NOT_DELIVERED, DELIVERED)
     run = run_dag(dag(TELEGRAM.format("on_not_delivered='resend'")))
     assert run.state == "success"
     assert pushed(run, "send") == {"return_value": 78, **DELIVERED}
@@ -421,44 +445,47 @@ def test_not_delivered_may_be_sent_anew(run_dag, usedesk, caplog):
 
 
 def test_not_delivered_twice_fails(run_dag, usedesk):
-    answers(usedesk, NOT_DELIVERED, {**NOT_DELIVERED, "ticket_id": 79})
+    respond(usedesk, NOT_DELIVERED, {**NOT_DELIVERED, "ticket_id": 79})
     run = run_dag(dag(TELEGRAM.format("on_not_delivered='resend', retries=2")))
     assert run.state == "failed"
     assert len(usedesk.sent()) == 2
     assert run.xcoms["send", -1]["ticket_id"] == 79
 
 
-def test_the_first_try_is_one_request_with_a_readable_key(run_dag, usedesk):
+def test_idempotency_key_is_readable(run_dag, usedesk):
     run_dag(dag("CreateTicketOperator.partial(task_id='open', subject='s').expand(message=['a', 'b'])"))
     keys = sorted(sent["additional_id"] for sent in usedesk.sent())
     assert all(key.startswith("airflow/example/manual__") for key in keys)
     assert [key.rsplit("/", 2)[1:] for key in keys] == [["open", "0"], ["open", "1"]]
 
 
-def test_an_id_of_ones_own_is_left_as_it_is(run_dag, usedesk):
-    run_dag(dag("CreateTicketOperator(task_id='o', subject='s', message='m', additional_id='{{ 40 + 2 }}')"))
+def test_own_additional_id_is_kept(usedesk):
+    run_attempt(CreateTicketOperator, subject="s", message="m", additional_id="{{ 40 + 2 }}")
     assert usedesk.sent()[0]["additional_id"] == "42"
 
 
-@pytest.mark.parametrize("blank", ["", "   ", "{{ ' ' }}"])
-def test_a_blank_id_of_ones_own_does_not_take_the_key_away(run_dag, usedesk, blank):
-    run_dag(dag(f"CreateTicketOperator(task_id='o', subject='s', message='m', additional_id={blank!r})"))
+@pytest.mark.parametrize("blank", ["", "   ", "{{ ' ' }}"], ids=["empty", "spaces", "template"])
+def test_blank_additional_id_keeps_key(usedesk, blank):
+    run_attempt(CreateTicketOperator, subject="s", message="m", additional_id=blank)
     assert usedesk.sent()[0]["additional_id"].startswith("airflow/example/")
 
 
-@pytest.mark.parametrize("answer", [{"code": 112, "error": "token"}, {"code": 119, "error": "client"}])
-def test_no_retry_is_wasted_on_what_it_cannot_mend(run_dag, usedesk, answer):
-    usedesk.post("https://help.example/uapi/create/ticket", json=answer)
+REFUSALS = {"token": {"code": 112, "error": "token"}, "client": {"code": 119, "error": "client"}}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_refusal_is_not_retried(run_dag, usedesk, refusal):
+    usedesk.post(f"{URL}/create/ticket", json=refusal)
     run = run_dag(dag("CreateTicketOperator(task_id='o', subject='s', message='m', retries=5)"))
     assert run.state == "failed"
     assert run.states == {("o", -1): "failed"}
     assert len(usedesk.sent()) == 1
 
 
-def test_retry_policy_gets_not_delivered_error(run_dag, usedesk):
-    """A retry that the policy asks for reuses the ticket, and sends nothing."""
+def test_retry_policy_gets_not_delivered(run_dag, usedesk):
+    """The retry of the policy reuses the ticket and sends no request."""
     pytest.importorskip("airflow.sdk")
-    answers(usedesk, NOT_DELIVERED, DELIVERED)
+    respond(usedesk, NOT_DELIVERED, DELIVERED)
     run = run_dag(
         dag("""
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
@@ -475,9 +502,9 @@ CreateTicketOperator(task_id="o", subject="s", message="m", retries=1, retry_pol
     assert "AirflowFailException" not in run.printed
 
 
-def test_a_retry_policy_gets_the_error_itself(run_dag, usedesk):
+def test_retry_policy_gets_original_error(run_dag, usedesk):
     pytest.importorskip("airflow.sdk")
-    usedesk.post("https://help.example/uapi/create/ticket", json={"code": 119, "error": "client"})
+    usedesk.post(f"{URL}/create/ticket", json={"code": 119, "error": "client"})
     run = run_dag(
         dag("""
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
@@ -495,15 +522,14 @@ CreateTicketOperator(task_id="o", subject="s", message="m", retries=5, retry_pol
 @pytest.mark.parametrize(
     ("arguments", "subject"),
     [
-        ('subject="Failed in try {{ ti.try_number }}"', "Failed in try 1"),
+        ('subject="Failed in attempt {{ ti.try_number }}"', "Failed in attempt 1"),
         ('subject="s", client_id="{{ 27747626 + ti.try_number }}"', "s"),
-        ("subject=Changing()", "try 1"),
+        ("subject=Changing()", "attempt 1"),
     ],
+    ids=["subject", "client_id", "xcom_arg"],
 )
-def test_what_differs_in_each_try_makes_no_second_ticket(
-    run_dag, usedesk_sandbox, monkeypatch, arguments, subject
-):
-    """The answer of the first try is lost, and the second would send something else."""
+def test_changing_arguments_create_one_ticket(run_dag, usedesk_sandbox, monkeypatch, arguments, subject):
+    """The response of the first attempt is lost, and the second would send something else."""
     from airflow_provider_usedesk import sandbox
     from airflow_provider_usedesk.idempotency import find_ticket
 
@@ -516,7 +542,7 @@ class Changing(XComArg):
         return ()
 
     def resolve(self, context, **options):
-        return f"try {{context['ti'].try_number}}"
+        return f"attempt {{context['ti'].try_number}}"
 
 CreateTicketOperator(task_id="open", message="m", {arguments})
 """

@@ -1,4 +1,4 @@
-"""Operators that wait for what they sent: one send, whatever happens while they wait."""
+"""Operators that wait for the delivery of what they sent, and send it once whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from airflow_provider_usedesk.operators import ticket, waiting
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import URL
-from tests.support.operators import dag, pushed
+from tests.support.delivery import set_extra
+from tests.support.operators import dag, pushed, run_attempt
 
 NOT_FOUND = {"code": 113, "error": "no such ticket"}
 
 
-def shown(*comments):
-    """Answer as ``ticket`` does; the ticket is 1001, the first that is made."""
+def ticket_with(*comments):
+    """Return a response of ``ticket`` for 1001, the first ticket that a test creates."""
     defaults = {"id": 501, "from": "user", "type": "public", "delivered": 0, "readed": 0}
     return {
         "ticket": {"id": 1001, "status_id": 1},
@@ -32,8 +33,8 @@ def shown(*comments):
     }
 
 
-DELIVERED = shown({"delivered": 1})
-FAILED = shown({}, {"id": 502, "from": "trigger", "type": "error"})
+DELIVERED = ticket_with({"delivered": 1})
+FAILED = ticket_with({}, {"id": 502, "from": "trigger", "type": "error"})
 
 SEND = """
 SendWhatsAppTemplateOperator(
@@ -62,24 +63,26 @@ RETRIED = "default_args={'retries': 1, 'retry_delay': 0.1}"
 
 @pytest.fixture
 def messenger(usedesk):
-    """Answer reads of the ticket one after the other; the last answer stays."""
+    """Set the responses of ``ticket``, one after the other; the last one stays. Return a request counter."""
     comments = count(501)
     usedesk.post(
         f"{URL}/create/comment",
         json=lambda request, context: {"status": "success", "comment_id": next(comments)},
     )
 
-    def messenger(*answers):
-        usedesk.post(f"{URL}/ticket", [{"json": one} for one in answers])
+    def messenger(*responses):
+        usedesk.post(f"{URL}/ticket", [{"json": one} for one in responses])
         return lambda method: sum(one.url == f"{URL}/{method}" for one in usedesk.request_history)
 
     return messenger
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-@pytest.mark.parametrize(("body", "method"), [(SEND, "create/ticket"), (WRITE, "create/comment")])
+@pytest.mark.parametrize(
+    ("body", "method"), [(SEND, "create/ticket"), (WRITE, "create/comment")], ids=["ticket", "comment"]
+)
 def test_sends_once_and_waits(run_dag, messenger, body, method, deferrable):
-    requests = messenger(NOT_FOUND, shown(), DELIVERED)
+    requests = messenger(NOT_FOUND, ticket_with(), DELIVERED)
     run = run_dag(dag(body.format(f"deferrable={deferrable}")))
     assert run.state == "success"
     assert pushed(run, "send")["return_value"] == 1001
@@ -87,8 +90,8 @@ def test_sends_once_and_waits(run_dag, messenger, body, method, deferrable):
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_failed_message_fails_the_task_with_the_ids_in_xcom(run_dag, messenger, deferrable):
-    requests = messenger(shown(), FAILED)
+def test_failed_message_fails_with_ids(run_dag, messenger, deferrable):
+    requests = messenger(ticket_with(), FAILED)
     run = run_dag(dag(SEND.format(f"deferrable={deferrable}"), RETRIED))
     assert run.state == "failed"
     assert pushed(run, "send") == {"ticket_id": 1001, "message_status": "delivered"}
@@ -97,38 +100,37 @@ def test_a_failed_message_fails_the_task_with_the_ids_in_xcom(run_dag, messenger
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_message_of_which_nothing_is_heard_ends_in_a_timeout(run_dag, messenger, deferrable):
-    requests = messenger(shown())
+def test_missing_report_ends_in_timeout(run_dag, messenger, deferrable):
+    requests = messenger(ticket_with())
     run = run_dag(dag(SEND.format(f"deferrable={deferrable}, delivery_timeout=0.2"), RETRIED))
     assert run.state == "failed"
     assert "No report after 0.2 s" in run.printed
     assert requests("create/ticket") == 1
 
 
-def test_a_comment_waits_for_itself_only(run_dag, messenger):
+def test_comment_ignores_other_comments(run_dag, messenger):
     requests = messenger(
-        shown({"delivered": 1, "id": 400}), shown({"delivered": 1, "id": 400}, {"delivered": 1, "id": 501})
+        ticket_with({"delivered": 1, "id": 400}),
+        ticket_with({"delivered": 1, "id": 400}, {"delivered": 1, "id": 501}),
     )
     assert run_dag(dag(WRITE.format(""))).state == "success"
     assert requests("ticket") == 2
 
 
-def test_without_it_nothing_is_waited_for(run_dag, messenger):
-    requests = messenger(shown())
+def test_default_does_not_wait(run_dag, messenger):
+    requests = messenger(ticket_with())
     run_dag(dag(SEND.replace("=True", "=False").format("")))
     assert (requests("create/ticket"), requests("ticket")) == (1, 0)
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_try_that_died_while_it_waited_is_followed_by_waiting_only(
-    run_dag, usedesk_sandbox, monkeypatch, deferrable
-):
-    """On Airflow before 3.3 the second try asks Usedesk for the ticket, later it remembers."""
-    wait, tries = waiting.wait_for_delivery, []
+def test_killed_wait_resumes_without_sending(run_dag, usedesk_sandbox, monkeypatch, deferrable):
+    """Before Airflow 3.3 the second attempt looks up the ticket, later it reads the attempt store."""
+    wait, waits = waiting.wait_for_delivery, []
 
     def killed(*args):
-        tries.append(args[1])
-        if len(tries) == 1:
+        waits.append(args[1])
+        if len(waits) == 1:
             raise RuntimeError("killed, for the test")
         return wait(*args)
 
@@ -136,63 +138,61 @@ def test_a_try_that_died_while_it_waited_is_followed_by_waiting_only(
     run = run_dag(dag(SEND.format(f"deferrable={deferrable}"), RETRIED))
     assert run.state == "success"
     [created] = usedesk_sandbox.tickets
-    assert tries == [created.ticket_id] * 2
+    assert waits == [created.ticket_id] * 2
     assert run.xcoms["send", -1]["ticket_id"] == created.ticket_id
     assert usedesk_sandbox.requests("create/ticket") == 1
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_after_an_outage_while_waiting_a_retry_waits_again(run_dag, usedesk_sandbox, monkeypatch, deferrable):
+def test_outage_resumes_wait_without_sending(run_dag, usedesk_sandbox, monkeypatch, deferrable):
     from airflow_provider_usedesk import sandbox as faults
     from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 
     monkeypatch.setattr(DeliveryWait, "max_failures", 1)
+    set_extra(monkeypatch, max_wait=0)
     usedesk_sandbox.fail(faults.answer(200, {"code": 111, "error": "down"}), times=3, method="ticket")
     body = SEND.format(f"deferrable={deferrable}, retries=8, retry_delay=0.1")
     assert run_dag(dag(body)).state == "success"
     assert usedesk_sandbox.requests("create/ticket") == 1
 
 
-@pytest.mark.skipif(not HAS_WORKING_ASSET_INLETS, reason="before, there are no such inlets")
+@pytest.mark.skipif(not HAS_WORKING_ASSET_INLETS, reason="no inlets before Airflow 3.1")
 @pytest.mark.parametrize("waits", [False, True])
-def test_a_mapped_operator_names_the_memory_of_reports_when_it_waits(waits):
+def test_mapped_operator_has_delivery_inlet(waits):
     given = {"task_id": "send", "subject": "s", "wait_for_delivery": waits}
     mapped = CreateTicketOperator.partial(**given).expand(message=["a", "b"])
     assert [asset.uri for asset in mapped.inlets] == ["usedesk://usedesk_default/delivery"] * waits
 
 
-class TestNotTaken:
-    """What the answer itself says comes first."""
+class TestNotAccepted:
+    """The response itself says that the messenger did not accept the message."""
 
     @pytest.fixture(autouse=True)
-    def not_taken(self, usedesk):
-        answer = {"status": "success", "ticket_id": 77, "message_status": "not delivered"}
-        usedesk.post(f"{URL}/create/ticket", json=answer)
+    def not_accepted(self, usedesk):
+        response = {"status": "success", "ticket_id": 77, "message_status": "not delivered"}
+        usedesk.post(f"{URL}/create/ticket", json=response)
 
-    def test_fails_without_waiting(self, run_dag, messenger):
+    def test_not_accepted_fails_without_wait(self, run_dag, messenger):
         requests = messenger(DELIVERED)
         assert run_dag(dag(SEND.format(""))).state == "failed"
         assert requests("ticket") == 0
 
-    def test_ignored_is_not_waited_for(self, run_dag, messenger):
-        requests = messenger(shown())
+    def test_ignored_failure_does_not_wait(self, run_dag, messenger):
+        requests = messenger(ticket_with())
         assert run_dag(dag(SEND.format("on_not_delivered='ignore'"))).state == "success"
         assert requests("ticket") == 0
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        WRITE.replace('"public"', "\"{{{{ 'private' }}}}\"").format(""),
-        "CreateTicketOperator(task_id='send', subject='s', message='m', wait_for_delivery=True, "
-        "private_comment='{{ true }}')",
-    ],
-)
-def test_what_is_private_is_refused_before_it_is_sent(run_dag, usedesk, messenger, body):
-    messenger(shown())
-    run = run_dag(dag(body))
-    assert run.state == "failed"
-    assert "wait_for_delivery: a private message" in run.printed
+PRIVATE = {
+    "comment": (CreateCommentOperator, {"ticket_id": 1001, "message": "m", "type": "{{ 'private' }}"}),
+    "ticket": (CreateTicketOperator, {"subject": "s", "message": "m", "private_comment": "{{ true }}"}),
+}
+
+
+@pytest.mark.parametrize(("operator", "arguments"), PRIVATE.values(), ids=PRIVATE)
+def test_private_message_cannot_be_awaited(usedesk, operator, arguments):
+    with pytest.raises(AirflowFailException, match="wait_for_delivery: a private message"):
+        run_attempt(operator, wait_for_delivery=True, **arguments)
     assert usedesk.sent() == []
 
 
@@ -200,13 +200,13 @@ def test_what_is_private_is_refused_before_it_is_sent(run_dag, usedesk, messenge
 @pytest.mark.parametrize(
     "value", [0, -1, True, "60", None, float("nan"), float("inf"), timedelta(0), timedelta(days=400)]
 )
-def test_times_are_checked_when_the_dag_is_read(name, value):
+def test_invalid_times_fail_parsing(name, value):
     with pytest.raises(ValueError, match=name):
         CreateTicketOperator(task_id="t", subject="s", message="m", **{name: value})
 
 
 @pytest.mark.parametrize("value", [90, 90.0, timedelta(seconds=90)])
-def test_times_come_as_seconds_or_timedelta(value):
+def test_times_are_seconds_or_timedelta(value):
     operator = CreateTicketOperator(task_id="t", subject="s", message="m", delivery_timeout=value)
     assert operator.delivery_timeout == 90
 
@@ -221,8 +221,8 @@ class TestDeferring:
     def resume(self, operator, event, **kwargs):
         return operator.execute_complete({}, event=event, **{"ticket_id": 1001, "comment_id": 501, **kwargs})
 
-    def test_the_ids_come_back_with_the_task(self, operator, messenger):
-        messenger(shown())
+    def test_deferral_keeps_ids(self, operator, messenger):
+        messenger(ticket_with())
         with pytest.raises(TaskDeferred) as deferred:
             waiting.wait_for_delivery(operator, 1001, 501)
         assert deferred.value.kwargs == {"ticket_id": 1001, "comment_id": 501}
@@ -231,23 +231,23 @@ class TestDeferring:
         trigger = deferred.value.trigger
         assert (trigger.ticket_id, trigger.comment_id, trigger.source) == (1001, 501, "poll")
 
-    def test_delivered(self, operator):
+    def test_delivered_event_returns_ticket(self, operator):
         event = {"ticket_id": 1001, "outcome": "done", "status": "READ", "comment_id": 501}
         assert self.resume(operator, event) == 1001
 
-    def test_failed(self, operator):
+    def test_failed_event_fails_task(self, operator):
         event = {"ticket_id": 1001, "outcome": "done", "status": "REJECTED", "comment_id": 501}
         with pytest.raises(
             AirflowFailException, match="message 501 of ticket 1001 was not delivered: REJECTED"
         ):
             self.resume(operator, event)
 
-    def test_timeout(self, operator, messenger):
-        messenger(shown())
+    def test_timeout_event_fails_task(self, operator, messenger):
+        messenger(ticket_with())
         with pytest.raises(AirflowSensorTimeout):
             self.resume(operator, {"ticket_id": 1001, "outcome": "timeout"})
 
-    def test_what_came_after_the_last_look_counts(self, operator, messenger):
+    def test_timeout_event_polls_once_more(self, operator, messenger):
         messenger(DELIVERED)
         assert self.resume(operator, {"ticket_id": 1001, "outcome": "timeout"}) == 1001
 
@@ -261,6 +261,6 @@ class TestDeferring:
             ({"ticket_id": 1001, "outcome": "done", "status": "READ", "comment_id": 7}, {}),
         ],
     )
-    def test_checks_what_it_is_handed(self, operator, event, kwargs):
+    def test_unexpected_event_fails_task(self, operator, event, kwargs):
         with pytest.raises(AirflowException, match="does not belong|without the id of the ticket"):
             self.resume(operator, event, **kwargs)

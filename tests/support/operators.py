@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.support.airflow import Run
+from tests.support.dags import DAG
 
 HEAD = """
 from datetime import datetime
@@ -42,6 +43,22 @@ def pushed(run: Run, task: str, map_index: int = -1) -> dict[str, Any]:
     return {key: value for key, value in xcoms.items() if not key.startswith("_link_")}
 
 
+def run_attempt(operator_class: type, *, native: bool = False, **arguments: Any) -> Any:
+    """
+    Render and execute a task as Airflow does in an attempt, without a run of its Dag.
+
+    :param operator_class: the operator
+    :param native: whether its Dag renders to native Python types
+    :param arguments: the arguments of the operator
+    :return: what the task returns
+    """
+    with DAG("example", schedule=None, render_template_as_native_obj=native):
+        operator = operator_class(task_id="task", **arguments)
+    task, context = operator.prepare_for_execution(), attempt_context()
+    task.render_template_fields(context)
+    return task.execute(context)
+
+
 class StateStore(dict[str, Any]):
     """The task state store of Airflow 3.3, as far as it is used."""
 
@@ -66,6 +83,7 @@ def attempt_context(
         max_tries=max_tries,
         pushed=pushed,
         xcom_push=lambda key, value: pushed.update({key: value}),
+        xcom_pull=lambda task_ids: None,
     )
     context = {"ti": ti, "dag_run": SimpleNamespace(run_after=datetime.now(UTC))}
     return context if store is None else {**context, "task_state_store": store}
