@@ -1,4 +1,4 @@
-"""What a person does in the Airflow UI, done over Airflow's public REST API."""
+"""A client of Airflow's public REST API, for what a person does in the UI."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 FINAL_RUN_STATES = frozenset({"success", "failed"})
-TROUBLED = frozenset({"failed", "running", "up_for_retry"})
+UNFINISHED_OR_FAILED = frozenset({"failed", "running", "up_for_retry"})
 LOG_END = 8_000
 NOT_MAPPED = -1
 REQUEST_TIMEOUT = 60
@@ -24,7 +24,7 @@ PAGE = 100
 
 
 class AirflowClientError(RuntimeError):
-    """Airflow refused a call, or what was waited for did not come."""
+    """Airflow refused a call, or a wait timed out."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
@@ -66,20 +66,20 @@ class XComEntry:
 
 
 @dataclass(frozen=True)
-class ImportFault:
+class DagImportError:
     filename: str
     stack_trace: str
 
 
 class AirflowClient:
-    """Talks to the Airflow at `url` as an administrator; that Airflow asks for no password."""
+    """Calls the Airflow at `url` as an administrator; that Airflow must ask for no password."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
-        # A proxy set up for the internet must not catch calls to this machine.
+        # A proxy for the internet must not receive calls to this machine.
         self._session.trust_env = False
-        # SQLite may be locked by another component; Airflow then stores nothing and answers with HTTP 500.
+        # SQLite may be locked by another component; Airflow then stores nothing and returns HTTP 500.
         retry = Retry(
             total=5,
             connect=0,
@@ -95,24 +95,24 @@ class AirflowClient:
         return str(self.call("GET", "/version")["version"])
 
     def health(self) -> dict[str, str]:
-        """The status of each component."""
-        answer = self.call("GET", "/monitor/health", timeout=HEALTH_TIMEOUT)
-        return {name: str(part["status"]) for name, part in answer.items() if part and part.get("status")}
+        """Return the status of each component."""
+        response = self.call("GET", "/monitor/health", timeout=HEALTH_TIMEOUT)
+        return {name: str(part["status"]) for name, part in response.items() if part and part.get("status")}
 
-    def import_errors(self) -> tuple[ImportFault, ...]:
+    def import_errors(self) -> tuple[DagImportError, ...]:
         return tuple(
-            ImportFault(error["filename"] or "", error["stack_trace"] or "")
+            DagImportError(error["filename"] or "", error["stack_trace"] or "")
             for error in self._pages("/importErrors", "import_errors")
         )
 
     def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
-        """Wait until the Dag's file is parsed; say why not when it cannot be imported."""
+        """Wait until the file of the Dag is parsed; raise with the import errors otherwise."""
 
-        def trouble() -> str:
-            traces = "\n".join(f"{fault.filename}\n{fault.stack_trace}" for fault in self.import_errors())
+        def details() -> str:
+            traces = "\n".join(f"{error.filename}\n{error.stack_trace}" for error in self.import_errors())
             return f"import errors:\n{traces}" if traces else "no import errors"
 
-        self._wait(lambda: self._dag_is_there(dag_id), f"Dag {dag_id} was not parsed", trouble, timeout)
+        self._wait(lambda: self._is_parsed(dag_id), f"Dag {dag_id} was not parsed", details, timeout)
 
     def unpause(self, dag_id: str) -> None:
         self.call("PATCH", f"/dags/{quote(dag_id)}", json={"is_paused": False})
@@ -125,7 +125,7 @@ class AirflowClient:
         run_id: str | None = None,
         logical_date: str | None = None,
     ) -> DagRun:
-        """Without a logical date the run has no data interval either."""
+        """Trigger a run; without a logical date it has no data interval."""
         body: dict[str, Any] = {"logical_date": logical_date, "conf": dict(conf or {})}
         if run_id:
             body["dag_run_id"] = run_id
@@ -135,30 +135,30 @@ class AirflowClient:
         return _dag_run(self.call("GET", _run_path(dag_id, run_id)))
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 300) -> DagRun:
-        """Wait until the run is over, with success or without."""
+        """Wait until the run has ended, in success or failure."""
 
         def over() -> bool:
             return self.dag_run(dag_id, run_id).state in FINAL_RUN_STATES
 
-        story = partial(self._story, dag_id, run_id)
-        self._wait(over, f"run {run_id} of {dag_id} is not over", story, timeout)
+        report = partial(self._run_report, dag_id, run_id)
+        self._wait(over, f"run {run_id} of {dag_id} has not ended", report, timeout)
         return self.dag_run(dag_id, run_id)
 
     def wait_for_success(self, dag_id: str, run_id: str, timeout: float = 300) -> DagRun:
-        """Wait until the run is over; raise when it failed, with what is known of why."""
+        """Wait until the run has ended; raise with the logs if it failed."""
         run = self.wait_for_run(dag_id, run_id, timeout)
         if run.state != "success":
-            raise AirflowClientError(f"run {run_id} of {dag_id} failed; {self._story(dag_id, run_id)}")
+            raise AirflowClientError(f"run {run_id} of {dag_id} failed; {self._run_report(dag_id, run_id)}")
         return run
 
     def run(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, timeout: float = 300) -> DagRun:
-        """Wait for the Dag, switch it on, trigger it and wait until the run is over."""
+        """Wait for the Dag, unpause and trigger it, and wait until the run has ended."""
         self.wait_for_dag(dag_id)
         self.unpause(dag_id)
         return self.wait_for_run(dag_id, self.trigger(dag_id, conf).run_id, timeout)
 
     def task_instances(self, dag_id: str, run_id: str) -> tuple[TaskInstance, ...]:
-        """In the order they started, those that did not start last."""
+        """Return them in the order of their start; those that did not start come last."""
         found = self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances")
         ordered = sorted(
             found, key=lambda task: (task["start_date"] or "~", task["task_id"], task["map_index"])
@@ -177,7 +177,7 @@ class AirflowClient:
         return self.task_instance(dag_id, run_id, task_id, map_index=map_index).rendered_fields
 
     def xcoms(self, dag_id: str, run_id: str, task_id: str) -> tuple[XComEntry, ...]:
-        """Every XCom the task pushed, of all its mapped instances."""
+        """Return every XCom of the task, of all its mapped instances."""
         found = list(self._pages(f"{_task_path(dag_id, run_id, task_id)}/xcomEntries", "xcom_entries"))
         places = sorted((entry["map_index"], entry["key"]) for entry in found)
         return tuple(
@@ -200,14 +200,14 @@ class AirflowClient:
     def task_log(
         self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = NOT_MAPPED
     ) -> str:
-        """The log as the UI has it, one line per event with all it carries."""
+        """Return the log as the UI shows it, one line for each event with all its fields."""
         path = f"{_task_path(dag_id, run_id, task_id)}/logs/{try_number}"
-        answer = self.call("GET", path, params={"map_index": map_index, "full_content": "true"})
-        content = answer["content"]
+        response = self.call("GET", path, params={"map_index": map_index, "full_content": "true"})
+        content = response["content"]
         return content if isinstance(content, str) else "\n".join(_log_line(event) for event in content)
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
-        """Have the tasks run again, as the UI's Clear button does."""
+        """Clear the tasks, so that they run again."""
         body = {
             "dag_run_id": run_id,
             "task_ids": list(task_ids),
@@ -220,24 +220,24 @@ class AirflowClient:
     def create_connection(
         self, connection_id: str, conn_type: str, *, extra: Mapping[str, Any] | None = None, **fields: Any
     ) -> None:
-        """Put a connection where the UI shows and edits it."""
+        """Create a connection, which the UI shows."""
         names = {"connection_id": connection_id, "conn_type": conn_type}
         self.call("POST", "/connections", json={**names, "extra": json.dumps(dict(extra or {})), **fields})
 
     def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """One call below /api/v2, for what has no method here."""
-        answer = self._send(method, f"/api/v2{path}", arguments)
-        if answer.status_code == requests.codes.unauthorized:
+        """Call a path below /api/v2 that has no method here."""
+        response = self._send(method, f"/api/v2{path}", arguments)
+        if response.status_code == requests.codes.unauthorized:
             self._log_in()
-            answer = self._send(method, f"/api/v2{path}", arguments)
-        if not answer.ok:
-            message = f"{method} {path}: HTTP {answer.status_code}: {answer.text[:2000]}"
-            raise AirflowClientError(message, status=answer.status_code)
-        result: dict[str, Any] = answer.json() if answer.content else {}
+            response = self._send(method, f"/api/v2{path}", arguments)
+        if not response.ok:
+            message = f"{method} {path}: HTTP {response.status_code}: {response.text[:2000]}"
+            raise AirflowClientError(message, status=response.status_code)
+        result: dict[str, Any] = response.json() if response.content else {}
         return result
 
     def check_alive(self) -> None:
-        """Raise when waiting has become pointless."""
+        """Raise if a wait can no longer succeed."""
 
     def _send(self, method: str, path: str, arguments: Mapping[str, Any]) -> requests.Response:
         try:
@@ -247,17 +247,17 @@ class AirflowClient:
         except requests.RequestException as error:
             raise AirflowClientError(f"{method} {path}: {error}") from error
 
-    def _story(self, dag_id: str, run_id: str) -> str:
-        """The states of the tasks, the logs of those that did not succeed, and what Airflow noted besides."""
+    def _run_report(self, dag_id: str, run_id: str) -> str:
+        """Return the states of the tasks, the audit log, and the logs of the tasks that did not succeed."""
         tasks = self.task_instances(dag_id, run_id)
         states = ", ".join(f"{task.name}={task.state}" for task in tasks)
-        of_run = {"dag_id": dag_id, "run_id": run_id}
-        noted = [
+        filters = {"dag_id": dag_id, "run_id": run_id}
+        audit_log = [
             f"{entry['when']} {entry['task_id']} {entry['event']}: {entry['extra']}"
-            for entry in self._pages("/eventLogs", "event_logs", of_run)
+            for entry in self._pages("/eventLogs", "event_logs", filters)
         ]
-        logs = [self._log_of(dag_id, run_id, task) for task in tasks if task.state in TROUBLED]
-        return "\n".join([f"the tasks are: {states}", *noted, *logs])
+        logs = [self._log_of(dag_id, run_id, task) for task in tasks if task.state in UNFINISHED_OR_FAILED]
+        return "\n".join([f"the tasks are: {states}", *audit_log, *logs])
 
     def _log_of(self, dag_id: str, run_id: str, task: TaskInstance) -> str:
         last, index = max(task.try_number, 1), task.map_index
@@ -268,10 +268,10 @@ class AirflowClient:
         return f"--- {task.name}, try {task.try_number}\n{log[-LOG_END:]}"
 
     def _log_in(self) -> None:
-        answer = self._send("GET", "/auth/token", {})
-        if not answer.ok:
-            raise AirflowClientError(f"no token: HTTP {answer.status_code}", status=answer.status_code)
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        response = self._send("GET", "/auth/token", {})
+        if not response.ok:
+            raise AirflowClientError(f"no token: HTTP {response.status_code}", status=response.status_code)
+        self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
     def _pages(
         self, path: str, name: str, params: Mapping[str, Any] | None = None
@@ -282,7 +282,7 @@ class AirflowClient:
             yield from page
             offset += len(page)
 
-    def _dag_is_there(self, dag_id: str) -> bool:
+    def _is_parsed(self, dag_id: str) -> bool:
         try:
             return not self.call("GET", f"/dags/{quote(dag_id)}")["is_stale"]
         except AirflowClientError as error:
@@ -291,13 +291,13 @@ class AirflowClient:
             raise
 
     def _wait(
-        self, done: Callable[[], bool], complaint: str, trouble: Callable[[], str], timeout: float
+        self, done: Callable[[], bool], problem: str, details: Callable[[], str], timeout: float
     ) -> None:
         deadline = time.monotonic() + timeout
         while not done():
             self.check_alive()
             if time.monotonic() > deadline:
-                raise AirflowClientError(f"{complaint} after {timeout:.0f} s; {trouble()}")
+                raise AirflowClientError(f"{problem} after {timeout:.0f} s; {details()}")
             time.sleep(0.3)
 
 
@@ -313,26 +313,26 @@ def _task_path(dag_id: str, run_id: str, task_id: str) -> str:
     return f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
 
 
-def _dag_run(answer: Mapping[str, Any]) -> DagRun:
-    return DagRun(answer["dag_id"], answer["dag_run_id"], answer["state"], answer["conf"] or {})
+def _dag_run(response: Mapping[str, Any]) -> DagRun:
+    return DagRun(response["dag_id"], response["dag_run_id"], response["state"], response["conf"] or {})
 
 
-def _task_instance(answer: Mapping[str, Any]) -> TaskInstance:
+def _task_instance(response: Mapping[str, Any]) -> TaskInstance:
     return TaskInstance(
-        task_id=answer["task_id"],
-        map_index=answer["map_index"],
-        state=answer["state"] or "none",
-        try_number=answer["try_number"],
-        duration=answer["duration"],
-        rendered_fields=answer.get("rendered_fields") or {},
+        task_id=response["task_id"],
+        map_index=response["map_index"],
+        state=response["state"] or "none",
+        try_number=response["try_number"],
+        duration=response["duration"],
+        rendered_fields=response.get("rendered_fields") or {},
     )
 
 
 def _log_line(event: Mapping[str, Any] | str) -> str:
     if isinstance(event, str):
         return event
-    apart = {"timestamp", "level", "event", "error_detail"}
-    rest = {key: value for key, value in event.items() if key not in apart and value}
+    named = {"timestamp", "level", "event", "error_detail"}
+    rest = {key: value for key, value in event.items() if key not in named and value}
     line = f"{event.get('timestamp') or ''} {event.get('level') or ''} {event.get('event', '')}".strip()
     line = f"{line} {json.dumps(rest, ensure_ascii=False, default=str)}" if rest else line
     return "\n".join([line, *(_exception(error) for error in event.get("error_detail") or ())])

@@ -99,7 +99,7 @@ class LocalAirflow(AirflowClient):
             self._processes.stop()
 
     def kill(self, component: str) -> None:
-        """Let a component die; :meth:`revive` before anything else asks whether all of them live."""
+        """Kill a component; call :meth:`revive` before any other wait."""
         if self._processes is None:
             raise AirflowClientError("this Airflow was not started")
         self._processes.kill(component)
@@ -121,7 +121,7 @@ class LocalAirflow(AirflowClient):
                 raise AirflowClientError(f"airflow {name} ended with code {code}:\n{tail}")
 
     def component_logs(self, lines: int = 20) -> str:
-        """The end of each component's own log."""
+        """Return the end of the log of each component."""
         if self._processes is None:
             return ""
         tails = {name: self._processes.tail(name, lines) for name in COMPONENTS}
@@ -129,7 +129,7 @@ class LocalAirflow(AirflowClient):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a command needs to work with this Airflow; nothing of an outer Airflow shines through."""
+        """Return the environment for commands of this Airflow, without the settings of an outer Airflow."""
         outer = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         return outer | self._settings() | self._secrets() | self._extra_env
 
@@ -157,7 +157,7 @@ class LocalAirflow(AirflowClient):
     def _settings(self) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),
-            # Whatever the tasks leave behind goes with this Airflow.
+            # Files that tasks leave behind are deleted with this Airflow.
             "TMPDIR": str(self._temporary),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -183,7 +183,7 @@ class LocalAirflow(AirflowClient):
         }
 
     def _secrets(self) -> dict[str, str]:
-        """Fresh ones, equal in all components; a home kept by the caller keeps them too."""
+        """Return secrets that all components share; they are new unless the home is kept."""
         place = self.home / "secrets"
         if not place.exists():
             place.touch(mode=0o600)
@@ -214,7 +214,7 @@ class LocalAirflow(AirflowClient):
 
 
 def free_port(wanted: int = 0) -> int:
-    """`wanted` when nobody has it, else any free one."""
+    """Return `wanted` if that port is free, else any free port."""
     for candidate in (wanted, 0):
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

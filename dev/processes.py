@@ -1,4 +1,4 @@
-"""Commands that are started together and ended together, whatever ends the program that started them."""
+"""Commands that end together with the program that started them, also if it is killed."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Processes:
     """
     Runs commands, each in a session of its own, with its output in a file.
 
-    A second process, the keeper, waits until this one closes a pipe or dies, then ends those sessions.
-    So a killed program leaves nothing behind either, and there is one way to stop, not two.
+    A second process, the reaper, waits until this one closes a pipe or dies, and then ends those sessions.
+    A killed program leaves no process behind, and there is one way to stop.
     """
 
     def __init__(self, log_dir: Path, *, remove_when_done: Path | None = None) -> None:
         self._log_dir = log_dir
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         arguments = [sys.executable, str(Path(__file__).resolve()), str(remove_when_done or "")]
-        self._keeper = subprocess.Popen(
+        self._reaper = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
         )
 
@@ -44,19 +44,19 @@ class Processes:
                 start_new_session=True,
             )
         self._started[name] = process
-        self._tell_keeper(process.pid)
+        self._add_session(process.pid)
 
     def wait(self, name: str, timeout: float) -> int:
         return self._started[name].wait(timeout)
 
     def kill(self, name: str) -> None:
-        """End a command and all that it started without a warning, as a machine that dies would."""
+        """Kill a command and its children, as a failing machine would."""
         process = self._started[name]
         _signal_all(_members({process.pid}), signal.SIGKILL)
         process.wait()
 
     def ended(self) -> dict[str, int]:
-        """The exit codes of the commands that are over."""
+        """Return the exit codes of the commands that have ended."""
         codes = {name: process.poll() for name, process in self._started.items()}
         return {name: code for name, code in codes.items() if code is not None}
 
@@ -69,23 +69,23 @@ class Processes:
         pipe = self._pipe()
         if not pipe.closed:
             pipe.close()
-        self._keeper.wait()
+        self._reaper.wait()
         for process in self._started.values():
             process.wait()
 
     def _log_file(self, name: str) -> Path:
         return self._log_dir / f"{name}.log"
 
-    def _tell_keeper(self, session: int) -> None:
+    def _add_session(self, session: int) -> None:
         self._pipe().write(f"{session}\n".encode())
         self._pipe().flush()
 
     def _pipe(self) -> IO[bytes]:
-        assert self._keeper.stdin is not None  # noqa: S101 - it was started with a pipe
-        return self._keeper.stdin
+        assert self._reaper.stdin is not None  # noqa: S101 - it was started with a pipe
+        return self._reaper.stdin
 
 
-def keep(sessions: IO[str], directory: str) -> None:
+def reap(sessions: IO[str], directory: str) -> None:
     """Wait for the end of the input, end every session named in it, then remove the directory."""
     end_sessions({int(line) for line in sessions})
     if directory:
@@ -130,7 +130,7 @@ def _signal_all(pids: set[int], number: signal.Signals) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C and a service manager's stop are for the program; the keeper ends when its pipe does.
+    # Ctrl-C and a stop by a service manager are for the program; the reaper ends when its pipe closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    keep(sys.stdin, sys.argv[1])
+    reap(sys.stdin, sys.argv[1])

@@ -1,4 +1,4 @@
-"""Dags that run for real, in the process of the tests."""
+"""Dags that run in the process of the tests, and a mock of Usedesk."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _numbers = count(1)
 
 @pytest.fixture
 def connection(monkeypatch):
-    """The default connection, to an address that only a mock answers."""
+    """The default connection, to a URL that only a mock serves."""
     value = json.dumps({"conn_type": "usedesk", "host": URL, "password": TOKEN})
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
 
 
 @pytest.fixture
 def usedesk(connection):
-    """Usedesk's place on the wire: each ticket gets the next id, and every request is kept."""
+    """A mock of Usedesk: each ticket gets the next id, and every request is kept."""
     ids = count(1001)
     with mocked.Mocker(real_http=True) as mocker:
         mocker.post(
@@ -50,7 +50,7 @@ def usedesk(connection):
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of a Dag left behind."""
+    """The states, XComs and rendered fields of one run of a Dag."""
 
     dag_id: str
     run_id: str
@@ -94,7 +94,7 @@ def run_dag(airflow_db, capfd, short_dag_loop):
 
 @pytest.fixture
 def left_behind():
-    """All that a run printed and stored: the database, the logs, whatever lies in the home of Airflow."""
+    """All that a run printed and stored: the database, the logs, all files in the home of Airflow."""
 
     def read(run: Run) -> bytes:
         files = [path for path in AIRFLOW_HOME.rglob("*") if path.is_file()]
