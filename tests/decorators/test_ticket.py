@@ -1,7 +1,8 @@
-"""A function becomes a ticket: what it returns is sent, as it is, and once."""
+"""The decorator ``@task.usedesk_ticket``: what the function returns is sent once, unrendered."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from functools import partial
 
@@ -13,9 +14,9 @@ from airflow_provider_usedesk.compat.sdk import AirflowFailException, DecoratedO
 from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support import operators
-from tests.support.airflow import TOKEN
+from tests.support.airflow import TOKEN, URL
 from tests.support.dags import task
-from tests.support.operators import StateStore, attempt_context, pushed
+from tests.support.operators import StateStore, attempt_context, pushed, run_attempt
 
 dag = partial(operators.dag, dag_id="taskflow")
 
@@ -81,27 +82,21 @@ note(open_ticket(find(), "{{ 'on ' ~ 'Monday' }}"))
     assert run.xcoms["note", -1] == {"return_value": 1002}
 
 
-def test_text_is_the_message(run_dag, usedesk):
-    body = """
-@task.usedesk_ticket(subject="s", message="Of the decorator")
-def open_ticket():
-    return "Hello"
+def make(function, *args, task_id="open", **options):
+    return usedesk_ticket_task(function, task_id=task_id, **options)(*args).operator
 
-open_ticket()
-"""
-    assert run_dag(dag(body)).state == "success"
+
+def run_function(function, *args, **options):
+    return run_attempt(partial(make, function, *args), **options)
+
+
+def test_text_is_the_message(usedesk):
+    run_function(lambda: "Hello", subject="s", message="Of the decorator")
     assert without_key(usedesk.sent()[0]) == {"subject": "s", "message": "Hello"}
 
 
-def test_returned_files_are_sent(run_dag, usedesk_sandbox):
-    body = """
-@task.usedesk_ticket
-def open_ticket():
-    return {"subject": "s", "message": "m", "files": [("a.txt", b"content")]}
-
-open_ticket()
-"""
-    assert run_dag(dag(body)).state == "success"
+def test_returned_files_are_sent(usedesk_sandbox):
+    run_function(lambda: {"subject": "s", "message": "m", "files": [("a.txt", b"content")]})
     [ticket] = usedesk_sandbox.tickets
     assert [(file.name, file.content) for file in ticket.files] == [("a.txt", b"content")]
 
@@ -157,33 +152,19 @@ of_the_decorator()
     assert sorted(sent["message"] for sent in usedesk.sent()) == ["42 from the file", "letter.txt"]
 
 
-@pytest.mark.parametrize(("returned", "kind"), [("None", "NoneType"), ("['a']", "list"), ("5", "int")])
-def test_other_return_types_fail_task(run_dag, usedesk, returned, kind):
-    body = f"""
-@task.usedesk_ticket(subject="s", message="m", retries=3)
-def open_ticket():
-    return {returned}
-
-open_ticket()
-"""
-    run = run_dag(dag(body))
-    assert run.states == {("open_ticket", -1): "failed"}
+@pytest.mark.parametrize("returned", [None, ["a"], 5, ("a", "b")], ids=lambda value: type(value).__name__)
+def test_other_return_types_fail_task(usedesk, returned):
+    with pytest.raises(AirflowFailException, match=f"It returned {type(returned).__name__}"):
+        run_function(lambda: returned, subject="s", message="m")
     assert usedesk.sent() == []
-    assert f"It returned {kind}" in run.printed
 
 
-def test_all_invalid_arguments_are_named(run_dag, usedesk):
-    body = """
-@task.usedesk_ticket(channel_id="abc", retries=3)
-def open_ticket():
-    return {"mesage": "m", 5: "x", "usedesk_conn_id": "other", "subject": " "}
-
-open_ticket()
-"""
-    run = run_dag(dag(body))
-    assert run.states == {("open_ticket", -1): "failed"}
+def test_all_invalid_arguments_are_named(usedesk):
+    returned = {"mesage": "m", 5: "x", "usedesk_conn_id": "other", "subject": " "}
+    with pytest.raises(AirflowFailException) as caught:
+        run_function(lambda: returned, channel_id="abc")
     assert usedesk.sent() == []
-    for fault in (
+    for error in (
         "mesage: is not a parameter of create/ticket; is message meant?",
         "5: is not a parameter",
         "usedesk_conn_id: is not a parameter",
@@ -191,7 +172,21 @@ open_ticket()
         "message: is required",
         "channel_id: ",
     ):
-        assert fault in run.printed
+        assert error in str(caught.value)
+
+
+def test_invalid_return_is_not_retried(run_dag, usedesk):
+    body = """
+@task.usedesk_ticket(subject="s", message="m", retries=3)
+def open_ticket():
+    return 5
+
+open_ticket()
+"""
+    run = run_dag(dag(body))
+    assert run.states == {("open_ticket", -1): "failed"}
+    assert usedesk.sent() == []
+    assert "It returned int" in run.printed
 
 
 def test_override_partial_and_expand(run_dag, usedesk):
@@ -226,18 +221,12 @@ remind.override(task_id="all").expand_kwargs(people())
     assert len(set(keys)) == len(keys)
 
 
-def test_async_function(run_dag, usedesk):
-    body = """
-import asyncio
+def test_async_function(usedesk):
+    async def open_ticket(name):
+        await asyncio.sleep(0)
+        return f"Hello {name}"
 
-@task.usedesk_ticket(subject="s")
-async def open_ticket(name):
-    await asyncio.sleep(0)
-    return f"Hello {name}"
-
-open_ticket("Anna")
-"""
-    assert run_dag(dag(body)).state == "success"
+    run_function(open_ticket, "Anna", subject="s")
     assert usedesk.sent()[0]["message"] == "Hello Anna"
 
 
@@ -281,7 +270,7 @@ open_ticket.override(task_id="mapped").partial(phone="{{ '7912' }}{{ '0000001' }
 
 def test_failure_logs_no_personal_values(run_dag, usedesk, left_behind):
     usedesk.post(
-        "https://help.example/uapi/create/ticket",
+        f"{URL}/create/ticket",
         json={"code": 119, "error": f"{TOKEN}: no client Qwertyuiop 79120000001"},
     )
     body = """
@@ -300,7 +289,7 @@ open_ticket("{{ 'Qwerty' }}")
 
 def test_not_delivered_fails_with_ids(run_dag, usedesk):
     usedesk.post(
-        "https://help.example/uapi/create/ticket",
+        f"{URL}/create/ticket",
         json={"status": "success", "ticket_id": "77", "message_status": "not delivered"},
     )
     body = """
@@ -341,14 +330,10 @@ open_ticket.override(task_id="mapped").expand(message=["a"])
     assert operator.operator_name == "@task.usedesk_ticket"
 
 
-def make(function, **options):
-    return usedesk_ticket_task(function, task_id="open", **options)().operator
-
-
-@pytest.mark.parametrize("keeps_state", [False, True])
+@pytest.mark.parametrize("has_store", [False, True])
 @pytest.mark.parametrize("where", ["returned", "decorator"])
-def test_retry_reuses_ticket_despite_new_text(usedesk_sandbox, keeps_state, where):
-    store = StateStore() if keeps_state else None
+def test_retry_reuses_ticket_despite_new_text(usedesk_sandbox, has_store, where):
+    store = StateStore() if has_store else None
     calls = []
 
     def write():
@@ -371,7 +356,11 @@ def test_retry_reuses_ticket_despite_new_text(usedesk_sandbox, keeps_state, wher
     assert ticket.additional_id == "airflow/example/manual/task"
 
 
-@pytest.mark.parametrize(("name", "value"), [("subject", "3 payments failed"), ("client_id", 27747628)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("subject", "3 payments failed"), ("client_id", 27747628)],
+    ids=["subject", "client_id"],
+)
 def test_retry_reuses_ticket_despite_new_names(run_dag, usedesk_sandbox, name, value):
     usedesk_sandbox.fail(faults.close("after"), method="create/ticket")
     body = f"""
@@ -401,9 +390,3 @@ def test_retry_sends_after_function_error(usedesk_sandbox):
         operator.execute(attempt_context(1, max_tries=1, store=StateStore()))
     operator.execute(attempt_context(2, max_tries=1, store=StateStore()))
     assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["m"]
-
-
-def test_wrong_return_is_not_retried(usedesk_sandbox):
-    with pytest.raises(AirflowFailException, match="It returned tuple"):
-        make(lambda: ("a", "b"), subject="s").execute(attempt_context(1, max_tries=1))
-    assert usedesk_sandbox.requests() == 0

@@ -1,4 +1,4 @@
-"""The button that leads from a task to its ticket."""
+"""The link from a task to its ticket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches in Dags that really run: rows in, tickets in Usedesk, a summary in XCom."""
+"""Operators that send batches: rows in, tickets in Usedesk, a summary in XCom."""
 
 from __future__ import annotations
 
@@ -9,18 +9,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_usedesk import sandbox as faults
-from tests.support.operators import dag
+from airflow_provider_usedesk.compat.sdk import AirflowFailException, TaskDeferred
+from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
+from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+from tests.support.operators import attempt_context, dag, run_attempt
 
 
 @pytest.fixture
 def run_batch(run_dag, tmp_path):
-    """Run a Dag whose batch remembers in a folder, as all Airflow versions can."""
+    """Run a Dag whose batch has its checkpoint in a folder, which every Airflow version supports."""
 
     def run(body: str, options: str = ""):
         checkpoint = f"checkpoint_path={str(tmp_path / 'checkpoint')!r}"
         return run_dag(dag(body.replace("CHECKPOINT", checkpoint), options))
 
     return run
+
+
+@pytest.fixture
+def run_attempt_of_batch(usedesk_sandbox, tmp_path):
+    """Render and execute one attempt of a batch, without a run of its Dag."""
+    given = {"row_key": "id", "message": "m", "checkpoint_path": str(tmp_path / "checkpoint")}
+    return lambda **arguments: run_attempt(CreateTicketBatchOperator, **{**given, **arguments})
 
 
 def summary_of(run, task="send"):
@@ -60,9 +70,9 @@ def test_rows_override_shared_arguments(run_batch, usedesk_sandbox):
         ("Anna {{ 1 + 1 }}", "18:00"): ("79123456789", "ru"),
         ("Boris", "18:00"): ("79123456790", "en"),
     }
-    told = summary_of(run)
-    assert (told["rows"], told["sent"], told["duplicate"], told["requests"]) == (3, 2, 1, 2)
-    assert run.xcoms["send", -1]["return_value"] == told
+    summary = summary_of(run)
+    assert (summary["rows"], summary["sent"], summary["duplicate"], summary["requests"]) == (3, 2, 1, 2)
+    assert run.xcoms["send", -1]["return_value"] == summary
 
 
 def test_rows_are_hidden_and_not_logged(run_batch, usedesk_sandbox, caplog):
@@ -110,7 +120,7 @@ CreateTicketBatchOperator(task_id="send", recipients=rows, row_key="id", message
     assert ticket.subject == f"send of {run.run_id}"
 
 
-FAULTY = """
+INVALID = """
 CreateTicketBatchOperator(
     task_id="send",
     recipients=[{"id": 1, "priority": "high"}, {"subject": "s" * 300}],
@@ -123,35 +133,32 @@ CreateTicketBatchOperator(
 
 
 def test_invalid_rows_send_no_request(run_batch, usedesk_sandbox):
-    run = run_batch(FAULTY)
+    run = run_batch(INVALID)
     assert run.state == "failed"
     assert usedesk_sandbox.requests() == 0
     assert "2 of 2 rows are not valid" in run.printed
     assert "row 1: priority: must be one of low, medium, urgent, extreme; subject: is required" in run.printed
     assert "row 2: row_key: the row has nothing in 'id'" in run.printed
+    summary = summary_of(run)
+    assert (summary["rows"], summary["bad"], summary["sent"], summary["requests"]) == (2, 2, 0, 0)
 
 
-def test_all_invalid_options_are_named(run_batch, usedesk_sandbox):
-    run = run_batch("""
-CreateTicketBatchOperator(
-    task_id="send",
-    recipients="no-such-file.csv",
-    row_key="id",
-    row_template={"mesage": "m"},
-    max_in_flight=0,
-    max_bad_rows=1.5,
-    max_failures=-1,
-    validate="never",
-    fail_on="some",
-    on_not_delivered="resend",
-    quiet_hours="22-8",
-    in_quiet_hours="sleep",
-    on_unknown_outcome="guess",
-    CHECKPOINT,
-)
-""")
-    assert run.state == "failed"
-    for name in (
+def test_all_invalid_options_are_named(run_attempt_of_batch, usedesk_sandbox):
+    with pytest.raises(AirflowFailException) as caught:
+        run_attempt_of_batch(
+            recipients="no-such-file.csv",
+            row_template={"mesage": "m"},
+            max_in_flight=0,
+            max_bad_rows=1.5,
+            max_failures=-1,
+            validate="never",
+            fail_on="some",
+            on_not_delivered="resend",
+            quiet_hours="22-8",
+            in_quiet_hours="sleep",
+            on_unknown_outcome="guess",
+        )
+    for error in (
         "row_template: mesage is not a parameter of create/ticket; is message meant?",
         "max_in_flight: must be a whole number from 1 to 64",
         "max_bad_rows: must be",
@@ -164,14 +171,13 @@ CreateTicketBatchOperator(
         "in_quiet_hours: must be one of wait, leave",
         "on_unknown_outcome: must be one of verify, fail, send",
     ):
-        assert name in run.printed
+        assert error in str(caught.value)
 
 
-def test_missing_file_is_named(run_batch, usedesk_sandbox):
-    batch = 'task_id="send", recipients="no-such.csv", row_key="id", message="m", CHECKPOINT'
-    run = run_batch(f"CreateTicketBatchOperator({batch})")
-    assert run.state == "failed"
-    assert "no-such.csv" in run.printed
+def test_missing_file_is_named(run_attempt_of_batch, usedesk_sandbox):
+    """A retry may find the file, so the task does not fail without one."""
+    with pytest.raises(ValueError, match=r"no-such\.csv"):
+        run_attempt_of_batch(recipients="no-such.csv")
     assert usedesk_sandbox.requests() == 0
 
 
@@ -197,27 +203,19 @@ CreateTicketBatchOperator(
     assert {ticket.message for ticket in usedesk_sandbox.tickets} == {"10.00", "[1]"}
 
 
-def test_too_many_bad_rows_push_summary(run_batch, usedesk_sandbox):
-    told = summary_of(run_batch(FAULTY))
-    assert (told["rows"], told["bad"], told["sent"], told["requests"]) == (2, 2, 0, 0)
+INVALID_ARGUMENTS = {
+    "results_path": ({"results_path": "out.txt"}, "results_path: must be the path or URL of a .jsonl"),
+    "file type": ({"recipients": "people.xls"}, "recipients: must be an iterable of dicts"),
+    "dict": ({"recipients": {"id": 1}}, "recipients: must be an iterable of dicts"),
+    "additional_id": ({"additional_id": "orders"}, "additional_id: tells tickets apart"),
+    "row_template": ({"row_template": {"subject": "{{ row.a"}}, "row_template: subject: is no template"),
+}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ('recipients=[], results_path="out.txt"', "results_path: must be the path or URL of a .jsonl"),
-        ('recipients="people.xls"', "recipients: must be an iterable of dicts"),
-        ("recipients={'id': 1}", "recipients: must be an iterable of dicts"),
-        ("recipients=[], additional_id='orders'", "additional_id: tells tickets apart"),
-        ("recipients=[], row_template={'subject': '{{ row.a'}", "row_template: subject: is no template"),
-    ],
-)
-def test_invalid_argument_is_named(run_batch, usedesk_sandbox, arguments, error):
-    run = run_batch(
-        f'CreateTicketBatchOperator(task_id="send", row_key="id", message="m", CHECKPOINT, {arguments})'
-    )
-    assert run.state == "failed"
-    assert error in run.printed
+@pytest.mark.parametrize(("arguments", "error"), INVALID_ARGUMENTS.values(), ids=INVALID_ARGUMENTS)
+def test_invalid_argument_is_named(run_attempt_of_batch, usedesk_sandbox, arguments, error):
+    with pytest.raises((AirflowFailException, ValueError), match=error):
+        run_attempt_of_batch(**{"recipients": [], **arguments})
     assert usedesk_sandbox.requests() == 0
 
 
@@ -240,7 +238,7 @@ CreateTicketBatchOperator.partial(
 
 
 def test_early_end_fails_despite_fail_on(run_batch, usedesk_sandbox, no_delay, monkeypatch):
-    """Rows that were not even tried are no matter of fail_on."""
+    """Rows that were not sent at all do not count for ``fail_on``."""
     from airflow_provider_usedesk.batch import runner as engine
 
     monkeypatch.setattr(engine, "MOST_UNANSWERED", 3)
@@ -265,7 +263,10 @@ CreateTicketBatchOperator(
 RETRIED = "default_args={'retries': 2, 'retry_delay': 0.1}"
 
 
-@pytest.mark.parametrize("fault", [faults.close(), faults.close("after"), faults.html(502, "after")])
+LOST = {"before": faults.close(), "after": faults.close("after"), "html": faults.html(502, "after")}
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
 def test_lost_responses_are_looked_up(run_batch, usedesk_sandbox, fault, no_delay):
     usedesk_sandbox.fail(fault, method="create/ticket", times=3)
     run = run_batch(MANY.format(options=""))
@@ -282,15 +283,14 @@ def test_retry_sends_the_rest(run_batch, usedesk_sandbox, dies_twice, no_delay):
     assert sorted(ticket.subject for ticket in usedesk_sandbox.tickets) == sorted(
         f"Number {number}" for number in range(40)
     )
-    told = summary_of(run)
-    assert told["sent"] + told["skipped"] == 40
+    summary = summary_of(run)
+    assert summary["sent"] + summary["skipped"] == 40
 
 
 def test_rejected_rows_fail_without_retry(run_batch, usedesk_sandbox):
-    """Rejected rows were not sent: they are, once they can be."""
     usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=2)
     run = run_batch(MANY.format(options=""), RETRIED)
-    # Failed for good: a retry at once would be refused again.
+    # Usedesk would refuse them again.
     assert run.state == "failed"
     assert summary_of(run)["rejected"] == 2
     assert len(usedesk_sandbox.tickets) == 38
@@ -309,16 +309,11 @@ def test_wrong_token_fails_without_retry(run_batch, usedesk_sandbox, monkeypatch
     run = run_batch(MANY.format(options=""), RETRIED)
     assert run.state == "failed"
     assert "UsedeskInvalidToken" in run.printed
-    # Those that were under way when the first was refused.
+    # Those that were in flight when the first was refused.
     assert usedesk_sandbox.requests("create/ticket") <= 8
 
 
 def test_quiet_hours_defer_the_task(usedesk_sandbox, tmp_path):
-    from types import SimpleNamespace
-
-    from airflow_provider_usedesk.compat.sdk import TaskDeferred
-    from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
-
     now = datetime.now(UTC)
     quiet = (f"{now - timedelta(hours=1):%H:%M}", f"{now + timedelta(hours=2):%H:%M}")
     operator = CreateTicketBatchOperator(
@@ -331,9 +326,7 @@ def test_quiet_hours_defer_the_task(usedesk_sandbox, tmp_path):
         deferrable=True,
         checkpoint_path=str(tmp_path),
     )
-    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="send", map_index=-1, try_number=1, max_tries=0)
-    ti.xcom_push = lambda key, value: None
-    context = {"ti": ti, "dag_run": SimpleNamespace(run_after=now)}
+    context = attempt_context()
     with pytest.raises(TaskDeferred) as caught:
         operator.execute(context)
     until = datetime.fromisoformat(caught.value.trigger.serialize()[1]["until"])
@@ -344,9 +337,7 @@ def test_quiet_hours_defer_the_task(usedesk_sandbox, tmp_path):
     assert operator.execute_complete(context, {"until": until.isoformat()})["sent"] == 1
 
 
-@pytest.mark.skipif(
-    not pytest.importorskip("airflow").__version__.startswith("2"), reason="3.3 remembers itself"
-)
+@pytest.mark.skipif(HAS_STATE_STORES, reason="this Airflow has a state store")
 def test_airflow_2_requires_checkpoint_path(run_dag, usedesk_sandbox):
     run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", "")))
     assert run.state == "failed"
@@ -354,9 +345,7 @@ def test_airflow_2_requires_checkpoint_path(run_dag, usedesk_sandbox):
     assert usedesk_sandbox.requests() == 0
 
 
-@pytest.mark.skipif(
-    pytest.importorskip("airflow").__version__.startswith("2"), reason="needs the state store"
-)
+@pytest.mark.skipif(not HAS_STATE_STORES, reason="this Airflow has no state store")
 def test_state_store_resumes_batch(run_dag, usedesk_sandbox, dies_twice, no_delay):
     run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", ""), RETRIED))
     assert run.state == "success"
@@ -365,8 +354,11 @@ def test_state_store_resumes_batch(run_dag, usedesk_sandbox, dies_twice, no_dela
 
 @pytest.fixture
 def dies_twice(monkeypatch):
-    """The first two tries die after some writes of the checkpoint, of which each try makes its own."""
+    """Two attempts die after some writes of the checkpoint; the next one waits for a short send lease."""
+    from airflow_provider_usedesk.batch import runner
     from airflow_provider_usedesk.batch.checkpoint import Checkpoint
+
+    monkeypatch.setattr(runner, "LEASE", 2.0)
 
     write, writes = Checkpoint.write, Counter()
 

@@ -34,6 +34,7 @@ def storage(request, tmp_path):
         ("list.csv.gz", gzip.compress('name;note\nАнна;"two\nlines"\n'.encode(), mtime=0)),
         ("list.jsonl", '{"name": "Анна", "note": "two\\nlines"}'.encode()),
     ],
+    ids=["csv", "gzip", "jsonl"],
 )
 def test_rows_from_object_storage(storage, name, content):
     url = f"{storage}/{name}"
@@ -45,14 +46,16 @@ def test_rows_from_object_storage(storage, name, content):
         read_rows(f"{storage}/no-{name}", ObjectStoragePath)
 
 
-@pytest.mark.parametrize(("name", "beginning"), [("out.csv", "row,key"), ("out.jsonl", '{"row": 1')])
+@pytest.mark.parametrize(
+    ("name", "beginning"), [("out.csv", "row,key"), ("out.jsonl", '{"row": 1')], ids=["csv", "jsonl"]
+)
 def test_results_on_object_storage(storage, name, beginning):
     url = f"{storage}/{name}"
     path = ObjectStoragePath(url)
     with path.open("wb") as file:
-        file.write(b"of before" * 1000)
+        file.write(b"of earlier" * 1000)
     with ResultFile(url, ObjectStoragePath, sync_seconds=0) as results:
-        assert path.read_text().startswith("of before")
+        assert path.read_text().startswith("of earlier")
         results.write(1, "Анна", "sent", 1001, "")
         assert path.read_bytes().decode().startswith(beginning)
         results.write(2, "Eve", "rejected", None, "no phone")
