@@ -268,16 +268,6 @@ Numbered(task_id="write", ticket_id=77, type="public", message="m")
     assert sum(one.url == f"{URL}/create/comment" for one in usedesk.request_history) == 1
 
 
-def test_template_fields_name_each_field_once():
-    from airflow_provider_usedesk.operators import batch, comment, message, ticket
-
-    modules = (batch, comment, message, ticket)
-    classes = {one for module in modules for one in vars(module).values() if hasattr(one, "template_fields")}
-    assert len(classes) >= 10
-    for one in classes:
-        assert len(one.template_fields) == len(set(one.template_fields)), one
-
-
 def test_rendered_fields_are_json(run_noting, usedesk):
     run, _ = run_noting("Noting(task_id='open', **arguments, tag=['a'], custom_fields={10: '{{ 1 }}'})")
     assert json.loads(json.dumps(run.rendered["open", -1]))["tag"] == ["a"]

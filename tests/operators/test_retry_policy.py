@@ -1,4 +1,4 @@
-"""The retry policy that the delivery contract shows."""
+"""The retry policy that the page about the delivery contract documents."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "delivery-contract.md"
 def policy():
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     [code] = [block for block in blocks if "RetryAfterPolicy" in block]
-    kept = {}
-    shown = {"SendWhatsAppTemplateOperator": lambda *args, **kwargs: kept.update(kwargs)}
-    exec(code, shown)
-    return kept["retry_policy"]
+    arguments = {}
+    exec(code, {"SendWhatsAppTemplateOperator": lambda *args, **kwargs: arguments.update(kwargs)})
+    return arguments["retry_policy"]
 
 
 @pytest.mark.parametrize(
@@ -30,10 +29,12 @@ def policy():
     [
         (errors.UsedeskInvalidToken("x"), "fail", None),
         (errors.UsedeskClientNotFound("x"), "fail", None),
+        (errors.UsedeskNotDelivered("x"), "fail", None),
         (errors.UsedeskRateLimited("x"), "retry", 300),
         (errors.UsedeskRateLimited("x", retry_after=42), "retry", 42),
         (errors.UsedeskOutcomeUnknown("x"), "default", None),
     ],
+    ids=["token", "client", "not delivered", "rate limit", "retry after", "unknown outcome"],
 )
 def test_documented_policy_decides(policy, error, action, seconds):
     decision = policy.evaluate(error, 1, 5)

@@ -1,0 +1,101 @@
+"""The arguments of operators: written once, in the constructor."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_usedesk.compat.sdk import BaseOperator
+from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
+from airflow_provider_usedesk.operators.arguments import (
+    assign_arguments,
+    constructor_arguments,
+    template_fields_of,
+)
+from airflow_provider_usedesk.operators.batch import (
+    CreateTicketBatchOperator,
+    SendWhatsAppTemplateBatchOperator,
+)
+from airflow_provider_usedesk.operators.comment import CreateCommentOperator
+from airflow_provider_usedesk.operators.message import (
+    SendTelegramMessageOperator,
+    SendViberMessageOperator,
+    SendWhatsAppMessageOperator,
+    SendWhatsAppTemplateOperator,
+)
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator, UpdateTicketOperator
+
+WORDS = {"subject": "s", "message": "m"}
+OPERATORS = {
+    CreateTicketOperator: WORDS,
+    UpdateTicketOperator: {"ticket_id": 1},
+    CreateCommentOperator: {"ticket_id": 1, "type": "public"},
+    SendWhatsAppMessageOperator: {**WORDS, "channel_id": 1, "user_id": 2},
+    SendWhatsAppTemplateOperator: {"channel_id": 1},
+    SendViberMessageOperator: {**WORDS, "channel_id": 1},
+    SendTelegramMessageOperator: {**WORDS, "channel_id": 1},
+    CreateTicketBatchOperator: {"recipients": [], "row_key": "id"},
+    SendWhatsAppTemplateBatchOperator: {"recipients": [], "row_key": "id"},
+}
+each_operator = pytest.mark.parametrize(
+    ("operator_class", "required"), OPERATORS.items(), ids=lambda value: getattr(value, "__name__", "")
+)
+
+
+@each_operator
+def test_every_argument_is_an_attribute(operator_class, required):
+    operator = operator_class(task_id="task", **required)
+    attributes = vars(operator)
+    assert set(constructor_arguments(operator_class)) <= set(attributes)
+    assert {name: attributes[name] for name in required} == required
+
+
+@each_operator
+def test_template_fields_are_arguments_named_once(operator_class, required):
+    fields = operator_class.template_fields
+    assert set(fields) <= set(constructor_arguments(operator_class))
+    assert len(fields) == len(set(fields))
+
+
+@each_operator
+def test_required_arguments_are_checked(operator_class, required):
+    for name in required:
+        given = {other: value for other, value in required.items() if other != name}
+        with pytest.raises(Exception, match=f"'{name}'"):
+            operator_class(task_id="task", **given)
+
+
+@pytest.mark.parametrize("operator_class", OPERATORS)
+def test_at_most_three_own_classes_above(operator_class):
+    own = [one for one in operator_class.__mro__[1:] if one not in BaseOperator.__mro__]
+    assert len(own) <= 3
+
+
+def test_decorator_has_attributes_for_template_fields():
+    operator = usedesk_ticket_task(lambda: "m", task_id="task")().operator
+    assert set(operator.template_fields) <= set(dir(operator))
+
+
+def test_template_fields_begin_with_own_arguments():
+    def constructor(self, *, subject, message, option, **kwargs): ...
+
+    fields = template_fields_of(constructor, ("message", "tag"), without=("option",))
+    assert fields == ("subject", "message", "tag")
+
+
+def test_assigned_arguments_exclude_other_variables():
+    class Task:
+        def __init__(self, *, subject, **kwargs):
+            super().__init__()
+            assign_arguments(self, locals())
+
+    assert vars(Task(subject="s", other=1)) == {"subject": "s"}
+
+
+def test_arguments_of_subclasses_are_found():
+    class Footer(CreateTicketOperator):
+        def __init__(self, footer, *, sign=True, **kwargs):
+            super().__init__(**kwargs)
+
+    names = constructor_arguments(Footer)
+    assert names[:3] == ("footer", "sign", "subject")
+    assert "retries" not in names
