@@ -112,7 +112,7 @@ def env_of_airflow_2(sandboxes, folder):
     }
     return {
         **cases.batch_env(folder),
-        **_as_json(connections),
+        **connections,
         "USEDESK_CHECKPOINT_PATH": str(folder / "checkpoints"),
     }
 
@@ -183,10 +183,6 @@ def test_quiet_hours_pass_in_the_triggerer(airflow, quiet_run, sandboxes, batch_
     summary = airflow.xcom(QUIET, quiet_run, "quiet")
     check_one_ticket_for_each_row(sandboxes["quiet"], folder, "quiet", summary)
     assert noted(folder, "quiet", "asked") == []
-
-
-def _as_json(values):
-    return {name: json.dumps(value) for name, value in values.items()}
 
 
 def break_after(sandbox, count, those):

@@ -14,7 +14,14 @@ from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.sandbox import Sandbox
 from tests.end_to_end.cases import BROKEN, COMMENT_CASES, RANDOM_TASKS, SEED, TICKET_CASES
-from tests.support.whole_airflow import HAS_STATE_STORES, connect, outcomes, run_on_airflow_2, start
+from tests.support.whole_airflow import (
+    HAS_STATE_STORES,
+    connect,
+    connection_json,
+    outcomes,
+    run_on_airflow_2,
+    start,
+)
 
 pytestmark = pytest.mark.airflow
 
@@ -63,7 +70,11 @@ def test_one_ticket_per_task(matrix, sandboxes, case):
     print(f"{case}: {len(sandbox.tickets)} ticket, {task.attempts} attempts, {_requests(sandbox)}")
     assert task.state == "success"
     [ticket] = sandbox.tickets
-    assert task.xcoms == {"return_value": ticket.ticket_id, "ticket_id": ticket.ticket_id}
+    assert task.xcoms == {
+        "return_value": ticket.ticket_id,
+        "ticket_id": ticket.ticket_id,
+        "ticket_url": f"{sandbox.inbox_url}tickets/{ticket.ticket_id}",
+    }
     assert ticket.additional_id.startswith("airflow/usedesk_dies/")
     assert task.attempts == (1 if case == "rate_refusal" else 2)
 
@@ -80,6 +91,7 @@ def test_one_comment_per_task(matrix, sandboxes, case):
         "return_value": ticket.ticket_id,
         "ticket_id": ticket.ticket_id,
         "comment_id": comment.id,
+        "ticket_url": f"{sandbox.inbox_url}tickets/{ticket.ticket_id}",
     }
     assert task.attempts == (1 if case == "rate_refusal" else 2)
 
@@ -147,7 +159,7 @@ def _requests(sandbox):
 def _run_on_several_airflows_2(sandboxes, tickets, tmp_path_factory):
     """Let several Airflows share the cases: each runs one task at a time, and notices its death late."""
     env = {
-        f"AIRFLOW_CONN_USEDESK_{task.upper()}": json.dumps({**sandbox.connection, "extra": QUICK})
+        f"AIRFLOW_CONN_USEDESK_{task.upper()}": connection_json(sandbox, **QUICK)
         for task, sandbox in sandboxes.items()
     }
 

@@ -61,6 +61,12 @@ def connect(airflow: Any, conn_id: str, sandbox: Sandbox, **extra: Any) -> None:
     )
 
 
+def connection_json(sandbox: Sandbox, **extra: Any) -> str:
+    """Return a connection to a local Usedesk, for an environment variable."""
+    parts = sandbox.connection
+    return json.dumps({**parts, "extra": {**parts["extra"], **extra}})
+
+
 def start(airflow: Any, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
     """Trigger a Dag and return the id of the run, without waiting for its end."""
     airflow.wait_for_dag(dag_id)
