@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskNotDelivered
 from airflow_provider_usedesk.compat.sdk import AirflowSensorTimeout
 from airflow_provider_usedesk.polling.trigger_event import (
     defer_timeout,
@@ -192,6 +191,8 @@ class DeliveryWait:
         return decide_and_log(reports, self.awaited, log.info, self._logged_words)
 
     def _outcome(self, decision: DeliveryDecision) -> dict[str, Any]:
+        from airflow_provider_usedesk.api.errors import UsedeskNotDelivered
+
         report = decision.report
         if not decision.is_delivered:
             raise UsedeskNotDelivered(
@@ -208,6 +209,8 @@ class DeliveryWait:
 
     def _poll_after_timeout(self) -> dict[str, Any]:
         """Poll once more: a report may have arrived since the last poll of the trigger."""
+        from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskNotDelivered
+
         try:
             outcome = self.poll()
         except UsedeskNotDelivered:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from airflow_provider_usedesk.api.errors import (
-    UsedeskBadConnection,
-    UsedeskError,
-    UsedeskInvalidRequest,
-    UsedeskNotDelivered,
-)
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.errors import UsedeskError
 
 
 @contextmanager
@@ -22,6 +20,12 @@ def no_retry(*also: type[UsedeskError]) -> Iterator[None]:
     :param also: other errors that a retry cannot repair
     :raises AirflowFailException: in place of these errors
     """
+    from airflow_provider_usedesk.api.errors import (
+        UsedeskBadConnection,
+        UsedeskInvalidRequest,
+        UsedeskNotDelivered,
+    )
+
     final: tuple[type[UsedeskError], ...] = (
         UsedeskInvalidRequest,
         UsedeskBadConnection,

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.api.errors import UsedeskRejected
 from airflow_provider_usedesk.compat.rendering import with_rendering_hook
 from airflow_provider_usedesk.compat.sdk import BaseOperator
 from airflow_provider_usedesk.hooks.no_retry import no_retry
@@ -79,6 +78,8 @@ class UsedeskOperator(BaseOperator):
 
     def _no_retry(self) -> AbstractContextManager[None]:
         """Fail the task without a retry on an error that a retry cannot repair, unless a policy decides."""
+        from airflow_provider_usedesk.api.errors import UsedeskRejected
+
         has_policy = getattr(self, "retry_policy", None) is not None
         return nullcontext() if has_policy else no_retry(UsedeskRejected)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.compat.sdk import conf
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
 from airflow_provider_usedesk.operators.base import UsedeskOperator
-from airflow_provider_usedesk.operators.contract import DeliveryContract
 from airflow_provider_usedesk.operators.waiting import (
     check_waiting,
     partial_with_inlets,
@@ -169,6 +168,7 @@ class CreateCommentOperator(UsedeskOperator):
 
     def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedComment:
         from airflow_provider_usedesk.api.responses import CreatedComment, as_id
+        from airflow_provider_usedesk.operators.contract import DeliveryContract
 
         contract = DeliveryContract(context, self.retries, self.on_unknown_outcome, self.send_again_on_clear)
         return contract.send(

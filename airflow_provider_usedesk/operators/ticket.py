@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_usedesk.compat.sdk import conf
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
 from airflow_provider_usedesk.operators.base import UsedeskOperator
-from airflow_provider_usedesk.operators.contract import DeliveryContract
 from airflow_provider_usedesk.operators.waiting import (
     check_waiting,
     partial_with_inlets,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.responses import CreatedTicket
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
+    from airflow_provider_usedesk.operators.contract import DeliveryContract
 
 
 class BaseTicketOperator(UsedeskOperator):
@@ -116,6 +116,8 @@ class BaseTicketOperator(UsedeskOperator):
         return CREATE_TICKET
 
     def _contract(self, context: Context) -> DeliveryContract:
+        from airflow_provider_usedesk.operators.contract import DeliveryContract
+
         return DeliveryContract(context, self.retries, self.on_unknown_outcome, self.send_again_on_clear)
 
     def _key(self, context: Context, suffix: str = "") -> str:
