@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_usedesk import sandbox as faults
-from airflow_provider_usedesk.compat.sdk import AirflowFailException, TaskDeferred
+from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
 from tests.support.operators import attempt_context, dag, run_attempt
@@ -335,6 +335,20 @@ def test_quiet_hours_defer_the_task(usedesk_sandbox, tmp_path):
     assert usedesk_sandbox.requests() == 0
     operator.quiet_hours = (quiet[1], quiet[0])
     assert operator.execute_complete(context, {"until": until.isoformat()})["sent"] == 1
+
+
+def test_on_kill_stops_the_batch(usedesk_sandbox, tmp_path):
+    def rows():
+        operator.on_kill()
+        yield {"id": 1, "subject": "s"}
+
+    operator = CreateTicketBatchOperator(
+        task_id="send", recipients=rows, row_key="id", message="m", checkpoint_path=str(tmp_path)
+    )
+    operator.on_kill()
+    with pytest.raises(AirflowException, match="The task was stopped with 1 rows left"):
+        operator.execute(attempt_context())
+    assert usedesk_sandbox.requests() == 0
 
 
 @pytest.mark.skipif(HAS_STATE_STORES, reason="this Airflow has a state store")

@@ -7,37 +7,39 @@ from datetime import UTC, datetime
 
 import pytest
 
+from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import URL
-from tests.support.operators import dag, pushed
+from tests.support.operators import attempt_context, dag, pushed
 
 REAL = "Dear Anna"
 HOOKS = """
 from pathlib import Path
 
-def note(place, task):
+def record(place, task):
     with Path(FILE).open("a") as file:
         file.write(f"{place}: {type(task.message).__name__} {task.message}\\n")
 
 def callback(context):
-    note("callback", context["task"])
+    record("callback", context["task"])
 
 def hook(context):
-    note("hook", context["task"])
+    record("hook", context["task"])
 
-class Noting(CreateTicketOperator):
+class Recording(CreateTicketOperator):
     def pre_execute(self, context):
-        note("pre_execute", self)
+        record("pre_execute", self)
 
     def execute(self, context):
-        note("execute", self)
+        record("execute", self)
         return super().execute(context)
 
     def execute_complete(self, context, **kwargs):
-        note("execute_complete", self)
+        record("execute_complete", self)
         return super().execute_complete(context, **kwargs)
 
     def post_execute(self, context, result=None):
-        note("post_execute", self)
+        record("post_execute", self)
 
 class Footer(CreateTicketOperator):
     overwrite_rtif_after_execution = True
@@ -52,57 +54,57 @@ CALLBACKS = "on_execute_callback=callback, on_success_callback=callback, on_fail
 
 
 @pytest.fixture
-def run_noting(run_dag, tmp_path):
-    """Run a Dag whose tasks note the message that their code reads; return the run and the notes."""
+def run_recording(run_dag, tmp_path):
+    """Run a Dag whose tasks record the message that their code reads; return the run and the records."""
 
     def run(body: str, options: str = ""):
-        notes = tmp_path / "notes"
-        done = run_dag(dag(f"FILE = {str(notes)!r}\n{HOOKS}\n{body}", options))
-        return done, notes.read_text().splitlines() if notes.exists() else []
+        records = tmp_path / "records"
+        done = run_dag(dag(f"FILE = {str(records)!r}\n{HOOKS}\n{body}", options))
+        return done, records.read_text().splitlines() if records.exists() else []
 
     return run
 
 
-def test_methods_and_callbacks_read_real_values(run_noting, usedesk):
-    run, notes = run_noting(f"Noting(task_id='open', **arguments, {CALLBACKS})")
+def test_methods_and_callbacks_read_real_values(run_recording, usedesk):
+    run, records = run_recording(f"Recording(task_id='open', **arguments, {CALLBACKS})")
     assert run.state == "success"
     places = ["pre_execute", "callback", "execute", "post_execute", "callback"]
-    assert sorted(notes) == sorted(f"{place}: str {REAL}" for place in places)
+    assert sorted(records) == sorted(f"{place}: str {REAL}" for place in places)
     assert run.rendered["open", -1]["message"] == "***"
 
 
-def test_pre_execute_hook_reads_real_values(run_noting, usedesk):
-    run, notes = run_noting("CreateTicketOperator(task_id='open', **arguments, pre_execute=hook)")
-    assert notes == [f"hook: str {REAL}"]
+def test_pre_execute_hook_reads_real_values(run_recording, usedesk):
+    run, records = run_recording("CreateTicketOperator(task_id='open', **arguments, pre_execute=hook)")
+    assert records == [f"hook: str {REAL}"]
     assert run.rendered["open", -1]["message"] == "***"
 
 
-def test_deferred_task_reads_real_values(run_noting, usedesk):
+def test_deferred_task_reads_real_values(run_recording, usedesk):
     comment = {"id": 5, "from": "user", "type": "public"}
     details = [
         {"ticket": {"id": 1001}, "comments": [{**comment, "delivered": delivered}]} for delivered in (0, 1)
     ]
     usedesk.post(f"{URL}/ticket", [{"json": one} for one in details])
-    run, notes = run_noting(
-        "Noting(task_id='open', **arguments, wait_for_delivery=True, deferrable=True, "
+    run, records = run_recording(
+        "Recording(task_id='open', **arguments, wait_for_delivery=True, deferrable=True, "
         "delivery_poke_interval=0.05)"
     )
     assert run.state == "success"
-    assert f"execute_complete: str {REAL}" in notes
-    assert all(note.endswith(f": str {REAL}") for note in notes)
+    assert f"execute_complete: str {REAL}" in records
+    assert all(line.endswith(f": str {REAL}") for line in records)
     assert run.rendered["open", -1]["message"] == "***"
 
 
-def test_failed_task_stores_hidden_values(run_noting, usedesk):
+def test_failed_task_stores_hidden_values(run_recording, usedesk):
     usedesk.post(f"{URL}/create/ticket", json={"code": 119, "error": "client"})
-    run, notes = run_noting(f"Noting(task_id='open', **arguments, {CALLBACKS})")
+    run, records = run_recording(f"Recording(task_id='open', **arguments, {CALLBACKS})")
     assert run.state == "failed"
-    assert notes[-1] == f"callback: str {REAL}"
+    assert records[-1] == f"callback: str {REAL}"
     assert run.rendered["open", -1]["message"] == "***"
 
 
-def test_changed_message_is_sent_and_hidden(run_noting, usedesk):
-    run, _ = run_noting("""
+def test_changed_message_is_sent_and_hidden(run_recording, usedesk):
+    run, _ = run_recording("""
 Footer(task_id="open", **arguments)
 Footer.partial(task_id="mapped", subject="Subject").expand(message=["One", "Two"])
 """)
@@ -114,8 +116,8 @@ Footer.partial(task_id="mapped", subject="Subject").expand(message=["One", "Two"
         assert run.rendered[key]["subject"] == "***"
 
 
-def test_hidden_values_are_not_stored_elsewhere(run_noting, usedesk, left_behind):
-    run, _ = run_noting("""
+def test_hidden_values_are_not_stored_elsewhere(run_recording, usedesk, left_behind):
+    run, _ = run_recording("""
 name = "{{ 'Qwerty' }}{{ 'uiop' }}"
 Footer(task_id="open", subject=name, message="m", client_name=name)
 """)
@@ -124,8 +126,8 @@ Footer(task_id="open", subject=name, message="m", client_name=name)
     assert b"Qwertyuiop" not in left_behind(run)
 
 
-def test_failed_template_stores_no_values(run_noting, usedesk, left_behind):
-    run, _ = run_noting("""
+def test_failed_template_stores_no_values(run_recording, usedesk, left_behind):
+    run, _ = run_recording("""
 class Broken(Footer):
     template_fields = ("subject", "message")
 
@@ -135,9 +137,9 @@ Broken(task_id="open", subject="{{ 'Qwerty' }}{{ 'uiop' }}", message="{{ 1 / 0 }
     assert b"Qwertyuiop" not in left_behind(run)
 
 
-def test_rendered_text_is_not_rendered_again(run_noting, usedesk):
+def test_rendered_text_is_not_rendered_again(run_recording, usedesk):
     """A subclass may render what it has set itself; what came from upstream stays as it is."""
-    run, _ = run_noting("""
+    run, _ = run_recording("""
 class Twice(CreateTicketOperator):
     def execute(self, context):
         self.subject = "{{ 40 + 2 }}"
@@ -153,6 +155,16 @@ Twice(task_id="open", subject="s", message=text())
     assert run.state == "success"
     [sent] = usedesk.sent()
     assert (sent["subject"], sent["message"]) == ("42", "a {{ 1 + 1 }}")
+
+
+def test_nested_template_fields_are_rendered():
+    class Address:
+        template_fields = ("city",)
+        city = "{{ 'Mos' }}cow"
+
+    operator = CreateTicketOperator(task_id="open", subject="s", message="m", client_address=Address())
+    operator.render_template_fields(attempt_context())
+    assert operator.client_address.city == "Moscow"
 
 
 NARROWED = {
@@ -200,9 +212,6 @@ Narrow(task_id="send", **{given!r})
 
 
 def test_narrow_decorator_sends_all(usedesk):
-    from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
-    from tests.support.operators import attempt_context
-
     operator = usedesk_ticket_task(lambda: "m", task_id="open", subject="s", channel_id=5, tag="a")().operator
     operator.template_fields = ("message",)
     operator.execute(attempt_context())
@@ -268,8 +277,8 @@ Numbered(task_id="write", ticket_id=77, type="public", message="m")
     assert sum(one.url == f"{URL}/create/comment" for one in usedesk.request_history) == 1
 
 
-def test_rendered_fields_are_json(run_noting, usedesk):
-    run, _ = run_noting("Noting(task_id='open', **arguments, tag=['a'], custom_fields={10: '{{ 1 }}'})")
+def test_rendered_fields_are_json(run_recording, usedesk):
+    run, _ = run_recording("Recording(task_id='open', **arguments, tag=['a'], custom_fields={10: '{{ 1 }}'})")
     assert json.loads(json.dumps(run.rendered["open", -1]))["tag"] == ["a"]
     assert run.rendered["open", -1]["custom_fields"] == "***"
     assert pushed(run, "open")["ticket_id"] == 1001
