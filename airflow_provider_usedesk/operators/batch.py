@@ -189,8 +189,9 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             yield unrendered
 
     def _hidden_fields(self) -> frozenset[str]:
-        is_path = isinstance(self.recipients, str)
-        return super()._hidden_fields() | (set() if is_path else {"recipients"})
+        # A path or a function names no recipient.
+        names_none = isinstance(self.recipients, str) or callable(self.recipients)
+        return super()._hidden_fields() | (set() if names_none else {"recipients"})
 
     def _send_all(self, context: Context) -> dict[str, Any]:
         from airflow_provider_usedesk.batch.loader import TooManyBadRows

@@ -118,6 +118,7 @@ CreateTicketBatchOperator(task_id="send", recipients=rows, row_key="id", message
     assert run.state == "success"
     [ticket] = usedesk_sandbox.tickets
     assert ticket.subject == f"send of {run.run_id}"
+    assert "rows" in run.rendered["send", -1]["recipients"]
 
 
 INVALID = """
