@@ -1,4 +1,4 @@
-"""Read an Airflow Connection of type usedesk as the settings of a client."""
+"""The settings of a client, read from an Airflow connection of type usedesk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def declared_form() -> dict[str, Any]:
 
 
 def field_labels() -> dict[str, str]:
-    """Return how the form calls each setting of a client."""
+    """Return the label of each setting in the connection form."""
     form = declared_form()
     standard = form["ui-field-behaviour"]["relabeling"]
     fields = {name: str(field["label"]) for name, field in form["conn-fields"].items()}
@@ -32,10 +32,10 @@ def field_labels() -> dict[str, str]:
 
 def settings_of(connection: Connection, extra: Mapping[str, Any]) -> Settings:
     """
-    Return the settings that a connection holds, and mask its secrets in the logs of Airflow.
+    Return the settings of a connection, and mask its secrets in the logs of Airflow.
 
     :param connection: the connection
-    :param extra: its extra
+    :param extra: its extra fields
     :raises UsedeskBadConnection: naming every field of the form that is wrong
     """
     from airflow_provider_usedesk.api.errors import UsedeskBadConnection
@@ -63,15 +63,16 @@ def settings_of(connection: Connection, extra: Mapping[str, Any]) -> Settings:
 
 def base_url_of(connection: Connection) -> str:
     """
-    Return the URL of the API that a connection holds in host, schema and port.
+    Return the API base URL of a connection, from its host, schema and port.
 
-    Airflow stores the path of a connection URI as its schema.
+    The schema is ``http``, ``https``, or the path: Airflow stores the path of a connection URI as its schema.
 
-    :raises ValueError: saying how it was read and what is expected
+    :param connection: the connection
+    :raises ValueError: saying how the URL was read and what is expected
     """
     from airflow_provider_usedesk.api.settings import base_url
 
-    host, schema = (connection.host or "").strip(), (connection.schema or "").strip()
+    host, schema = (connection.host or "").strip(), (connection.schema or "").strip().strip("/")
     if schema.lower() not in ("http", "https"):
         return base_url(host, port=connection.port, path=schema)
     if not host or "://" in host:
@@ -81,10 +82,10 @@ def base_url_of(connection: Connection) -> str:
 
 def redis_conn_id(extra: Mapping[str, Any]) -> str | None:
     """
-    Return the id of the Redis connection that holds the rate limit; None for the store of the machine.
+    Return the id of the Redis connection for the rate limit; None without one.
 
-    :param extra: the extra of a Usedesk connection
-    :raises ValueError: when it is no id of a connection
+    :param extra: the extra fields of a Usedesk connection
+    :raises ValueError: when it is not a valid id of a connection
     """
     value = extra.get("redis_conn_id")
     if value is None or value == "":

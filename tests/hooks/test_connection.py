@@ -1,4 +1,4 @@
-"""An Airflow Connection read as settings: every form of its parts, and errors with the labels of the form."""
+"""Settings from an Airflow connection: its URL in every form, and errors with the labels of the form."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ def connection(host=None, schema=None, port=None, password="token"):
         ("https://[::1]:8443/uapi", None, None, "https://[::1]:8443/uapi"),
         ("HTTPS://Help.Example", None, None, "https://help.example"),
         ("help.example", "HTTP", None, "http://help.example"),
+        ("help.example", "https/", 8443, "https://help.example:8443"),
         (" https://api.usedesk.ru ", None, None, "https://api.usedesk.ru"),
     ],
 )
-def test_base_url_from_host_schema_and_port(host, schema, port, expected):
+def test_base_url_of_connection(host, schema, port, expected):
     assert base_url_of(connection(host, schema, port)) == expected
 
 
@@ -60,7 +61,7 @@ def test_port_needs_a_host():
         base_url_of(connection(schema="https", port=8443))
 
 
-def test_every_wrong_field_is_named_by_its_label():
+def test_error_names_labels_of_fields():
     extra = {
         "timeout": "soon",
         "connect_timeout": 0,
@@ -79,12 +80,12 @@ def test_every_wrong_field_is_named_by_its_label():
     assert "pa55" not in str(raised.value)
 
 
-def test_labels_are_those_of_the_form():
+def test_labels_match_form():
     labels = field_labels()
     assert (labels["token"], labels["base_url"]) == ("API token", "API base URL")
     assert labels["max_wait"] == "Longest wait (seconds)"
 
 
 @pytest.mark.parametrize(("given", "expected"), [(" redis_id ", "redis_id"), ("", None), (None, None)])
-def test_redis_connection_id(given, expected):
+def test_redis_conn_id_is_optional(given, expected):
     assert redis_conn_id({"redis_conn_id": given}) == expected
