@@ -1,4 +1,4 @@
-"""What Airflow reads of this package when it starts; imports nothing."""
+"""The provider info, which Airflow reads when it starts; imports nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the description of the provider, as ``provider_info.schema.json`` of Airflow wants it."""
+    """Return the provider info, in the form of ``provider_info.schema.json`` of Airflow."""
     return {
         "package-name": "airflow-provider-usedesk",
         "name": "Usedesk",
@@ -81,7 +81,7 @@ def get_provider_info() -> dict[str, Any]:
                     "web_url": {
                         "label": "Web address",
                         "description": "URL at which agents open tickets, such as "
-                        "https://secure.usedesk.com; needed for a server edition.",
+                        "https://secure.usedesk.com. Needed only if the API base URL is your own host.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "timeout": {

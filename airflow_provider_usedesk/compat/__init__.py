@@ -1,1 +1,1 @@
-"""The one door to Airflow."""
+"""Access to Airflow: its symbols, version facts, and all that is not a public interface."""

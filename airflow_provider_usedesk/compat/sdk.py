@@ -51,7 +51,7 @@ _DECORATORS = ("airflow.sdk.bases.decorator", "airflow.decorators.base")
 _LOGS = ("airflow.sdk.log", "airflow.sdk.execution_time.secrets_masker", "airflow.utils.log.secrets_masker")
 _TRIGGERS = ("airflow.triggers.base",)
 
-# Modules of a symbol, the newest first; where the symbol has another name there, after a colon.
+# Modules of each symbol, the newest first; after a colon its name there, if it differs.
 _MODULES: dict[str, tuple[str, ...]] = {
     "AirflowException": _EXCEPTIONS,
     "AirflowFailException": _EXCEPTIONS,
@@ -89,8 +89,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
 
 def __getattr__(name: str) -> Any:
     """Return the symbol from the first module that has it."""
-    for place in _MODULES.get(name, ()):
-        module, _, other_name = place.partition(":")
+    for path in _MODULES.get(name, ()):
+        module, _, other_name = path.partition(":")
         try:
             symbol = getattr(import_module(module), other_name or name)
         except (ImportError, AttributeError):

@@ -9,7 +9,6 @@ AIRFLOW_VERSION: str = airflow.__version__
 AIRFLOW = tuple(int(part) for part in AIRFLOW_VERSION.split(".")[:2])
 """Major and minor version of the installed Airflow, such as ``(3, 3)``."""
 
-IS_AIRFLOW_3 = AIRFLOW >= (3, 0)
 HAS_ASSET_EVENTS_IN_TASKS = AIRFLOW >= (3, 0)
 """Whether a task can read the events of an asset."""
 HAS_WORKING_ASSET_INLETS = AIRFLOW >= (3, 1)
