@@ -1,1 +1,1 @@
-"""Usedesk itself: works in any Python program, with or without Airflow."""
+"""The Usedesk API, for any Python program."""

@@ -15,7 +15,7 @@ from airflow_provider_usedesk.api.values import as_text
 
 @runtime_checkable
 class StoredFile(Protocol):
-    """A path object, such as ``pathlib.Path`` or Airflow's ``ObjectStoragePath``."""
+    """A path object, such as ``pathlib.Path`` or ``upath.UPath``."""
 
     @property
     def name(self) -> str: ...
@@ -51,7 +51,7 @@ def attachment(source: object, open_url: OpenUrl | None = None) -> Attachment:
     Return a file and its size, without reading it.
 
     :param source: local path, URL, path object, or (name, bytes)
-    :param open_url: returns a path object for a URL, such as Airflow's ``ObjectStoragePath``
+    :param open_url: returns a path object for a URL, such as ``upath.UPath``
     :raises ValueError: when there is no such file, with the reason
     """
     if isinstance(source, (tuple, list)):
@@ -68,7 +68,7 @@ def stored_file(path: str, open_url: OpenUrl | None = None) -> StoredFile:
     Return the path object of a local path or a URL.
 
     :param path: local path or URL
-    :param open_url: returns a path object for a URL, such as Airflow's ``ObjectStoragePath``
+    :param open_url: returns a path object for a URL, such as ``upath.UPath``
     :raises ValueError: when it is a URL that cannot be opened, with the reason
     """
     if "://" not in path:
@@ -119,7 +119,7 @@ class Upload:
             if self._file is None:
                 self._file = self._attachment.open()
             return self._file.read(size)
-        except Exception as exc:  # each storage has errors of its own
+        except Exception as exc:  # each kind of storage raises its own errors
             raise OSError(f"a file could not be read ({type(exc).__name__})") from None
 
 
@@ -136,7 +136,7 @@ def _stored(path: StoredFile) -> Attachment:
         size = int(path.stat().st_size) if found else 0
         if found:
             path.open("rb").close()
-    except Exception as exc:  # each storage has errors of its own
+    except Exception as exc:  # each kind of storage raises its own errors
         raise ValueError(f"cannot be read ({type(exc).__name__})") from None
     if not found:
         raise ValueError("there is no such file")
@@ -144,5 +144,5 @@ def _stored(path: StoredFile) -> Attachment:
 
 
 def _safe(name: str) -> str:
-    # A line break would end the part's header; the rest of the name is the user's own.
+    # A line break would end the header of the part.
     return " ".join(as_text(name).split())

@@ -1,4 +1,4 @@
-"""The client: one POST for each send, classified, and repeated only where that is safe."""
+"""The client: one POST for each method, with retries only where they are safe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import requests
 
@@ -20,6 +20,7 @@ from airflow_provider_usedesk.api.body import Body
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
 from airflow_provider_usedesk.api.connection_errors import error_without_response
 from airflow_provider_usedesk.api.filters import encoded_filters
+from airflow_provider_usedesk.api.paging import Row, pages
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
     MemoryStore,
@@ -47,7 +48,7 @@ from airflow_provider_usedesk.api.responses import (
     created_ticket,
     updated,
 )
-from airflow_provider_usedesk.api.retry import with_repeats
+from airflow_provider_usedesk.api.retry import with_retries
 from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
 from airflow_provider_usedesk.api.ticket import (
     CREATE_TICKET,
@@ -63,35 +64,25 @@ from airflow_provider_usedesk.api.ticket import (
 )
 from airflow_provider_usedesk.api.transport import Transport
 
-
-class Identified(Protocol):
-    """A row of a list."""
-
-    @property
-    def id(self) -> int: ...
-
-
 T = TypeVar("T")
-Row = TypeVar("Row", bound=Identified)
-
-PAGE_SIZE = 100
 
 
 class UsedeskClient:
     """
     A client of the Usedesk API.
 
-    It never repeats a request that may have reached Usedesk, but raises
-    :class:`~.errors.UsedeskOutcomeUnknown`. It repeats a request, within ``settings.max_wait`` seconds, only
-    if it certainly had no effect: there was no connection, or Usedesk refused it because there were too many.
-    All clients of an account that share ``settings.rate_limit_store`` keep to one rate limit; without a
-    store, all clients of the process do.
+    The client retries a request only if it certainly had no effect: there was no connection, or Usedesk
+    refused it because there were too many. For a request that may have reached Usedesk it raises
+    :class:`~.errors.UsedeskOutcomeUnknown` instead. All waits of one call together take at most
+    ``settings.max_wait`` seconds.
 
-    Any number of threads can use one client; up to 64 of them keep a connection each.
+    All clients of an account with the same ``settings.rate_limit_store`` share one rate limit; without a
+    store, all clients of the process do. Any number of threads can use one client; up to 64 of them keep a
+    connection each.
 
     :param settings: the settings
-    :param open_url: returns a path object for the URL of a file
-    :param sleep: waits for some seconds
+    :param open_url: returns a path object for the URL of a file; default: URLs are refused
+    :param sleep: waits for some seconds; an exception that it raises ends the call, and nothing was sent
     :param clock: returns seconds; a client with its own clock shares its rate limit only through a store
     :param jitter: returns a random number from 0 to 1
     """
@@ -110,9 +101,9 @@ class UsedeskClient:
         self._sleep = sleep
         self._clock = clock
         self._jitter = jitter
-        self._counting = threading.Lock()
+        self._requests_lock = threading.Lock()
         self.requests = 0
-        """Number of requests that were made, without those that waited for the rate limit in vain."""
+        """Number of requests that were made."""
         self._rate_limiter = RateLimiter(
             account_name(settings.base_url, settings.token),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
@@ -131,13 +122,13 @@ class UsedeskClient:
     @classmethod
     def connect(cls, token: str, base_url: str = DEFAULT_BASE_URL, **options: Any) -> UsedeskClient:
         """
-        Return a client, for programs without Airflow.
+        Return a client for a token.
 
         :param token: API token of an API channel
         :param base_url: URL of the API with its path
         :param options: ``timeout``, ``connect_timeout``, ``max_wait``, ``requests_per_minute``,
             ``verify``, ``proxy`` and ``web_url``, as in :class:`~.settings.Settings`
-        :raises UsedeskBadConnection: when one of them is wrong
+        :raises UsedeskBadConnection: naming every setting that is wrong
         """
         return cls(read_settings(token, base_url, **options))
 
@@ -162,6 +153,7 @@ class UsedeskClient:
 
         :param params: parameters of the method by name (``from`` may be spelled ``from_``), and
             ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
+        :return: the ids and the message status in the response
         :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
@@ -172,28 +164,69 @@ class UsedeskClient:
         """
         Send a WhatsApp message (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
-        WhatsApp delivers it within 24 hours of the last message of the client.
+        WhatsApp accepts it only within 24 hours after the last message of the client.
+
+        :param params: ``subject``, ``message``, ``channel_id``, ``user_id``, a recipient in
+            ``client_phone`` or ``client_id``, and other parameters of ``create/ticket``
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`
         """
         return self.send({"from_": "user", **params}, WHATSAPP_MESSAGE)
 
     def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
-        """Send a WhatsApp Business template; needs neither ``subject`` nor ``message`` (`create/ticket <https://api.usedocs.com/article/51378>`__)."""
+        """
+        Send a WhatsApp Business template (`create/ticket <https://api.usedocs.com/article/51378>`__).
+
+        :param params: ``channel_id``, ``template_id`` or ``template_name``, a recipient in
+            ``client_phone`` or ``client_id``, and other parameters of ``create/ticket``
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
         return self.send({"from_": "user", **params}, WHATSAPP_TEMPLATE)
 
     def send_viber_message(self, **params: Any) -> CreatedTicket:
-        """Send a message through a Viber (c2d) channel (`create/ticket <https://api.usedocs.com/article/51378>`__)."""
+        """
+        Send a message to Viber, by a c2d channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
+
+        :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``client_phone`` or
+            ``client_id``, and other parameters of ``create/ticket``
+        :return: the ids in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
         return self.send(params, VIBER_MESSAGE)
 
     def send_telegram_message(self, **params: Any) -> CreatedTicket:
-        """Send a message through a Telegram personal (pact) channel (`create/ticket <https://api.usedocs.com/article/51378>`__)."""
+        """
+        Send a message to Telegram, by a personal channel of pact.
+
+        The method is `create/ticket <https://api.usedocs.com/article/51378>`__.
+
+        :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``username`` or
+            ``client_phone``, and other parameters of ``create/ticket``
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
         return self.send(params, TELEGRAM_MESSAGE)
 
     def send(self, params: dict[str, Any], profile: MessageProfile) -> CreatedTicket:
-        """Check the parameters by a message profile, and create the ticket."""
+        """
+        Check the parameters of a message, and create its ticket.
+
+        :param params: parameters of ``create/ticket`` by name
+        :param profile: what this kind of message requires
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
         return self.send_checked(ticket_request(params, profile, self._open_url))
 
     def send_checked(self, request: Request) -> CreatedTicket:
-        """Create a ticket from a request that is already checked."""
+        """
+        Create a ticket from a checked request.
+
+        :param request: the request, from :func:`~.ticket.ticket_request`
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`, but not for invalid arguments
+        """
         return self._send(CREATE_TICKET, request, created_ticket)
 
     def create_comment(self, **params: Any) -> CreatedComment:
@@ -202,6 +235,7 @@ class UsedeskClient:
 
         :param params: parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
             ``message`` are required, the last one not with a template
+        :return: the id of the comment
         :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
@@ -224,7 +258,10 @@ class UsedeskClient:
         """
         Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__).
 
+        :param ticket_id: id of the ticket
         :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent
+        :raises UsedeskTicketNotFound: when there is no such ticket
+        :raises UsedeskError: of another class for every other error
         """
         return self._read("ticket", records.ticket_details, **_id("ticket_id", ticket_id))
 
@@ -234,18 +271,23 @@ class UsedeskClient:
 
         :param filters: parameters of the method by name; several values as a list, times as datetime
             or as text ``YYYY-MM-DD HH:MM`` in UTC
+        :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
         """
         return chain.from_iterable(self.ticket_pages(**filters))
 
     def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]:
-        """Yield tickets like :meth:`tickets`, in pages of up to a hundred."""
+        """
+        Yield the pages of :meth:`tickets`, lists of up to a hundred tickets.
+
+        :param filters: as for :meth:`tickets`
+        """
         return self._pages("tickets", records.ticket_rows, filters)
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
         """
         Return the channels (`channels <https://api.usedocs.com/article/51397>`__).
 
-        :param channel_type: only those of this type, such as ``whatsapp``
+        :param channel_type: only channels of this type, such as ``whatsapp``; default: all
         """
         params = {"channel_type": channel_type} if channel_type else {}
         try:
@@ -270,14 +312,18 @@ class UsedeskClient:
         return self._read("users", records.users, **encoded_filters("users", filters))
 
     def ticket_fields(self) -> list[TicketField]:
-        """Return the custom fields of tickets with their options (`ticket/fields <https://api.usedocs.com/article/51411>`__)."""
+        """
+        Return the custom fields of tickets with their options.
+
+        The method is `ticket/fields <https://api.usedocs.com/article/51411>`__.
+        """
         return self._read("ticket/fields", records.ticket_fields)
 
     def tags(self, query: str | None = None) -> Iterator[Tag]:
         """
         Yield the tags of tickets, reading page after page (`tags <https://api.usedocs.com/article/51382>`__).
 
-        :param query: only tags whose name contains this text
+        :param query: only tags whose name contains this text; default: all
         """
         return chain.from_iterable(self._pages("tags", records.tags, {"query": query}))
 
@@ -294,47 +340,32 @@ class UsedeskClient:
         """
         Return one client (`client <https://api.usedocs.com/article/51384>`__).
 
+        :param client_id: id of the client
         :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent
         """
         return self._read("client", records.client_details, **_id("client_id", client_id))
 
     def _send(self, method: Method, request: Request, parse: Callable[[Response], T]) -> T:
-        return self._repeat_safely(lambda: parse(self._call(method.path, request, sending=True)))
+        return self._with_retries(lambda: parse(self._call(method.path, request, sending=True)))
 
     def _read(self, method: str, parse: Callable[[Response], T], *, verb: str = "POST", **params: Any) -> T:
         request = Request(params)
-        return self._repeat_safely(lambda: parse(self._call(method, request, sending=False, verb=verb)))
+        return self._with_retries(lambda: parse(self._call(method, request, sending=False, verb=verb)))
 
     def _pages(
         self, method: str, parse: Callable[[Response], list[Row]], filters: Mapping[str, Any]
     ) -> Iterator[list[Row]]:
-        """Yield the pages of a list, without repeated rows."""
         params = encoded_filters(method, filters)
-        seen: set[int] = set()
-        page, counts_rows = 0, False
-        rows: list[Row] = []
-        while True:
-            offset = len(seen) if counts_rows else page
-            before, rows = rows, self._read(method, parse, **params, offset=offset)
-            new = [row for row in rows if row.id not in seen]
-            seen.update(row.id for row in new)
-            if new:
-                yield new
-            # Offset may count pages or rows: it is rows if the second page begins like the first.
-            is_shifted = page == 1 and bool(rows) and rows[0].id in [row.id for row in before[:2]]
-            if len(rows) < PAGE_SIZE or not (new or is_shifted):
-                return
-            counts_rows = counts_rows or is_shifted
-            page += 1
+        yield from pages(lambda offset: self._read(method, parse, **params, offset=offset))
 
-    def _repeat_safely(self, call: Callable[[], T]) -> T:
+    def _with_retries(self, call: Callable[[], T]) -> T:
         wait_budget = WaitBudget(self.settings.max_wait, self._clock)
 
         def with_permit() -> T:
             with self._rate_limiter.permit(wait_budget):
                 return call()
 
-        return with_repeats(with_permit, wait_budget, self._sleep, self._jitter)
+        return with_retries(with_permit, wait_budget, self._sleep, self._jitter)
 
     def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Response:
         outcome = self._response_or_error(verb, method, request, sending)
@@ -346,7 +377,7 @@ class UsedeskClient:
     def _response_or_error(
         self, verb: str, method: str, request: Request, sending: bool
     ) -> Response | errors.UsedeskError:
-        with self._counting:
+        with self._requests_lock:
             self.requests += 1
         with Body(request, self.settings.token) as body:
             try:

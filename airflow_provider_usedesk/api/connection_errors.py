@@ -1,4 +1,4 @@
-"""Classify a request without a response: whether it may have reached Usedesk."""
+"""Errors of requests without a response: whether the request may have reached Usedesk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def error_without_response(exc: Exception, sending: bool) -> errors.UsedeskError
     Return the error for an exception of the HTTP library.
 
     :param exc: exception that requests raised
-    :param sending: whether the request sends something, so that it must not be repeated blindly
+    :param sending: whether the request changes something in Usedesk, so that a blind retry is not safe
     """
     kind = type(_root(exc)).__name__
     if isinstance(exc, ValueError):

@@ -62,7 +62,7 @@ class UsedeskInvalidToken(UsedeskBadConnection):
 
 
 class UsedeskAccessDenied(UsedeskBadConnection):
-    """The API token is not allowed to do this (code 115)."""
+    """The API token does not permit the request (code 115)."""
 
 
 class UsedeskRejected(UsedeskError):
@@ -102,7 +102,7 @@ class UsedeskRateLimited(UsedeskError):
 
 
 class UsedeskNotDelivered(UsedeskError):
-    """The ticket ``ticket_id`` was created, but its message was not delivered. Raised by the operators."""
+    """The ticket ``ticket_id`` was created, but the messenger did not accept its message."""
 
 
 class UsedeskOutcomeUnknown(UsedeskError):

@@ -67,6 +67,6 @@ def _as_list(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     items = {key: _as_list(item) for key, item in value.items()}
-    if items and list(items) == [str(place) for place in range(len(items))]:
+    if items and list(items) == [str(index) for index in range(len(items))]:
         return list(items.values())
     return items

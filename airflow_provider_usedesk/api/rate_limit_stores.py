@@ -1,4 +1,4 @@
-"""Stores of the rate limit for more than one process: of a machine, or in a Redis."""
+"""Stores of the rate limit for more than one process: files on one machine, or Redis."""
 
 from __future__ import annotations
 
@@ -31,49 +31,50 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LINE_BYTES = 192
-# Seconds for somebody else to release a file or to answer, and until a place that failed is tried again.
+# Seconds to wait for the lock of a file, and for a response of Redis.
 LOCK_TIMEOUT = 1.0
 REDIS_TIMEOUT = 1.0
-AWAY = 30.0
+# Seconds for which a store that failed is not used.
+FALLBACK_SECONDS = 30.0
 
 
 @cache
 def machine_store() -> RateLimitStore:
-    """Return the store for all processes of this machine with the same user and temporary folder."""
+    """Return the store that all processes of this machine with the same user and temporary folder share."""
     return FallbackStore(FileStore(folder()), IN_MEMORY, "Each process keeps to the rate limit alone")
 
 
 def folder() -> Path:
-    """Return the folder with the files of this user."""
+    """Return the folder of the files of this user."""
     return Path(tempfile.gettempdir()) / f"usedesk-rate-limit-{os.geteuid()}"
 
 
 class FileStore:
     """
-    Stores the states in one file for each account, locked for each change.
+    Stores the state of each account in a file, which is locked for each change.
 
-    :param folder: folder of the files; created when needed, and used only if it belongs to this user alone
-    :param clock: returns the time
+    :param folder: folder of the files; created if missing, used only if no other user has access
+    :param clock: returns the time in seconds, the same for all processes; default: the system clock
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        # Not available on Windows, where the rest of this package works.
+        # Windows has no fcntl, but the rest of this package works there.
         import fcntl
 
         self._fcntl = fcntl
         self._folder = folder
         self._clock = clock
-        self._begin()
+        self._start()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._files: dict[str, int] = {}
 
     def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
         if os.getpid() != self._process:
-            # A forked process shares the locks of its parent, so they would not exclude it.
-            self._begin()
+            # A forked process inherits the open files of its parent, and with them its locks.
+            self._start()
         with self._lock:
             try:
                 file = self._locked(name)
@@ -94,20 +95,20 @@ class FileStore:
             file = self._files[name] = self._open(name)
         self._wait_for_lock(file)
         if not os.fstat(file).st_nlink:
-            # Somebody has cleaned up; the others will open a new file.
+            # The file was deleted meanwhile; other processes open a new one.
             os.close(self._files.pop(name))
             return self._locked(name)
         return file
 
     def _wait_for_lock(self, file: int) -> None:
         exclusive = self._fcntl.LOCK_EX | self._fcntl.LOCK_NB
-        give_up = None
+        deadline = None
         while True:
             try:
                 return self._fcntl.flock(file, exclusive)
             except BlockingIOError:
-                give_up = give_up or time.monotonic() + LOCK_TIMEOUT
-                if time.monotonic() > give_up:
+                deadline = deadline or time.monotonic() + LOCK_TIMEOUT
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(0.0005)
 
@@ -121,9 +122,9 @@ class FileStore:
 
 class RedisStore:
     """
-    Remember in Redis, by its own time.
+    Stores the states in Redis, and takes the time from Redis.
 
-    :param client: what to ask it with
+    :param client: a Redis client of its own; this store sets its timeouts and its retries
     """
 
     def __init__(self, client: Redis) -> None:
@@ -133,7 +134,7 @@ class RedisStore:
 
         self._client = client
         self._errors = (RedisError, OSError)
-        # An idle connection that was closed is opened again, but no request waits long for Redis.
+        # One retry opens an idle connection again that Redis closed, and no request waits long.
         client.set_retry(Retry(NoBackoff(), 1))
         limits = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
         client.connection_pool.connection_kwargs.update(limits)
@@ -162,49 +163,49 @@ class RedisStore:
 
 class FallbackStore:
     """
-    Stores the states in one store, and in another while the first cannot be used.
+    Stores the states in a primary store, or in a fallback store while the primary one cannot be used.
 
-    :param first: the first store
-    :param second: the store in the meantime
-    :param meaning: what this means, for the log
-    :param clock: returns seconds
+    :param primary: the primary store
+    :param fallback: the fallback store
+    :param consequence: what the fallback means for the rate limit, for the log
+    :param clock: returns seconds; default: the monotonic clock
     """
 
     def __init__(
         self,
-        first: RateLimitStore,
-        second: RateLimitStore,
-        meaning: str,
+        primary: RateLimitStore,
+        fallback: RateLimitStore,
+        consequence: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._first = first
-        self._second = second
-        self._meaning = meaning
+        self._primary = primary
+        self._fallback = fallback
+        self._consequence = consequence
         self._clock = clock
-        self._away_until: float | None = None
+        self._fallback_until: float | None = None
 
     @property
-    def is_away(self) -> bool:
-        """Return whether the first store could not be used at the last attempt."""
-        return self._away_until is not None
+    def uses_fallback(self) -> bool:
+        """Whether the primary store could not be used at the last attempt."""
+        return self._fallback_until is not None
 
     def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
-        if self._away_until is None or self._clock() >= self._away_until:
+        if self._fallback_until is None or self._clock() >= self._fallback_until:
             try:
-                result = self._first.change(name, decide)
+                result = self._primary.change(name, decide)
             except RateLimitStoreUnavailable as error:
-                self._note_away(error)
+                self._start_fallback(error)
             else:
-                self._note_there()
+                self._end_fallback()
                 return result
-        return self._second.change(name, decide)
+        return self._fallback.change(name, decide)
 
-    def _note_away(self, error: RateLimitStoreUnavailable) -> None:
-        was_away, self._away_until = self.is_away, self._clock() + AWAY
-        if not was_away:
-            log.warning("%s, because its store cannot be used: %s.", self._meaning, error)
+    def _start_fallback(self, error: RateLimitStoreUnavailable) -> None:
+        is_new, self._fallback_until = not self.uses_fallback, self._clock() + FALLBACK_SECONDS
+        if is_new:
+            log.warning("%s, because its store cannot be used: %s.", self._consequence, error)
 
-    def _note_there(self) -> None:
-        if self.is_away:
-            self._away_until = None
+    def _end_fallback(self) -> None:
+        if self.uses_fallback:
+            self._fallback_until = None
             log.info("The rate limit is shared again.")

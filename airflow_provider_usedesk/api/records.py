@@ -183,17 +183,17 @@ class ClientDetails(ClientRow):
     company: str | None = field(default=None, repr=False)
 
 
-def ticket_rows(answer: Response) -> list[TicketRow]:
+def ticket_rows(response: Response) -> list[TicketRow]:
     """Return the rows of a page of ``tickets``."""
-    return _rows(answer, _ticket_row)
+    return _rows(response, _ticket_row)
 
 
-def ticket_details(answer: Response) -> TicketDetails:
+def ticket_details(response: Response) -> TicketDetails:
     """Return what the response to ``ticket`` contains."""
-    content = json_object(answer)
+    content = json_object(response)
     ticket = content.get("ticket")
     if not isinstance(ticket, dict):
-        raise unclear(answer, "no ticket in it")
+        raise unclear(response, "no ticket in it")
     return TicketDetails(
         id=as_id(ticket.get("id")),
         additional_id=text_or_none(ticket.get("additional_id")),
@@ -208,50 +208,50 @@ def ticket_details(answer: Response) -> TicketDetails:
     )
 
 
-def channels(answer: Response) -> list[Channel]:
+def channels(response: Response) -> list[Channel]:
     """Return what the response to ``channels`` contains."""
 
     def channel(number: int, row: Mapping[str, Any]) -> Channel:
         return Channel(number, text_or_none(row.get("channel_name")), text_or_none(row.get("channel_type")))
 
-    return _rows(answer, channel, "channel_id")
+    return _rows(response, channel, "channel_id")
 
 
-def groups(answer: Response) -> list[Group]:
+def groups(response: Response) -> list[Group]:
     """Return what the response to ``groups`` contains."""
 
     def group(number: int, row: Mapping[str, Any]) -> Group:
         return Group(number, text_or_none(row.get("name")), _ids(row.get("users")))
 
-    return _rows(answer, group)
+    return _rows(response, group)
 
 
-def users(answer: Response) -> list[User]:
+def users(response: Response) -> list[User]:
     """Return what the response to ``users`` contains."""
 
     def user(number: int, row: Mapping[str, Any]) -> User:
         texts = {name: text_or_none(row.get(name)) for name in ("name", "role", "email", "phone")}
         return User(id=number, group_ids=_ids(row.get("groups")), **texts)
 
-    return _rows(answer, user)
+    return _rows(response, user)
 
 
-def ticket_fields(answer: Response) -> list[TicketField]:
+def ticket_fields(response: Response) -> list[TicketField]:
     """Return what the response to ``ticket/fields`` contains."""
-    rows = _objects(json_list(answer))
+    rows = _objects(json_list(response))
     return [found for row in rows if (found := _ticket_field(row)) is not None]
 
 
-def tags(answer: Response) -> list[Tag]:
+def tags(response: Response) -> list[Tag]:
     """Return the rows of a page of ``tags``."""
 
     def tag(number: int, row: Mapping[str, Any]) -> Tag:
         return Tag(number, text_or_none(row.get("name")), as_id(row.get("ticket_count")))
 
-    return _rows(answer, tag, "ticket_tag_id")
+    return _rows(response, tag, "ticket_tag_id")
 
 
-def client_rows(answer: Response) -> list[ClientRow]:
+def client_rows(response: Response) -> list[ClientRow]:
     """Return the rows of a page of ``clients``."""
 
     def client(number: int, row: Mapping[str, Any]) -> ClientRow:
@@ -263,16 +263,16 @@ def client_rows(answer: Response) -> list[ClientRow]:
             ticket_ids=_ids(row.get("tickets")),
         )
 
-    return _rows(answer, client)
+    return _rows(response, client)
 
 
-def client_details(answer: Response) -> ClientDetails:
+def client_details(response: Response) -> ClientDetails:
     """Return what the response to ``client`` contains, an array with one object."""
-    found = next(_objects(json_list(answer)), {})
+    found = next(_objects(json_list(response)), {})
     client = found.get("client")
     number = as_id(client.get("id")) if isinstance(client, dict) else None
     if number is None or not isinstance(client, dict):
-        raise unclear(answer, "no client in it")
+        raise unclear(response, "no client in it")
     company = found.get("client_company")
     return ClientDetails(
         id=number,
@@ -284,9 +284,9 @@ def client_details(answer: Response) -> ClientDetails:
     )
 
 
-def _rows(answer: Response, make: Callable[[int, Mapping[str, Any]], T], id_name: str = "id") -> list[T]:
+def _rows(response: Response, make: Callable[[int, Mapping[str, Any]], T], id_name: str = "id") -> list[T]:
     """Return the objects of an array; those without an id are left out."""
-    rows = _objects(json_list(answer))
+    rows = _objects(json_list(response))
     return [make(number, row) for row in rows if (number := as_id(row.get(id_name))) is not None]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_usedesk.api import errors
 
-# Characters of a text of the service that are searched for personal data; quotes are shorter.
+# Characters of a text of the service in which personal data is replaced; a quotation is shorter.
 MAX_QUOTED = 2000
 
 
@@ -25,7 +25,7 @@ class Response:
     :param headers: headers, looked up without regard to case
     :param body: the body as it came
     :param hide: removes from a text of the service what an error must not repeat
-    :param sending: whether the request sent something, so that it must not be repeated blindly
+    :param sending: whether the request changes something in Usedesk, so that a blind retry is not safe
     """
 
     status: int
@@ -144,12 +144,12 @@ def as_id(value: object) -> int | None:
 
 
 def text_or_none(value: object) -> str | None:
-    """Return a text as it is, and a number as its digits."""
+    """Return a value as text; None for None."""
     return None if value is None else str(value)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Read the Retry-After header, which holds seconds or a date, as seconds from now."""
+    """Return the seconds of a Retry-After header, which contains seconds or a date."""
     value = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         return float(value)
@@ -200,7 +200,7 @@ REJECTED = (errors.UsedeskRejected, "Correct the request before you send it agai
 
 @dataclass(frozen=True)
 class _Refusal:
-    """What the service itself says against a request, whatever the HTTP status."""
+    """An error in the body of a response, whatever its HTTP status."""
 
     text: str
     code: int | None
@@ -240,19 +240,19 @@ def _refusal(content: Any, hide: Callable[[str], str]) -> _Refusal | None:
 
 
 def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
-    """Return the error that a response is."""
+    """Return the error for a response that is a refusal or not a success by its HTTP status."""
     code = refusal.code if refusal else None
     if code == RATE_LIMIT or response.status == 429:
         return _rate_limited(response, refusal.text if refusal else "too many requests", code)
-    meaning = _meaning(response.status, refusal)
-    if meaning is None:
-        return _without_decision(response, content, refusal)
-    error_class, advice = meaning
+    decision = _classify(response.status, refusal)
+    if decision is None:
+        return _unknown(response, content, refusal)
+    error_class, advice = decision
     return error_class(f"{_quoted(response, content, refusal)} {advice}", status=response.status, code=code)
 
 
-def _meaning(status: int, refusal: _Refusal | None) -> tuple[type[errors.UsedeskError], str] | None:
-    """Return what a response decides, by its error code and its HTTP status; None if it decides nothing."""
+def _classify(status: int, refusal: _Refusal | None) -> tuple[type[errors.UsedeskError], str] | None:
+    """Return what an error code and an HTTP status mean; None if the outcome stays unknown."""
     if refusal and refusal.ticket_id is not None:
         return None
     code = refusal.code if refusal else None
@@ -267,7 +267,7 @@ def _meaning(status: int, refusal: _Refusal | None) -> tuple[type[errors.Usedesk
     return REDIRECT if 300 <= status < 400 else BY_STATUS.get(status, REJECTED)
 
 
-def _without_decision(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
+def _unknown(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
     if refusal:
         return _unclear_class(response)(
             f"{_quoted(response, content, refusal)} {_UNCLEAR_ADVICE[response.sending]}",

@@ -1,4 +1,4 @@
-"""Repeat a request that certainly changed nothing."""
+"""Retries of requests that certainly had no effect."""
 
 from __future__ import annotations
 
@@ -15,43 +15,44 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SAFE_TO_REPEAT = (errors.UsedeskUnavailable, errors.UsedeskRateLimited)
+SAFE_TO_RETRY = (errors.UsedeskUnavailable, errors.UsedeskRateLimited)
 
 
-def with_repeats(
+def with_retries(
     call: Callable[[], T],
     wait_budget: WaitBudget,
     sleep: Callable[[float], None],
     jitter: Callable[[], float],
 ) -> T:
     """
-    Call, and call again while that is safe and the wait budget lasts.
+    Call a function, and retry it as long as that is safe and the wait budget lasts.
 
-    :param call: makes one request
-    :param wait_budget: how long the whole call may wait
+    :param call: sends one request
+    :param wait_budget: how long all waits together may take
     :param sleep: waits for some seconds
     :param jitter: returns a random number from 0 to 1
-    :raises UsedeskError: the last error
+    :return: the result of the first successful call
+    :raises UsedeskError: from the last call, when it cannot be retried or the next wait is too long
     """
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(safe_to_repeat),
-        wait=lambda state: wait_before_repeating(state.attempt_number, _error(state), jitter()),
+        retry=tenacity.retry_if_exception(safe_to_retry),
+        wait=lambda state: wait_before_retry(state.attempt_number, _error(state), jitter()),
         stop=lambda state: state.upcoming_sleep > wait_budget.left,
         sleep=sleep,
-        before_sleep=_log_repeat,
+        before_sleep=_log_retry,
         reraise=True,
     )
     return retrying(call)
 
 
-def safe_to_repeat(error: BaseException) -> bool:
-    """Return whether a request certainly changed nothing, so that it can be repeated."""
-    return isinstance(error, SAFE_TO_REPEAT)
+def safe_to_retry(error: BaseException) -> bool:
+    """Return whether a failed request certainly had no effect, so that it can be sent again."""
+    return isinstance(error, SAFE_TO_RETRY)
 
 
-def wait_before_repeating(attempt: int, error: BaseException | None, jitter: float) -> float:
+def wait_before_retry(attempt: int, error: BaseException | None, jitter: float) -> float:
     """
-    Return the seconds to wait: as long as the service asked, else longer with each attempt.
+    Return the seconds to wait: as the response asked, or longer with each attempt.
 
     :param attempt: number of the failed attempt, from 1
     :param error: its error
@@ -66,5 +67,5 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _log_repeat(state: tenacity.RetryCallState) -> None:
+def _log_retry(state: tenacity.RetryCallState) -> None:
     log.warning("%s Trying again in %.1f s.", _error(state), state.upcoming_sleep)

@@ -1,4 +1,4 @@
-"""The store of the rate limit that a Usedesk connection names."""
+"""The store of the rate limit for a Usedesk connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
 
-# How the form of the Usedesk connection calls the setting.
+# The label in the form of the Usedesk connection.
 FIELD = "'Redis connection id' of the Usedesk connection"
 
 _redis_stores: dict[tuple[str, str], RateLimitStore] = {}
@@ -21,7 +21,7 @@ def rate_limit_store(redis_conn_id: str | None) -> RateLimitStore:
     Return the store that all workers share; without Redis, that all tasks of this machine share.
 
     :param redis_conn_id: id of an Airflow connection of type redis; None for the store of the machine
-    :raises UsedeskBadConnection: when the connection is missing or wrong; Redis itself is not asked yet
+    :raises UsedeskBadConnection: when the connection is missing or wrong; no request to Redis is made yet
     """
     from airflow_provider_usedesk.api.rate_limit_stores import machine_store
 
@@ -54,8 +54,8 @@ def _redis_store(redis_conn_id: str) -> RateLimitStore:
     key = redis_conn_id, _fingerprint(connection)
     if key not in _redis_stores:
         hook: Any = RedisHook(redis_conn_id)
-        meaning = f"Each machine keeps to the rate limit alone, without {redis_conn_id}"
-        _redis_stores[key] = FallbackStore(RedisStore(hook.get_conn()), machine_store(), meaning)
+        consequence = f"Each machine keeps to the rate limit alone, without {redis_conn_id}"
+        _redis_stores[key] = FallbackStore(RedisStore(hook.get_conn()), machine_store(), consequence)
     return _redis_stores[key]
 
 

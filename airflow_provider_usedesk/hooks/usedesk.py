@@ -1,4 +1,4 @@
-"""The hook: a Usedesk client with the settings of an Airflow Connection."""
+"""The hook: the Usedesk API with the settings of an Airflow connection."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 class UsedeskHook(BaseHook):
     """
-    Calls the Usedesk API with the URL and the token of an Airflow Connection.
+    Calls the Usedesk API with the settings of an Airflow connection.
 
-    The connection is read at the first call, not in the constructor.
+    The connection is read at the first call, not in the constructor. ``client`` has further methods.
 
-    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: ``usedesk_default``
     """
 
     conn_name_attr = "usedesk_conn_id"
@@ -51,15 +51,16 @@ class UsedeskHook(BaseHook):
         return self.client_for(self.settings())
 
     def get_conn(self) -> UsedeskClient:
-        """Return the client, for methods that the hook itself does not offer."""
+        """Return the client of this hook."""
         return self.client
 
-    def client_with(self, max_wait: float, sleep: Callable[[float], None]) -> UsedeskClient:
+    def interruptible_client(self, max_wait: float, sleep: Callable[[float], None]) -> UsedeskClient:
         """
-        Return another client, for a caller that sends many requests and can be interrupted.
+        Return a new client whose waits the caller can end.
 
-        :param max_wait: seconds that a call may wait in all, unless the connection allows more
+        :param max_wait: seconds that all waits of one call together may take, if the connection allows less
         :param sleep: waits for some seconds; an exception that it raises ends the call, and nothing was sent
+        :raises UsedeskBadConnection: naming every field of the connection that is wrong
         """
         settings = self.settings()
         return self.client_for(replace(settings, max_wait=max(settings.max_wait, max_wait)), sleep=sleep)
@@ -68,7 +69,8 @@ class UsedeskHook(BaseHook):
         """
         Return the settings of the connection.
 
-        :raises UsedeskBadConnection: naming every field that is wrong
+        :raises UsedeskBadConnection: naming every field of the connection that is wrong
+        :raises AirflowNotFoundException: when there is no such connection
         """
         connection = self.get_connection(self.usedesk_conn_id)
         return settings_of(connection, connection.extra_dejson)
@@ -77,7 +79,8 @@ class UsedeskHook(BaseHook):
         """
         Return the settings of the connection, without blocking the event loop of the triggerer.
 
-        :raises UsedeskBadConnection: naming every field that is wrong
+        :raises UsedeskBadConnection: naming every field of the connection that is wrong
+        :raises AirflowNotFoundException: when there is no such connection
         """
         from asgiref.sync import sync_to_async
 
@@ -88,7 +91,7 @@ class UsedeskHook(BaseHook):
         return await sync_to_async(settings_of)(connection, extra)
 
     def takes_webhooks(self) -> bool:
-        """Return whether the connection has a webhook secret, without which no webhook is accepted."""
+        """Return whether the connection has a webhook secret; without one, no webhook is accepted."""
         return bool(self.get_connection(self.usedesk_conn_id).extra_dejson.get("webhook_secret"))
 
     def create_ticket(self, **params: Any) -> CreatedTicket:
@@ -99,8 +102,9 @@ class UsedeskHook(BaseHook):
             ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
         :return: the ids and the message status in the response
         :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
-        :raises UsedeskOutcomeUnknown: when the ticket may exist all the same
-        :raises UsedeskError: of another class for every other failure
+        :raises UsedeskBadConnection: when the connection must be corrected; nothing was sent
+        :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
+        :raises UsedeskError: of another class for every other error
         """
         return self.client.create_ticket(**params)
 
@@ -110,6 +114,8 @@ class UsedeskHook(BaseHook):
 
         :param params: ``subject``, ``message``, ``channel_id``, ``user_id``, a recipient in
             ``client_phone`` or ``client_id``, and other parameters of ``create/ticket``
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`
         """
         return self.client.send_whatsapp_message(**params)
 
@@ -119,24 +125,32 @@ class UsedeskHook(BaseHook):
 
         :param params: ``channel_id``, ``template_id`` or ``template_name``, a recipient in
             ``client_phone`` or ``client_id``, and other parameters of ``create/ticket``
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`
         """
         return self.client.send_whatsapp_template(**params)
 
     def send_viber_message(self, **params: Any) -> CreatedTicket:
         """
-        Send a message through a Viber (c2d) channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
+        Send a message to Viber, by a c2d channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
         :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``client_phone`` or
             ``client_id``, and other parameters of ``create/ticket``
+        :return: the ids in the response
+        :raises UsedeskError: as :meth:`create_ticket`
         """
         return self.client.send_viber_message(**params)
 
     def send_telegram_message(self, **params: Any) -> CreatedTicket:
         """
-        Send a message through a Telegram personal (pact) channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
+        Send a message to Telegram, by a personal channel of pact.
+
+        The method is `create/ticket <https://api.usedocs.com/article/51378>`__.
 
         :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``username`` or
             ``client_phone``, and other parameters of ``create/ticket``
+        :return: the ids and the message status in the response
+        :raises UsedeskError: as :meth:`create_ticket`
         """
         return self.client.send_telegram_message(**params)
 
@@ -147,6 +161,7 @@ class UsedeskHook(BaseHook):
         :param params: parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
             ``message`` are required, the last one not with a template
         :return: the id of the comment
+        :raises UsedeskError: as :meth:`create_ticket`
         """
         return self.client.create_comment(**params)
 
@@ -155,12 +170,20 @@ class UsedeskHook(BaseHook):
         Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
 
         :param params: parameters of the method by name, and ``custom_fields`` as {id: value};
-            ``ticket_id`` is required; what is not given stays as it is
+            ``ticket_id`` is required, and what is not given stays unchanged; tags are added to those the
+            ticket has
+        :raises UsedeskError: as :meth:`create_ticket`
         """
         self.client.update_ticket(**params)
 
     def ticket(self, ticket_id: int) -> TicketDetails:
-        """Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__)."""
+        """
+        Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__).
+
+        :param ticket_id: id of the ticket
+        :raises UsedeskTicketNotFound: when there is no such ticket
+        :raises UsedeskError: of another class for every other error
+        """
         return self.client.ticket(ticket_id)
 
     def tickets(self, **filters: Any) -> Iterator[TicketRow]:
@@ -169,11 +192,17 @@ class UsedeskHook(BaseHook):
 
         :param filters: parameters of the method by name; several values as a list, times as datetime
             or as text ``YYYY-MM-DD HH:MM`` in UTC
+        :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
+        :raises UsedeskError: of another class for every other error
         """
         return self.client.tickets(**filters)
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
-        """Return the channels, or those of one type such as ``whatsapp`` (`channels <https://api.usedocs.com/article/51397>`__)."""
+        """
+        Return the channels (`channels <https://api.usedocs.com/article/51397>`__).
+
+        :param channel_type: only channels of this type, such as ``whatsapp``; default: all
+        """
         return self.client.channels(channel_type)
 
     def groups(self) -> list[Group]:
@@ -186,15 +215,24 @@ class UsedeskHook(BaseHook):
 
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
             which leaves out the others), ``group_id``, ``query``, ``user_id``
+        :raises UsedeskInvalidRequest: naming every invalid filter; nothing was sent
         """
         return self.client.users(**filters)
 
     def ticket_fields(self) -> list[TicketField]:
-        """Return the custom fields of tickets with their options (`ticket/fields <https://api.usedocs.com/article/51411>`__)."""
+        """
+        Return the custom fields of tickets with their options.
+
+        The method is `ticket/fields <https://api.usedocs.com/article/51411>`__.
+        """
         return self.client.ticket_fields()
 
     def tags(self, query: str | None = None) -> Iterator[Tag]:
-        """List the tags of tickets, or those whose name contains a text (`tags <https://api.usedocs.com/article/51382>`__)."""
+        """
+        Yield the tags of tickets, reading page after page (`tags <https://api.usedocs.com/article/51382>`__).
+
+        :param query: only tags whose name contains this text; default: all
+        """
         return self.client.tags(query)
 
     def clients(self, **filters: Any) -> Iterator[ClientRow]:
@@ -202,23 +240,33 @@ class UsedeskHook(BaseHook):
         Yield clients, reading page after page (`clients <https://api.usedocs.com/article/51383>`__).
 
         :param filters: ``query`` (one name, email or phone), ``search_type`` (``partial_match`` or
-            ``full_match``), ``created_after``, ``created_before``
+            ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
+        :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
         """
         return self.client.clients(**filters)
 
     def client_details(self, client_id: int) -> ClientDetails:
-        """Return one client (`client <https://api.usedocs.com/article/51384>`__)."""
+        """
+        Return one client (`client <https://api.usedocs.com/article/51384>`__).
+
+        :param client_id: id of the client
+        :raises UsedeskClientNotFound: when there is no such client
+        """
         return self.client.client(client_id)
 
     def ticket_url(self, ticket_id: int) -> str | None:
-        """Return the URL at which agents open a ticket; None if it is not known."""
+        """
+        Return the URL at which agents open a ticket; None if it is not known.
+
+        :param ticket_id: id of the ticket
+        """
         return self.client.settings.ticket_url(ticket_id)
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Read the groups of agents, which changes nothing in Usedesk.
+        Test the connection: read the groups of agents, which changes nothing in Usedesk.
 
-        :return: whether it succeeded, and a sentence that the form shows
+        :return: whether it succeeded, and a text that the form shows
         """
         try:
             connection = self.get_connection(self.usedesk_conn_id)
@@ -229,7 +277,7 @@ class UsedeskHook(BaseHook):
             return False, str(exc)
         message = f"connected, {count} group{'' if count == 1 else 's'} visible"
         redis = redis_conn_id(connection.extra_dejson)
-        if redis and getattr(settings.rate_limit_store, "is_away", False):
+        if redis and getattr(settings.rate_limit_store, "uses_fallback", False):
             return False, f"{message}, but the Redis of {redis} cannot be reached"
         return True, message
 
@@ -260,10 +308,10 @@ class UsedeskHook(BaseHook):
 
     def client_for(self, settings: Settings, **options: Any) -> UsedeskClient:
         """
-        Return a new client for settings that differ from those of the connection.
+        Return a new client for changed settings.
 
-        :param settings: how to reach Usedesk
-        :param options: further arguments of the client, such as ``sleep``
+        :param settings: settings, from :meth:`settings`
+        :param options: other arguments of :class:`~airflow_provider_usedesk.api.client.UsedeskClient`
         """
         from airflow_provider_usedesk.api.client import UsedeskClient
 

@@ -280,7 +280,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.runner import Steps
         from airflow_provider_usedesk.batch.sender import MessageSender
 
-        client: UsedeskClient = self.hook.client_with(MAX_WAIT, lease.pause)
+        client: UsedeskClient = self.hook.interruptible_client(MAX_WAIT, lease.pause)
         sender = MessageSender(
             client,
             self._profile(),

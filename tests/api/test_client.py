@@ -18,7 +18,7 @@ import requests_mock as mocked
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.rate_limiter import MemoryStore
-from airflow_provider_usedesk.api.retry import wait_before_repeating
+from airflow_provider_usedesk.api.retry import wait_before_retry
 from airflow_provider_usedesk.api.settings import read_settings
 
 URL = "https://help.example/uapi"
@@ -469,10 +469,10 @@ class TestRetries:
 
     def test_waits_grow_to_limit_with_jitter(self):
         failed = errors.UsedeskUnavailable("x")
-        assert [wait_before_repeating(n, failed, 1.0) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
-        assert wait_before_repeating(3, failed, 0.0) == 2
+        assert [wait_before_retry(n, failed, 1.0) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+        assert wait_before_retry(3, failed, 0.0) == 2
         limited = errors.UsedeskRateLimited("x", retry_after=7)
-        assert wait_before_repeating(3, limited, 0.5) == 7.5
+        assert wait_before_retry(3, limited, 0.5) == 7.5
 
 
 def test_redirects_are_not_followed(client, usedesk):
@@ -591,9 +591,7 @@ class TestRedaction:
         ("send", "params"),
         [("create_comment", PERSONAL_COMMENT), ("update_ticket", {"ticket_id": 77, "subject": "Dear Anna"})],
     )
-    def test_comment_and_update_errors_contain_no_secrets(
-        self, client, usedesk, caplog, failure, send, params
-    ):
+    def test_other_errors_contain_no_secrets(self, client, usedesk, caplog, failure, send, params):
         caplog.set_level("DEBUG")
         usedesk.post(mocked.ANY, **failure)
         with pytest.raises(errors.UsedeskError) as raised:

@@ -19,7 +19,7 @@ from fakeredis import TcpFakeServer
 
 from airflow_provider_usedesk.api import rate_limit_stores
 from airflow_provider_usedesk.api.rate_limit_stores import (
-    AWAY,
+    FALLBACK_SECONDS,
     FallbackStore,
     FileStore,
     RedisStore,
@@ -227,31 +227,31 @@ class TestMachineStore:
 
 class FailingStore:
     def __init__(self) -> None:
-        self.is_away = True
+        self.is_down = True
         self.calls = 0
         self.memory = MemoryStore()
 
     def change(self, name, decide):
         self.calls += 1
-        if self.is_away:
+        if self.is_down:
             raise RateLimitStoreUnavailable("Redis (TimeoutError)")
         return self.memory.change(name, decide)
 
 
 def test_unavailable_store_is_skipped_with_one_warning(caplog):
     caplog.set_level(logging.INFO)
-    first, second, now = FailingStore(), MemoryStore(), [100.0]
-    store = FallbackStore(first, second, "Each machine alone", clock=lambda: now[0])
+    primary, fallback, now = FailingStore(), MemoryStore(), [100.0]
+    store = FallbackStore(primary, fallback, "Each machine alone", clock=lambda: now[0])
     for _ in range(5):
         state_of(store)
     back_off(store, 60)
-    assert first.calls == 1
-    assert state_of(second).refusals == 1
-    now[0] += AWAY
+    assert primary.calls == 1
+    assert state_of(fallback).refusals == 1
+    now[0] += FALLBACK_SECONDS
     state_of(store)
-    assert first.calls == 2
-    first.is_away = False
-    now[0] += AWAY
+    assert primary.calls == 2
+    primary.is_down = False
+    now[0] += FALLBACK_SECONDS
     assert state_of(store).refusals == 0
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "Each machine alone" in caplog.records[0].getMessage()
@@ -287,8 +287,8 @@ class TestRedisStore:
             return RedisStore(clients[-1])
 
         yield make
-        for made in clients:
-            made.close()
+        for each in clients:
+            each.close()
 
     def test_workers_share_rate_limit(self, make_store):
         moments: list[float] = []

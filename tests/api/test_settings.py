@@ -1,4 +1,4 @@
-"""The settings of a client: every form of them, and clear errors."""
+"""The settings of a client: their forms, and their validation errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT = "https://secure.usedesk.com/uapi"
         (" HTTPS://Help.Example ", None, "", "https://help.example"),
     ],
 )
-def test_base_url_from_its_parts(address, port, path, expected):
+def test_base_url_from_parts(address, port, path, expected):
     assert base_url(address, port=port, path=path) == expected
 
 
@@ -49,7 +49,7 @@ def test_base_url_from_its_parts(address, port, path, expected):
         ".",
     ],
 )
-def test_wrong_address_says_what_is_expected(address):
+def test_wrong_address_names_expected_form(address):
     with pytest.raises(
         ValueError, match="was read as .*it must be the URL of the API, .*https://secure.usedesk.com/uapi"
     ) as raised:
@@ -75,7 +75,7 @@ def test_defaults_apply():
     assert (settings.verify, settings.proxy, settings.requests_per_minute) == (True, None, None)
 
 
-def test_options_are_texts_or_numbers(tmp_path):
+def test_options_accept_text_or_numbers(tmp_path):
     ca_file = tmp_path / "ca.pem"
     ca_file.touch()
     settings = read_settings(
@@ -95,8 +95,8 @@ def test_options_are_texts_or_numbers(tmp_path):
         assert read_settings("t", verify=written).verify is meant
 
 
-def test_every_wrong_setting_is_named():
-    extra = {
+def test_error_names_all_settings():
+    options = {
         "timeout": "soon",
         "connect_timeout": 0,
         "max_wait": -1,
@@ -105,8 +105,8 @@ def test_every_wrong_setting_is_named():
         "proxy": "proxy:pa55",
     }
     with pytest.raises(UsedeskBadConnection) as raised:
-        read_settings(" ", "ftp://x", **extra)
-    for name in ("token", "base_url", *extra):
+        read_settings(" ", "ftp://x", **options)
+    for name in ("token", "base_url", *options):
         assert name in str(raised.value)
     assert "pa55" not in str(raised.value)
 
@@ -135,7 +135,7 @@ class TestWebUrl:
             ("http://127.0.0.1:8765/uapi", None),
         ],
     )
-    def test_follows_from_the_address(self, address, expected):
+    def test_address_implies_web_url(self, address, expected):
         assert read_settings("t", address).web_url == expected
 
     @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ class TestWebUrl:
             (None, "https://secure.usedesk.ru"),
         ],
     )
-    def test_option_overrides_the_address(self, written, expected):
+    def test_option_overrides_address(self, written, expected):
         settings = read_settings("t", "https://api.usedesk.ru", web_url=written)
         assert settings.web_url == expected
 
@@ -183,7 +183,7 @@ class TestWebUrl:
             read_settings("t", web_url=written)
         assert "pa55" not in str(raised.value)
 
-    def test_ticket_has_a_url(self):
+    def test_ticket_url(self):
         assert read_settings("t").ticket_url(77) == "https://secure.usedesk.com/tickets/77"
         own = read_settings("t", "https://help.example", web_url="https://help.example/a/")
         assert own.ticket_url(77) == "https://help.example/a/tickets/77"

@@ -1,4 +1,4 @@
-"""From a connection, however it is written, to a client; and the words of Test Connection."""
+"""The hook: its client for every form of a connection, and the connection test."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def as_json(**parts) -> str:
         (f"usedesk://http://:{TOKEN}@help.example:8080/uapi", "http://help.example:8080/uapi"),
     ],
 )
-def test_base_url_of_every_way_to_write_a_connection(monkeypatch, connection, expected):
+def test_every_connection_form_is_read(monkeypatch, connection, expected):
     monkeypatch.setenv("AIRFLOW_CONN_MINE", connection)
     client = UsedeskHook(usedesk_conn_id="mine").get_conn()
     assert client.settings.base_url == expected
     assert client.settings.token == TOKEN
 
 
-def test_options_of_the_extra(monkeypatch):
+def test_extra_sets_options(monkeypatch):
     extra = {"timeout": 5, "requests_per_minute": "150", "verify": "false", "web_url": "https://help.example"}
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", as_json(extra=extra))
     settings = UsedeskHook().settings()
@@ -51,18 +51,18 @@ def test_options_of_the_extra(monkeypatch):
     assert settings.user_agent.startswith("apache-airflow/")
 
 
-def test_the_constructor_looks_nothing_up():
+def test_constructor_reads_no_connection():
     with mock.patch.object(UsedeskHook, "get_connection", side_effect=AssertionError):
         assert UsedeskHook(usedesk_conn_id="not_there").usedesk_conn_id == "not_there"
 
 
-def test_a_connection_without_token_says_so(monkeypatch):
+def test_missing_token_is_reported(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps({"conn_type": "usedesk"}))
     with pytest.raises(UsedeskBadConnection, match="API token is empty"):
         UsedeskHook().create_ticket(subject="s", message="m")
 
 
-def test_token_and_webhook_secrets_are_masked(monkeypatch):
+def test_token_and_secrets_are_masked(monkeypatch):
     value = as_json(extra={"webhook_secret": "hidden-word, other-word"})
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
     with mock.patch("airflow_provider_usedesk.hooks.connection.mask_secret") as mask:
@@ -70,37 +70,56 @@ def test_token_and_webhook_secrets_are_masked(monkeypatch):
     assert [call.args[0] for call in mask.call_args_list] == [TOKEN, "hidden-word", "other-word"]
 
 
-def test_files_of_object_storage(usedesk, tmp_path):
+def test_files_from_object_storage(usedesk, tmp_path):
     (tmp_path / "report.csv").write_bytes(b"a,b\n1,2\n")
     bodies = []
 
-    def answer(request, context):
+    def respond(request, context):
         bodies.append(request.body.read())
         return {"status": "success", "ticket_id": 1}
 
-    usedesk.post(f"{URL}/create/ticket", json=answer)
+    usedesk.post(f"{URL}/create/ticket", json=respond)
     UsedeskHook().create_ticket(subject="s", message="m", files=f"file://{tmp_path}/report.csv")
     assert b'filename="report.csv"' in bodies[0]
     assert b"a,b\n1,2\n" in bodies[0]
 
 
-class TestConnectionButton:
+class TestInterruptibleClient:
+    @pytest.mark.parametrize(("max_wait", "expected"), [(30, 60), (90, 90)])
+    def test_longer_max_wait_applies(self, monkeypatch, max_wait, expected):
+        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", as_json(extra={"max_wait": 60}))
+        client = UsedeskHook().interruptible_client(max_wait, sleep=lambda seconds: None)
+        assert client.settings.max_wait == expected
+
+    def test_sleep_can_end_a_wait(self, usedesk):
+        usedesk.post(f"{URL}/create/ticket", exc=requests.ConnectTimeout)
+
+        def interrupt(seconds):
+            raise InterruptedError
+
+        client = UsedeskHook().interruptible_client(60, interrupt)
+        with pytest.raises(InterruptedError):
+            client.create_ticket(subject="s", message="m")
+        assert usedesk.call_count == 1
+
+
+class TestConnectionTest:
     @pytest.mark.parametrize(
-        ("answer", "words"),
+        ("response", "message"),
         [
             ({"json": [{"id": 1, "name": "Support"}]}, "connected, 1 group visible"),
             ({"json": [{"id": 1}, {"id": 2}]}, "connected, 2 groups visible"),
             ({"json": []}, "connected, 0 groups visible"),
         ],
     )
-    def test_connected(self, usedesk, answer, words):
-        usedesk.post(f"{URL}/groups", **answer)
-        assert UsedeskHook().test_connection() == (True, words)
+    def test_success_counts_groups(self, usedesk, response, message):
+        usedesk.post(f"{URL}/groups", **response)
+        assert UsedeskHook().test_connection() == (True, message)
         assert usedesk.last_request.json() == {"api_token": TOKEN}
         assert TOKEN not in usedesk.last_request.url
 
     @pytest.mark.parametrize(
-        ("answer", "reason"),
+        ("response", "reason"),
         [
             ({"json": {"code": 112, "error": f"invalid token {TOKEN}"}}, "API token"),
             ({"status_code": 404, "text": "<html>"}, "no Usedesk API at this URL"),
@@ -109,15 +128,15 @@ class TestConnectionButton:
             ({"exc": requests.ConnectTimeout}, "ConnectTimeout"),
         ],
     )
-    def test_the_real_reason(self, usedesk, answer, reason):
-        usedesk.post(f"{URL}/groups", **answer)
+    def test_failure_names_reason(self, usedesk, response, reason):
+        usedesk.post(f"{URL}/groups", **response)
         connected, message = UsedeskHook().test_connection()
         assert not connected
         assert reason in message
         assert TOKEN not in message
         assert usedesk.call_count == 1
 
-    def test_a_connection_that_is_not_complete(self, monkeypatch):
+    def test_incomplete_connection_is_reported(self, monkeypatch):
         monkeypatch.setenv(
             "AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps({"conn_type": "usedesk", "host": "ftp://x"})
         )
