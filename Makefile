@@ -53,7 +53,7 @@ test-2.11: .venv-2.11/.ready ## the tests on Airflow 2.11
 endif
 
 bench: .venv/.ready ## every benchmark, beside its peers
-	.venv/bin/uv pip install --quiet --python .venv/bin/python -c $(CONSTRAINTS_3) --group bench
+	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -c $(CONSTRAINTS_3) --group bench
 	@set -e; for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
 	  echo "$$script"; .venv/bin/python "$$script"; \
 	done
@@ -73,12 +73,12 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | sort -u | expand -t 14
 
 .venv/.ready: pyproject.toml $(CONSTRAINTS_3) | .venv/bin/uv
-	.venv/bin/uv pip install --quiet --python .venv/bin/python \
+	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python \
 	  -c $(CONSTRAINTS_3) $(PROJECT) apache-airflow==$(AIRFLOW_3)
 	@touch $@
 
 .venv-2.11/.ready: pyproject.toml $(CONSTRAINTS_2) | .venv-2.11/bin/uv
-	.venv-2.11/bin/uv pip install --quiet --python .venv-2.11/bin/python \
+	.venv-2.11/bin/uv pip install --quiet --compile-bytecode --python .venv-2.11/bin/python \
 	  -c $(CONSTRAINTS_2) $(PROJECT) apache-airflow==$(AIRFLOW_2)
 	@touch $@
 
