@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+PACKAGE = "airflow_provider_usedesk"
+INTEGRATION = "Usedesk"
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider info, in the form of ``provider_info.schema.json`` of Airflow."""
@@ -13,128 +16,101 @@ def get_provider_info() -> dict[str, Any]:
         "description": "`Usedesk <https://usedesk.com/>`__ helpdesk: tickets, WhatsApp, Viber and Telegram.",
         "integrations": [
             {
-                "integration-name": "Usedesk",
+                "integration-name": INTEGRATION,
                 "external-doc-url": "https://api.usedocs.com/",
                 "tags": ["service"],
             }
         ],
-        "operators": [
-            {
-                "integration-name": "Usedesk",
-                "python-modules": [
-                    "airflow_provider_usedesk.operators.batch",
-                    "airflow_provider_usedesk.operators.comment",
-                    "airflow_provider_usedesk.operators.message",
-                    "airflow_provider_usedesk.operators.ticket",
-                ],
-            }
-        ],
-        "sensors": [
-            {
-                "integration-name": "Usedesk",
-                "python-modules": [
-                    "airflow_provider_usedesk.sensors.message",
-                    "airflow_provider_usedesk.sensors.ticket",
-                ],
-            }
-        ],
-        "triggers": [
-            {
-                "integration-name": "Usedesk",
-                "python-modules": [
-                    "airflow_provider_usedesk.triggers.message",
-                    "airflow_provider_usedesk.triggers.quiet_hours",
-                    "airflow_provider_usedesk.triggers.ticket",
-                    "airflow_provider_usedesk.triggers.ticket_events",
-                ],
-            }
-        ],
-        "hooks": [
-            {
-                "integration-name": "Usedesk",
-                "python-modules": ["airflow_provider_usedesk.hooks.usedesk"],
-            }
-        ],
-        "notifications": ["airflow_provider_usedesk.notifications.usedesk.UsedeskNotifier"],
+        "operators": _modules("operators", "batch", "comment", "message", "ticket"),
+        "sensors": _modules("sensors", "message", "ticket"),
+        "triggers": _modules("triggers", "message", "quiet_hours", "ticket", "ticket_events"),
+        "hooks": _modules("hooks", "usedesk"),
+        "notifications": [f"{PACKAGE}.notifications.usedesk.UsedeskNotifier"],
         "task-decorators": [
-            {
-                "name": "usedesk_ticket",
-                "class-name": "airflow_provider_usedesk.decorators.ticket.usedesk_ticket_task",
-            }
+            {"name": "usedesk_ticket", "class-name": f"{PACKAGE}.decorators.ticket.usedesk_ticket_task"}
         ],
-        "asset-uris": [{"schemes": ["usedesk"], "handler": "airflow_provider_usedesk.assets.checked_uri"}],
-        "extra-links": ["airflow_provider_usedesk.links.ticket.UsedeskTicketLink"],
-        "connection-types": [
-            {
-                "connection-type": "usedesk",
-                "hook-class-name": "airflow_provider_usedesk.hooks.usedesk.UsedeskHook",
-                "hook-name": "Usedesk",
-                "ui-field-behaviour": {
-                    "hidden-fields": ["login", "schema", "port", "extra"],
-                    "relabeling": {"host": "API base URL", "password": "API token"},
-                    "placeholders": {
-                        "host": "https://secure.usedesk.com/uapi",
-                        "password": "Token of an API channel",
-                    },
-                },
-                "conn-fields": {
-                    "web_url": {
-                        "label": "Web address",
-                        "description": "URL at which agents open tickets, such as "
-                        "https://secure.usedesk.com. Needed only if the API base URL is your own host.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "timeout": {
-                        "label": "Timeout (seconds)",
-                        "description": "How long to wait for a response; 60 if empty.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1},
-                    },
-                    "connect_timeout": {
-                        "label": "Connect timeout (seconds)",
-                        "description": "How long to wait for a connection; 10 if empty.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1},
-                    },
-                    "max_wait": {
-                        "label": "Longest wait (seconds)",
-                        "description": "How long one call may wait for a connection or for the rate limit "
-                        "before it fails; 120 if empty.",
-                        "schema": {"type": ["integer", "null"], "minimum": 0},
-                    },
-                    "requests_per_minute": {
-                        "label": "Requests per minute",
-                        "description": "Rate limit of all requests with this token; an old page of Usedesk "
-                        "names 150. If empty, there is no limit until Usedesk refuses a request.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1},
-                    },
-                    "redis_conn_id": {
-                        "label": "Redis connection id",
-                        "description": "Airflow connection of type redis, through which the workers of all "
-                        "machines share the rate limit; if empty, each machine has its own.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "verify": {
-                        "label": "Verify TLS",
-                        "description": "true, false, or the path of a CA file; true if empty.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "proxy": {
-                        "label": "Proxy",
-                        "description": "URL of a proxy; if empty, the proxy of the environment.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "webhook_secret": {
-                        "label": "Webhook secret",
-                        "description": "Last part of the URL at which webhooks of Usedesk are received; "
-                        "while you change it, the old and the new one with a comma between them.",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                    },
-                    "application_id": {
-                        "label": "Application id",
-                        "description": "Id of the API channel; if set, a webhook that names a `secret` "
-                        "must name this id or the API token.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                },
-            }
-        ],
+        "asset-uris": [{"schemes": ["usedesk"], "handler": f"{PACKAGE}.assets.checked_uri"}],
+        "extra-links": [f"{PACKAGE}.links.ticket.UsedeskTicketLink"],
+        "connection-types": [_connection_type()],
     }
+
+
+def _modules(room: str, *names: str) -> list[dict[str, Any]]:
+    return [
+        {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.{room}.{name}" for name in names]}
+    ]
+
+
+def _connection_type() -> dict[str, Any]:
+    return {
+        "connection-type": "usedesk",
+        "hook-class-name": f"{PACKAGE}.hooks.usedesk.UsedeskHook",
+        "hook-name": "Usedesk",
+        "ui-field-behaviour": {
+            "hidden-fields": ["login", "schema", "port", "extra"],
+            "relabeling": {"host": "API base URL", "password": "API token"},
+            "placeholders": {
+                "host": "https://secure.usedesk.com/uapi",
+                "password": "Token of an API channel",
+            },
+        },
+        "conn-fields": {**_client_fields(), **_webhook_fields()},
+    }
+
+
+def _client_fields() -> dict[str, Any]:
+    return {
+        "web_url": _text(
+            "Web address",
+            "URL at which agents open tickets, such as https://secure.usedesk.com. Needed only if the API "
+            "base URL is your own host.",
+        ),
+        "timeout": _number("Timeout (seconds)", "How long to wait for a response; 60 if empty.", 1),
+        "connect_timeout": _number(
+            "Connect timeout (seconds)", "How long to wait for a connection; 10 if empty.", 1
+        ),
+        "max_wait": _number(
+            "Longest wait (seconds)",
+            "How long one call may wait for a connection or for the rate limit before it fails; 120 if "
+            "empty.",
+            0,
+        ),
+        "requests_per_minute": _number(
+            "Requests per minute",
+            "Rate limit of all requests with this token; an old page of Usedesk names 150. If empty, there "
+            "is no limit until Usedesk refuses a request.",
+            1,
+        ),
+        "redis_conn_id": _text(
+            "Redis connection id",
+            "Airflow connection of type redis, through which the workers of all machines share the rate "
+            "limit; if empty, each machine has its own.",
+        ),
+        "verify": _text("Verify TLS", "true, false, or the path of a CA file; true if empty."),
+        "proxy": _text("Proxy", "URL of a proxy; if empty, the proxy of the environment."),
+    }
+
+
+def _webhook_fields() -> dict[str, Any]:
+    secret = _text(
+        "Webhook secret",
+        "Last part of the URL at which webhooks of Usedesk are received; while you change it, the old and "
+        "the new one with a comma between them.",
+    )
+    return {
+        "webhook_secret": {**secret, "schema": {**secret["schema"], "format": "password"}},
+        "application_id": _text(
+            "Application id",
+            "Id of the API channel; if set, a webhook that names a `secret` must name this id or the API "
+            "token.",
+        ),
+    }
+
+
+def _text(label: str, description: str) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"]}}
+
+
+def _number(label: str, description: str, minimum: int) -> dict[str, Any]:
+    schema = {"type": ["integer", "null"], "minimum": minimum}
+    return {"label": label, "description": description, "schema": schema}

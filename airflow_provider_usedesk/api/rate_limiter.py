@@ -253,7 +253,7 @@ class WaitBudget:
     """
     How long one call may still wait.
 
-    :param seconds: how long it may wait in all
+    :param seconds: how long all waits of the call together may take
     :param clock: returns seconds
     """
 

@@ -49,7 +49,7 @@ class Method:
     :param path: its path below the base URL
     :param parameters: its parameters with their checks
     :param left_out_when_blank: parameters that are left out when blank; any other blank one is an error
-    :param emptied_by_nothing: parameters that an empty list clears
+    :param cleared_by_empty_list: parameters that an empty list clears in Usedesk
     :param only_true: flags for which Usedesk accepts only true
     :param takes_files: whether files can be attached
     """
@@ -57,7 +57,7 @@ class Method:
     path: str
     parameters: Mapping[str, values.Check]
     left_out_when_blank: frozenset[str]
-    emptied_by_nothing: frozenset[str] = frozenset()
+    cleared_by_empty_list: frozenset[str] = frozenset()
     only_true: frozenset[str] = frozenset()
     takes_files: bool = False
 
@@ -191,7 +191,7 @@ class Draft:
 
     def _check_one(self, name: str, value: Any) -> Any:
         if values.is_empty(value) and not isinstance(value, str):
-            if name in self._method.emptied_by_nothing:
+            if name in self._method.cleared_by_empty_list:
                 return []
             if name == "template_variables":
                 return None

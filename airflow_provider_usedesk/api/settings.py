@@ -27,7 +27,7 @@ class Settings:
     :param base_url: URL of the API with its path
     :param timeout: seconds to wait for a response
     :param connect_timeout: seconds to wait for a connection
-    :param max_wait: seconds that one call may wait in all before it fails
+    :param max_wait: seconds that all waits of one call together may take; 0 for no wait
     :param requests_per_minute: rate limit of all requests with this token; None for no limit until Usedesk
         refuses a request
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder

@@ -96,7 +96,7 @@ UPDATE_TICKET = Method(
         "lists": values.nested_lists,
     },
     left_out_when_blank=frozenset({"tag", "field_id", "field_value", "custom_fields"}),
-    emptied_by_nothing=frozenset({"lists"}),
+    cleared_by_empty_list=frozenset({"lists"}),
     only_true=frozenset({"silent"}),
 )
 

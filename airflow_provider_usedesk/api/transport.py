@@ -43,14 +43,14 @@ class Transport:
         self._base_url = base_url
         self._session = requests.Session()
         self._session.headers.update(headers)
-        self._session.mount(base_url.partition("://")[0] + "://", _OneAddress())
+        self._session.mount(base_url.partition("://")[0] + "://", _OneHostAdapter())
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._options: dict[str, Any] = {
             **self._session.merge_environment_settings(base_url, proxies, None, verify, None),
             "timeout": timeout,
             "allow_redirects": False,  # a redirected POST becomes a GET
         }
-        self._blanks: dict[tuple[str, str], requests.PreparedRequest] = {}
+        self._prepared_requests: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def send(
         self, verb: str, method: str, content: bytes | MultipartEncoder, content_type: str
@@ -63,7 +63,7 @@ class Transport:
         :param content: body
         :param content_type: type of the body
         """
-        request = self._blank(verb, method).copy()
+        request = self._prepared(verb, method).copy()
         request.headers["Content-Type"] = content_type
         cookies = get_cookie_header(self._session.cookies, request)  # type: ignore[no-untyped-call]
         if cookies:
@@ -79,16 +79,16 @@ class Transport:
         """Close the connections; a later request opens new ones."""
         self._session.close()
 
-    def _blank(self, verb: str, method: str) -> requests.PreparedRequest:
-        blank = self._blanks.get((verb, method))
-        if blank is None:
-            blank = requests.PreparedRequest()
-            blank.prepare(verb, f"{self._base_url}/{method}", self._session.headers)
-            self._blanks[verb, method] = blank
-        return blank
+    def _prepared(self, verb: str, method: str) -> requests.PreparedRequest:
+        prepared = self._prepared_requests.get((verb, method))
+        if prepared is None:
+            prepared = requests.PreparedRequest()
+            prepared.prepare(verb, f"{self._base_url}/{method}", self._session.headers)
+            self._prepared_requests[verb, method] = prepared
+        return prepared
 
 
-class _OneAddress(HTTPAdapter):
+class _OneHostAdapter(HTTPAdapter):
     """Looks up the connection pool once, because all requests go to one host."""
 
     def __init__(self) -> None:

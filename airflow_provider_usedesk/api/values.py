@@ -40,14 +40,14 @@ NONE_TEXT = (
 
 def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Check values by their names; return the valid ones, and the validation errors of the others."""
-    right: dict[str, Any] = {}
+    valid: dict[str, Any] = {}
     validation_errors: list[str] = []
     for name, value in given.items():
         try:
-            right[name] = checks[name](value)
+            valid[name] = checks[name](value)
         except ValueError as error:
             validation_errors.append(f"{name}: {error}")
-    return right, validation_errors
+    return valid, validation_errors
 
 
 def is_empty(value: object) -> bool:
