@@ -29,8 +29,9 @@ from requests.adapters import BaseAdapter
 
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.errors import UsedeskRateLimited
+from airflow_provider_usedesk.api.rate_limit_state import take
 from airflow_provider_usedesk.api.rate_limit_stores import FileStore
-from airflow_provider_usedesk.api.rate_limiter import MemoryStore, RateLimitStore, take
+from airflow_provider_usedesk.api.rate_limiter import MemoryStore, RateLimitStore
 
 URL = "https://help.example/uapi"
 MINUTE = 60.0

@@ -13,15 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_usedesk.api.rate_limiter import (
-    IN_MEMORY,
-    KEPT_SECONDS,
-    RateLimitState,
-    RateLimitStore,
-    RateLimitStoreUnavailable,
-    read,
-    written,
-)
+from airflow_provider_usedesk.api.rate_limit_state import KEPT_SECONDS, RateLimitState, from_line, to_line
+from airflow_provider_usedesk.api.rate_limiter import IN_MEMORY, RateLimitStore, RateLimitStoreUnavailable
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -79,10 +72,10 @@ class FileStore:
             try:
                 file = self._locked(name)
                 try:
-                    state = read(os.pread(file, LINE_BYTES, 0))
+                    state = from_line(os.pread(file, LINE_BYTES, 0))
                     changed, result = decide(state, self._clock())
                     if changed is not state:
-                        os.pwrite(file, f"{written(changed):<{LINE_BYTES - 1}}\n".encode(), 0)
+                        os.pwrite(file, f"{to_line(changed):<{LINE_BYTES - 1}}\n".encode(), 0)
                 finally:
                     self._fcntl.flock(file, self._fcntl.LOCK_UN)
             except OSError as error:
@@ -143,13 +136,13 @@ class RedisStore:
         key = f"usedesk:rate_limit:{name}"
 
         def in_transaction(pipe: Any) -> T:
-            state = read(pipe.get(key))
+            state = from_line(pipe.get(key))
             seconds, microseconds = pipe.time()
             now = seconds + microseconds / 1_000_000
             changed, result = decide(state, now)
             pipe.multi()
             if changed is not state:
-                pipe.set(key, written(changed), ex=int(KEPT_SECONDS + max(changed.next - now, 0)))
+                pipe.set(key, to_line(changed), ex=int(KEPT_SECONDS + max(changed.next - now, 0)))
             return result
 
         # Its type does not say that it returns the result of the function.

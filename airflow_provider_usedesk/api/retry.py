@@ -9,7 +9,8 @@ from typing import TypeVar
 import tenacity
 
 from airflow_provider_usedesk.api import errors
-from airflow_provider_usedesk.api.rate_limiter import WaitBudget, growing_wait
+from airflow_provider_usedesk.api.rate_limit_state import growing_wait
+from airflow_provider_usedesk.api.rate_limiter import WaitBudget
 
 log = logging.getLogger(__name__)
 

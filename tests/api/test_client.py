@@ -494,7 +494,7 @@ def test_requests_per_minute_spaces_requests(make_client, usedesk, time):
 
 
 class TestSharedRateLimit:
-    """Clients of one account share the rate limit; test_rate_limiter.py tests the decisions."""
+    """Clients of one account share the rate limit; test_rate_limit_state.py tests the decisions."""
 
     @pytest.fixture
     def shared(self, time):

@@ -18,6 +18,15 @@ import redis
 from fakeredis import TcpFakeServer
 
 from airflow_provider_usedesk.api import rate_limit_stores
+from airflow_provider_usedesk.api.rate_limit_state import (
+    KEPT_SECONDS,
+    LONGEST_BACKOFF,
+    Permit,
+    RateLimitState,
+    Wait,
+    refused,
+    take,
+)
 from airflow_provider_usedesk.api.rate_limit_stores import (
     FALLBACK_SECONDS,
     FallbackStore,
@@ -25,18 +34,7 @@ from airflow_provider_usedesk.api.rate_limit_stores import (
     RedisStore,
     machine_store,
 )
-from airflow_provider_usedesk.api.rate_limiter import (
-    IN_MEMORY,
-    KEPT_SECONDS,
-    LONGEST_BACKOFF,
-    MemoryStore,
-    Permit,
-    RateLimitState,
-    RateLimitStoreUnavailable,
-    Wait,
-    refused,
-    take,
-)
+from airflow_provider_usedesk.api.rate_limiter import IN_MEMORY, MemoryStore, RateLimitStoreUnavailable
 
 ACCOUNT = "0123456789abcdef"
 INTERVAL = 0.002
@@ -88,7 +86,7 @@ def are_apart(moments: list[float]) -> bool:
 TAKE_PERMITS = """
 import json, sys, time
 from pathlib import Path
-from airflow_provider_usedesk.api.rate_limiter import Permit, take
+from airflow_provider_usedesk.api.rate_limit_state import Permit, take
 from airflow_provider_usedesk.api.rate_limit_stores import FileStore
 INTERVAL, ACCOUNT = {INTERVAL!r}, {ACCOUNT!r}
 {source}
