@@ -33,7 +33,11 @@ from airflow.utils.session import create_session
 with create_session() as session:
     for kind in {KINDS!r}:
         uri = f"usedesk://usedesk_default/{{kind}}"
-        session.add_all([AssetModel(name=uri, uri=uri, group="asset"), AssetActive(name=uri, uri=uri)])
+        # Another test may have created it in the database of the session.
+        if not session.query(AssetModel).filter_by(name=uri, uri=uri).first():
+            session.add(AssetModel(name=uri, uri=uri, group="asset"))
+            session.flush()
+        session.merge(AssetActive(name=uri, uri=uri))
 import socket, uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
