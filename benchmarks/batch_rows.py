@@ -29,18 +29,20 @@ from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, WHATSAPP_TEMPLATE
 from airflow_provider_usedesk.batch.row_params import RowParams
-from airflow_provider_usedesk.batch.checkpoint import FolderStore, Checkpoint
+from airflow_provider_usedesk.batch.batch_io import BatchIO
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 from airflow_provider_usedesk.batch.sender import MessageSender
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.result_file import ResultFile
-from airflow_provider_usedesk.batch.worker_pool import SendLease
-from airflow_provider_usedesk.batch.runner import BatchRun, Steps
+from airflow_provider_usedesk.batch.send_lease import SendLease
+from airflow_provider_usedesk.batch.runner import BatchRun
 from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.compat.stores import FolderStore
 
 folder, stop_at = Path(sys.argv[1]), int(sys.argv[2])
 lease, ids, first = SendLease(), count(1), []
 client = UsedeskClient.connect("token")
-messages = MessageSender(client, WHATSAPP_TEMPLATE, "airflow/dag/run/task{}".format, None, Path, lease)
+sender = MessageSender(client, WHATSAPP_TEMPLATE, "airflow/dag/run/task{}".format, None, Path, lease)
 
 def send(row):
     first.append(time.perf_counter()) if not first else None
@@ -49,7 +51,7 @@ def send(row):
         run.stop()
     return CreatedTicket(ticket_id)
 
-arguments = RowParams(
+row_params = RowParams(
     shared={"channel_id": 123, "template_id": 8094, "from_": "user"},
     names=CREATE_TICKET.arguments,
     templates={"template_variables": ["{{ row.name }}", "{{ row.time }}"]},
@@ -59,10 +61,10 @@ arguments = RowParams(
 )
 began, began_cpu = time.perf_counter(), time.process_time()
 with ResultFile(str(folder / "results.csv")) as results:
-    steps = Steps(check=messages.checked, send=send, look_up=lambda *args: {}, results=results)
+    io = BatchIO(check=sender.check, send=send, look_up=lambda *args: {}, results=results)
     rows = read_rows(str(folder / "rows.csv"))
     checkpoint = Checkpoint(FolderStore(folder / "checkpoint"))
-    run = BatchRun(rows, arguments, checkpoint, BatchOptions(), steps, lease)
+    run = BatchRun(rows, row_params, checkpoint, BatchOptions(), io, lease)
     summary = run.run()
 print(json.dumps({
     "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

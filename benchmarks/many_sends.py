@@ -26,14 +26,16 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, TICKET
-from airflow_provider_usedesk.batch.checkpoint import Checkpoint, FolderStore
+from airflow_provider_usedesk.batch.batch_io import BatchIO
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.batch.result_file import NoResultFile
 from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.rows import read_rows
-from airflow_provider_usedesk.batch.runner import BatchRun, Steps
+from airflow_provider_usedesk.batch.runner import BatchRun
+from airflow_provider_usedesk.batch.send_lease import SendLease
 from airflow_provider_usedesk.batch.sender import MessageSender
-from airflow_provider_usedesk.batch.summary import NoResults
-from airflow_provider_usedesk.batch.worker_pool import SendLease
+from airflow_provider_usedesk.compat.stores import FolderStore
 from benchmarks._fast_server import serving
 from dev.text import say
 
@@ -145,8 +147,8 @@ def batch(task: Task) -> None:
     """Do all steps of a batch: read, check and render the rows, write the checkpoint, and send."""
     with tempfile.TemporaryDirectory() as folder, UsedeskClient.connect(TOKEN, task.url) as client:
         lease = SendLease()
-        messages = MessageSender(client, TICKET, "airflow/dag/run/task{}".format, None, Path, lease)
-        arguments = RowParams(
+        sender = MessageSender(client, TICKET, "airflow/dag/run/task{}".format, None, Path, lease)
+        row_params = RowParams(
             shared={"channel_id": 66235, "from_": "user", "user_id": 247423},
             names=CREATE_TICKET.arguments,
             templates={"subject": "Invoice {{ row.number }} is overdue", "message": ticket(0)["message"]},
@@ -157,9 +159,10 @@ def batch(task: Task) -> None:
         rows = (
             {"number": number, "client_phone": ticket(number)["client_phone"]} for number in range(task.sends)
         )
-        steps = Steps(messages.checked, messages.send, messages.look_up, NoResults())
-        rules = BatchOptions(max_in_flight=task.connections)
-        run = BatchRun(read_rows(rows), arguments, Checkpoint(FolderStore(Path(folder))), rules, steps, lease)
+        io = BatchIO(sender.check, sender.send, sender.look_up, NoResultFile())
+        options = BatchOptions(max_in_flight=task.connections)
+        checkpoint = Checkpoint(FolderStore(Path(folder)))
+        run = BatchRun(read_rows(rows), row_params, checkpoint, options, io, lease)
         assert run.run().sent == task.sends
 
 

@@ -1,4 +1,4 @@
-"""What a batch has to do: its rows read, checked, and put on the row_store."""
+"""The loader of a batch: reads the recipients, checks them, and puts those to send into the row store."""
 
 from __future__ import annotations
 
@@ -10,115 +10,128 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Seen
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Recipients
 from airflow_provider_usedesk.batch.options import as_number
 from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
-from airflow_provider_usedesk.batch.row_store import Done, RowStore, Sendable
-from airflow_provider_usedesk.batch.rows import Row, Unreadable
-from airflow_provider_usedesk.batch.summary import Outcome, Tally
+from airflow_provider_usedesk.batch.row_store import CheckedRow, FinishedRow, RowStore
+from airflow_provider_usedesk.batch.rows import Row, UnreadableRow
+from airflow_provider_usedesk.batch.summary import Outcome, OutcomeRecorder
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[str, dict[str, Any]], tuple[Mapping[str, Any], Sequence[str]]]
+CheckRow = Callable[[str, dict[str, Any]], tuple[Mapping[str, Any], Sequence[str]]]
+"""Checks the parameters of the row with a key; returns the fields of its request, and its own files."""
 
 
 class TooManyBadRows(UsedeskInvalidRequest):
-    """Report that nothing was sent, for too many rows are not valid."""
+    """Too many rows are not valid; no row was sent."""
 
 
 class RowLoader:
     """
-    Read the recipients, check them, and put those that are to be sent on the row_store.
+    Reads the recipients, checks them, and puts those that are to be sent into the row store.
 
     :param rows: the recipients
-    :param arguments: makes the parameters of a row
-    :param check: checks the parameters of the row with a key: what Usedesk gets, and files of its own
-    :param tally: where the rows are noted that are not to be sent
+    :param row_params: makes the parameters of a row
+    :param check: checks the parameters of a row
+    :param recorder: records the outcomes of rows that are not to be sent
+    :param store: the row store
+    :param checkpoint: stores what the recipients were
     """
 
     def __init__(
-        self, rows: Iterable[Row | Unreadable], arguments: RowParams, check: Check, tally: Tally
+        self,
+        rows: Iterable[Row | UnreadableRow],
+        row_params: RowParams,
+        check: CheckRow,
+        recorder: OutcomeRecorder,
+        store: RowStore,
+        checkpoint: Checkpoint,
     ) -> None:
         self._rows = iter(rows)
-        self._arguments = arguments
+        self._row_params = row_params
         self._check = check
-        self._tally = tally
+        self._recorder = recorder
+        self._store = store
+        self._checkpoint = checkpoint
         self._fingerprint = sha256()
-        self.read = 0
-        self.to_send = 0
-        self.is_read = False
-        self.is_changed = False
+        self.rows_read = 0
+        self.rows_to_send = 0
+        self.is_complete = False
+        self.recipients_changed = False
 
-    def go_on(
-        self,
-        row_store: RowStore,
-        checkpoint: Checkpoint,
-        limit: int | None = None,
-        is_stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Read on, all rows or some of them."""
-        last = self.read + limit if limit else None
+    def load(self, limit: int | None = None, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """
+        Load the next rows.
+
+        :param limit: number of rows; default: None, all that are left
+        :param is_stopped: returns whether to stop after the current row
+        """
+        last = self.rows_read + limit if limit else None
         for row in islice(self._rows, limit):
-            self.read += 1
-            if isinstance(row, Unreadable):
+            self.rows_read += 1
+            if isinstance(row, UnreadableRow):
                 self._fingerprint.update(b"?")
-                self._tally.note(Outcome.BAD, row.number, "", reason=row.reason)
+                self._recorder.record(Outcome.BAD, row.number, "", reason=row.reason)
             else:
-                self._add(row, row_store)
-            if is_stopped() or self.read == last:
+                self._add(row)
+            if is_stopped() or self.rows_read == last:
                 return
-        self.is_read = True
-        self._compare_with_earlier(row_store, checkpoint)
+        self.is_complete = True
+        self._compare_with_earlier_attempt()
 
-    def check_bad_rows(self, most: float) -> None:
+    def check_bad_rows(self, limit: float) -> None:
         """
-        See that the rows have no more validation errors than allowed.
+        Check that not too many rows are invalid.
 
-        :param most: how many rows may have some, as a number or a share
-        :raises TooManyBadRows: when more have
+        :param limit: how many may be, as a number or a share of all rows
+        :raises TooManyBadRows: if more are
         """
-        bad, reasons = self._tally.counts[Outcome.BAD], self._tally.reasons
-        if self.is_read and bad > as_number(most, self.read):
+        bad, reasons = self._recorder.counts[Outcome.BAD], self._recorder.reasons
+        if self.is_complete and bad > as_number(limit, self.rows_read):
             more = [f"and {bad - len(reasons)} more rows"] if bad > len(reasons) else []
-            raise TooManyBadRows([f"{bad} of {self.read} rows are not valid", *reasons, *more])
+            raise TooManyBadRows([f"{bad} of {self.rows_read} rows are not valid", *reasons, *more])
 
-    def _add(self, row: Row, row_store: RowStore) -> None:
+    def _add(self, row: Row) -> None:
         self._fingerprint.update(_as_bytes(row.columns))
         key = ""
         try:
-            key = self._arguments.key(row.columns)
-            fields, files = self._check(key, self._arguments.parameters(row.columns))
+            key = self._row_params.key(row.columns)
+            fields, files = self._check(key, self._row_params.parameters(row.columns))
         except (InvalidRow, UsedeskInvalidRequest) as error:
-            self._tally.note(Outcome.BAD, row.number, key, reason="; ".join(error.validation_errors))
+            reason = "; ".join(error.validation_errors)
+            self._recorder.record(Outcome.BAD, row.number, key, reason=reason)
             return
-        claimed = row_store.claim(key, row.number)
-        if isinstance(claimed, Done):
-            self._note_done_before(row.number, key, claimed)
-        elif claimed is not None:
-            self._tally.note(Outcome.DUPLICATE, row.number, key, reason=f"the same key as row {claimed}")
+        registered = self._store.register_key(key, row.number)
+        if isinstance(registered, FinishedRow):
+            self._record_finished(row.number, key, registered)
+        elif registered is not None:
+            reason = f"the same key as row {registered}"
+            self._recorder.record(Outcome.DUPLICATE, row.number, key, reason=reason)
         else:
-            row_store.add(Sendable(row.number, key, fields, files))
-            self.to_send += 1
+            self._store.add(CheckedRow(row.number, key, fields, files))
+            self.rows_to_send += 1
 
-    def _note_done_before(self, number: int, key: str, done: Done) -> None:
-        # What was not delivered stays a failure, as it does for a single message.
-        self.to_send += done.not_delivered
-        outcome = Outcome.NOT_DELIVERED if done.not_delivered else Outcome.SKIPPED
-        self._tally.note(outcome, number, key, done.ticket_id)
+    def _record_finished(self, number: int, key: str, row: FinishedRow) -> None:
+        # A message that was not delivered stays a failure, as it does for a single message.
+        self.rows_to_send += row.not_delivered
+        outcome = Outcome.NOT_DELIVERED if row.not_delivered else Outcome.SKIPPED
+        self._recorder.record(outcome, number, key, row.ticket_id)
 
-    def _compare_with_earlier(self, row_store: RowStore, checkpoint: Checkpoint) -> None:
-        seen, before = Seen(self.read, self._fingerprint.hexdigest()), checkpoint.seen
-        checkpoint.write_seen(seen)
-        if before is None or before == seen:
+    def _compare_with_earlier_attempt(self) -> None:
+        now, earlier = Recipients(self.rows_read, self._fingerprint.hexdigest()), self._checkpoint.recipients
+        self._checkpoint.write_recipients(now)
+        if earlier is None or earlier == now:
             return
-        self.is_changed = True
+        self.recipients_changed = True
         log.warning(
-            "The recipients are not those of the earlier try: %d rows now, %d then. Rows are known by their "
-            "keys: %d of them were sent and are not sent again; %d that were sent are no longer among them.",
-            seen.rows,
-            before.rows,
-            self._tally.counts[Outcome.SKIPPED],
-            row_store.count_missing(),
+            "The recipients differ from those of the earlier attempt: %d rows now, %d then. A row is "
+            "identified by its key: %d rows were sent and are not sent again; %d rows that were sent are no "
+            "longer among the recipients.",
+            now.rows,
+            earlier.rows,
+            self._recorder.counts[Outcome.SKIPPED],
+            self._store.count_removed(),
         )
 
 
@@ -126,5 +139,5 @@ def _as_bytes(columns: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(columns, default=str, sort_keys=True).encode()
     except (TypeError, ValueError, RecursionError):
-        # A function may yield what JSON cannot hold; what is sent of it is checked elsewhere.
+        # A function may yield values that JSON does not have; they are checked later.
         return json.dumps(sorted(columns)).encode()

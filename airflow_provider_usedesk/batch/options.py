@@ -1,4 +1,4 @@
-"""How a batch is sent, as a person wrote it: checked before anything is read or sent."""
+"""The options of a batch, checked before any row is read or sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_usedesk.api.request import unknown_parameter
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 from airflow_provider_usedesk.idempotency.decision import OnUnknown
 
-MOST_IN_FLIGHT = 64
+MAX_IN_FLIGHT = 64
 CHOICES = {
     "validate": ("first", "row"),
     "fail_on": ("any", "all", "none"),
@@ -25,19 +25,27 @@ CHOICES = {
 @dataclass(frozen=True)
 class BatchOptions:
     """
-    Say how a batch is sent.
+    The options of a batch.
 
-    :param max_in_flight: requests under way at the same time
-    :param validate: ``first`` checks all rows before any is sent, ``row`` each before it is sent
-    :param max_bad_rows: invalid rows, as a number or a share, with which rows are sent all the same
-    :param max_failures: failures, as a number or a share, that a run goes on with; None for any
-    :param fail_on: whether the batch has failed when ``any`` row did, when ``all`` did, or for ``none``
-    :param ignore_not_delivered: whether a message that the messenger did not take is no failure
-    :param on_unknown: what to do about rows that an earlier try may have sent
-    :param quiet_hours: when nothing is sent
-    :param in_quiet_hours: whether rows ``wait`` or are left (``leave``) then
-    :param pauses: whether to wait by raising :class:`Paused`
-    :param report_seconds: between two reports of the progress
+    :param max_in_flight: number of requests at the same time; default: 8
+    :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
+        default: first
+    :param max_bad_rows: how many rows may be invalid, as a number or a share; with more, no row is sent;
+        default: 0
+    :param max_failures: how many rows may fail before the run ends, as a number or a share; default: None,
+        any number
+    :param fail_on: when the batch has failed: if ``any`` row failed, if ``all`` failed, or for ``none``;
+        default: any
+    :param ignore_not_delivered: whether a message that the messenger did not accept is no failure; default:
+        false
+    :param on_unknown: what to do with rows that may have been sent: ``verify``, ``fail`` or ``send``;
+        default: verify
+    :param quiet_hours: when no row is sent; default: None, never
+    :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left (``leave``);
+        default: wait
+    :param pauses: whether to raise :class:`~airflow_provider_usedesk.batch.send_loop.Paused` in quiet hours
+        rather than to wait; default: false
+    :param report_seconds: time between two reports of the progress; default: 30
     """
 
     max_in_flight: int = 8
@@ -68,12 +76,15 @@ def read_options(
     **choices: Any,
 ) -> BatchOptions:
     """
-    Read how a batch is sent.
+    Check the options, and return them.
 
-    :param row_key: column that tells rows apart, or a template
-    :param row_template: arguments that are templates
-    :param shared_id: ``additional_id`` where all rows have the same
-    :param arguments: what the method takes
+    :param max_in_flight: as in :class:`BatchOptions`, like the other arguments that are not listed here
+    :param quiet_hours: two times of day; None for none
+    :param timezone: time zone of the quiet hours; required with them
+    :param row_key: the column that identifies a row, or a template
+    :param row_template: templates of arguments
+    :param shared_id: the ``additional_id`` of all rows; must be None
+    :param arguments: names of the arguments of the method
     :param choices: ``validate``, ``fail_on``, ``on_not_delivered``, ``on_unknown`` and ``in_quiet_hours``
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
@@ -105,7 +116,12 @@ def read_options(
 
 
 def as_number(limit: float, rows: int) -> float:
-    """Return a limit as a number: below 1 it is a share of the rows."""
+    """
+    Return a limit as a number of rows.
+
+    :param limit: a number; below 1, a share of the rows
+    :param rows: number of rows
+    """
     return limit * rows if 0 < limit < 1 else limit
 
 
@@ -120,8 +136,8 @@ def _errors_of_choices(choices: Mapping[str, Any]) -> list[str]:
 
 def _errors_of_numbers(max_in_flight: Any, max_bad_rows: Any, max_failures: Any, validate: Any) -> list[str]:
     validation_errors = []
-    if type(max_in_flight) is not int or not 1 <= max_in_flight <= MOST_IN_FLIGHT:
-        validation_errors.append(f"max_in_flight: must be a whole number from 1 to {MOST_IN_FLIGHT}")
+    if type(max_in_flight) is not int or not 1 <= max_in_flight <= MAX_IN_FLIGHT:
+        validation_errors.append(f"max_in_flight: must be a whole number from 1 to {MAX_IN_FLIGHT}")
     for name, limit in (("max_bad_rows", max_bad_rows), ("max_failures", max_failures)):
         if limit is None and name == "max_failures":
             continue
@@ -129,7 +145,7 @@ def _errors_of_numbers(max_in_flight: Any, max_bad_rows: Any, max_failures: Any,
             validation_errors.append(f"{name}: must be a whole number from 0, or a share between 0 and 1")
         elif 0 < limit < 1 and validate == "row":
             validation_errors.append(
-                f"{name}: a share needs validate='first', which counts the rows beforehand"
+                f"{name}: a share needs validate='first', which counts the rows before it sends"
             )
     return validation_errors
 
@@ -146,7 +162,7 @@ def _errors_of_rows(
     elif row_template is not None:
         yield "row_template: must be a dict of arguments of create/ticket"
     if shared_id is not None:
-        yield "additional_id: tells tickets apart, so give each row its own, by a column or in row_template"
+        yield "additional_id: identifies a ticket, so give each row its own, by a column or in row_template"
 
 
 def _is_limit(limit: Any) -> bool:

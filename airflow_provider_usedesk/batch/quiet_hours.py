@@ -1,4 +1,4 @@
-"""Quiet hours: the hours of each day, in one time zone, in which nobody is written to."""
+"""Quiet hours: the hours of each day, in one time zone, in which no message is sent."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HOURS = 'must be two times of day from 00:00 to 23:59, such as "22:00-08:00"'
 @dataclass(frozen=True)
 class QuietHours:
     """
-    Hold the quiet hours as a clock on the wall shows them; they may run over midnight.
+    Quiet hours in local time; they may include midnight.
 
-    :param start: first quiet time of the day
-    :param stop: first time that is not quiet any more
-    :param zone: where the clock hangs
+    :param start: the first quiet time of the day
+    :param stop: the first time that is no longer quiet
+    :param zone: the time zone
     """
 
     start: time
@@ -31,32 +31,32 @@ class QuietHours:
     @classmethod
     def read(cls, quiet_hours: Any, timezone: Any) -> Self:
         """
-        Make quiet hours of what a user wrote.
+        Read quiet hours from the arguments of an operator.
 
-        :param quiet_hours: ("22:00", "08:00") or "22:00-08:00"
-        :param timezone: IANA name, such as ``Europe/Berlin``; or a tzinfo
+        :param quiet_hours: two times of day: ("22:00", "08:00") or "22:00-08:00"
+        :param timezone: IANA name, such as ``Europe/Berlin``, or a tzinfo
         :raises ValueError: naming every invalid argument
         """
         checks = {"quiet_hours": _hours, "timezone": _zone}
-        right, validation_errors = values.all_checked(
+        checked, validation_errors = values.all_checked(
             checks, {"quiet_hours": quiet_hours, "timezone": timezone}
         )
         if validation_errors:
             raise ValueError("; ".join(validation_errors))
-        start, stop = right["quiet_hours"]
-        return cls(start, stop, right["timezone"])
+        start, stop = checked["quiet_hours"]
+        return cls(start, stop, checked["timezone"])
 
     def end(self, now: datetime) -> datetime | None:
         """
-        Tell when sender are allowed again.
+        Return the end of the quiet hours.
 
-        :param now: with its time zone
-        :return: first moment that is not quiet, in UTC; None when ``now`` is not quiet
-        :raises ValueError: when ``now`` has no time zone
+        :param now: the current time, with a time zone
+        :return: the first moment that is not quiet, UTC; None if ``now`` is not quiet
+        :raises ValueError: if ``now`` has no time zone
         """
         if not self._is_quiet(now):
             return None
-        # Minute by minute on the wall: no clock that is put forward or back can be missed so.
+        # Minute by minute, so that no change of the local clock is missed.
         moment = now.astimezone(UTC).replace(second=0, microsecond=0) + MINUTE
         while self._is_quiet(moment):
             moment += MINUTE
@@ -64,7 +64,7 @@ class QuietHours:
 
     def _is_quiet(self, moment: datetime) -> bool:
         if moment.tzinfo is None:
-            raise ValueError("the time must have a time zone")
+            raise ValueError("The time must have a time zone.")
         clock = moment.astimezone(self.zone).time()
         if self.start < self.stop:
             return self.start <= clock < self.stop
@@ -77,7 +77,7 @@ def _hours(value: Any) -> tuple[time, time]:
     if len(times) != 2:
         raise ValueError(HOURS)
     if times[0] == times[1]:
-        raise ValueError("must be two times that differ")
+        raise ValueError("must be two different times")
     return times[0], times[1]
 
 
@@ -95,5 +95,5 @@ def _zone(value: Any) -> tzinfo:
         return value
     try:
         return ZoneInfo(value)
-    except (KeyError, ValueError, OSError, TypeError):  # for names, paths and things that are no zone
+    except (KeyError, ValueError, OSError, TypeError):  # unknown names, paths, other types
         raise ValueError("must be the IANA name of a time zone, such as Europe/Berlin") from None

@@ -1,4 +1,4 @@
-"""The result file of a batch: what became of each row, to be followed while the batch runs."""
+"""The result file of a batch: the outcome of each row, written while the batch runs."""
 
 from __future__ import annotations
 
@@ -12,33 +12,56 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from airflow_provider_usedesk.api.attachments import OpenUrl, StoredFile, stored_file
 
 log = logging.getLogger(__name__)
 
 COLUMNS = ("row", "key", "outcome", "ticket_id", "reason")
-TAKEN = "must be the path or URL of a .jsonl, .ndjson or .csv file"
-CALM = 10
-"""Between two uploads passes at least this many times what the last one took."""
+ALLOWED = "must be the path or URL of a .jsonl, .ndjson or .csv file"
+UPLOAD_PAUSE = 10
+"""The time between two uploads is at least so many times the duration of the last one."""
+
+
+class ResultWriter(Protocol):
+    """Writes the outcome of each row."""
+
+    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
+        """Write the outcome of a row."""
+        ...
+
+    def sync(self) -> None:
+        """Make the rows visible that were written so far, if it is time to."""
+        ...
+
+
+class NoResultFile:
+    """Stands in for the result file where none was asked for."""
+
+    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
+        pass
+
+    def sync(self) -> None:
+        pass
 
 
 class ResultFile:
     """
-    Write a whole new file of what became of each row; a file of before stays until there is a new one.
+    A new file with the outcome of each row. An old file of this name stays until the first row is written.
 
-    A file on disk has each row at once. Object storage cannot append: rows are kept in a private file, which
-    is uploaded as a whole now and then, and at the end.
+    A file on disk has each row at once. Object storage cannot append: rows are collected in a private file,
+    which is uploaded as a whole from time to time, and at the end.
 
-    Keys are written as they are, so that they can be looked up; a spreadsheet may take one that begins with
-    ``=``, ``+``, ``-`` or ``@`` for a formula, if it is not told that the column is text.
+    Keys are written unchanged. A spreadsheet may take a key that begins with ``=``, ``+``, ``-`` or ``@`` for
+    a formula, unless the column is imported as text.
 
-    :param path: path or URL of a .jsonl, .ndjson or .csv file; missing folders on disk are made
-    :param open_url: makes a path object of a URL; Airflow's ``ObjectStoragePath`` for example
-    :param clock: tells the time in seconds
-    :param sync_seconds: least time between two uploads; more when an upload takes long; default: 30
-    :raises ValueError: when there can be no such file, or its storage cannot be reached
+    :param path: path or URL of a .jsonl, .ndjson or .csv file; missing folders on disk are created
+    :param open_url: returns a path object for a URL, such as Airflow's ``ObjectStoragePath``; default: None,
+        no URLs
+    :param clock: returns the time in seconds; default: ``time.monotonic``
+    :param sync_seconds: least time between two uploads; more if an upload takes long; default: 30
+    :raises ValueError: if there can be no such file
     """
 
     def __init__(
@@ -49,72 +72,72 @@ class ResultFile:
         sync_seconds: float = 30.0,
     ) -> None:
         self._line = _line_of(path)
-        self._place: _Disk | _Storage
+        self._target: _DiskFile | _StorageFile
         if "://" in str(path):
-            self._place = _Storage(path, open_url, clock, sync_seconds)
+            self._target = _StorageFile(path, open_url, clock, sync_seconds)
         else:
-            self._place = _Disk(Path(str(path)))
+            self._target = _DiskFile(Path(str(path)))
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         """
-        See that the file can be written, as far as can be seen without writing it.
+        Check that the file can be written, as far as possible without writing it.
 
-        :raises OSError: when it cannot
+        :raises OSError: if it cannot
         """
-        self._place.check()
+        self._target.check()
         return self
 
     def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
         """
-        Write what became of a row.
+        Write the outcome of a row.
 
-        :param number: of the row
-        :param key: of the row
+        :param number: number of the row
+        :param key: key of the row
         :param outcome: one word
-        :param ticket_id: None when there is no ticket
-        :param reason: empty when there is nothing to say
-        :raises OSError: when the disk is full, or the like
+        :param ticket_id: id of its ticket; None if there is none
+        :param reason: why it was not sent; empty if it was
+        :raises OSError: if the row cannot be written, because the disk is full for example
         """
-        file = self._begun()
+        file = self._open_file()
         file.write(_encoded(self._line((number, key, outcome, ticket_id, reason))))
-        self._place.show(file)
+        self._target.sync(file)
 
-    def show(self) -> None:
-        """Show the rows that are not seen yet, when it is time to; for pauses, as each row does it too."""
+    def sync(self) -> None:
+        """Upload the rows, if it is time to. Each ``write`` does it as well; this is for pauses."""
         if self._file is not None:
-            self._place.show(self._file)
+            self._target.sync(self._file)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """
-        Write the rest; without rows, an empty file is written, unless there was an error.
+        Write the rest. If there were no rows and no error, write an empty file.
 
-        :raises OSError: when the rest cannot be written, unless there was an error already
+        :raises OSError: if the rest cannot be written, unless there was an error already
         """
         if kind is None:
-            self._begun()
+            self._open_file()
         if self._file is None:
             return
         try:
             with self._file as file:
-                self._place.finish(file)
+                self._target.finish(file)
         except OSError as failure:
             if kind is None:
                 raise
             log.warning("The last rows are missing in the result file (%s).", type(failure).__name__)
 
-    def _begun(self) -> IO[bytes]:
+    def _open_file(self) -> IO[bytes]:
         if self._file is None:
-            self._file = self._place.begin()
+            self._file = self._target.open()
             if self._line is _csv_line:
                 self._file.write(_encoded(_csv_line(COLUMNS)))
         return self._file
 
 
-class _Disk:
-    """A file that is written in its place."""
+class _DiskFile:
+    """A file on disk, which is written in place."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -122,25 +145,25 @@ class _Disk:
         except OSError as exc:
             raise ValueError(f"cannot be written ({type(exc).__name__})") from None
         if is_folder:
-            raise ValueError(f"{TAKEN}, not a folder")
+            raise ValueError(f"{ALLOWED}, not a folder")
         self._path = path
 
     def check(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.open("ab").close()
 
-    def begin(self) -> IO[bytes]:
+    def open(self) -> IO[bytes]:
         return self._path.open("wb")
 
-    def show(self, file: IO[bytes]) -> None:
+    def sync(self, file: IO[bytes]) -> None:
         file.flush()
 
     def finish(self, file: IO[bytes]) -> None:
         file.flush()
 
 
-class _Storage:
-    """A file that is uploaded as a whole, again and again."""
+class _StorageFile:
+    """A file on object storage, which is uploaded as a whole, again and again."""
 
     def __init__(
         self,
@@ -157,31 +180,31 @@ class _Storage:
     def check(self) -> None:
         try:
             self._stored.is_file()
-        except Exception as exc:  # each storage has errors of its own
-            message = f"the storage of the result file cannot be reached ({type(exc).__name__})"
+        except Exception as exc:  # each storage has its own errors
+            message = f"The storage of the result file cannot be reached ({type(exc).__name__})"
             raise OSError(message) from None
 
-    def begin(self) -> IO[bytes]:
+    def open(self) -> IO[bytes]:
         return tempfile.TemporaryFile()
 
-    def show(self, file: IO[bytes]) -> None:
+    def sync(self, file: IO[bytes]) -> None:
         began = self._clock()
         if began < self._next:
             return
         try:
             self.finish(file)
         except OSError as failure:
-            log.warning("%s; its rows are kept, and uploaded later.", failure)
+            log.warning("%s. Its rows are kept, and uploaded later.", failure)
         now = self._clock()
-        self._next = now + max(self._sync_seconds, CALM * (now - began))
+        self._next = now + max(self._sync_seconds, UPLOAD_PAUSE * (now - began))
 
     def finish(self, file: IO[bytes]) -> None:
         file.seek(0)
         try:
             with self._stored.open("wb") as target:
                 shutil.copyfileobj(file, target)
-        except Exception as exc:  # each storage has errors of its own
-            raise OSError(f"the result file could not be uploaded ({type(exc).__name__})") from None
+        except Exception as exc:  # each storage has its own errors
+            raise OSError(f"The result file could not be uploaded ({type(exc).__name__})") from None
         finally:
             file.seek(0, io.SEEK_END)
 
@@ -191,7 +214,7 @@ def _line_of(path: object) -> Callable[[tuple[Any, ...]], str]:
         for ending, line in _LINES.items():
             if str(path).lower().endswith(ending):
                 return line
-    raise ValueError(TAKEN)
+    raise ValueError(ALLOWED)
 
 
 def _json_line(values: tuple[Any, ...]) -> str:
@@ -208,5 +231,5 @@ _LINES = {".jsonl": _json_line, ".ndjson": _json_line, ".csv": _csv_line}
 
 
 def _encoded(line: str) -> bytes:
-    # Half of a surrogate pair cannot be written; JSON reads the escape back as what it was.
+    # Half of a surrogate pair has no UTF-8; JSON reads the escape back as the same character.
     return line.encode(errors="backslashreplace")

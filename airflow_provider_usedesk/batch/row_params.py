@@ -1,4 +1,4 @@
-"""From a row to the parameters of its message: shared arguments, the row's own, and templates."""
+"""The parameters of a row: shared arguments, the columns of the row, and templates."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Render = Callable[[Mapping[str, Any]], Any]
 
 class InvalidRow(ValueError):
     """
-    Report what is wrong with one row.
+    A row is not valid.
 
-    :param validation_errors: one sentence for each error, without any content of the row
+    :param validation_errors: a sentence for each error, without any content of the row
     """
 
     def __init__(self, validation_errors: Sequence[str]) -> None:
@@ -29,17 +29,17 @@ class InvalidRow(ValueError):
 
 class RowParams:
     """
-    Make the parameters of each row.
+    Builds the parameters of each row.
 
-    A column that is named like a parameter goes over the shared argument, a template over both.
+    A column that is named like a parameter overrides the shared argument, and a template overrides both.
 
     :param shared: the arguments that all rows share
-    :param names: which columns are parameters
+    :param names: names of the parameters
     :param templates: parameters whose texts are rendered for each row, with the row as ``row``
-    :param key: name of the column that tells rows apart, or a template
-    :param environment: renders to texts; that of the Dag
-    :param context: what templates know beside ``row``
-    :raises UsedeskInvalidRequest: naming every template that is none
+    :param key: the column that identifies a row, or a template
+    :param environment: renders templates to texts
+    :param context: the other variables of the templates
+    :raises UsedeskInvalidRequest: naming every template that is not valid
     """
 
     def __init__(
@@ -57,41 +57,43 @@ class RowParams:
         self._names = names
         self._key = key
         self._sources: dict[str, Any] = {}
-        # What a row does not have is a error, also in a Dag that lets it pass.
+        # A missing column is an error, also in a Dag that allows undefined variables.
         self._environment = environment.overlay(undefined=StrictUndefined)
-        # Looked up where it is: some of it is made, or warns, when it is copied.
-        self._known = ChainMap[str, Any]({}, cast("Any", context), environment.globals)
+        # Not copied: some of the context is computed, or warns, when it is read.
+        self._variables = ChainMap[str, Any]({}, cast("Any", context), environment.globals)
         self._templates, validation_errors = self._compiled(templates)
-        self._render_key, faults_of_key = self._compiled({"row_key": key} if _is_template(key) else {})
-        if validation_errors or faults_of_key:
+        self._render_key, key_errors = self._compiled({"row_key": key} if _is_template(key) else {})
+        if validation_errors or key_errors:
             raise UsedeskInvalidRequest(
-                [*faults_of_key, *(f"row_template: {error}" for error in validation_errors)]
+                [*key_errors, *(f"row_template: {error}" for error in validation_errors)]
             )
 
     def key(self, columns: Mapping[str, Any]) -> str:
         """
-        Return what tells a row from the others.
+        Return the key of a row.
 
-        :raises InvalidRow: when it has nothing of the kind
+        :param columns: the columns of the row
+        :raises InvalidRow: if it has no key
         """
         rendered = self._rendered(self._render_key, columns)
         value = rendered["row_key"] if rendered else columns.get(self._key)
         text = str("" if value is None else value).strip()
         if text in ("", "None"):
-            raise InvalidRow([f"row_key: the row has nothing in {self._key!r}"])
+            raise InvalidRow([f"row_key: the row has no value for {self._key!r}"])
         if not _is_unicode(text):
-            raise InvalidRow(["row_key: holds half of a surrogate pair, which is no text"])
+            raise InvalidRow(["row_key: contains half of a surrogate pair, which is not valid Unicode"])
         return text
 
     def parameters(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Return the parameters of a row, unchecked.
+        Return the parameters of a row, which are not checked.
 
+        :param columns: the columns of the row
         :raises InvalidRow: naming every template that cannot be rendered
         """
         own = {name: value for name, value in columns.items() if name in self._names and value is not None}
         rendered = self._rendered(self._templates, columns)
-        # Not the same as not given: a template that finds nothing must not go unnoticed.
+        # Unlike an argument that was not given, an empty result of a template must be noticed.
         filled = {name: "" if value is None else value for name, value in rendered.items()}
         return {**self._shared, **own, **filled}
 
@@ -105,18 +107,18 @@ class RowParams:
             try:
                 compiled[name] = _renderer(value, self._environment)
             except TemplateError as error:
-                validation_errors.append(f"{name}: is no template: {error}")
+                validation_errors.append(f"{name}: is not a valid template: {error}")
         return compiled, validation_errors
 
     def _rendered(self, templates: Mapping[str, Render], columns: Mapping[str, Any]) -> dict[str, Any]:
         from jinja2 import UndefinedError
 
-        known = self._known.new_child({"row": Columns(columns)})
+        variables = self._variables.new_child({"row": Columns(columns)})
         rendered: dict[str, Any] = {}
         validation_errors: list[str] = []
         for name, render in templates.items():
             try:
-                rendered[name] = render(known)
+                rendered[name] = render(variables)
             except UndefinedError as error:
                 validation_errors.append(f"{name}: {_missing(error, self._sources[name])}")
             except Exception as error:
@@ -128,11 +130,11 @@ class RowParams:
 
 class Columns:
     """
-    Hold the columns of a row so that templates find each as ``row.name``, whatever it is called.
+    The columns of a row in a template, where each is ``row.name``.
 
-    It has no methods: where a row has no column ``items`` or ``get``, there is nothing of that name.
+    It has no methods, so that ``row.items`` and ``row.get`` are columns, too.
 
-    :param columns: values by the names of their columns
+    :param columns: values by column
     """
 
     __slots__ = ("__columns",)
@@ -166,26 +168,26 @@ def _renderer(value: Any, environment: Environment) -> Render:
     """Compile the templates in a value once, for all rows."""
     if isinstance(value, str):
         if not _is_template(value):
-            return lambda known: value
+            return lambda variables: value
         template = environment.from_string(value)
-        # Not template.render(), which copies all that is known for each text of each row.
-        return lambda known: "".join(
-            template.root_render_func(template.new_context(cast("Any", known), shared=True))
+        # Not template.render(), which copies all variables for each text of each row.
+        return lambda variables: "".join(
+            template.root_render_func(template.new_context(cast("Any", variables), shared=True))
         )
     if isinstance(value, Mapping):
         parts = {name: _renderer(item, environment) for name, item in value.items()}
-        return lambda known: {name: render(known) for name, render in parts.items()}
+        return lambda variables: {name: render(variables) for name, render in parts.items()}
     if isinstance(value, (list, tuple)):
         items = [_renderer(item, environment) for item in value]
-        return lambda known: [render(known) for render in items]
-    return lambda known: value
+        return lambda variables: [render(variables) for render in items]
+    return lambda variables: value
 
 
 def _missing(error: UndefinedError, template: Any) -> str:
-    """Say what a template did not find; not where a value of the row may have named it."""
+    """Return what a template did not find, unless a value of the row may be in its name."""
     found = re.search(r"'([^']*)'( is undefined)?\Z", error.message or "")
     if found is None or not re.search(rf"\b{re.escape(found[1])}\b", str(template)):
-        return "its template looks for something that is not there"
+        return "its template uses something that does not exist"
     if Columns.__name__ in str(error):
         return f"the row has no column {found[1]!r}"
     return f"{found[1]!r} is undefined"

@@ -1,4 +1,4 @@
-"""What a batch has to do, on disk: which keys there are, which of them are done, which rows are to send."""
+"""The rows of a batch on disk: which keys were seen, which rows are finished, which are to be sent."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from types import TracebackType
 from typing import Any
+
+from airflow_provider_usedesk.batch.digests import digest
 
 TABLES = """
     PRAGMA journal_mode = OFF;
@@ -21,13 +22,13 @@ TABLES = """
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedRow:
     """
-    Hold that the message of a row was sent.
+    A row that has a ticket.
 
-    :param digest: of its key
-    :param ticket_id: its ticket
-    :param not_delivered: whether the messenger did not take it
+    :param digest: digest of its key
+    :param ticket_id: id of the ticket
+    :param not_delivered: whether the messenger did not accept the message
     """
 
     digest: int
@@ -36,13 +37,13 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Sendable:
+class CheckedRow:
     """
-    Hold a row that was checked and is to be sent.
+    A row that was checked and can be sent.
 
     :param number: its place among the recipients, from 1
-    :param key: what tells it from the others
-    :param fields: what Usedesk gets, under the wire names
+    :param key: its key, which identifies it in every attempt
+    :param fields: the fields of the request, by the names of the API
     :param files: paths and URLs of its files
     """
 
@@ -56,32 +57,23 @@ class Sendable:
         return digest(self.key)
 
     @cached_property
-    def shown(self) -> int:
-        """Short number of what a list of tickets shows of its ticket."""
+    def listed_digest(self) -> int:
+        """Digest of the fields that a list of tickets shows."""
         return digest(json.dumps([self.fields.get("subject"), self.fields.get("client_id")]))
-
-
-def digest(key: str) -> int:
-    """Return a short number of a key; that two of a million share one is less likely than 1 in 10^7."""
-    return int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), signed=True)
-
-
-def name_of(key: str) -> str:
-    """Return the number of a key in a form for names: 16 hexadecimal digits."""
-    return f"{digest(key) % 2**64:016x}"
 
 
 class RowStore:
     """
-    Keep the rows of a batch in a private temporary database, so that memory does not grow with them.
+    A private temporary database with the rows of a batch, so that memory does not grow with them.
 
-    The database has no name and is gone with the process, however that ends. It belongs to one thread.
+    The database has no name. It is deleted when the process ends, however that happens. Only the thread that
+    created it can use it.
     """
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(TABLES)
-        # One transaction for all of it: nothing here outlives the process.
+        # One transaction for everything, because nothing is kept after the process.
         self._database.execute("BEGIN")
 
     def __enter__(self) -> RowStore:
@@ -92,78 +84,84 @@ class RowStore:
     ) -> None:
         self._database.close()
 
-    def note_done(self, records: Iterable[Done]) -> None:
-        """Note which keys are done."""
-        for record in records:
-            ticket = record.ticket_id << 1 | record.not_delivered
+    def add_finished(self, rows: Iterable[FinishedRow]) -> None:
+        """Store that rows are finished; of two records of one row, the later counts."""
+        for row in rows:
             self._database.execute(
                 "INSERT INTO keys VALUES (?, NULL, ?) ON CONFLICT DO UPDATE SET ticket = excluded.ticket",
-                (record.digest, ticket),
+                (row.digest, row.ticket_id << 1 | row.not_delivered),
             )
-            self._database.execute("INSERT OR IGNORE INTO tickets VALUES (?)", (record.ticket_id,))
+            self._database.execute("INSERT OR IGNORE INTO tickets VALUES (?)", (row.ticket_id,))
 
-    def claim(self, key: str, number: int) -> int | Done | None:
+    def register_key(self, key: str, number: int) -> int | FinishedRow | None:
         """
-        Let a row have its key.
+        Register the key of a row.
 
-        :return: None when it is the first with this key; the number of the row that has it already; or how
-            the key was done by an earlier try
+        :param key: the key
+        :param number: number of the row
+        :return: None for the first row with this key; the number of the first row, for a duplicate; or the
+            finished row, if an earlier attempt finished it
         """
-        of_key = digest(key)
+        key_digest = digest(key)
         found = self._database.execute(
-            "SELECT number, ticket FROM keys WHERE digest = ?", (of_key,)
+            "SELECT number, ticket FROM keys WHERE digest = ?", (key_digest,)
         ).fetchone()
         if found is None:
-            self._database.execute("INSERT INTO keys VALUES (?, ?, NULL)", (of_key, number))
+            self._database.execute("INSERT INTO keys VALUES (?, ?, NULL)", (key_digest, number))
             return None
         if found[0] is not None:
             return int(found[0])
-        self._database.execute("UPDATE keys SET number = ? WHERE digest = ?", (number, of_key))
-        return Done(of_key, found[1] >> 1, bool(found[1] & 1))
+        self._database.execute("UPDATE keys SET number = ? WHERE digest = ?", (number, key_digest))
+        return FinishedRow(key_digest, found[1] >> 1, bool(found[1] & 1))
 
-    def add(self, row: Sendable) -> None:
-        """Add a row that is to be sent."""
+    def add(self, row: CheckedRow) -> None:
+        """Store a row that is to be sent."""
         content = json.dumps([dict(row.fields), list(row.files)], ensure_ascii=False)
         self._database.execute(
             "INSERT INTO rows VALUES (?, ?, ?, ?)", (row.number, row.digest, row.key, content)
         )
 
-    def after(self, number: int, limit: int) -> list[Sendable]:
-        """Return the next rows to send, in their order."""
+    def after(self, number: int, limit: int) -> list[CheckedRow]:
+        """
+        Return the next rows to send, in their order.
+
+        :param number: the rows after this number
+        :param limit: at most so many rows
+        """
         found = self._database.execute(
             "SELECT number, key, content FROM rows WHERE number > ? ORDER BY number LIMIT ?", (number, limit)
         )
         return [_row(*columns) for columns in found]
 
-    def with_digests(self, digests: Iterable[int]) -> Iterator[Sendable]:
-        """Return those of the rows that have one of these digests."""
-        for one in digests:
+    def with_digests(self, digests: Iterable[int]) -> Iterator[CheckedRow]:
+        """Yield the rows whose keys have one of these digests."""
+        for key_digest in digests:
             found = self._database.execute(
                 "SELECT rows.number, rows.key, rows.content FROM keys JOIN rows USING (number)"
                 " WHERE keys.digest = ?",
-                (one,),
+                (key_digest,),
             ).fetchone()
             if found:
                 yield _row(*found)
 
-    def is_done(self, of_key: int) -> bool:
-        """Tell whether a key is done, by its digest."""
+    def is_finished(self, key_digest: int) -> bool:
+        """Return whether the row with this digest of its key is finished."""
         found = self._database.execute(
-            "SELECT 1 FROM keys WHERE digest = ? AND ticket IS NOT NULL", (of_key,)
+            "SELECT 1 FROM keys WHERE digest = ? AND ticket IS NOT NULL", (key_digest,)
         )
         return found.fetchone() is not None
 
-    def knows_ticket(self, ticket_id: int) -> bool:
-        """Tell whether a ticket is that of a row that is done."""
+    def has_ticket(self, ticket_id: int) -> bool:
+        """Return whether a ticket belongs to a finished row."""
         found = self._database.execute("SELECT 1 FROM tickets WHERE id = ?", (ticket_id,))
         return found.fetchone() is not None
 
-    def count_missing(self) -> int:
-        """Count the keys that an earlier try did and that no row has any more."""
+    def count_removed(self) -> int:
+        """Return how many rows an earlier attempt finished that are no longer among the recipients."""
         [count] = self._database.execute("SELECT count(*) FROM keys WHERE number IS NULL").fetchone()
         return int(count)
 
 
-def _row(number: int, key: str, content: str) -> Sendable:
+def _row(number: int, key: str, content: str) -> CheckedRow:
     fields, files = json.loads(content)
-    return Sendable(number, key, fields, files)
+    return CheckedRow(number, key, fields, files)

@@ -1,4 +1,4 @@
-"""The rows of a batch, one by one, from a list, a callable or a file; memory does not grow with them."""
+"""The rows of a batch, read one by one from a list, a callable or a file."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from urllib.parse import urlsplit
 
 from airflow_provider_usedesk.api.attachments import OpenUrl, StoredFile, stored_file
 
-TAKEN = (
+ALLOWED = (
     "must be an iterable of dicts, a callable without arguments that returns one, "
     "or the path or URL of a .csv, .jsonl or .ndjson file (also with .gz after it)"
 )
-LONGEST_ROW = 1 << 20
-"""In characters: more than the largest message needs, even when JSON escapes each of its characters."""
+MAX_ROW_LENGTH = 1 << 20
+"""In characters: more than the largest message needs, even if JSON escapes each of its characters."""
 DELIMITERS = (",", ";", "\t")
 
-_TOO_LONG = f"is longer than {LONGEST_ROW:,} characters"
-_QUOTING = "a field with a quote, a line break or a delimiter in it stands in quotes, its own quotes doubled"
+_TOO_LONG = f"is longer than {MAX_ROW_LENGTH:,} characters"
+_QUOTING = (
+    "put a field that contains a quote, a line break or a delimiter in quotes, and double its own quotes"
+)
 
 
 @dataclass(frozen=True)
 class Row:
     """
-    Hold one row.
+    One row.
 
-    :param number: counts the rows from 1, without header and blank lines
-    :param columns: what is given for this row; what is blank or null is not there
+    :param number: its number, from 1; the header and blank lines do not count
+    :param columns: values by column; without blank and null values
     """
 
     number: int
@@ -42,41 +44,41 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableRow:
     """
-    Hold the place of a row that cannot be read.
+    A row that cannot be read.
 
-    :param number: counts together with the rows that can be read
-    :param reason: why, in words that repeat nothing of the row
+    :param number: its number, counted together with the other rows
+    :param reason: why, without any content of the row
     """
 
     number: int
     reason: str
 
 
-def read_rows(source: object, open_url: OpenUrl | None = None) -> Iterator[Row | Unreadable]:
+def read_rows(source: object, open_url: OpenUrl | None = None) -> Iterator[Row | UnreadableRow]:
     """
-    Read rows one by one.
+    Yield the rows one by one, so that memory does not grow with them.
 
-    A CSV file is UTF-8, with commas, semicolons or tabs, and its first line names the columns. A row whose
-    quotes run over several lines and make no sense is an error of the whole file, because nobody can tell
-    how many rows have fallen into it.
+    A CSV file is in UTF-8, with commas, semicolons or tabs, and its first line names the columns. Quotes that
+    do not match over several lines are an error of the whole file: nobody can say how many rows they cover.
 
-    :param source: iterable of mappings; callable without arguments that returns one; or path or URL of a
-        .csv, .jsonl or .ndjson file, also with .gz after it
-    :param open_url: makes a path object of a URL; Airflow's ``ObjectStoragePath`` for example
-    :raises ValueError: at once when the source cannot be taken; while rows are read when the file as a whole
-        is invalid: its header, its encoding, its quotes
-    :raises OSError: while rows are read, when the storage fails
+    :param source: an iterable of mappings; a callable without arguments that returns one; or the path or URL
+        of a .csv, .jsonl or .ndjson file, also with .gz at its end
+    :param open_url: returns a path object for a URL, such as Airflow's ``ObjectStoragePath``; default: None,
+        no URLs
+    :raises ValueError: at once if the source has none of these forms; while rows are read if the header, the
+        encoding or the quotes of the file are invalid
+    :raises OSError: while rows are read, if the storage fails
     """
     if isinstance(source, (str, StoredFile)):
-        return _file_rows(_found(source, open_url), _shown(source))
+        return _file_rows(_file(source, open_url), _without_secrets(source))
     if callable(source):
         source = source()
         if not _is_iterable_of_items(source):
             raise ValueError(f"the callable must return an iterable of dicts, not {type(source).__name__}")
     if not _is_iterable_of_items(source):
-        raise ValueError(f"{TAKEN}, not {type(source).__name__}")
+        raise ValueError(f"{ALLOWED}, not {type(source).__name__}")
     return _item_rows(source)
 
 
@@ -84,65 +86,65 @@ def _is_iterable_of_items(source: object) -> bool:
     return isinstance(source, Iterable) and not isinstance(source, (str, bytes, bytearray, Mapping))
 
 
-def _item_rows(items: Any) -> Iterator[Row | Unreadable]:
+def _item_rows(items: Any) -> Iterator[Row | UnreadableRow]:
     return (_item_row(number, item) for number, item in enumerate(items, 1))
 
 
-def _item_row(number: int, item: object) -> Row | Unreadable:
+def _item_row(number: int, item: object) -> Row | UnreadableRow:
     if not isinstance(item, Mapping):
-        return Unreadable(number, f"must be a dict of columns, not {type(item).__name__}")
+        return UnreadableRow(number, f"must be a dict of columns, not {type(item).__name__}")
     if not all(isinstance(name, str) for name in item):
-        return Unreadable(number, "has a column whose name is no text")
+        return UnreadableRow(number, "has a column whose name is not a text")
     return Row(number, {name: value for name, value in item.items() if value is not None})
 
 
-def _found(source: str | StoredFile, open_url: OpenUrl | None) -> StoredFile:
+def _file(source: str | StoredFile, open_url: OpenUrl | None) -> StoredFile:
     if not re.search(r"\.(csv|jsonl|ndjson)(\.gz)?\Z", str(source), re.IGNORECASE):
-        raise ValueError(TAKEN)
-    shown = _shown(source)
+        raise ValueError(ALLOWED)
+    name = _without_secrets(source)
     try:
         file = stored_file(source, open_url) if isinstance(source, str) else source
     except ValueError as error:
-        raise ValueError(f"{shown} {error}") from None
+        raise ValueError(f"{name} {error}") from None
     try:
-        is_there = file.is_file()
-    except Exception as exc:  # each storage has errors of its own
-        raise ValueError(f"{shown} cannot be read ({type(exc).__name__})") from None
-    if not is_there:
-        raise ValueError(f"{shown}: there is no such file")
+        exists = file.is_file()
+    except Exception as exc:  # each storage has its own errors
+        raise ValueError(f"{name} cannot be read ({type(exc).__name__})") from None
+    if not exists:
+        raise ValueError(f"{name}: there is no such file")
     return file
 
 
-def _shown(source: str | StoredFile) -> str:
-    # A URL may hold a password before its host, and a signature after its path.
+def _without_secrets(source: str | StoredFile) -> str:
+    # A URL may have a password before its host, and a signature after its path.
     parts = urlsplit(str(source))
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}" if "://" in str(source) else str(source)
 
 
-def _file_rows(path: StoredFile, shown: str) -> Iterator[Row | Unreadable]:
+def _file_rows(path: StoredFile, source: str) -> Iterator[Row | UnreadableRow]:
     name = path.name.lower()
-    is_zipped = name.endswith(".gz")
+    is_compressed = name.endswith(".gz")
     is_csv = name.removesuffix(".gz").endswith(".csv")
     try:
-        with path.open("rb") as stored, _as_text(stored, is_zipped) as file:
+        with path.open("rb") as stored, _as_text(stored, is_compressed) as file:
             yield from (_csv_rows if is_csv else _json_rows)(file)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise ValueError(f"{shown} is not a whole gzip file") from None
-    except _FaultyFile as error:
-        raise ValueError(f"{shown}: {error}") from None
-    except Exception as exc:  # each storage has errors of its own
-        raise OSError(f"{shown} could not be read ({type(exc).__name__})") from None
+        raise ValueError(f"{source} is not a complete gzip file") from None
+    except _InvalidFile as error:
+        raise ValueError(f"{source}: {error}") from None
+    except Exception as exc:  # each storage has its own errors
+        raise OSError(f"{source} could not be read ({type(exc).__name__})") from None
 
 
-class _FaultyFile(Exception):
-    """The words of it say what is wrong with the file as a whole."""
+class _InvalidFile(Exception):
+    """The file as a whole is invalid."""
 
 
-def _as_text(stored: IO[bytes], is_zipped: bool) -> TextIO:
-    # What is not UTF-8 comes through as surrogates, so that the row it stands in can be named.
+def _as_text(stored: IO[bytes], is_compressed: bool) -> TextIO:
+    # Bytes that are not UTF-8 become surrogates, so that the error can name their row.
     return io.TextIOWrapper(
-        gzip.GzipFile(fileobj=stored) if is_zipped else stored,
+        gzip.GzipFile(fileobj=stored) if is_compressed else stored,
         encoding="utf-8-sig",
         errors="surrogateescape",
         newline="\n",
@@ -151,7 +153,7 @@ def _as_text(stored: IO[bytes], is_zipped: bool) -> TextIO:
 
 @dataclass(frozen=True)
 class _Record:
-    """The text of one row of a file; without it when the row is too long."""
+    """The text of one row of a file; empty if the row is too long."""
 
     text: str
     is_too_long: bool = False
@@ -160,27 +162,27 @@ class _Record:
 
 
 def _records(file: TextIO, is_quoted: bool) -> Iterator[_Record]:
-    # A row ends where a line ends, but not between quotes: after an odd number of them.
-    store: list[str] = []
+    # A row ends at the end of a line, unless that is between quotes, after an odd number of them.
+    parts: list[str] = []
     size = quotes = lines = 0
-    while piece := file.readline(LONGEST_ROW):
-        size += len(piece)
-        quotes += piece.count('"') if is_quoted else 0
-        if size <= LONGEST_ROW:
-            store.append(piece)
+    while part := file.readline(MAX_ROW_LENGTH):
+        size += len(part)
+        quotes += part.count('"') if is_quoted else 0
+        if size <= MAX_ROW_LENGTH:
+            parts.append(part)
         else:
-            store.clear()
-        is_line = piece.endswith("\n")
+            parts.clear()
+        is_line = part.endswith("\n")
         lines += is_line
         if is_line and quotes % 2 == 0:
-            yield _Record("".join(store), size > LONGEST_ROW, lines == 1)
-            store.clear()
+            yield _Record("".join(parts), size > MAX_ROW_LENGTH, lines == 1)
+            parts.clear()
             size = quotes = lines = 0
     if size:
-        yield _Record("".join(store), size > LONGEST_ROW, lines == 0, quotes % 2 == 1)
+        yield _Record("".join(parts), size > MAX_ROW_LENGTH, lines == 0, quotes % 2 == 1)
 
 
-def _json_rows(file: TextIO) -> Iterator[Row | Unreadable]:
+def _json_rows(file: TextIO) -> Iterator[Row | UnreadableRow]:
     number = 0
     for record in _records(file, is_quoted=False):
         if not record.text.strip() and not record.is_too_long:
@@ -190,19 +192,19 @@ def _json_rows(file: TextIO) -> Iterator[Row | Unreadable]:
         yield _json_row(number, record)
 
 
-def _json_row(number: int, record: _Record) -> Row | Unreadable:
+def _json_row(number: int, record: _Record) -> Row | UnreadableRow:
     if record.is_too_long:
-        return Unreadable(number, _TOO_LONG)
+        return UnreadableRow(number, _TOO_LONG)
     try:
         value = json.loads(record.text)
     except (ValueError, RecursionError):
-        return Unreadable(number, "is no JSON")
+        return UnreadableRow(number, "is not JSON")
     if not isinstance(value, dict):
-        return Unreadable(number, "must be a JSON object, such as {…}")
+        return UnreadableRow(number, "must be a JSON object, such as {…}")
     return _item_row(number, value)
 
 
-def _csv_rows(file: TextIO) -> Iterator[Row | Unreadable]:
+def _csv_rows(file: TextIO) -> Iterator[Row | UnreadableRow]:
     records = _records(file, is_quoted=True)
     delimiter, names = _header(records)
     number = 0
@@ -214,9 +216,9 @@ def _csv_rows(file: TextIO) -> Iterator[Row | Unreadable]:
             continue
         number += 1
         if not isinstance(cells, list):
-            yield Unreadable(number, cells)
+            yield UnreadableRow(number, cells)
         elif len(cells) != len(names):
-            yield Unreadable(number, f"has {len(cells)} fields, but the header has {len(names)}")
+            yield UnreadableRow(number, f"has {len(cells)} fields, but the header has {len(names)}")
         else:
             named = zip(names, cells, strict=True)
             yield Row(number, {name: cell for name, cell in named if cell.strip()})
@@ -225,21 +227,21 @@ def _csv_rows(file: TextIO) -> Iterator[Row | Unreadable]:
 def _header(records: Iterator[_Record]) -> tuple[str, list[str]]:
     record = next((record for record in records if record.text.strip() or record.is_too_long), None)
     if record is None:
-        raise _FaultyFile("is empty; its first line has to name the columns")
+        raise _InvalidFile("is empty; its first line must name the columns")
     delimiter = _delimiter(record.text)
     cells = _cells(record, delimiter, "the header")
     if not isinstance(cells, list):
-        raise _FaultyFile(f"the header {cells}")
+        raise _InvalidFile(f"the header {cells}")
     names = [cell.strip() for cell in cells]
     if not all(names):
-        raise _FaultyFile(f"the header has no name for column {names.index('') + 1}")
+        raise _InvalidFile(f"the header has no name for column {names.index('') + 1}")
     counts = Counter(names)
     repeated = next((name for name in names if counts[name] > 1), None)
     if repeated is not None:
         columns = " and ".join(str(place) for place, name in enumerate(names, 1) if name == repeated)
-        # Without a header the first row stands here, with what nobody else shall read.
-        named = f" ({repeated})" if re.fullmatch(r"[^\W\d][\w .-]{,39}", repeated) else ""
-        raise _FaultyFile(f"the header has one name for columns {columns}{named}")
+        # In a file without a header this is the first row, whose values must not be repeated.
+        quoted = f" ({repeated})" if re.fullmatch(r"[^\W\d][\w .-]{,39}", repeated) else ""
+        raise _InvalidFile(f"the header has one name for columns {columns}{quoted}")
     return delimiter, names
 
 
@@ -248,10 +250,10 @@ def _delimiter(header: str) -> str:
 
 
 def _cells(record: _Record, delimiter: str, place: str) -> list[str] | str:
-    """Return the cells, or why they cannot be told apart."""
+    """Return the cells, or why they cannot be separated."""
     _check_encoding(record.text, place)
     if record.is_open:
-        raise _FaultyFile(f"a quote in {place} opens and is never closed; {_QUOTING}")
+        raise _InvalidFile(f"a quote in {place} opens and is never closed; {_QUOTING}")
     error = _TOO_LONG
     if not record.is_too_long:
         try:
@@ -264,9 +266,9 @@ def _cells(record: _Record, delimiter: str, place: str) -> list[str] | str:
                 )
     if record.is_one_line:
         return error
-    raise _FaultyFile(f"{place} {error}, and runs over several lines; {_QUOTING}")
+    raise _InvalidFile(f"{place} {error}, and runs over several lines; {_QUOTING}")
 
 
 def _check_encoding(text: str, place: str) -> None:
     if not text.isascii() and re.search("[\ud800-\udfff]", text):
-        raise _FaultyFile(f"{place} is not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8)")
+        raise _InvalidFile(f"{place} is not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8)")

@@ -1,4 +1,4 @@
-"""The sender of a batch in Usedesk: checked, sent, looked for."""
+"""The sender of a batch: checks rows, sends them, and looks them up in Usedesk."""
 
 from __future__ import annotations
 
@@ -13,90 +13,102 @@ from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.responses import CreatedTicket, as_id
 from airflow_provider_usedesk.api.ticket import MessageProfile, ticket_request
+from airflow_provider_usedesk.batch.batch_io import UnknownOutcome
+from airflow_provider_usedesk.batch.digests import as_hex, digest
 from airflow_provider_usedesk.batch.row_params import InvalidRow
-from airflow_provider_usedesk.batch.row_store import Sendable, name_of
-from airflow_provider_usedesk.batch.unknown_outcomes import Doubt, asked_together
-from airflow_provider_usedesk.batch.worker_pool import SendLease
+from airflow_provider_usedesk.batch.row_store import CheckedRow
+from airflow_provider_usedesk.batch.send_lease import SendLease
+from airflow_provider_usedesk.batch.unknown_outcomes import group_by_time
 from airflow_provider_usedesk.idempotency.decision import Ambiguous, LookUp, SearchResult
 from airflow_provider_usedesk.idempotency.find_ticket import ReadBudget, TicketSearch
 from airflow_provider_usedesk.idempotency.matching import CONSISTENCY_DELAY
 from airflow_provider_usedesk.idempotency.ticket_patterns import COMPARED_FIELDS, WantedTicket
 
-SHARED_ID = Ambiguous("another row in doubt has the same additional_id")
+SHARED_ID = Ambiguous("another row of unknown outcome has the same additional_id")
 
 
 @dataclass(frozen=True)
 class MessageSender:
     """
-    Send the sender of a batch, each under a key of its own.
+    Sends the rows of a batch to Usedesk, each with its own idempotency key.
 
-    :param client: sends
-    :param way: what this way of sending needs
-    :param key: the key of the task
-    :param files: files that all sender share
-    :param open_url: makes a path object of the URL of a file
-    :param lease: whether rows may be sent now
+    :param client: the client of the API
+    :param profile: what a message requires
+    :param key: returns the idempotency key of the task, with a suffix
+    :param files: the files that all rows share
+    :param open_url: returns a path object for a URL
+    :param lease: the permission to send
     """
 
     client: UsedeskClient
-    way: MessageProfile
+    profile: MessageProfile
     key: Callable[[str], str]
     files: Any
     open_url: OpenUrl
     lease: SendLease
 
-    def checked(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
+    def check(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
         """
-        Check the parameters of a row, and return what Usedesk gets and the row's own files.
+        Check the parameters of a row.
 
+        :param row_key: key of the row
+        :param params: its parameters
+        :return: the fields of its request, and its own files
         :raises UsedeskInvalidRequest: naming every invalid argument
-        :raises InvalidRow: when its files are neither paths nor URLs
+        :raises InvalidRow: if its files are neither paths nor URLs
         """
         own_id = str(params.get("additional_id") or "").strip()
-        keyed = {**params, "additional_id": own_id or self.key(f"/{name_of(row_key)}")}
+        keyed = {**params, "additional_id": own_id or self.key(f"/{as_hex(digest(row_key))}")}
         files = params.get("files")
         own_files = [] if files is self.files else _paths(files)
-        return ticket_request(keyed, self.way, self.open_url).fields, own_files
+        return ticket_request(keyed, self.profile, self.open_url).fields, own_files
 
-    def send(self, row: Sendable) -> CreatedTicket:
-        """Send a row that was checked."""
+    def send(self, row: CheckedRow) -> CreatedTicket:
+        """
+        Send a row (`create/ticket <https://api.usedocs.com/article/51378>`__).
+
+        :param row: the row
+        :raises UsedeskError: as :meth:`~airflow_provider_usedesk.api.client.UsedeskClient.send_checked` does
+        :raises SendAborted: if the lease is closed before the request
+        """
         files = attachments(row.files or self.files, self.open_url)
         return self.client.send_checked(Request(row.fields, files))
 
     def look_up(
-        self, doubts: Sequence[Doubt], knows_ticket: Callable[[int], bool]
+        self, outcomes: Sequence[UnknownOutcome], has_ticket: Callable[[int], bool]
     ) -> Iterator[tuple[int, SearchResult[CreatedTicket]]]:
         """
-        LookUp Usedesk which of some rows were sent, and tell it of each by its number.
+        Search Usedesk for the tickets of rows, and yield the result for each row, by its number.
 
-        :param doubts: the rows
-        :param knows_ticket: tells tickets of other rows
+        :param outcomes: the rows
+        :param has_ticket: returns whether a ticket, by its id, belongs to another row
+        :raises SendAborted: if the lease is closed
         """
-        rows_with_id = Counter(doubt.row.fields["additional_id"] for doubt in doubts)
-        for group in asked_together(doubts):
+        rows_with_id = Counter(outcome.row.fields["additional_id"] for outcome in outcomes)
+        for group in group_by_time(outcomes):
             search = TicketSearch(
                 self.client,
-                [_wanted(doubt) for doubt in group],
-                knows_ticket,
-                until=max(doubt.until for doubt in group),
+                [_wanted(outcome) for outcome in group],
+                has_ticket,
+                until=max(outcome.until for outcome in group),
                 budget=ReadBudget.for_batch(len(group)),
                 consistency_delay=CONSISTENCY_DELAY,
                 sleep=self.lease.pause,
             )
             found = search(LookUp(group[0].since, is_exact=True))
-            for row in (doubt.row for doubt in group):
+            for row in (outcome.row for outcome in group):
                 own_id = row.fields["additional_id"]
-                # Of two rows with one id nobody can tell whose a ticket is.
+                # Of two rows with one id, it is unknown whose ticket it is.
                 yield row.number, found[own_id] if rows_with_id[own_id] == 1 else SHARED_ID
 
 
-def _wanted(doubt: Doubt) -> WantedTicket:
-    fields = doubt.row.fields
+def _wanted(outcome: UnknownOutcome) -> WantedTicket:
+    fields = outcome.row.fields
     return WantedTicket(
         fields["additional_id"],
         fields.get("subject"),
         as_id(fields.get("client_id")),
-        COMPARED_FIELDS if doubt.is_alike else frozenset(),
+        COMPARED_FIELDS if outcome.is_unchanged else frozenset(),
     )
 
 

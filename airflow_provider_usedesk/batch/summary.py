@@ -1,4 +1,4 @@
-"""What became of the rows of a batch: counted, written down, told while it runs, judged at the end."""
+"""The summary of a batch: the outcomes of its rows, counted, logged and judged."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import logging
 from collections import Counter
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_usedesk.batch.options import BatchOptions, as_number
+from airflow_provider_usedesk.batch.result_file import ResultWriter
 
 log = logging.getLogger(__name__)
 
-# Reasons that the log names before it leaves the others to the result file.
-NAMED_REASONS = 10
+MAX_REASONS = 10
+"""Reasons that the log names; the result file has all."""
 
 
 class Outcome(StrEnum):
-    """Say what became of a row."""
+    """The outcome of a row."""
 
     SENT = "sent"
     SKIPPED = "skipped"
@@ -32,20 +33,20 @@ class Outcome(StrEnum):
 @dataclass(frozen=True)
 class Summary:
     """
-    Hold what became of the rows.
+    How many rows have which outcome.
 
-    :param rows: how many there are; None while not all are read
-    :param sent: sent in this try
-    :param skipped: sent by an earlier try
-    :param duplicate: left out, as another row has the same key
-    :param bad: with validation_errors, not sent
-    :param rejected: refused by Usedesk
-    :param not_delivered: not taken by the messenger; there is a ticket
-    :param unknown: perhaps sent
+    :param rows: number of rows; None while not all were read
+    :param sent: sent in this attempt
+    :param skipped: sent by an earlier attempt
+    :param duplicate: not sent, because another row has the same key
+    :param bad: not valid, not sent
+    :param rejected: rejected by Usedesk
+    :param not_delivered: not accepted by the messenger; the ticket exists
+    :param unknown: may have been sent
     :param left: not sent yet
-    :param seconds: how long it took
-    :param requests: how many requests it took
-    :param recipients_changed: whether the recipients are others than in the first try
+    :param seconds: duration of the run
+    :param requests: number of requests
+    :param recipients_changed: whether the recipients differ from those of the earlier attempt
     """
 
     rows: int | None = None
@@ -65,39 +66,30 @@ class Summary:
         return asdict(self)
 
 
-class Results(Protocol):
-    """Where what became of each row is written."""
-
-    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None: ...
-    def show(self) -> None: ...
-
-
-class NoResults:
-    """Stand in where nobody wants a result file."""
-
-    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
-        """Do nothing."""
-
-    def show(self) -> None:
-        """Do nothing."""
-
-
-class Tally:
+class OutcomeRecorder:
     """
-    Count what became of the rows, and write it down.
+    Counts the outcomes of the rows, and writes them to the result file.
 
-    :param results: where what became of each row is written
+    :param results: the result file
     """
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: ResultWriter) -> None:
         self._results = results
         self.counts: Counter[Outcome] = Counter()
         self.reasons: list[str] = []
 
-    def note(
+    def record(
         self, outcome: Outcome, number: int, key: str, ticket_id: int | None = None, reason: str = ""
     ) -> None:
-        """Note what became of a row."""
+        """
+        Count and write the final outcome of a row.
+
+        :param outcome: the outcome
+        :param number: number of the row
+        :param key: key of the row; empty if it has none
+        :param ticket_id: id of its ticket; default: None, no ticket
+        :param reason: why it was not sent; default: empty
+        """
         self.counts[outcome] += 1
         self.write(outcome, number, key, ticket_id, reason)
         if outcome in (Outcome.BAD, Outcome.REJECTED):
@@ -106,42 +98,42 @@ class Tally:
     def write(
         self, outcome: Outcome, number: int, key: str, ticket_id: int | None = None, reason: str = ""
     ) -> None:
-        """Write down how a row stands that may still be sent, uncounted."""
+        """Write the outcome of a row that a later attempt may send, without counting it."""
         self._results.write(number, key, outcome, ticket_id, reason)
 
     def add_reason(self, number: int, reason: str) -> None:
-        """Keep the reason of a row for the log, if it is one of the first."""
-        if len(self.reasons) < NAMED_REASONS:
+        """Keep the reason of a row for the log, unless the log has enough of them."""
+        if len(self.reasons) < MAX_REASONS:
             self.reasons.append(f"row {number}: {reason}")
 
     def log(self, summary: Summary) -> None:
-        """Say in the log what became of the rows."""
+        """Log the reasons and the summary."""
         for reason in self.reasons:
             log.warning("%s", reason)
-        count = summary.bad + summary.rejected
-        if count > len(self.reasons):
-            log.warning("And %d more rows; the result file has all of them.", count - len(self.reasons))
+        others = summary.bad + summary.rejected - len(self.reasons)
+        if others > 0:
+            log.warning("%d more rows failed. The result file has the reasons of all.", others)
         log.info("%s", progress(summary))
 
 
-def failures(summary: Summary, rules: BatchOptions) -> int:
-    """Count the rows that failed."""
-    not_delivered = 0 if rules.ignore_not_delivered else summary.not_delivered
+def failures(summary: Summary, options: BatchOptions) -> int:
+    """Return the number of rows that failed."""
+    not_delivered = 0 if options.ignore_not_delivered else summary.not_delivered
     return summary.bad + summary.rejected + summary.unknown + not_delivered
 
 
-def has_failed(summary: Summary, rules: BatchOptions) -> bool:
-    """Tell whether a batch has failed, by the rule that the user set."""
-    count = failures(summary, rules)
-    if rules.max_failures is not None and count > as_number(rules.max_failures, summary.rows or 0):
+def has_failed(summary: Summary, options: BatchOptions) -> bool:
+    """Return whether a batch has failed, according to its options."""
+    count = failures(summary, options)
+    if options.max_failures is not None and count > as_number(options.max_failures, summary.rows or 0):
         return True
-    if rules.fail_on == "all":
+    if options.fail_on == "all":
         return count > 0 and not summary.sent + summary.skipped
-    return count > 0 and rules.fail_on == "any"
+    return count > 0 and options.fail_on == "any"
 
 
 def progress(summary: Summary) -> str:
-    """Say how far a batch has come."""
+    """Return a sentence about the progress of a batch."""
     done = summary.sent + summary.not_delivered + summary.rejected
     total = done + summary.left + summary.unknown
     of_all = f" of {total}" if summary.rows is not None else ""

@@ -1,43 +1,91 @@
-"""Rows that may have been sent without anybody knowing: what to ask Usedesk about them."""
+"""Rows that may have been sent: looked up in Usedesk, then finished, sent again, or left as unknown."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from airflow_provider_usedesk.batch.row_store import Sendable
+from airflow_provider_usedesk.api.responses import CreatedTicket
+from airflow_provider_usedesk.batch.batch_io import BatchIO, UnknownOutcome
+from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.batch.row_states import RowState
+from airflow_provider_usedesk.batch.row_store import CheckedRow
+from airflow_provider_usedesk.batch.run_state import RunState
+from airflow_provider_usedesk.batch.send_lease import SendAborted, SendLease
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found, SearchResult
 
-# Of so long a time tickets are listed at once: a list of a whole run would be too long to be read.
-ASKED_AT_ONCE = timedelta(minutes=5)
+MAX_SPAN = timedelta(minutes=5)
+"""Tickets of so long a time are listed at once; a list of a whole run would be too long."""
 
 
-@dataclass(frozen=True)
-class Doubt:
+class OutcomeResolver:
     """
-    Hold a row that may have been sent.
+    Resolves unknown outcomes.
 
-    :param row: the row, as it is now
-    :param since: before this moment it was not sent, UTC
-    :param until: after this moment it was not sent, UTC
-    :param is_alike: whether it was then what it is now, as far as a list of tickets shows
+    :param state: the state of the run
+    :param options: the options of the batch
+    :param io: the functions of the batch
+    :param lease: the permission to send, which is open while rows are looked up
     """
 
-    row: Sendable
-    since: datetime
-    until: datetime
-    is_alike: bool
+    def __init__(self, state: RunState, options: BatchOptions, io: BatchIO, lease: SendLease) -> None:
+        self._state = state
+        self._options = options
+        self._io = io
+        self._lease = lease
+
+    def resolve(self) -> None:
+        """
+        Look up all rows of unknown outcome, while no other row is in flight.
+
+        Rows that were certainly not sent become ready again.
+        """
+        self._state.checkpoint.write()
+        # Reading is not sending: it is allowed in quiet hours, and takes as long as it takes.
+        self._lease.open(math.inf)
+        rows = {row.number: row for row in self._state.row_states.rows_in(RowState.UNKNOWN)}
+        with suppress(SendAborted):
+            for number, result in self._look_up(list(rows.values())):
+                self._apply(rows[number], result)
+        self._lease.close()
+        self._state.checkpoint.write()
+
+    def _look_up(self, rows: Sequence[CheckedRow]) -> Iterable[tuple[int, SearchResult[CreatedTicket]]]:
+        if self._options.on_unknown == "send":
+            return [(row.number, Absent()) for row in rows]
+        if self._options.on_unknown == "fail":
+            reason = "it may have been sent, and on_unknown_outcome is 'fail'"
+            return [(row.number, Ambiguous(reason)) for row in rows]
+        return self._io.look_up([self._outcome(row) for row in rows], self._state.store.has_ticket)
+
+    def _outcome(self, row: CheckedRow) -> UnknownOutcome:
+        sent = self._state.row_states.time_of(row)
+        return UnknownOutcome(row, sent.since, sent.until, sent.listed_digest == row.listed_digest)
+
+    def _apply(self, row: CheckedRow, result: SearchResult[CreatedTicket]) -> None:
+        state = self._state
+        if isinstance(result, Found):
+            state.finish(row, result.response.ticket_id)
+        elif isinstance(result, Ambiguous):
+            state.recorder.add_reason(row.number, result.reason)
+        elif state.row_states.was_absent(row):
+            reason = "it was sent twice without a response, and Usedesk has no ticket of it"
+            state.recorder.add_reason(row.number, reason)
+        else:
+            state.row_states.send_again(row)
 
 
-def asked_together(doubts: Iterable[Doubt]) -> Iterator[Sequence[Doubt]]:
-    """Put those together that may have been sent at about the same time."""
-    group: list[Doubt] = []
+def group_by_time(outcomes: Iterable[UnknownOutcome]) -> Iterator[Sequence[UnknownOutcome]]:
+    """Yield groups of rows that may have been sent at about the same time."""
+    group: list[UnknownOutcome] = []
     end = datetime.min
-    for doubt in sorted(doubts, key=lambda one: one.since):
-        if group and doubt.until > max(end, group[0].since + ASKED_AT_ONCE):
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.since):
+        if group and outcome.until > max(end, group[0].since + MAX_SPAN):
             yield group
             group = []
-        end = max(end, doubt.until) if group else doubt.until
-        group.append(doubt)
+        end = max(end, outcome.until) if group else outcome.until
+        group.append(outcome)
     if group:
         yield group

@@ -17,6 +17,7 @@ from airflow_provider_usedesk.compat.sdk import (
     conf,
     determine_kwargs,
 )
+from airflow_provider_usedesk.compat.stores import FolderStore, TaskStateStore
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_usedesk.api.client import UsedeskClient
     from airflow_provider_usedesk.api.ticket import MessageProfile
-    from airflow_provider_usedesk.batch.checkpoint import KeyValueStore
+    from airflow_provider_usedesk.batch.batch_io import BatchIO
+    from airflow_provider_usedesk.batch.checkpoint import Checkpoint
     from airflow_provider_usedesk.batch.options import BatchOptions
+    from airflow_provider_usedesk.batch.result_file import ResultWriter
     from airflow_provider_usedesk.batch.row_params import RowParams
-    from airflow_provider_usedesk.batch.runner import BatchRun, Steps
-    from airflow_provider_usedesk.batch.summary import Results, Summary
-    from airflow_provider_usedesk.batch.worker_pool import SendLease
+    from airflow_provider_usedesk.batch.runner import BatchRun
+    from airflow_provider_usedesk.batch.send_lease import SendLease
+    from airflow_provider_usedesk.batch.summary import Summary
     from airflow_provider_usedesk.compat.sdk import Context
 
 # Seconds for which one request of a batch waits while Usedesk refuses it or cannot be reached.
@@ -195,13 +198,13 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     def _send_all(self, context: Context) -> dict[str, Any]:
         from airflow_provider_usedesk.batch.loader import TooManyBadRows
-        from airflow_provider_usedesk.batch.runner import Paused
+        from airflow_provider_usedesk.batch.send_loop import Paused
 
         with self._no_retry():
-            options, store = self._options(), self._store(context)
+            options, checkpoint = self._options(), self._checkpoint(context)
             try:
                 with self._results() as results:
-                    self._run = run = self._new_run(context, options, store, results)
+                    self._run = run = self._new_run(context, options, checkpoint, results)
                     summary = run.run()
             except Paused as pause:
                 self._defer_until(pause.until)
@@ -228,56 +231,54 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             arguments=self._method().arguments,
         )
 
-    def _store(self, context: Context) -> KeyValueStore:
+    def _checkpoint(self, context: Context) -> Checkpoint:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.batch.checkpoint import FolderStore, TaskStateStore
-        from airflow_provider_usedesk.batch.row_store import name_of
+        from airflow_provider_usedesk.batch.checkpoint import Checkpoint, prefix
+        from airflow_provider_usedesk.batch.digests import as_hex, digest
 
         if self.checkpoint_path:
-            name = name_of(self._key(context))
+            name = as_hex(digest(self._key(context)))
             folder = self.checkpoint_path.removeprefix("file://")
-            return FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name)
-        store = context.get("task_state_store")
-        if store is None:
+            return Checkpoint(FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name))
+        accessor = context.get("task_state_store")
+        if accessor is None:
             raise UsedeskInvalidRequest(
                 ["checkpoint_path: is required before Airflow 3.3, which has no task state store"]
             )
-        return TaskStateStore(store, self._contract(context).attempt.clear_count)
+        return Checkpoint(TaskStateStore(accessor), prefix(self._contract(context).attempt.clear_count))
 
-    def _results(self) -> AbstractContextManager[Results]:
+    def _results(self) -> AbstractContextManager[ResultWriter]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.batch.result_file import ResultFile
-        from airflow_provider_usedesk.batch.summary import NoResults
+        from airflow_provider_usedesk.batch.result_file import NoResultFile, ResultFile
 
         if not self.results_path:
-            return nullcontext(NoResults())
+            return nullcontext(NoResultFile())
         try:
             return ResultFile(self.results_path, ObjectStoragePath)
         except ValueError as error:
             raise UsedeskInvalidRequest([f"results_path: {error}"]) from None
 
     def _new_run(
-        self, context: Context, options: BatchOptions, store: KeyValueStore, results: Results
+        self, context: Context, options: BatchOptions, checkpoint: Checkpoint, results: ResultWriter
     ) -> BatchRun:
-        from airflow_provider_usedesk.batch.checkpoint import Checkpoint
         from airflow_provider_usedesk.batch.rows import read_rows
         from airflow_provider_usedesk.batch.runner import BatchRun
-        from airflow_provider_usedesk.batch.worker_pool import SendLease
+        from airflow_provider_usedesk.batch.send_lease import SendLease
 
         lease, params = SendLease(), self._params()
-        steps = self._steps(context, lease, params, results)
+        io = self._batch_io(context, lease, params, results)
         try:
             rows = read_rows(self._source(context), ObjectStoragePath)
         except ValueError as error:
             # With a retry: the file may exist then.
             raise ValueError(f"recipients: {error}") from error
         row_params = self._row_params(context, params)
-        return BatchRun(rows, row_params, Checkpoint(store), options, steps, lease)
+        return BatchRun(rows, row_params, checkpoint, options, io, lease)
 
-    def _steps(
-        self, context: Context, lease: SendLease, params: Mapping[str, Any], results: Results
-    ) -> Steps:
-        from airflow_provider_usedesk.batch.runner import Steps
+    def _batch_io(
+        self, context: Context, lease: SendLease, params: Mapping[str, Any], results: ResultWriter
+    ) -> BatchIO:
+        from airflow_provider_usedesk.batch.batch_io import BatchIO
         from airflow_provider_usedesk.batch.sender import MessageSender
 
         client: UsedeskClient = self.hook.interruptible_client(MAX_WAIT, lease.pause)
@@ -289,13 +290,13 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             ObjectStoragePath,
             lease,
         )
-        return Steps(
-            check=sender.checked,
+        return BatchIO(
+            check=sender.check,
             send=sender.send,
             look_up=sender.look_up,
             results=results,
             report=lambda summary: self._push_summary(context, "progress", summary),
-            requests=lambda: client.requests,
+            count_requests=lambda: client.requests,
         )
 
     def _source(self, context: Context) -> Any:

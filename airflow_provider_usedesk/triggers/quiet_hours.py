@@ -1,4 +1,4 @@
-"""Wait in the triggerer until quiet hours are over."""
+"""The trigger that fires at the end of quiet hours."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from airflow_provider_usedesk.triggers.base import DeferringTrigger
 
 class QuietHoursTrigger(DeferringTrigger):
     """
-    Fire when quiet hours are over.
+    Fires at the end of quiet hours.
 
-    :param until: when that is, ISO 8601; the same after a restart of the triggerer
+    :param until: when they end, ISO 8601, with a time zone
     """
 
     def __init__(self, *, until: str) -> None:

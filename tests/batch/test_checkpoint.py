@@ -1,4 +1,4 @@
-"""What a batch remembers: all that was written before a death, in small store, and by one try at a time."""
+"""The checkpoint: readable JSON in small values, no loss at a kill, one writing attempt."""
 
 from __future__ import annotations
 
@@ -8,188 +8,263 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_usedesk.batch.checkpoint import (
+    CHUNK_SIZE,
     Checkpoint,
     CheckpointTaken,
-    FolderStore,
     OpenRow,
-    Seen,
-    TaskStateStore,
+    Recipients,
+    prefix,
 )
-from airflow_provider_usedesk.batch.row_store import Done
+from airflow_provider_usedesk.batch.row_store import FinishedRow
+from airflow_provider_usedesk.batch.send_window import MAX_OPEN
+from airflow_provider_usedesk.compat.stores import FolderStore, MemoryStore, TaskStateStore
+from tests.support.batch import NOON
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
+# The limit of the task state store of Airflow 3.3.
+MAX_VALUE = 65_535
 
 
 class WriteFailed(OSError):
-    """The storage does not answer."""
+    """The storage does not respond."""
 
 
-class Memory(dict):
-    """KeyValueStore as JSON; a write can fail."""
+class Accessor(dict):
+    """The accessor of the task state store."""
 
-    fails_at: str | None = None
+    def set(self, key, value, retention=None):
+        self[key] = json.dumps(value)
 
-    def get(self, name):
-        return json.loads(self[name]) if name in self else None
+    def get(self, key):
+        return json.loads(super().get(key, "null"))
 
-    def set(self, name, value):
-        if name == self.fails_at:
+
+class FailingStore(MemoryStore):
+    """A store that fails to write one key."""
+
+    failing_key: str | None = None
+
+    def set(self, key, value):
+        if key == self.failing_key:
             raise WriteFailed
-        self[name] = json.dumps(value)
-
-
-class StateStore(dict):
-    """The task state store of Airflow."""
-
-    def __init__(self):
-        self.retentions = set()
-
-    def set(self, name, value, retention=None):
-        self[name] = json.dumps(value)
-        self.retentions.add(retention)
-
-    def get(self, name):
-        return json.loads(super().get(name, "null"))
+        super().set(key, value)
 
 
 @pytest.fixture(params=["memory", "folder", "state"])
 def store(request, tmp_path):
     if request.param == "folder":
         return FolderStore(tmp_path / "not" / "there" / "yet")
-    return TaskStateStore(StateStore(), 0) if request.param == "state" else Memory()
+    return TaskStateStore(Accessor()) if request.param == "state" else MemoryStore()
 
 
-def opened(store):
-    checkpoint = Checkpoint(store)
-    return checkpoint, list(checkpoint.read())
+def opened(store, **options):
+    checkpoint = Checkpoint(store, **options)
+    return checkpoint, list(checkpoint.load())
 
 
-def open_row(number, since=NOON, until=NOON, shown=-5):
-    return OpenRow(number, since, until, shown)
+def open_row(number, since=NOON, until=NOON, listed=-5):
+    return OpenRow(number, since, until, listed)
 
 
-def test_a_new_ledger_is_empty(store):
-    checkpoint, done = opened(store)
-    assert (done, checkpoint.open, checkpoint.seen) == ([], (), None)
+class TestStoredForm:
+    """The form in which a person reads a checkpoint."""
+
+    def test_manifest(self):
+        store = MemoryStore()
+        checkpoint, _ = opened(store)
+        later = NOON + timedelta(seconds=15)
+        checkpoint.write([], [open_row(1, NOON, later), open_row(-2, NOON, later), open_row(3, later, later)])
+        checkpoint.write_recipients(Recipients(3, "abc"))
+        manifest = store.get("manifest")
+        assert len(bytes.fromhex(manifest.pop("owner"))) == 8
+        assert manifest == {
+            "recipients": {"rows": 3, "fingerprint": "abc"},
+            "open": [
+                {
+                    "since": "2026-03-01T12:00:00Z",
+                    "until": "2026-03-01T12:00:15Z",
+                    "rows": {"0000000000000001": "fffffffffffffffb", "fffffffffffffffe": "fffffffffffffffb"},
+                },
+                {
+                    "since": "2026-03-01T12:00:15Z",
+                    "until": "2026-03-01T12:00:15Z",
+                    "rows": {"0000000000000003": "fffffffffffffffb"},
+                },
+            ],
+        }
+
+    def test_chunk(self):
+        store = MemoryStore()
+        checkpoint, _ = opened(store)
+        checkpoint.write([FinishedRow(1, 1001), FinishedRow(-2, 1002, not_delivered=True)], [])
+        assert store.get("chunk-000001") == {
+            "tickets": {"0000000000000001": 1001, "fffffffffffffffe": 1002},
+            "not_delivered": ["fffffffffffffffe"],
+        }
+
+    def test_keys_begin_with_prefix(self):
+        accessor = Accessor()
+        checkpoint, _ = opened(TaskStateStore(accessor), prefix=prefix(clear_count=2))
+        checkpoint.write([FinishedRow(1, 1001)], [])
+        assert sorted(accessor) == ["usedesk/batch/2/chunk-000001", "usedesk/batch/2/manifest"]
+
+    def test_cleared_task_begins_new_checkpoint(self):
+        store = MemoryStore()
+        opened(store, prefix=prefix(0))[0].write([FinishedRow(1, 1001)], [open_row(2)])
+        checkpoint, finished = opened(store, prefix=prefix(1))
+        assert (finished, checkpoint.open) == ([], ())
 
 
-def test_what_was_written_is_read_by_the_next_try(store):
+class TestLimits:
+    """Values stay below the limit of the task state store."""
+
+    def test_largest_chunk(self):
+        store = MemoryStore()
+        checkpoint, _ = opened(store)
+        checkpoint.write([FinishedRow(LARGEST - number, LARGEST, True) for number in range(CHUNK_SIZE)], [])
+        assert 60_000 < len(json.dumps(store.get("chunk-000001"))) < MAX_VALUE
+
+    def test_largest_manifest(self):
+        """An attempt may leave its own open rows, and rows that the recipients no longer have."""
+        store = MemoryStore()
+        checkpoint, _ = opened(store)
+        checkpoint.write_recipients(Recipients(10**9, "f" * 64))
+        moments = [NOON + timedelta(seconds=number) for number in range(2 * MAX_OPEN)]
+        checkpoint.write([], [open_row(number, at, at) for number, at in enumerate(moments)])
+        assert len(json.dumps(store.get("manifest"))) < MAX_VALUE
+
+    def test_usual_values_are_small(self):
+        store = MemoryStore()
+        checkpoint, _ = opened(store)
+        rows = [FinishedRow(number, 200_000_000 + number) for number in range(3000)]
+        checkpoint.write(rows, [open_row(number) for number in range(MAX_OPEN)])
+        assert max(len(json.dumps(store.get(key))) for key in store.list("")) < 32_000
+
+
+def test_new_checkpoint_is_empty(store):
+    checkpoint, finished = opened(store)
+    assert (finished, checkpoint.open, checkpoint.recipients) == ([], (), None)
+
+
+def test_next_attempt_loads_everything(store):
     checkpoint, _ = opened(store)
-    smallest, largest = -(2**63), 2**63 - 1
-    done = [Done(smallest, 1), Done(largest, 2**62, not_delivered=True), Done(0, 7)]
-    rows = [open_row(smallest, shown=largest), open_row(3, NOON - timedelta(hours=2), NOON, smallest)]
-    checkpoint.write(done, rows)
-    checkpoint.write_seen(Seen(3, "abc"))
+    finished = [FinishedRow(SMALLEST, 1), FinishedRow(LARGEST, 2**62, not_delivered=True), FinishedRow(0, 7)]
+    rows = [
+        open_row(SMALLEST, listed=LARGEST),
+        open_row(3, NOON - timedelta(hours=2), NOON, SMALLEST),
+    ]
+    checkpoint.write(finished, rows)
+    checkpoint.write_recipients(Recipients(3, "abc"))
     checkpoint, again = opened(store)
-    assert again == done
-    assert (checkpoint.open, checkpoint.seen) == (tuple(rows), Seen(3, "abc"))
+    assert again == finished
+    assert (checkpoint.open, checkpoint.recipients) == (tuple(rows), Recipients(3, "abc"))
 
 
-def test_moments_are_rounded_to_whole_seconds_that_hold_them(store):
+def test_moments_are_rounded_outwards(store):
     checkpoint, _ = opened(store)
     checkpoint.write([], [open_row(1, NOON.replace(microsecond=900_000), NOON.replace(microsecond=1))])
     checkpoint, _ = opened(store)
     assert checkpoint.open == (open_row(1, NOON, NOON + timedelta(seconds=1)),)
 
 
+def check_chunks(count, at_once, chunk_size):
+    store = MemoryStore()
+    rows = [FinishedRow(number, number + 1) for number in range(count)]
+    checkpoint, _ = opened(store, chunk_size=chunk_size)
+    for first in range(0, count, at_once):
+        checkpoint.write(rows[first : first + at_once], [])
+        # Each attempt may be the last that writes.
+        if first % 3 == 0:
+            checkpoint, _ = opened(store, chunk_size=chunk_size)
+    assert opened(store, chunk_size=chunk_size)[1] == rows
+
+
+@pytest.mark.parametrize("count", [99, 100, 101, 200, 250])
+@pytest.mark.parametrize("at_once", [1, 7, 130])
+def test_no_row_is_lost_between_chunks(count, at_once):
+    check_chunks(count, at_once, chunk_size=100)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [999, 1000, 1001, 2000, 2500])
 @pytest.mark.parametrize("at_once", [1, 7, 1300])
-def test_no_record_is_lost_between_pieces(count, at_once):
-    memory = Memory()
-    records = [Done(number, number + 1) for number in range(count)]
-    checkpoint, _ = opened(memory)
-    for first in range(0, count, at_once):
-        checkpoint.write(records[first : first + at_once], [])
-        # Each try may be the last to write.
-        if first % 3 == 0:
-            checkpoint, _ = opened(memory)
-    assert opened(memory)[1] == records
+def test_no_row_is_lost_between_whole_chunks(count, at_once):
+    check_chunks(count, at_once, CHUNK_SIZE)
 
 
-def test_pieces_stay_far_below_64_kb():
-    memory = Memory()
-    checkpoint, _ = opened(memory)
-    checkpoint.write([Done(number, 2**40) for number in range(3000)], list(map(open_row, range(512))))
-    assert max(map(len, memory.values())) < 32_000
-
-
-def test_a_row_is_done_before_it_is_no_longer_open():
-    """Who dies between two writes must not leave a row that was sent in neither."""
-    memory = Memory()
-    checkpoint, _ = opened(memory)
+def test_row_is_finished_before_closed():
+    """A kill between the two writes leaves the row in both, never in none."""
+    store = FailingStore()
+    checkpoint, _ = opened(store)
     checkpoint.write([], [open_row(1)])
-    memory.fails_at = "head"
+    store.failing_key = "manifest"
     with pytest.raises(WriteFailed):
-        checkpoint.write([Done(1, 1001)], [])
-    memory.fails_at = None
-    checkpoint, done = opened(memory)
-    assert done == [Done(1, 1001)]
+        checkpoint.write([FinishedRow(1, 1001)], [])
+    store.failing_key = None
+    checkpoint, finished = opened(store)
+    assert finished == [FinishedRow(1, 1001)]
     assert checkpoint.open == (open_row(1),)
 
 
-def test_a_row_that_is_done_stays_open_when_that_cannot_be_written():
-    memory = Memory()
-    checkpoint, _ = opened(memory)
+def test_failed_chunk_write_keeps_row_open():
+    store = FailingStore()
+    checkpoint, _ = opened(store)
     checkpoint.write([], [open_row(1)])
-    memory.fails_at = "done-000000"
+    store.failing_key = "chunk-000001"
     with pytest.raises(WriteFailed):
-        checkpoint.write([Done(1, 1001)], [])
-    memory.fails_at = None
-    assert opened(memory)[0].open == (open_row(1),)
+        checkpoint.write([FinishedRow(1, 1001)], [])
+    assert opened(store)[0].open == (open_row(1),)
 
 
-@pytest.mark.parametrize("name", ["head", "done-000000"])
-def test_what_failed_to_be_written_is_written_the_next_time(name):
-    memory = Memory()
-    checkpoint, _ = opened(memory)
-    memory.fails_at = name
+@pytest.mark.parametrize("key", ["manifest", "chunk-000001"])
+def test_failed_write_is_repeated(key):
+    store = FailingStore()
+    checkpoint, _ = opened(store)
+    store.failing_key = key
     with pytest.raises(WriteFailed):
-        checkpoint.write([Done(1, 1001)], [open_row(2)])
-    memory.fails_at = None
-    checkpoint.write([Done(1, 1001)], [open_row(2)])
-    checkpoint, done = opened(memory)
-    assert set(done) == {Done(1, 1001)}
+        checkpoint.write([FinishedRow(1, 1001)], [open_row(2)])
+    store.failing_key = None
+    checkpoint.write([FinishedRow(1, 1001)], [open_row(2)])
+    checkpoint, finished = opened(store)
+    assert set(finished) == {FinishedRow(1, 1001)}
     assert checkpoint.open == (open_row(2),)
 
 
-def test_a_try_that_another_one_has_followed_writes_nothing_any_more(store):
-    former, _ = opened(store)
-    former.write([Done(1, 1001)], [open_row(2)])
-    latter, _ = opened(store)
-    with pytest.raises(CheckpointTaken, match="Another try of this task has begun"):
-        former.write([Done(2, 1002)], [open_row(3)])
+def test_full_chunk_is_written_after_failure():
+    store = FailingStore()
+    checkpoint, _ = opened(store, chunk_size=2)
+    rows = [FinishedRow(number, number + 1) for number in range(2)]
+    store.failing_key = "chunk-000001"
+    with pytest.raises(WriteFailed):
+        checkpoint.write(rows, [])
+    store.failing_key = None
+    checkpoint.write([*rows, FinishedRow(7, 8)], [])
+    assert set(opened(store, chunk_size=2)[1]) == {*rows, FinishedRow(7, 8)}
+
+
+def test_earlier_attempt_cannot_write(store):
+    earlier, _ = opened(store)
+    earlier.write([FinishedRow(1, 1001)], [open_row(2)])
+    later, _ = opened(store)
+    with pytest.raises(CheckpointTaken, match="Another attempt of this task has begun"):
+        earlier.write([FinishedRow(2, 1002)], [open_row(3)])
     with pytest.raises(CheckpointTaken):
-        former.write_seen(Seen(1, "abc"))
-    latter.write([Done(4, 1004)], [open_row(2)])
-    checkpoint, done = opened(store)
-    assert done == [Done(1, 1001), Done(4, 1004)]
+        earlier.write_recipients(Recipients(1, "abc"))
+    later.write([FinishedRow(4, 1004)], [open_row(2)])
+    checkpoint, finished = opened(store)
+    assert finished == [FinishedRow(1, 1001), FinishedRow(4, 1004)]
     assert checkpoint.open == (open_row(2),)
 
 
-def test_nothing_is_written_where_nothing_is_new():
-    memory = Memory()
-    checkpoint, _ = opened(memory)
+def test_unchanged_manifest_is_not_written():
+    store = FailingStore()
+    checkpoint, _ = opened(store)
     checkpoint.write([], [open_row(1)])
-    memory.fails_at = "head"
+    store.failing_key = "manifest"
     checkpoint.write([], [open_row(1)])
 
 
-def test_the_state_store_keeps_it_for_as_long_as_the_run_of_the_dag():
-    store = StateStore()
-    opened(TaskStateStore(store, 2))[0].write([Done(1, 1001)], [])
-    # The very object that Airflow compares with.
-    assert [retention is timedelta.max for retention in store.retentions] == [True]
-    assert all(name.startswith("usedesk_batch/2/") for name in store)
-
-
-def test_who_clears_a_task_to_send_again_begins_a_new_one():
-    store = StateStore()
-    opened(TaskStateStore(store, 0))[0].write([Done(1, 1001)], [open_row(2)])
-    checkpoint, done = opened(TaskStateStore(store, 1))
-    assert (done, checkpoint.open) == ([], ())
-
-
-def test_half_a_file_is_never_found(tmp_path, monkeypatch):
+def test_half_written_file_is_never_read(tmp_path, monkeypatch):
     checkpoint, _ = opened(FolderStore(tmp_path))
     checkpoint.write([], [open_row(1)])
     monkeypatch.setattr("os.fsync", lambda file: 1 / 0)
@@ -199,9 +274,19 @@ def test_half_a_file_is_never_found(tmp_path, monkeypatch):
     assert opened(FolderStore(tmp_path))[0].open == (open_row(1),)
 
 
-def test_a_damaged_ledger_is_an_error_and_not_an_empty_one(tmp_path):
+@pytest.mark.parametrize("damaged", ['{"tick', '{"tickets": {"no digest": 1}, "not_delivered": []}', "{}"])
+def test_damaged_checkpoint_is_an_error(tmp_path, damaged):
     checkpoint, _ = opened(FolderStore(tmp_path))
-    checkpoint.write([Done(1, 1001)], [])
-    (tmp_path / "done-000000.json").write_text('"AAAA')
-    with pytest.raises(json.JSONDecodeError):
+    checkpoint.write([FinishedRow(1, 1001)], [])
+    (tmp_path / "chunk-000001.json").write_text(damaged)
+    with pytest.raises((ValueError, KeyError)):
         opened(FolderStore(tmp_path))
+
+
+def test_moments_of_other_zones_are_stored_in_utc():
+    store = MemoryStore()
+    checkpoint, _ = opened(store)
+    moscow = datetime.fromisoformat("2026-03-01T15:00:00+03:00")
+    checkpoint.write([], [open_row(1, moscow, moscow)])
+    assert store.get("manifest")["open"][0]["since"] == "2026-03-01T12:00:00Z"
+    assert opened(store)[0].open[0].since == NOON.astimezone(UTC)

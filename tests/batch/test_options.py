@@ -1,4 +1,4 @@
-"""How a batch is sent: every invalid argument is named at once, and what is right."""
+"""The options of a batch: read as given, and every invalid one named at once."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def validation_errors(**given):
     return caught.value.validation_errors
 
 
-def test_the_defaults_are_those_of_the_engine():
+def test_defaults():
     assert read_options(**GIVEN) == BatchOptions()
 
 
-def test_what_was_written_is_what_counts():
-    rules = read_options(
+def test_given_options():
+    options = read_options(
         **{
             **GIVEN,
             "max_in_flight": 64,
@@ -55,7 +55,7 @@ def test_what_was_written_is_what_counts():
             "row_key": "{{ row.a }}-{{ row.b }}",
         }
     )
-    assert rules == BatchOptions(
+    assert options == BatchOptions(
         max_in_flight=64,
         max_bad_rows=0.5,
         max_failures=7,
@@ -81,20 +81,20 @@ def test_limits(name, limit):
     )
 
 
-def test_there_must_be_a_limit_of_bad_rows():
+def test_max_bad_rows_is_required():
     assert validation_errors(max_bad_rows=None)
 
 
 @pytest.mark.parametrize("name", ["max_bad_rows", "max_failures"])
-def test_a_share_needs_all_rows(name):
-    [fault] = validation_errors(**{name: 0.1, "validate": "row"})
-    assert fault == f"{name}: a share needs validate='first', which counts the rows beforehand"
+def test_share_needs_all_rows(name):
+    [error] = validation_errors(**{name: 0.1, "validate": "row"})
+    assert error == f"{name}: a share needs validate='first', which counts the rows before it sends"
 
 
 @pytest.mark.parametrize(
     ("limit", "rows", "number"), [(0, 10, 0), (3, 10, 3), (0.25, 10, 2.5), (1, 10, 1), (0.5, 0, 0)]
 )
-def test_a_limit_below_one_is_a_share(limit, rows, number):
+def test_limit_below_one_is_a_share(limit, rows, number):
     assert as_number(limit, rows) == number
 
 
@@ -114,12 +114,12 @@ def test_choices(name, shown, choices, value):
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", 5, ["id"]])
-def test_the_key_must_be_a_text(key):
-    [fault] = validation_errors(row_key=key)
-    assert fault.startswith("row_key: must be the name of a column, or a template such as")
+def test_row_key_must_be_text(key):
+    [error] = validation_errors(row_key=key)
+    assert error.startswith("row_key: must be the name of a column, or a template such as")
 
 
-def test_templates_are_for_arguments_of_the_method():
+def test_templates_need_names_of_arguments():
     assert validation_errors(row_template={"mesage": "m", 7: "x", "subject": "s"}) == (
         "row_template: mesage is not a parameter of create/ticket; is message meant?",
         "row_template: 7 is not a parameter of create/ticket",
@@ -129,17 +129,17 @@ def test_templates_are_for_arguments_of_the_method():
     )
 
 
-def test_an_id_for_all_rows_would_tell_no_tickets_apart():
-    [fault] = validation_errors(shared_id="orders")
-    assert fault.startswith("additional_id: tells tickets apart, so give each row its own")
+def test_shared_id_is_refused():
+    [error] = validation_errors(shared_id="orders")
+    assert error.startswith("additional_id: identifies a ticket, so give each row its own")
 
 
 @pytest.mark.parametrize("given", [{"quiet_hours": "22:00-08:00"}, {"timezone": "Europe/Moscow"}])
-def test_quiet_hours_need_a_time_zone_and_the_other_way_round(given):
+def test_quiet_hours_and_timezone_need_each_other(given):
     assert validation_errors(**given)
 
 
-def test_all_faults_are_named_at_once():
+def test_all_errors_are_named_at_once():
     named = validation_errors(
         max_in_flight=0,
         max_bad_rows=-1,

@@ -1,4 +1,4 @@
-"""The result file: what became of each row, seen while the batch runs."""
+"""The result file: the outcome of each row, visible while the batch runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Bucket:
-    """A storage of one file, which keeps what each upload brought."""
+    """A storage of one file, which records each upload."""
 
     name = "out.jsonl"
 
@@ -76,7 +76,7 @@ def results(bucket, clock):
     return ResultFile("s3://bucket/out.jsonl", lambda url: bucket, clock)
 
 
-def some(results: ResultFile, *numbers: int) -> None:
+def write_rows(results: ResultFile, *numbers: int) -> None:
     for number in numbers:
         results.write(number, f"key {number}", "sent", 1000 + number, "")
 
@@ -116,7 +116,7 @@ def test_csv(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
-def test_what_is_written_can_be_read_as_rows_again(tmp_path, name):
+def test_file_can_be_read_as_rows(tmp_path, name):
     keys = ["=1+1", "+7 912", "-1", "@x", " a ", '"', "a\r\nb"]
     with ResultFile(str(tmp_path / name)) as results:
         for number, key in enumerate(keys, 1):
@@ -130,7 +130,7 @@ def test_other_endings_are_refused(path):
         ResultFile(path, lambda url: None)
 
 
-def test_what_cannot_be_opened_is_refused(tmp_path):
+def test_impossible_path_is_refused(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ValueError, match="not a folder"):
         ResultFile(str(tmp_path / "folder.csv"))
@@ -140,36 +140,36 @@ def test_what_cannot_be_opened_is_refused(tmp_path):
         ResultFile("s3://bucket/out.csv")
 
 
-def test_every_row_is_on_the_disk_at_once(tmp_path):
+def test_disk_has_each_row_at_once(tmp_path):
     path = tmp_path / "a" / "b" / "out.jsonl"
     with ResultFile(str(path)) as results:
         for number in (1, 2, 3):
-            some(results, number)
+            write_rows(results, number)
             assert len(path.read_text().splitlines()) == number
 
 
-def test_a_file_that_is_there_stays_until_the_first_row(tmp_path):
+def test_old_file_stays_until_first_row(tmp_path):
     path = tmp_path / "out.csv"
-    path.write_text("of before")
+    path.write_text("old")
     with ResultFile(str(path)) as results:
-        assert path.read_text() == "of before"
-        some(results, 1)
+        assert path.read_text() == "old"
+        write_rows(results, 1)
         assert path.read_text() == HEADER + "1,key 1,sent,1001,\n"
 
 
-def test_a_file_that_is_there_stays_when_an_error_comes_before_the_first_row(tmp_path, bucket, results):
+def test_old_file_stays_after_early_error(tmp_path, bucket, results):
     path = tmp_path / "out.csv"
-    path.write_text("of before")
+    path.write_text("old")
     for file in (ResultFile(str(path)), results):
         with pytest.raises(KeyError), file:
             raise KeyError
-    assert path.read_text() == "of before"
+    assert path.read_text() == "old"
     assert bucket.uploads == []
 
 
-def test_a_run_without_rows_leaves_an_empty_file(tmp_path, bucket, results):
+def test_run_without_rows_leaves_empty_file(tmp_path, bucket, results):
     path = tmp_path / "out.csv"
-    path.write_text("of before")
+    path.write_text("old")
     for file in (ResultFile(str(path)), results):
         with file:
             pass
@@ -178,97 +178,97 @@ def test_a_run_without_rows_leaves_an_empty_file(tmp_path, bucket, results):
 
 
 @pytest.mark.parametrize("name", ["file/out.csv", "link.csv"])
-def test_a_file_that_cannot_be_made_fails_before_the_first_row(tmp_path, name):
+def test_impossible_file_fails_at_once(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "link.csv").symlink_to(tmp_path / "nowhere" / "out.csv")
     with pytest.raises(OSError), ResultFile(str(tmp_path / name)):  # noqa: PT011
         pytest.fail("the run began")
 
 
-def test_a_storage_that_cannot_be_reached_fails_before_the_first_row(bucket, results):
+def test_unreachable_storage_fails_at_once(bucket, results):
     bucket.fails = True
     with pytest.raises(OSError, match=r"cannot be reached \(RuntimeError\)"), results:
         pytest.fail("the run began")
 
 
-def test_the_whole_file_is_uploaded_now_and_then_and_at_the_end(bucket, results, clock):
+def test_whole_file_is_uploaded_at_intervals(bucket, results, clock):
     with results:
-        some(results, 1)
+        write_rows(results, 1)
         clock.now += 29
-        some(results, 2)
+        write_rows(results, 2)
         assert bucket.uploads == []
         clock.now += 1
-        some(results, 3)
+        write_rows(results, 3)
         assert bucket.uploads == [[1, 2, 3]]
         clock.now += 29
-        some(results, 4)
+        write_rows(results, 4)
         assert len(bucket.uploads) == 1
     assert bucket.uploads[1:] == [[1, 2, 3, 4]]
 
 
-def test_a_pause_shows_what_was_written_before_it(bucket, results, clock):
+def test_sync_uploads_without_new_row(bucket, results, clock):
     with results:
-        results.show()
-        some(results, 1)
+        results.sync()
+        write_rows(results, 1)
         clock.now += 30
-        results.show()
+        results.sync()
         assert bucket.uploads == [[1]]
 
 
-def test_slow_uploads_come_seldom(bucket, results, clock):
+def test_slow_uploads_are_rare(bucket, results, clock):
     bucket.takes = 20
     with results:
         clock.now += 30
-        some(results, 1)
+        write_rows(results, 1)
         clock.now += 199
-        some(results, 2)
+        write_rows(results, 2)
         assert bucket.uploads == [[1]]
         clock.now += 1
-        some(results, 3)
+        write_rows(results, 3)
         assert bucket.uploads == [[1], [1, 2, 3]]
 
 
-def test_an_upload_that_fails_in_between_is_tried_again_later(bucket, results, clock, caplog):
+def test_failed_upload_is_repeated_later(bucket, results, clock, caplog):
     with results:
-        some(results, 1)
+        write_rows(results, 1)
         bucket.fails = True
         clock.now += 30
-        some(results, 2)
+        write_rows(results, 2)
         clock.now += 1
-        some(results, 3)
+        write_rows(results, 3)
         bucket.fails = False
         clock.now += 29
-        some(results, 4)
+        write_rows(results, 4)
         assert bucket.uploads == [[1, 2, 3, 4]]
     [record] = caplog.records
     assert (record.levelno, record.getMessage()) == (
         logging.WARNING,
-        "the result file could not be uploaded (RuntimeError); its rows are kept, and uploaded later.",
+        "The result file could not be uploaded (RuntimeError). Its rows are kept, and uploaded later.",
     )
 
 
 def run(results: ResultFile, bucket: Bucket, storage_fails: bool, error: Exception | None = None) -> None:
     with results:
-        some(results, 1, 2)
+        write_rows(results, 1, 2)
         bucket.fails = storage_fails
         if error is not None:
             raise error
 
 
-def test_an_upload_that_fails_at_the_end_is_an_error(bucket, results):
+def test_failed_last_upload_is_an_error(bucket, results):
     with pytest.raises(OSError, match=r"could not be uploaded \(RuntimeError\)$") as raised:
         run(results, bucket, storage_fails=True)
     assert raised.value.__suppress_context__
 
 
-def test_an_error_of_the_run_is_not_hidden_by_one_of_the_file(bucket, results, caplog):
+def test_file_error_hides_no_run_error(bucket, results, caplog):
     with pytest.raises(KeyError):
         run(results, bucket, storage_fails=True, error=KeyError())
     assert "The last rows are missing" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_an_error_of_the_run_leaves_the_rows_written_so_far(bucket, results):
+def test_run_error_keeps_written_rows(bucket, results):
     with pytest.raises(KeyError):
         run(results, bucket, storage_fails=False, error=KeyError())
     assert bucket.uploads == [[1, 2]]

@@ -1,4 +1,4 @@
-"""Rows of a batch: from lists, callables and files, and what becomes of those that cannot be read."""
+"""The rows of a batch: from lists, callables and files, with those that cannot be read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_usedesk.batch.rows import LONGEST_ROW, Row, Unreadable, read_rows
+from airflow_provider_usedesk.batch.rows import MAX_ROW_LENGTH, Row, UnreadableRow, read_rows
 
 ANNA = {"name": "Anna", "phone": "79120000001"}
 
@@ -23,7 +23,7 @@ ANNA = {"name": "Anna", "phone": "79120000001"}
 def rows_of(tmp_path):
     """Read the rows of a file that holds this text, or these bytes."""
 
-    def read(content: str | bytes, name: str = "list.csv") -> list[Row | Unreadable]:
+    def read(content: str | bytes, name: str = "list.csv") -> list[Row | UnreadableRow]:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return list(read_rows(str(path)))
@@ -37,29 +37,29 @@ def columns(rows):
     return [row.columns if isinstance(row, Row) else row.reason for row in rows]
 
 
-def test_items_of_a_list_a_generator_and_a_callable():
+def test_lists_generators_and_callables():
     for source in ([ANNA, ANNA], (ANNA for _ in range(2)), lambda: [ANNA, ANNA], lambda: iter([ANNA, ANNA])):
         assert columns(read_rows(source)) == [ANNA, ANNA]
     assert list(read_rows([])) == []
 
 
-def test_items_are_asked_for_one_by_one():
+def test_items_are_read_lazily():
     rows = read_rows({"name": str(number)} for number in itertools.count())
     assert [row.columns["name"] for row in itertools.islice(rows, 3)] == ["0", "1", "2"]
 
 
-def test_values_of_items_stay_as_they_are_and_none_is_not_given():
+def test_none_is_not_given():
     [row] = read_rows([{"a": "", "b": 0, "c": None, "d": [1], "e": False}])
     assert row.columns == {"a": "", "b": 0, "d": [1], "e": False}
 
 
-def test_items_that_are_no_dicts_do_not_stop_the_others():
+def test_other_items_are_unreadable():
     found = columns(read_rows(["secret", ANNA, None, {1: "secret"}, ("secret",)]))
     assert found[1] == ANNA
     assert [reason.split(",")[0] for reason in found[:1] + found[2:]] == [
         "must be a dict of columns",
         "must be a dict of columns",
-        "has a column whose name is no text",
+        "has a column whose name is not a text",
         "must be a dict of columns",
     ]
     assert "secret" not in str(found)
@@ -69,7 +69,7 @@ def test_items_that_are_no_dicts_do_not_stop_the_others():
     "source",
     [None, 5, "", "Anna", "list.xlsx", "list", b"list.csv", ANNA, "[{'name': 'Anna'}]", Path("list.txt")],
 )
-def test_what_is_no_source_is_refused_at_once(source):
+def test_other_sources_are_refused(source):
     with pytest.raises(
         ValueError, match=r"iterable of dicts.*callable.*\.csv, \.jsonl or \.ndjson"
     ) as raised:
@@ -77,13 +77,13 @@ def test_what_is_no_source_is_refused_at_once(source):
     assert "Anna" not in str(raised.value)
 
 
-def test_a_callable_that_returns_no_items_is_refused_at_once():
+def test_callable_must_return_rows():
     for returned in (None, ANNA, "list.csv", 5):
         with pytest.raises(ValueError, match="the callable must return an iterable of dicts"):
             read_rows(lambda returned=returned: returned)
 
 
-def test_a_file_that_is_not_there_is_refused_at_once(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     for path in (str(tmp_path / "no.csv"), tmp_path / "no.csv"):
         with pytest.raises(ValueError, match=r"no\.csv: there is no such file"):
             read_rows(path)
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_is_refused_at_once(tmp_path):
         read_rows(str(tmp_path / "folder.csv"))
 
 
-def test_urls_are_opened_as_they_are_told_to(tmp_path):
+def test_open_url_opens_urls(tmp_path):
     (tmp_path / "list.csv").write_text("name\nAnna\n")
     opened = []
 
@@ -104,7 +104,7 @@ def test_urls_are_opened_as_they_are_told_to(tmp_path):
     assert opened == ["s3://conn@bucket/list.csv"]
 
 
-def test_a_storage_that_fails_is_named_without_its_secrets():
+def test_failing_storage_hides_secrets():
     def open_url(url: str) -> Path:
         raise RuntimeError("secret of the storage")
 
@@ -114,7 +114,7 @@ def test_a_storage_that_fails_is_named_without_its_secrets():
         assert "secret" not in str(raised.value)
 
 
-def test_a_storage_that_fails_while_it_is_read_is_named_without_its_secrets(tmp_path):
+def test_failing_read_hides_secrets(tmp_path):
     class Storage(io.BytesIO):
         def read1(self, size: int = -1, /) -> bytes:
             raise RuntimeError("secret of the storage")
@@ -136,7 +136,7 @@ def test_a_storage_that_fails_while_it_is_read_is_named_without_its_secrets(tmp_
         next(rows)
 
 
-def test_a_csv_file(rows_of):
+def test_csv(rows_of):
     text = 'name,phone,note\r\nAnna,79120000001,"a ""b"", c"\r\n"Пётр",+7 912,"two\nlines"\r\n'
     assert columns(rows_of(text)) == [
         {**ANNA, "note": 'a "b", c'},
@@ -145,26 +145,26 @@ def test_a_csv_file(rows_of):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_is_that_of_the_header(rows_of, delimiter):
+def test_header_decides_the_delimiter(rows_of, delimiter):
     header = delimiter.join(['"a;b,c\td, e"', "phone"])
     assert columns(rows_of(f"{header}\nx{delimiter}1\n")) == [{"a;b,c\td, e": "x", "phone": "1"}]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n"])
-def test_every_line_end_and_none_at_the_end(rows_of, end):
+def test_line_ends(rows_of, end):
     assert columns(rows_of(f"name{end}Anna{end}{end}Eve")) == [{"name": "Anna"}, {"name": "Eve"}]
 
 
-def test_a_byte_order_mark_is_no_part_of_a_name(rows_of):
+def test_byte_order_mark_is_ignored(rows_of):
     for name, text in (("list.csv", "name\nAnna\n"), ("list.jsonl", '{"name": "Anna"}\n')):
         assert columns(rows_of(text.encode("utf-8-sig"), name)) == [{"name": "Anna"}]
 
 
-def test_names_are_stripped_and_values_are_not(rows_of):
+def test_only_names_are_stripped(rows_of):
     assert columns(rows_of(" name , phone\n Anna , 1\n")) == [{"name": " Anna ", "phone": " 1"}]
 
 
-def test_a_blank_cell_is_not_given(rows_of):
+def test_blank_cell_is_not_given(rows_of):
     assert columns(rows_of('a,b,c\n1,,3\n" ",2,""\n')) == [{"a": "1", "c": "3"}, {"b": "2"}]
 
 
@@ -176,12 +176,12 @@ def test_blank_lines_do_not_count(rows_of):
     assert columns(rows_of('\n \n{"a": 1}\r\n\r\n{"a": 2}\n', "list.jsonl")) == [{"a": 1}, {"a": 2}]
 
 
-def test_a_header_alone_has_no_rows(rows_of):
+def test_header_alone_has_no_rows(rows_of):
     assert rows_of("name,phone") == []
     assert rows_of("", "list.jsonl") == []
 
 
-def test_rows_with_too_few_or_too_many_fields_do_not_stop_the_others(rows_of):
+def test_wrong_number_of_fields(rows_of):
     assert columns(rows_of("a,b\n1\n1,2\n1,2,secret\n")) == [
         "has 1 fields, but the header has 2",
         {"a": "1", "b": "2"},
@@ -189,7 +189,7 @@ def test_rows_with_too_few_or_too_many_fields_do_not_stop_the_others(rows_of):
     ]
 
 
-def test_a_row_with_a_quote_out_of_place_does_not_stop_the_others(rows_of):
+def test_misplaced_quote(rows_of):
     assert columns(rows_of('a,b\n"1"x"",2\n1,2\n')) == [
         "has a quote or a line break out of place",
         {"a": "1", "b": "2"},
@@ -216,7 +216,7 @@ def test_a_row_with_a_quote_out_of_place_does_not_stop_the_others(rows_of):
         ),
     ],
 )
-def test_a_file_with_such_a_fault_is_refused(rows_of, text, words):
+def test_invalid_file_is_refused(rows_of, text, words):
     with pytest.raises(ValueError, match=words) as raised:
         rows_of(text)
     assert "list.csv" in str(raised.value)
@@ -234,7 +234,7 @@ def test_a_file_with_such_a_fault_is_refused(rows_of, text, words):
         (b'{"a": 1}\n\n{"a": "\xe0"}\n', "list.jsonl", "row 2"),
     ],
 )
-def test_a_file_that_is_not_utf_8_is_refused_with_the_row(rows_of, content, name, place):
+def test_other_encodings_are_refused(rows_of, content, name, place):
     with pytest.raises(ValueError, match=rf"{name}: {place} is not UTF-8; save the file as UTF-8"):
         rows_of(content, name)
 
@@ -247,56 +247,58 @@ def test_json_lines(rows_of):
         assert columns(rows_of(lines, name)) == [
             {"name": "Пётр\u2028x", "n": [1]},
             "must be a JSON object, such as {…}",
-            "is no JSON",
+            "is not JSON",
             "must be a JSON object, such as {…}",
             "must be a JSON object, such as {…}",
-            "is no JSON",
+            "is not JSON",
             {},
         ]
 
 
-def test_zipped_files(rows_of):
+def test_compressed_files(rows_of):
     assert columns(rows_of(gzip.compress(b"name\nAnna\n"), "list.csv.gz")) == [{"name": "Anna"}]
     assert columns(rows_of(gzip.compress(b'{"name": "Anna"}'), "list.JSONL.GZ")) == [{"name": "Anna"}]
 
 
-def test_a_zipped_file_that_is_none_or_a_part_of_one_is_refused(rows_of):
+def test_incomplete_gzip_file_is_refused(rows_of):
     whole = gzip.compress(random.Random(6).randbytes(1000).hex().encode())
     for content in (b"name\nAnna\n", whole[:-20], whole[:100] + b"xxxxxxxx" + whole[108:]):
-        with pytest.raises(ValueError, match=r"list\.jsonl\.gz is not a whole gzip file"):
+        with pytest.raises(ValueError, match=r"list\.jsonl\.gz is not a complete gzip file"):
             rows_of(content, "list.jsonl.gz")
 
 
-def test_the_longest_message_fits(rows_of):
+def test_longest_message_fits(rows_of):
     message = "Ж\n" * (32 << 10)
     assert columns(rows_of(f'a,b\n1,"{message}"\n')) == [{"a": "1", "b": message}]
     escaped = json.dumps({"a": "Ж" * (64 << 10)})
     assert columns(rows_of(escaped, "list.jsonl")) == [{"a": "Ж" * (64 << 10)}]
 
 
-@pytest.mark.parametrize("size", [csv.field_size_limit() + 1, LONGEST_ROW + 1, 3 * LONGEST_ROW])
-def test_a_row_that_is_too_long_does_not_stop_the_others(rows_of, size):
+@pytest.mark.parametrize("size", [csv.field_size_limit() + 1, MAX_ROW_LENGTH + 1, 3 * MAX_ROW_LENGTH])
+def test_too_long_row(rows_of, size):
     for quote in ("", '"'):
         before, long, after = columns(rows_of(f"a,b\n1,2\n{quote}{'x' * size}{quote},2\n3,4\n"))
         assert (before, after) == ({"a": "1", "b": "2"}, {"a": "3", "b": "4"})
         assert "131,072 characters" in long or "1,048,576 characters" in long
-    long, after = columns(rows_of(json.dumps({"a": "x" * (LONGEST_ROW + size)}) + '\n{"a": 1}', "list.jsonl"))
+    long, after = columns(
+        rows_of(json.dumps({"a": "x" * (MAX_ROW_LENGTH + size)}) + '\n{"a": 1}', "list.jsonl")
+    )
     assert (long, after) == ("is longer than 1,048,576 characters", {"a": 1})
 
 
 @pytest.mark.parametrize("lines", [5_000, 60_000])
-def test_rows_are_not_guessed_after_a_quote_that_swallows_many(rows_of, lines):
+def test_runaway_quote_is_refused(rows_of, lines):
     with pytest.raises(ValueError, match="row 1 .*several lines"):
         rows_of('a,b\n1,"' + "x,y,zzzzzzzzzzzzzzzzzzzzzzzzzzz\n" * lines + '2,"z"\n3,"\n')
 
 
-def test_a_bare_line_break_does_not_cut_a_row_in_two(rows_of):
+def test_carriage_return_does_not_end_a_row(rows_of):
     text = "a,b\n1,first half\rsecond half\n1,2\n"
     assert columns(rows_of(text)) == ["has a quote or a line break out of place", {"a": "1", "b": "2"}]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_a_csv_writer_wrote_is_read_back(rows_of, seed):
+def test_written_csv_is_read_back(rows_of, seed):
     chance = random.Random(seed)
     delimiter = chance.choice(",;\t")
     quoting = chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
@@ -325,7 +327,7 @@ def peak(path: Path) -> int:
 
 
 @pytest.mark.parametrize("name", ["list.csv", "list.jsonl", "list.csv.gz"])
-def test_memory_does_not_grow_with_the_file(tmp_path, name):
+def test_memory_does_not_grow_with_file(tmp_path, name):
     def written(count: int) -> Path:
         path = tmp_path / f"{count}.{name}"
         with (gzip.open if name.endswith(".gz") else open)(path, "wt") as file:
@@ -338,20 +340,20 @@ def test_memory_does_not_grow_with_the_file(tmp_path, name):
     assert peak(written(3_000)) < peak(written(300)) + (64 << 10)
 
 
-def test_memory_does_not_grow_with_a_row(tmp_path):
+def test_memory_does_not_grow_with_row(tmp_path):
     def written(rows: int) -> Path:
         path = tmp_path / f"{rows}.csv.gz"
-        path.write_bytes(gzip.compress(b"a,b\n" + b"x" * (rows * LONGEST_ROW) + b"\n"))
+        path.write_bytes(gzip.compress(b"a,b\n" + b"x" * (rows * MAX_ROW_LENGTH) + b"\n"))
         return path
 
     peak(written(2))
     assert peak(written(16)) < peak(written(2)) + (8 << 20)
 
 
-def test_the_file_is_closed_when_nobody_reads_on(tmp_path):
+def test_abandoned_file_is_closed(tmp_path):
     opened = []
 
-    class Watched:
+    class Storage:
         name = "list.csv"
 
         def is_file(self):
@@ -364,12 +366,12 @@ def test_the_file_is_closed_when_nobody_reads_on(tmp_path):
             opened.append(io.BytesIO(b"name\nAnna\nEve\n"))
             return opened[0]
 
-    rows = read_rows("s3://bucket/list.csv", lambda url: Watched())
+    rows = read_rows("s3://bucket/list.csv", lambda url: Storage())
     assert opened == []
     next(rows)
     rows.close()
     assert opened[0].closed
 
 
-def test_no_row_shows_itself():
+def test_repr_hides_values():
     assert "Anna" not in repr(next(read_rows([ANNA])))

@@ -1,52 +1,41 @@
-"""A batch from its rows to its summary: sent once, resumed wherever it ended, ended by the rules."""
+"""A run from its rows to its summary: each row sent once, continued anywhere, ended by its options."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from jinja2 import Environment, StrictUndefined
 
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.responses import CreatedTicket
-from airflow_provider_usedesk.batch import runner as engine
+from airflow_provider_usedesk.batch.batch_io import BatchIO
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint, CheckpointTaken, OpenRow
+from airflow_provider_usedesk.batch.digests import digest
 from airflow_provider_usedesk.batch.loader import TooManyBadRows
 from airflow_provider_usedesk.batch.options import BatchOptions
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 from airflow_provider_usedesk.batch.row_params import RowParams
-from airflow_provider_usedesk.batch.row_store import Sendable, digest
+from airflow_provider_usedesk.batch.row_store import CheckedRow
 from airflow_provider_usedesk.batch.rows import read_rows
-from airflow_provider_usedesk.batch.runner import LEASE, MAX_OPEN, BatchRun, Paused, Steps
-from airflow_provider_usedesk.batch.summary import Summary, has_failed, progress
-from airflow_provider_usedesk.batch.worker_pool import SendAborted, SendLease
+from airflow_provider_usedesk.batch.runner import BatchRun
+from airflow_provider_usedesk.batch.send_lease import TICK, SendAborted, SendLease
+from airflow_provider_usedesk.batch.send_loop import Paused
+from airflow_provider_usedesk.batch.send_window import MAX_OPEN, SendWindow
+from airflow_provider_usedesk.batch.summary import has_failed
+from airflow_provider_usedesk.compat.stores import MemoryStore
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
+from tests.support.batch import NOON, FakeClock, ObservedStore
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LEASE_SECONDS = SendWindow(1).lease_seconds
+QUIET = QuietHours.read("22:00-08:00", "UTC")
 
 
 class Died(BaseException):
-    """What a killed worker leaves of its process."""
-
-
-class Memory:
-    """The state store, which outlives the tries."""
-
-    def __init__(self):
-        self.values = {}
-        self.writes = 0
-        self.before_write = lambda name: None
-
-    def get(self, name):
-        return self.values.get(name)
-
-    def set(self, name, value):
-        self.before_write(name)
-        self.writes += 1
-        self.values[name] = value
+    """The process is gone."""
 
 
 class Usedesk:
@@ -56,27 +45,27 @@ class Usedesk:
         self.ids = itertools.count(1001)
         self.tickets = {}
         self.sends = Counter()
-        self.faults = {}
-        self.asked = []
+        self.failures = {}
+        self.searches = []
         self.lock = threading.Lock()
 
     def send(self, row):
         with self.lock:
             self.sends[row.key] += 1
-            fault = self.faults.get(row.key, [])
-            fault = fault.pop(0) if fault else None
-            if isinstance(fault, Exception) and not isinstance(fault, errors.UsedeskOutcomeUnknown):
-                raise fault
+            failures = self.failures.get(row.key, [])
+            failure = failures.pop(0) if failures else None
+            if isinstance(failure, Exception) and not isinstance(failure, errors.UsedeskOutcomeUnknown):
+                raise failure
             ticket_id = next(self.ids)
-            if fault != "lost":
+            if failure != "lost":
                 self.tickets.setdefault(row.key, []).append(ticket_id)
-            if fault == "lost" or isinstance(fault, Exception):
-                raise errors.UsedeskOutcomeUnknown("No answer.")
-            return CreatedTicket(ticket_id, message_status=fault)
+            if failure == "lost" or isinstance(failure, Exception):
+                raise errors.UsedeskOutcomeUnknown("No response.")
+            return CreatedTicket(ticket_id, message_status=failure)
 
-    def look_up(self, doubts, knows_ticket):
-        rows = [doubt.row for doubt in doubts]
-        self.asked.append([row.key for row in rows])
+    def look_up(self, outcomes, has_ticket):
+        rows = [outcome.row for outcome in outcomes]
+        self.searches.append([row.key for row in rows])
         return [
             (
                 row.number,
@@ -87,34 +76,34 @@ class Usedesk:
 
 
 class ResultList(list):
-    shown = 0
+    syncs = 0
 
     def write(self, *row):
         self.append(row)
 
-    def show(self):
-        self.shown += 1
+    def sync(self):
+        self.syncs += 1
 
 
 class Batch:
-    """Tries of one task, one after the other."""
+    """The attempts of one task, one after the other."""
 
     def __init__(self):
-        self.memory = Memory()
+        self.store = ObservedStore()
         self.usedesk = Usedesk()
-        self.now = NOON
+        self.clock = FakeClock()
         self.results_class = ResultList
         self.reports = []
 
     def check(self, key, params):
-        faults = [f"{name}: is required" for name in ("client_phone",) if not params.get(name)]
-        if faults:
-            raise errors.UsedeskInvalidRequest(faults)
+        validation_errors = [f"{name}: is required" for name in ("client_phone",) if not params.get(name)]
+        if validation_errors:
+            raise errors.UsedeskInvalidRequest(validation_errors)
         return {**params, "additional_id": key}, []
 
-    def run(self, rows, rules=None, send=None, row_key="name", lease=None):
+    def run(self, rows, options=None, send=None, row_key="name", clock=None, lease=None):
         self.results = self.results_class()
-        arguments = RowParams(
+        row_params = RowParams(
             shared={"channel_id": 1},
             names=frozenset({"client_phone", "subject", "channel_id"}),
             templates={"subject": "Dear {{ row.name }}"},
@@ -122,24 +111,29 @@ class Batch:
             environment=Environment(undefined=StrictUndefined),
             context={},
         )
-        steps = Steps(
+        io = BatchIO(
             check=self.check,
             send=send or self.usedesk.send,
             look_up=self.usedesk.look_up,
             results=self.results,
             report=self.reports.append,
-            requests=lambda: self.usedesk.sends.total(),
-            now=lambda: self.now,
+            count_requests=lambda: self.usedesk.sends.total(),
         )
         self.last = BatchRun(
             read_rows(rows),
-            arguments,
-            Checkpoint(self.memory),
-            rules or BatchOptions(),
-            steps,
-            lease or SendLease(),
+            row_params,
+            Checkpoint(self.store),
+            options or BatchOptions(),
+            io,
+            lease or SendLease(clock or self.clock),
         )
         return self.last.run()
+
+    def outcomes(self, *columns):
+        """Return what the result file has: the rows, or some of their columns."""
+        names = ("row", "key", "outcome", "ticket_id", "reason")
+        found = [dict(zip(names, row, strict=True)) for row in self.results]
+        return [tuple(row[column] for column in columns) for row in found]
 
 
 @pytest.fixture
@@ -151,30 +145,61 @@ def people(count, first=1):
     return [{"name": f"n{number}", "client_phone": "79"} for number in range(first, first + count)]
 
 
-def test_each_row_is_sent_once(batch):
-    summary = batch.run(people(500))
-    assert (summary.rows, summary.sent, summary.left, summary.requests) == (500, 500, 0, 500)
-    assert set(batch.usedesk.sends.values()) == {1}
-    assert len(batch.usedesk.tickets) == 500
-    assert sorted(row[0] for row in batch.results) == list(range(1, 501))
+def tickets_per_row(batch):
+    return [len(ids) for ids in batch.usedesk.tickets.values()]
 
 
-def test_a_later_try_sends_nothing_twice(batch):
-    batch.run(people(500))
-    summary = batch.run(people(500))
-    assert (summary.sent, summary.skipped) == (0, 500)
-    assert batch.usedesk.sends.total() == 500
-    tickets = {key: ids[0] for key, ids in batch.usedesk.tickets.items()}
-    assert {row[1]: row[3] for row in batch.results} == tickets
+def unknown():
+    return errors.UsedeskOutcomeUnknown("No response.")
 
 
-def killed_at(batch, write, rows, rules):
-    """Run a try whose process is gone at one write: nothing is written or sent from then on."""
+class TestSendOnce:
+    def test_each_row_is_sent_once(self, batch):
+        summary = batch.run(people(500))
+        assert (summary.rows, summary.sent, summary.left, summary.requests) == (500, 500, 0, 500)
+        assert set(batch.usedesk.sends.values()) == {1}
+        assert len(batch.usedesk.tickets) == 500
+        assert sorted(batch.outcomes("row")) == [(number,) for number in range(1, 501)]
+
+    def test_next_attempt_sends_nothing_twice(self, batch):
+        batch.run(people(500))
+        summary = batch.run(people(500))
+        assert (summary.sent, summary.skipped) == (0, 500)
+        assert batch.usedesk.sends.total() == 500
+        tickets = {key: ids[0] for key, ids in batch.usedesk.tickets.items()}
+        assert dict(batch.outcomes("key", "ticket_id")) == tickets
+
+    def test_rows_with_one_key_are_sent_once(self, batch):
+        summary = batch.run([*people(3), *people(2)])
+        assert (summary.rows, summary.sent, summary.duplicate) == (5, 3, 2)
+        assert batch.outcomes("outcome", "reason")[:2] == [
+            ("duplicate", "the same key as row 1"),
+            ("duplicate", "the same key as row 2"),
+        ]
+
+    def test_changed_recipients_keep_their_keys(self, batch, caplog):
+        batch.run(people(10))
+        summary = batch.run(people(10, first=3))
+        assert summary.recipients_changed
+        assert (summary.sent, summary.skipped) == (2, 8)
+        assert "10 rows now, 10 then" in caplog.text
+        assert "8 rows were sent and are not sent again; 2 rows that were sent are no longer" in caplog.text
+        assert not batch.run(people(10, first=3)).recipients_changed
+
+    def test_checkpoint_has_chunks(self, batch):
+        batch.run(people(2500))
+        chunks = [f"chunk-00000{number}" for number in (1, 2, 3)]
+        assert sorted(batch.store.list("")) == [*chunks, "manifest"]
+        assert [len(batch.store.get(key)["tickets"]) for key in chunks] == [1000, 1000, 500]
+
+
+def kill_at(batch, write, rows, options):
+    """Run an attempt whose process dies at a write: from then on nothing is written or sent."""
     is_dead = threading.Event()
-    start = batch.memory.writes
+    start = batch.store.writes
 
-    def die(name):
-        if is_dead.is_set() or batch.memory.writes - start == write:
+    def die(key):
+        if is_dead.is_set() or batch.store.writes - start == write:
             is_dead.set()
             raise Died
 
@@ -183,531 +208,499 @@ def killed_at(batch, write, rows, rules):
             raise errors.UsedeskUnavailable("Dead.")
         return batch.usedesk.send(row)
 
-    batch.memory.before_write = die
-    ticks = itertools.count()
+    batch.store.before_write = die
     with pytest.raises(Died):
-        # Seconds pass at each look at the clock: writes are many, and small.
-        batch.run(rows, rules, send=send, lease=SendLease(clock=lambda: float(next(ticks))))
-    batch.memory.before_write = lambda name: None
-
-
-@pytest.mark.parametrize("write", range(12))
-def test_a_try_that_is_killed_at_any_write_leaves_each_row_to_be_sent_once(batch, write):
-    rows, rules = people(60), BatchOptions(max_in_flight=4)
-    killed_at(batch, write, rows, rules)
-    summary = batch.run(rows, rules)
-    assert summary.left == summary.unknown == 0
-    assert {key: len(ids) for key, ids in batch.usedesk.tickets.items()} == dict.fromkeys(
-        [row["name"] for row in rows], 1
-    )
-    # Only rows that were under way are asked about.
-    assert all(len(asked) <= 12 for asked in batch.usedesk.asked)
-
-
-def test_many_kills_in_a_row(batch):
-    rows, rules = people(200), BatchOptions(max_in_flight=4)
-    for write in (2, 5, 1, 7, 3, 0, 9):
-        killed_at(batch, write, rows, rules)
-    batch.run(rows, rules)
-    assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 200
-
-
-def test_a_row_without_an_answer_is_asked_about_and_not_sent_again(batch):
-    batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
-    summary = batch.run(people(5))
-    assert (summary.sent, summary.unknown) == (5, 0)
-    assert batch.usedesk.asked == [["n3"]]
-    assert batch.usedesk.sends["n3"] == 1
-
-
-def test_a_row_whose_request_was_lost_is_sent_again(batch):
-    batch.usedesk.faults["n3"] = ["lost"]
-    summary = batch.run(people(5))
-    assert (summary.sent, summary.unknown) == (5, 0)
-    assert batch.usedesk.sends["n3"] == 2
-
-
-def test_what_nobody_can_tell_stays_unknown_and_is_asked_again_by_the_next_try(batch):
-    batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
-    look_up, batch.usedesk.look_up = (
-        batch.usedesk.look_up,
-        lambda doubts, _: [(doubt.row.number, Ambiguous("Usedesk does not answer")) for doubt in doubts],
-    )
-    summary = batch.run(people(5))
-    assert (summary.sent, summary.unknown, summary.left) == (4, 1, 0)
-    assert has_failed(summary, BatchOptions())
-    assert [row[2] for row in batch.results if row[1] == "n3"] == ["unknown"]
-    batch.usedesk.look_up = look_up
-    summary = batch.run(people(5))
-    assert (summary.sent, summary.skipped, summary.unknown) == (1, 4, 0)
-    assert batch.usedesk.sends["n3"] == 1
-
-
-@pytest.mark.parametrize(("on_unknown", "unknown", "sends"), [("fail", 1, 1), ("send", 0, 2)])
-def test_on_unknown_outcome(batch, on_unknown, unknown, sends):
-    batch.usedesk.faults["n3"] = [errors.UsedeskOutcomeUnknown("No answer.")]
-    summary = batch.run(people(5), BatchOptions(on_unknown=on_unknown))
-    assert (summary.unknown, batch.usedesk.sends["n3"]) == (unknown, sends)
-    assert batch.usedesk.asked == []
-
-
-def test_a_service_that_answers_nothing_ends_the_run_soon(batch):
-    for row in people(2000):
-        batch.usedesk.faults[row["name"]] = ["lost", "lost"]
-    summary = batch.run(people(2000))
-    assert summary.left + summary.unknown == 2000
-    assert batch.usedesk.sends.total() <= MAX_OPEN
-
-
-def test_answers_that_are_lost_now_and_then_do_not_end_a_run(batch):
-    for number, row in enumerate(people(3000)):
-        if number % 5 == 0:
-            batch.usedesk.faults[row["name"]] = [errors.UsedeskOutcomeUnknown("No answer.")]
-        if number % 5 == 1:
-            batch.usedesk.faults[row["name"]] = ["lost"]
-    summary = batch.run(people(3000))
-    assert (summary.sent, summary.unknown, summary.left) == (3000, 0, 0)
-    assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 3000
-    assert max(map(len, batch.usedesk.asked)) <= MAX_OPEN
-
-
-def test_a_row_that_never_gets_through_does_not_keep_a_run(batch):
-    batch.usedesk.faults["n3"] = ["lost"] * 9
-    summary = batch.run(people(5))
-    assert (summary.sent, summary.unknown) == (4, 1)
-    assert batch.usedesk.sends["n3"] == 2
-
-
-def test_a_rejected_row_does_not_stop_the_others(batch):
-    batch.usedesk.faults["n2"] = [errors.UsedeskRejected("Code 119: no such client.")]
-    summary = batch.run(people(5))
-    assert (summary.sent, summary.rejected) == (4, 1)
-    [row] = [row for row in batch.results if row[2] == "rejected"]
-    assert row == (2, "n2", "rejected", None, "UsedeskRejected: Code 119: no such client.")
-    # It was not sent, so a later try may: the data may be mended by then.
-    assert batch.run(people(5)).sent == 1
-
-
-@pytest.mark.parametrize(
-    "error", [errors.UsedeskInvalidToken("Code 112."), errors.UsedeskUnavailable("No connection.")]
-)
-def test_what_would_meet_every_row_ends_the_run(batch, error):
-    for row in people(500):
-        batch.usedesk.faults[row["name"]] = [error]
-    summary = batch.run(people(500))
-    assert batch.last.halted_by is error
-    assert (summary.sent, summary.left) == (0, 500)
-    assert batch.usedesk.sends.total() <= 12
-    assert batch.run(people(500)).left > 0 or batch.usedesk.sends.total() >= 500
-
-
-def test_rows_with_the_same_key_are_sent_once(batch):
-    rows = [*people(3), *people(2)]
-    summary = batch.run(rows)
-    assert (summary.rows, summary.sent, summary.duplicate) == (5, 3, 2)
-    assert [row[4] for row in batch.results if row[2] == "duplicate"] == [
-        "the same key as row 1",
-        "the same key as row 2",
-    ]
-
-
-def test_nothing_is_sent_when_too_many_rows_are_bad(batch):
-    rows = [*people(3), {"name": "x"}, {"client_phone": "79"}]
-    with pytest.raises(TooManyBadRows) as caught:
-        batch.run(rows)
-    assert batch.usedesk.sends.total() == 0
-    assert caught.value.validation_errors == (
-        "2 of 5 rows are not valid",
-        "row 4: client_phone: is required",
-        "row 5: row_key: the row has nothing in 'name'",
-    )
-
-
-@pytest.mark.parametrize("most", [2, 0.4])
-def test_as_many_bad_rows_as_allowed_are_left_out(batch, most):
-    rows = [*people(3), {"name": "x"}, {"client_phone": "79"}]
-    summary = batch.run(rows, BatchOptions(max_bad_rows=most))
-    assert (summary.sent, summary.bad) == (3, 2)
-    assert has_failed(summary, BatchOptions())
-
-
-def test_a_template_names_what_a_row_does_not_have(batch):
-    with pytest.raises(TooManyBadRows, match="row 1: subject: the row has no column 'name'"):
-        batch.run([{"id": 1, "client_phone": "79"}], row_key="id")
-
-
-def test_rows_are_checked_one_by_one_where_that_is_wanted(batch):
-    rows = [*people(600), {"name": "x"}]
-    summary = batch.run(rows, BatchOptions(validate="row"))
-    assert (summary.rows, summary.sent, summary.bad) == (601, 600, 1)
-
-
-def test_a_killed_try_that_checks_row_by_row_is_resumed_as_well(batch):
-    rows, rules = people(700), BatchOptions(validate="row", max_in_flight=4)
-    killed_at(batch, 20, rows, rules)
-    batch.run(rows, rules)
-    assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 700
-
-
-@pytest.mark.parametrize("most", [20, 0.02])
-def test_too_many_failures_end_the_run(batch, most):
-    for row in people(1000):
-        batch.usedesk.faults[row["name"]] = [errors.UsedeskRejected("No.")]
-    summary = batch.run(people(1000), BatchOptions(max_failures=most, max_in_flight=2))
-    assert 20 < summary.rejected < 40
-    assert summary.left == 1000 - summary.rejected
-    assert has_failed(summary, BatchOptions(max_failures=most, fail_on="none"))
-
-
-@pytest.mark.parametrize(
-    ("fail_on", "some", "every"), [("any", True, True), ("all", False, True), ("none", False, False)]
-)
-def test_when_a_batch_has_failed(batch, fail_on, some, every):
-    rules = BatchOptions(fail_on=fail_on)
-    for row in people(2):
-        batch.usedesk.faults[row["name"]] = [errors.UsedeskRejected("No.")]
-    assert has_failed(batch.run(people(2)), rules) is every
-    batch.usedesk.faults["n1"] = [errors.UsedeskRejected("No.")]
-    assert has_failed(batch.run(people(2)), rules) is some
-
-
-def test_a_message_that_was_not_delivered_is_a_failure_and_is_not_sent_again(batch):
-    batch.usedesk.faults["n2"] = ["not delivered"]
-    summary = batch.run(people(3))
-    assert (summary.sent, summary.not_delivered) == (2, 1)
-    assert has_failed(summary, BatchOptions())
-    assert not has_failed(summary, BatchOptions(ignore_not_delivered=True))
-    assert [row[2:4] for row in batch.results if row[1] == "n2"] == [
-        ("not_delivered", batch.usedesk.tickets["n2"][0])
-    ]
-    summary = batch.run(people(3))
-    assert summary.sent == 0
-    assert batch.usedesk.sends["n2"] == 1
-    # It is still a failure, as it is for a single message.
-    assert has_failed(summary, BatchOptions())
-
-
-def test_changed_recipients_are_noticed_and_known_by_their_keys(batch, caplog):
-    batch.run(people(10))
-    summary = batch.run(people(10, first=3))
-    assert summary.recipients_changed
-    assert (summary.sent, summary.skipped) == (2, 8)
-    assert "10 rows now, 10 then" in caplog.text
-    assert "8 of them were sent and are not sent again; 2 that were sent are no longer" in caplog.text
-    assert not batch.run(people(10, first=3)).recipients_changed
-
-
-def test_a_run_that_is_told_to_stop_leaves_the_rest_to_the_next(batch):
-    def stop_at_ten(row):
-        if batch.usedesk.sends.total() == 10:
-            batch.last.stop()
-        return batch.usedesk.send(row)
-
-    summary = batch.run(people(300), send=stop_at_ten)
-    assert batch.last.was_stopped
-    assert summary.sent + summary.left == 300
-    assert summary.left > 250
-    summary = batch.run(people(300))
-    assert (summary.sent + summary.skipped, batch.usedesk.sends.total()) == (300, 300)
-    assert batch.usedesk.asked == []
-
-
-def test_a_request_that_does_not_end_does_not_keep_a_stopped_run(batch):
-    hangs = threading.Event()
-    ticks = itertools.count()
-
-    def hang(row):
-        batch.last.stop()
-        hangs.wait(60)
-        return batch.usedesk.send(row)
-
-    lease = SendLease(clock=lambda: float(next(ticks)))
-    summary = batch.run(people(5), BatchOptions(max_in_flight=1), send=hang, lease=lease)
-    assert (summary.sent, summary.left) == (0, 5)
-    hangs.set()
-
-
-def test_a_thread_that_waits_hands_its_row_back_when_the_gate_closes(batch):
-    lease = SendLease()
-
-    def wait(row):
-        batch.last.stop()
-        lease.pause(3600)
-        return batch.usedesk.send(row)
-
-    summary = batch.run(people(5), send=wait, lease=lease)
-    assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
-
-
-def test_a_row_that_was_handed_back_is_sent_in_the_same_try(batch):
-    handed_back = set()
-
-    def send(row):
-        if row.key not in handed_back:
-            handed_back.add(row.key)
-            raise SendAborted
-        return batch.usedesk.send(row)
-
-    summary = batch.run(people(30), send=send)
-    assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (30, 0, 30)
-
-
-QUIET = QuietHours.read("22:00-08:00", "UTC")
-
-
-def test_rows_of_quiet_hours_are_left(batch):
-    batch.now = NOON.replace(hour=23)
-    summary = batch.run(people(5), BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave"))
-    assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
-    assert not has_failed(summary, BatchOptions())
-    assert {row[2] for row in batch.results} == {"left"}
-    batch.now = NOON
-    assert batch.run(people(5), BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave")).sent == 5
-
-
-def test_rows_wait_for_the_end_of_quiet_hours(batch):
-    batch.now = NOON.replace(hour=23)
-
-    def pass_an_hour(seconds):
-        batch.now += timedelta(hours=1)
-
-    sent_at = []
-
-    def send(row):
-        sent_at.append(batch.now)
-        return batch.usedesk.send(row)
-
-    summary = batch.run(
-        people(5), BatchOptions(quiet_hours=QUIET), send=send, lease=SendLease(sleep=pass_an_hour)
-    )
-    assert summary.sent == 5
-    assert min(sent_at) == NOON.replace(day=2, hour=8)
-
-
-def test_quiet_hours_that_begin_in_the_middle_stop_the_sending(batch):
-    batch.now = NOON.replace(hour=21)
-
-    def send(row):
-        answer = batch.usedesk.send(row)
-        if batch.usedesk.sends.total() == 20:
-            batch.now = NOON.replace(hour=22)
-        return answer
-
-    rules = BatchOptions(quiet_hours=QUIET, pauses=True, max_in_flight=2)
-    with pytest.raises(Paused) as caught:
-        batch.run(people(200), rules, send=send)
-    assert caught.value.until == NOON.replace(day=2, hour=8)
-    assert batch.usedesk.sends.total() < 30
-    batch.now = caught.value.until
-    summary = batch.run(people(200), rules)
-    assert summary.sent + summary.skipped == 200
-    assert set(batch.usedesk.sends.values()) == {1}
-
-
-def test_progress_is_reported_at_a_calm_interval(batch, caplog):
-    caplog.set_level("INFO")
-    ticks = itertools.count()
-    lease = SendLease(clock=lambda: float(next(ticks)))
-    batch.run(people(200), BatchOptions(report_seconds=5.0), lease=lease)
-    assert batch.reports
-    assert all(one.sent + one.left == 200 for one in batch.reports)
-    assert "Sent 200 of 200" in caplog.text
-
-
-def test_what_progress_says():
-    summary = Summary(rows=400, sent=150, left=230, rejected=2, skipped=18, seconds=60.8)
-    assert progress(summary) == "Sent 150 of 382, 150 a minute, 2 min left, 18 skipped, 2 rejected."
-    assert progress(Summary(rows=0)) == "Sent 0 of 0."
-
-
-def with_open_rows(batch, keys, since=NOON, until=NOON, shown=0):
-    """Let an earlier try have ended with rows on their way."""
-    checkpoint = Checkpoint(batch.memory)
-    list(checkpoint.read())
-    checkpoint.write([], [OpenRow(digest(key), since, until, shown) for key in keys])
-
-
-@pytest.mark.parametrize("validate", ["first", "row"])
-def test_a_try_that_died_with_many_rows_on_their_way_is_resumed(batch, validate):
-    keys = [row["name"] for row in people(MAX_OPEN)]
-    with_open_rows(batch, keys)
-    batch.usedesk.tickets = {key: [2000 + number] for number, key in enumerate(keys[:100])}
-    summary = batch.run(people(1000), BatchOptions(validate=validate))
-    assert (summary.sent, summary.left, summary.unknown) == (1000, 0, 0)
-    assert batch.usedesk.sends.total() == 900
-
-
-@pytest.mark.parametrize("validate", ["first", "row"])
-def test_rows_in_doubt_that_are_no_longer_there_are_remembered_and_keep_nobody(batch, validate):
-    with_open_rows(batch, [f"gone-{number}" for number in range(MAX_OPEN)])
-    assert batch.run(people(20), BatchOptions(validate=validate)).sent == 20
-    batch.usedesk.tickets["gone-7"] = [7]
-    # Back again, it is asked about.
-    assert batch.run([*people(20), {"name": "gone-7", "client_phone": "79"}]).skipped == 20
-    assert batch.usedesk.asked == [["gone-7"]]
+        # A second passes with each reading of the clock: writes are many, and small.
+        batch.run(rows, options, send=send, clock=FakeClock(tick=1.0))
+    batch.store.before_write = lambda key: None
+
+
+class TestKills:
+    @pytest.mark.parametrize("write", range(12))
+    def test_kill_at_any_write(self, batch, write):
+        rows, options = people(60), BatchOptions(max_in_flight=4)
+        kill_at(batch, write, rows, options)
+        summary = batch.run(rows, options)
+        assert summary.left == summary.unknown == 0
+        assert {key: len(ids) for key, ids in batch.usedesk.tickets.items()} == dict.fromkeys(
+            [row["name"] for row in rows], 1
+        )
+        # Only rows in flight are looked up.
+        assert all(len(search) <= 12 for search in batch.usedesk.searches)
+
+    def test_many_kills(self, batch):
+        rows, options = people(200), BatchOptions(max_in_flight=4)
+        for write in (2, 5, 1, 7, 3, 0, 9):
+            kill_at(batch, write, rows, options)
+        batch.run(rows, options)
+        assert tickets_per_row(batch) == [1] * 200
+
+    def test_kill_while_checking_row_by_row(self, batch):
+        rows, options = people(700), BatchOptions(validate="row", max_in_flight=4)
+        kill_at(batch, 20, rows, options)
+        batch.run(rows, options)
+        assert tickets_per_row(batch) == [1] * 700
+
+    def test_failed_result_file_loses_no_ticket(self, batch):
+        class Full(ResultList):
+            def write(self, number, *row):
+                if number == 20:
+                    raise OSError("No space left on device")
+
+        batch.results_class = Full
+        with pytest.raises(OSError, match="No space"):
+            batch.run(people(100))
+        batch.results_class = ResultList
+        batch.run(people(100))
+        assert set(batch.usedesk.sends.values()) == {1}
+
+
+class TestUnknownOutcomes:
+    def test_found_row_is_not_sent_again(self, batch):
+        batch.usedesk.failures["n3"] = [unknown()]
+        summary = batch.run(people(5))
+        assert (summary.sent, summary.unknown) == (5, 0)
+        assert batch.usedesk.searches == [["n3"]]
+        assert batch.usedesk.sends["n3"] == 1
+
+    def test_absent_row_is_sent_again(self, batch):
+        batch.usedesk.failures["n3"] = ["lost"]
+        summary = batch.run(people(5))
+        assert (summary.sent, summary.unknown) == (5, 0)
+        assert batch.usedesk.sends["n3"] == 2
+
+    def test_ambiguous_row_waits_for_next_attempt(self, batch):
+        batch.usedesk.failures["n3"] = [unknown()]
+        look_up, batch.usedesk.look_up = (
+            batch.usedesk.look_up,
+            lambda outcomes, _: [(one.row.number, Ambiguous("Usedesk is down")) for one in outcomes],
+        )
+        summary = batch.run(people(5))
+        assert (summary.sent, summary.unknown, summary.left) == (4, 1, 0)
+        assert has_failed(summary, BatchOptions())
+        assert [outcome for key, outcome in batch.outcomes("key", "outcome") if key == "n3"] == ["unknown"]
+        batch.usedesk.look_up = look_up
+        summary = batch.run(people(5))
+        assert (summary.sent, summary.skipped, summary.unknown) == (1, 4, 0)
+        assert batch.usedesk.sends["n3"] == 1
+
+    @pytest.mark.parametrize(("on_unknown", "rows", "sends"), [("fail", 1, 1), ("send", 0, 2)])
+    def test_on_unknown_outcome(self, batch, on_unknown, rows, sends):
+        batch.usedesk.failures["n3"] = [unknown()]
+        summary = batch.run(people(5), BatchOptions(on_unknown=on_unknown))
+        assert (summary.unknown, batch.usedesk.sends["n3"]) == (rows, sends)
+        assert batch.usedesk.searches == []
+
+    def test_occasional_losses_do_not_end_a_run(self, batch):
+        for number, row in enumerate(people(3000)):
+            if number % 5 == 0:
+                batch.usedesk.failures[row["name"]] = [unknown()]
+            if number % 5 == 1:
+                batch.usedesk.failures[row["name"]] = ["lost"]
+        summary = batch.run(people(3000))
+        assert (summary.sent, summary.unknown, summary.left) == (3000, 0, 0)
+        assert tickets_per_row(batch) == [1] * 3000
+        assert max(map(len, batch.usedesk.searches)) <= MAX_OPEN
+
+    def test_row_is_sent_twice_at_most(self, batch, caplog):
+        batch.usedesk.failures["n3"] = ["lost"] * 9
+        summary = batch.run(people(5))
+        assert (summary.sent, summary.unknown) == (4, 1)
+        assert batch.usedesk.sends["n3"] == 2
+        assert "row 3: it was sent twice without a response, and Usedesk has no ticket of it" in caplog.text
+
+    def test_search_covers_all_of_the_send(self, batch):
+        """A client may wait for ten minutes before the request."""
+        batch.usedesk.failures["n1"] = [unknown()]
+        found, look_up = [], batch.usedesk.look_up
+
+        def send(row):
+            batch.clock.moment += timedelta(minutes=10)
+            return batch.usedesk.send(row)
+
+        def note(outcomes, has_ticket):
+            found.extend(outcomes)
+            return look_up(outcomes, has_ticket)
+
+        batch.usedesk.look_up = note
+        assert batch.run(people(1), send=send).sent == 1
+        [outcome] = found
+        assert (outcome.since, outcome.until) == (NOON, NOON + timedelta(minutes=10))
+
+    def test_defect_in_sending_is_an_unknown_outcome(self, batch):
+        def send(row):
+            raise ZeroDivisionError("with personal data")
+
+        summary = batch.run(people(1), send=send)
+        assert isinstance(batch.last.halted_by, errors.UsedeskOutcomeUnknown)
+        assert str(batch.last.halted_by) == "Sending a row ended with ZeroDivisionError."
+        assert summary.unknown == 1
+
+
+def leave_open(batch, keys, since=NOON, until=NOON, listed=0):
+    """Write the checkpoint of an earlier attempt that ended with these rows in flight."""
+    checkpoint = Checkpoint(batch.store)
+    list(checkpoint.load())
+    checkpoint.write([], [OpenRow(digest(key), since, until, listed) for key in keys])
 
 
 def open_now(batch):
-    """What the next try would find if this one died now."""
-    checkpoint = Checkpoint(Memory())
-    checkpoint._store.values = dict(batch.memory.values)
-    list(checkpoint.read())
+    """Return the rows that the next attempt would find open if this one died now."""
+    copy = MemoryStore()
+    for key in batch.store.list(""):
+        copy.set(key, batch.store.get(key))
+    checkpoint = Checkpoint(copy)
+    list(checkpoint.load())
     return checkpoint.open
 
 
-def test_a_doubt_is_asked_about_for_all_the_time_in_which_it_may_have_been_sent(batch):
-    batch.usedesk.faults["n1"] = [errors.UsedeskOutcomeUnknown("No answer.")]
-    doubts, look_up = [], batch.usedesk.look_up
+class TestRowsLeftOpen:
+    @pytest.mark.parametrize("validate", ["first", "row"])
+    def test_many_rows_in_flight_are_looked_up(self, batch, validate):
+        keys = [row["name"] for row in people(MAX_OPEN)]
+        leave_open(batch, keys)
+        batch.usedesk.tickets = {key: [2000 + number] for number, key in enumerate(keys[:100])}
+        summary = batch.run(people(1000), BatchOptions(validate=validate))
+        assert (summary.sent, summary.left, summary.unknown) == (1000, 0, 0)
+        assert batch.usedesk.sends.total() == 900
 
-    def send(row):
-        # Held for ten minutes, as a patient client is.
-        batch.now += timedelta(minutes=10)
-        return batch.usedesk.send(row)
+    @pytest.mark.parametrize("validate", ["first", "row"])
+    def test_removed_rows_stay_open(self, batch, validate):
+        leave_open(batch, [f"gone-{number}" for number in range(MAX_OPEN)])
+        assert batch.run(people(20), BatchOptions(validate=validate)).sent == 20
+        batch.usedesk.tickets["gone-7"] = [7]
+        # If it is among the recipients again, it is looked up.
+        assert batch.run([*people(20), {"name": "gone-7", "client_phone": "79"}]).skipped == 20
+        assert batch.usedesk.searches == [["gone-7"]]
 
-    def note(found, knows_ticket):
-        doubts.extend(found)
-        return look_up(found, knows_ticket)
+    @pytest.mark.parametrize("validate", ["first", "row"])
+    def test_rejected_row_is_not_sent_when_read(self, batch, validate):
+        """It was looked up and rejected before the row store gave it."""
+        leave_open(batch, ["n300"])
+        batch.usedesk.failures["n300"] = [errors.UsedeskRejected("No.")]
+        summary = batch.run(people(500), BatchOptions(validate=validate))
+        assert (summary.sent, summary.rejected, summary.left) == (499, 1, 0)
+        assert batch.usedesk.sends["n300"] == 1
 
-    batch.usedesk.look_up = note
-    assert batch.run(people(1), send=send).sent == 1
-    [doubt] = doubts
-    assert (doubt.since, doubt.until) == (NOON, NOON + timedelta(minutes=10))
+    @pytest.mark.parametrize(("subject", "is_unchanged"), [("Dear n1", True), ("Dear other", False)])
+    def test_changed_row_is_noticed(self, batch, subject, is_unchanged):
+        leave_open(batch, ["n1"], listed=CheckedRow(1, "n1", {"subject": subject}).listed_digest)
+        found = []
+        batch.usedesk.look_up = lambda outcomes, _: found.extend(outcomes) or [(1, Absent())]
+        batch.run(people(1))
+        assert [outcome.is_unchanged for outcome in found] == [is_unchanged]
 
-
-@pytest.mark.parametrize(("subject", "is_alike"), [("Dear n1", True), ("Dear other", False)])
-def test_a_doubt_of_an_earlier_try_may_have_looked_otherwise_then(batch, subject, is_alike):
-    shown = Sendable(1, "n1", {"subject": subject}).shown
-    with_open_rows(batch, ["n1"], shown=shown)
-    doubts = []
-    batch.usedesk.look_up = lambda found, _: doubts.extend(found) or [(1, Absent())]
-    batch.run(people(1))
-    assert [doubt.is_alike for doubt in doubts] == [is_alike]
-
-
-def test_a_worker_that_was_taken_for_dead_sends_nothing_more(batch):
-    """The next try has begun, and asks for what this one had on its way."""
-
-    def take_over(row):
-        answer = batch.usedesk.send(row)
-        if batch.usedesk.sends.total() == 20:
-            list(Checkpoint(batch.memory).read())
-        return answer
-
-    with pytest.raises(CheckpointTaken):
-        batch.run(people(300), BatchOptions(max_in_flight=4), send=take_over)
-    assert batch.usedesk.sends.total() <= 40
-    batch.run(people(300))
-    assert [len(ids) for ids in batch.usedesk.tickets.values()] == [1] * 300
-
-
-def test_the_moment_until_which_rows_may_be_sent_is_written_anew_while_they_wait(batch, monkeypatch):
-    """Usedesk may ask to wait for many minutes before the request of a row is made at all."""
-    monkeypatch.setattr(engine, "TICK", 0.001)
-    waits, spans = threading.Event(), []
-
-    def clock():
-        batch.now += timedelta(seconds=1)
-        return (batch.now - NOON).total_seconds()
-
-    def note(name):
-        spans.extend(row.until for row in open_now(batch))
-        if batch.now - NOON > timedelta(minutes=20):
-            waits.set()
-
-    batch.memory.before_write = note
-
-    def send(row):
-        waits.wait(60)
-        return batch.usedesk.send(row)
-
-    batch.run(people(1), BatchOptions(max_in_flight=1), send=send, lease=SendLease(clock))
-    # Never more than a few seconds old: a row is not sent long after what is known of it.
-    moments = sorted(set(spans))
-    assert max(later - one for one, later in itertools.pairwise(moments)) <= timedelta(seconds=LEASE)
-    assert moments[-1] > NOON + timedelta(minutes=20)
+    @pytest.mark.parametrize("validate", ["first", "row"])
+    def test_quiet_hours_leave_absent_rows(self, batch, validate):
+        leave_open(batch, ["n2", "n400"])
+        batch.clock.moment = NOON.replace(hour=23)
+        options = BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave", validate=validate)
+        summary = batch.run(people(500), options)
+        assert (summary.left, summary.unknown) == (500, 0)
+        assert sorted(batch.outcomes("row")) == [(number,) for number in range(1, 501)]
+        assert set(batch.outcomes("outcome")) == {("left",)}
 
 
-def test_a_run_that_ends_early_is_not_a_success(batch):
-    for row in people(2000):
-        batch.usedesk.faults[row["name"]] = ["lost"] * 3
-    rules = BatchOptions(fail_on="none")
-    summary = batch.run(people(2000), rules)
-    assert summary.left
-    assert not has_failed(summary, rules)
-    assert batch.last.was_cut_short
+class TestLease:
+    def test_stale_worker_stops_sending(self, batch):
+        """The next attempt has begun, and looks up the rows in flight."""
+        batch.clock.tick = 1.0
+
+        def take_over(row):
+            response = batch.usedesk.send(row)
+            if batch.usedesk.sends.total() == 20:
+                list(Checkpoint(batch.store).load())
+            return response
+
+        with pytest.raises(CheckpointTaken):
+            batch.run(people(300), BatchOptions(max_in_flight=4), send=take_over)
+        assert batch.usedesk.sends.total() <= 40
+        batch.run(people(300))
+        assert tickets_per_row(batch) == [1] * 300
+
+    def test_lease_is_renewed_while_rows_wait(self, batch):
+        """Usedesk may ask to wait for many minutes before the request of a row."""
+        may_send, spans = threading.Event(), []
+
+        class SlowClock(FakeClock):
+            def monotonic(self):
+                self.moment += timedelta(seconds=1)
+                return (self.moment - NOON).total_seconds()
+
+            def sleep(self, seconds):
+                pass
+
+        clock = SlowClock(real_wait=0.001)
+
+        def note(key):
+            spans.extend(row.until for row in open_now(batch))
+            if clock.moment - NOON > timedelta(minutes=20):
+                may_send.set()
+
+        batch.store.before_write = note
+
+        def send(row):
+            may_send.wait(60)
+            return batch.usedesk.send(row)
+
+        batch.run(people(1), BatchOptions(max_in_flight=1), send=send, clock=clock)
+        # Never more than a few seconds old: a row is not sent long after the stored time.
+        moments = sorted(set(spans))
+        gaps = [later - one for one, later in itertools.pairwise(moments)]
+        assert max(gaps) <= timedelta(seconds=LEASE_SECONDS)
+        assert moments[-1] > NOON + timedelta(minutes=20)
+
+    def test_aborted_row_is_sent_in_the_same_attempt(self, batch):
+        aborted = set()
+
+        def send(row):
+            if row.key not in aborted:
+                aborted.add(row.key)
+                raise SendAborted
+            return batch.usedesk.send(row)
+
+        summary = batch.run(people(30), send=send)
+        assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (30, 0, 30)
 
 
-def test_a_run_that_has_sent_all_or_leaves_the_rest_was_not_cut_short(batch):
-    batch.run(people(5))
-    assert not batch.last.was_cut_short
-    batch.now = NOON.replace(hour=23)
-    batch.run(people(9), BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave"))
-    assert not batch.last.was_cut_short
+class TestStop:
+    def test_next_attempt_sends_the_rest(self, batch):
+        def stop_at_ten(row):
+            if batch.usedesk.sends.total() == 10:
+                batch.last.stop()
+            return batch.usedesk.send(row)
+
+        summary = batch.run(people(300), send=stop_at_ten)
+        assert batch.last.was_stopped
+        assert summary.sent + summary.left == 300
+        assert summary.left > 250
+        summary = batch.run(people(300))
+        assert (summary.sent + summary.skipped, batch.usedesk.sends.total()) == (300, 300)
+        assert batch.usedesk.searches == []
+
+    def test_hanging_request_does_not_delay_the_stop(self, batch):
+        hangs = threading.Event()
+
+        def hang(row):
+            batch.last.stop()
+            hangs.wait(60)
+            return batch.usedesk.send(row)
+
+        summary = batch.run(people(5), BatchOptions(max_in_flight=1), send=hang)
+        assert (summary.sent, summary.left) == (0, 5)
+        hangs.set()
+
+    def test_stop_aborts_a_waiting_row(self, batch):
+        lease = SendLease(batch.clock)
+
+        def wait(row):
+            batch.last.stop()
+            lease.pause(3600)
+            return batch.usedesk.send(row)
+
+        summary = batch.run(people(5), send=wait, lease=lease)
+        assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
+
+    def test_interrupt_does_not_wait_for_hanging_requests(self, batch):
+        """A timeout of the task, for example, interrupts anywhere."""
+        hangs = threading.Event()
+
+        class TimedOut(BaseException):
+            pass
+
+        class InterruptingClock(FakeClock):
+            def monotonic(self):
+                before = super().monotonic()
+                if self.seconds == 12:
+                    raise TimedOut
+                return before
+
+        with pytest.raises(TimedOut):
+            batch.run(
+                people(5),
+                BatchOptions(max_in_flight=1),
+                send=lambda row: hangs.wait(60),
+                clock=InterruptingClock(tick=1.0),
+            )
+        hangs.set()
 
 
-@pytest.mark.parametrize("validate", ["first", "row"])
-def test_rows_of_an_earlier_try_that_were_not_sent_are_left_as_well(batch, validate):
-    with_open_rows(batch, ["n2", "n400"])
-    batch.now = NOON.replace(hour=23)
-    rules = BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave", validate=validate)
-    summary = batch.run(people(500), rules)
-    assert (summary.left, summary.unknown) == (500, 0)
-    assert sorted(row[0] for row in batch.results) == list(range(1, 501))
-    assert {row[2] for row in batch.results} == {"left"}
+class TestEndOfRun:
+    def test_service_without_responses_ends_the_run(self, batch):
+        for row in people(2000):
+            batch.usedesk.failures[row["name"]] = ["lost", "lost"]
+        summary = batch.run(people(2000))
+        assert summary.left + summary.unknown == 2000
+        assert batch.usedesk.sends.total() <= MAX_OPEN
+
+    def test_rejected_row_does_not_stop_the_others(self, batch):
+        batch.usedesk.failures["n2"] = [errors.UsedeskRejected("Code 119: no such client.")]
+        summary = batch.run(people(5))
+        assert (summary.sent, summary.rejected) == (4, 1)
+        [row] = [row for row in batch.results if row[2] == "rejected"]
+        assert row == (2, "n2", "rejected", None, "UsedeskRejected: Code 119: no such client.")
+        # It was not sent, so a later attempt may send it: the data may be corrected by then.
+        assert batch.run(people(5)).sent == 1
+
+    @pytest.mark.parametrize(
+        "error",
+        [errors.UsedeskInvalidToken("Code 112."), errors.UsedeskUnavailable("No connection.")],
+        ids=["token", "connection"],
+    )
+    def test_error_of_every_row_ends_the_run(self, batch, error):
+        for row in people(500):
+            batch.usedesk.failures[row["name"]] = [error]
+        summary = batch.run(people(500))
+        assert batch.last.halted_by is error
+        assert (summary.sent, summary.left) == (0, 500)
+        assert batch.usedesk.sends.total() <= 12
+        assert batch.run(people(500)).left > 0 or batch.usedesk.sends.total() >= 500
+
+    @pytest.mark.parametrize("limit", [20, 0.02])
+    def test_too_many_failures_end_the_run(self, batch, limit):
+        for row in people(1000):
+            batch.usedesk.failures[row["name"]] = [errors.UsedeskRejected("No.")]
+        summary = batch.run(people(1000), BatchOptions(max_failures=limit, max_in_flight=2))
+        assert 20 < summary.rejected < 40
+        assert summary.left == 1000 - summary.rejected
+        assert has_failed(summary, BatchOptions(max_failures=limit, fail_on="none"))
+
+    def test_early_end_is_no_success(self, batch):
+        for row in people(2000):
+            batch.usedesk.failures[row["name"]] = ["lost"] * 3
+        options = BatchOptions(fail_on="none")
+        summary = batch.run(people(2000), options)
+        assert summary.left
+        assert not has_failed(summary, options)
+        assert batch.last.was_cut_short
+
+    def test_complete_run_was_not_cut_short(self, batch):
+        batch.run(people(5))
+        assert not batch.last.was_cut_short
+        batch.clock.moment = NOON.replace(hour=23)
+        batch.run(people(9), BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave"))
+        assert not batch.last.was_cut_short
+
+    def test_undelivered_message_is_not_sent_again(self, batch):
+        batch.usedesk.failures["n2"] = ["not delivered"]
+        summary = batch.run(people(3))
+        assert (summary.sent, summary.not_delivered) == (2, 1)
+        assert has_failed(summary, BatchOptions())
+        assert not has_failed(summary, BatchOptions(ignore_not_delivered=True))
+        assert [row[2:4] for row in batch.results if row[1] == "n2"] == [
+            ("not_delivered", batch.usedesk.tickets["n2"][0])
+        ]
+        summary = batch.run(people(3))
+        assert summary.sent == 0
+        assert batch.usedesk.sends["n2"] == 1
+        # It stays a failure, as it does for a single message.
+        assert has_failed(summary, BatchOptions())
 
 
-def test_a_result_file_that_cannot_be_written_loses_no_answer(batch):
-    class Full(ResultList):
-        def write(self, number, *row):
-            if number == 20:
-                raise OSError("No space left on device")
-
-    run, batch.results_class = batch.run, Full
-    with pytest.raises(OSError, match="No space"):
-        run(people(100))
-    batch.results_class = ResultList
-    batch.run(people(100))
-    assert set(batch.usedesk.sends.values()) == {1}
-
-
-def test_an_interrupt_does_not_wait_for_requests_that_do_not_end(batch):
-    """A timeout of the task, for example, is raised in the midst of whatever is done."""
-    hangs = threading.Event()
-    ticks = itertools.count()
-
-    class TimedOut(BaseException):
-        pass
-
-    def clock():
-        if next(ticks) == 12:
-            raise TimedOut
-        return float(next(ticks))
-
-    with pytest.raises(TimedOut):
-        batch.run(
-            people(5), BatchOptions(max_in_flight=1), send=lambda row: hangs.wait(60), lease=SendLease(clock)
+class TestValidation:
+    def test_too_many_bad_rows_send_nothing(self, batch):
+        with pytest.raises(TooManyBadRows) as caught:
+            batch.run([*people(3), {"name": "x"}, {"client_phone": "79"}])
+        assert batch.usedesk.sends.total() == 0
+        assert caught.value.validation_errors == (
+            "2 of 5 rows are not valid",
+            "row 4: client_phone: is required",
+            "row 5: row_key: the row has no value for 'name'",
         )
-    hangs.set()
+
+    @pytest.mark.parametrize("limit", [2, 0.4])
+    def test_allowed_bad_rows_are_not_sent(self, batch, limit):
+        rows = [*people(3), {"name": "x"}, {"client_phone": "79"}]
+        summary = batch.run(rows, BatchOptions(max_bad_rows=limit))
+        assert (summary.sent, summary.bad) == (3, 2)
+        assert has_failed(summary, BatchOptions())
+
+    def test_template_error_names_missing_column(self, batch):
+        with pytest.raises(TooManyBadRows, match="row 1: subject: the row has no column 'name'"):
+            batch.run([{"id": 1, "client_phone": "79"}], row_key="id")
+
+    def test_rows_can_be_checked_one_by_one(self, batch):
+        rows = [*people(600), {"name": "x"}]
+        summary = batch.run(rows, BatchOptions(validate="row"))
+        assert (summary.rows, summary.sent, summary.bad) == (601, 600, 1)
 
 
-def test_results_are_shown_at_each_report(batch):
-    """Object storage has them while the batch waits, too."""
-    ticks = itertools.count()
-    batch.run(people(200), BatchOptions(report_seconds=5.0), lease=SendLease(lambda: float(next(ticks))))
-    assert batch.results.shown == len(batch.reports)
+class TestQuietHours:
+    def test_rows_can_be_left(self, batch):
+        batch.clock.moment = NOON.replace(hour=23)
+        options = BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave")
+        summary = batch.run(people(5), options)
+        assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
+        assert not has_failed(summary, BatchOptions())
+        assert set(batch.outcomes("outcome")) == {("left",)}
+        batch.clock.moment = NOON
+        assert batch.run(people(5), options).sent == 5
+
+    def test_rows_can_wait(self, batch):
+        class NightClock(FakeClock):
+            def sleep(self, seconds):
+                if seconds == TICK:
+                    self.moment += timedelta(hours=1)
+
+        clock = NightClock()
+        clock.moment = NOON.replace(hour=23)
+        sent_at = []
+
+        def send(row):
+            sent_at.append(clock.moment)
+            return batch.usedesk.send(row)
+
+        summary = batch.run(people(5), BatchOptions(quiet_hours=QUIET), send=send, clock=clock)
+        assert summary.sent == 5
+        assert min(sent_at) == NOON.replace(day=2, hour=8)
+
+    def test_beginning_pauses_the_run(self, batch):
+        # At a low rate, few rows are released ahead.
+        batch.clock.tick = 1.0
+        batch.clock.moment = NOON.replace(hour=21)
+
+        def send(row):
+            response = batch.usedesk.send(row)
+            if batch.usedesk.sends.total() == 20:
+                batch.clock.moment = NOON.replace(hour=22)
+            return response
+
+        options = BatchOptions(quiet_hours=QUIET, pauses=True, max_in_flight=2)
+        with pytest.raises(Paused) as caught:
+            batch.run(people(200), options, send=send)
+        assert caught.value.until == NOON.replace(day=2, hour=8)
+        assert batch.usedesk.sends.total() < 30
+        batch.clock.moment = caught.value.until
+        summary = batch.run(people(200), options)
+        assert summary.sent + summary.skipped == 200
+        assert set(batch.usedesk.sends.values()) == {1}
 
 
-def test_no_log_line_holds_a_key_or_a_column(batch, caplog):
-    caplog.set_level("INFO")
-    batch.usedesk.faults["n2"] = [errors.UsedeskRejected("No.")]
-    batch.run([*people(5), {"name": "secret-name"}], BatchOptions(max_bad_rows=9))
-    assert "secret-name" not in caplog.text
-    assert "n2" not in caplog.text
-    assert "row 2: UsedeskRejected: No." in caplog.text
+class TestProgress:
+    def test_progress_is_reported_at_an_interval(self, batch, caplog):
+        caplog.set_level("INFO")
+        batch.run(people(200), BatchOptions(report_seconds=5.0), clock=FakeClock(tick=1.0))
+        assert batch.reports
+        assert all(summary.sent + summary.left == 200 for summary in batch.reports)
+        assert "Sent 200 of 200" in caplog.text
+
+    def test_each_report_syncs_the_result_file(self, batch):
+        batch.run(people(200), BatchOptions(report_seconds=5.0), clock=FakeClock(tick=1.0))
+        assert batch.results.syncs == len(batch.reports) > 0
+
+    def test_log_has_no_keys_or_columns(self, batch, caplog):
+        caplog.set_level("INFO")
+        batch.usedesk.failures["n2"] = [errors.UsedeskRejected("No.")]
+        batch.run([*people(5), {"name": "secret-name"}], BatchOptions(max_bad_rows=9))
+        assert "secret-name" not in caplog.text
+        assert "n2" not in caplog.text
+        assert "row 2: UsedeskRejected: No." in caplog.text
 
 
-def test_memory_of_a_hundred_thousand_rows_stays_in_small_pieces(batch):
-    batch.run(people(2500))
-    sizes = {name: len(str(value)) for name, value in batch.memory.values.items()}
-    assert sorted(sizes) == ["done-000000", "done-000001", "done-000002", "head"]
-    assert max(sizes.values()) < 32_000
+def test_states_take_no_memory(batch):
+    """Rows that have ended have no state, even after they were sent again."""
+    for number, row in enumerate(people(1000)):
+        if number % 4 == 0:
+            batch.usedesk.failures[row["name"]] = ["lost"]
+    assert batch.run(people(1000)).sent == 1000
+    assert batch.last._state.row_states._entries == {}

@@ -1,4 +1,4 @@
-"""Who sends: at most so many at once, only while the lease is open, and every row comes back."""
+"""The worker pool: bounded, only within the lease, and every row gets a result."""
 
 from __future__ import annotations
 
@@ -7,82 +7,36 @@ import threading
 import pytest
 
 from airflow_provider_usedesk.api.responses import CreatedTicket
-from airflow_provider_usedesk.batch.row_store import Sendable
-from airflow_provider_usedesk.batch.worker_pool import SendAborted, SendLease, WorkerPool
-
-
-class Clock:
-    seconds = 0.0
-
-    def __call__(self):
-        return self.seconds
-
-    def sleep(self, seconds):
-        self.seconds += seconds
+from airflow_provider_usedesk.batch.row_store import CheckedRow
+from airflow_provider_usedesk.batch.send_lease import SendAborted, SendLease
+from airflow_provider_usedesk.batch.worker_pool import WorkerPool
+from tests.support.batch import FakeClock
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock(real_wait=30)
 
 
 @pytest.fixture
 def lease(clock):
-    return SendLease(clock, clock.sleep)
-
-
-def test_a_gate_is_closed_until_it_is_opened_and_closes_by_itself(lease, clock):
-    assert lease.is_closed
-    lease.open(until=15.0)
-    assert not lease.is_closed
-    clock.seconds = 15.0
-    assert lease.is_closed
-    lease.open(until=30.0)
-    lease.close()
-    assert lease.is_closed
-
-
-def test_a_gate_that_was_stopped_is_never_opened_again(lease):
-    """A signal may come in the very moment in which it is opened."""
-    lease.stop()
-    lease.open(until=15.0)
-    assert lease.is_closed
-
-
-def test_who_waits_at_a_gate_that_closes_hands_the_row_back(lease, clock):
-    lease.open(until=10.0)
-    with pytest.raises(SendAborted):
-        lease.pause(3600)
-    assert clock.seconds <= 10.5
-
-
-@pytest.mark.parametrize("seconds", [0.0, 0.2, 10.0])
-def test_who_has_waited_does_not_go_through_a_closed_gate(lease, clock, seconds):
-    lease.open(until=seconds)
-    with pytest.raises(SendAborted):
-        lease.pause(seconds)
-
-
-def test_who_waits_goes_through_an_open_gate(lease, clock):
-    lease.open(until=10.0)
-    lease.pause(9.0)
-    assert clock.seconds == 9.0
+    lease = SendLease(clock)
+    lease.open(until=100.0)
+    return lease
 
 
 def rows(count):
-    return [Sendable(number, str(number), {}) for number in range(count)]
+    return [CheckedRow(number, str(number), {}) for number in range(count)]
 
 
-def answers(pool):
-    found = []
+def outcomes(pool):
+    results = []
     while pool.in_flight:
-        found += pool.answers(5)
-    return {answer.row.number: answer.came for answer in found}
+        results += pool.results(5)
+    return {result.row.number: result.outcome for result in results}
 
 
-def test_every_row_comes_back_with_its_ticket_or_its_error(lease):
-    lease.open(until=1.0)
-
+def test_every_row_gets_ticket_or_error(lease):
     def send(row):
         if row.number % 2:
             raise KeyboardInterrupt
@@ -91,23 +45,23 @@ def test_every_row_comes_back_with_its_ticket_or_its_error(lease):
     pool = WorkerPool(send, 4, lease)
     for row in rows(50):
         pool.send(row)
-    came = answers(pool)
-    pool.dismiss()
-    assert {number: type(one) for number, one in came.items()} == {
+    found = outcomes(pool)
+    pool.close()
+    assert {number: type(outcome) for number, outcome in found.items()} == {
         number: KeyboardInterrupt if number % 2 else CreatedTicket for number in range(50)
     }
 
 
-def test_rows_are_handed_back_unsent_while_the_gate_is_closed(lease):
+def test_closed_lease_aborts_rows(lease):
+    lease.close()
     pool = WorkerPool(lambda row: pytest.fail("was sent"), 2, lease)
     for row in rows(9):
         pool.send(row)
-    assert {type(one) for one in answers(pool).values()} == {SendAborted}
-    pool.dismiss()
+    assert {type(outcome) for outcome in outcomes(pool).values()} == {SendAborted}
+    pool.close()
 
 
-def test_no_more_are_sent_at_once_than_the_size_and_all_threads_end(lease):
-    lease.open(until=1.0)
+def test_size_bounds_requests_and_threads_end(lease):
     before = set(threading.enumerate())
     at_once, most, lock = [], [], threading.Lock()
     all_are_busy = threading.Barrier(3, timeout=30)
@@ -124,26 +78,49 @@ def test_no_more_are_sent_at_once_than_the_size_and_all_threads_end(lease):
     pool = WorkerPool(send, 3, lease)
     for row in rows(30):
         pool.send(row)
-    assert len(answers(pool)) == 30
+    assert len(outcomes(pool)) == 30
     assert max(most) == 3
-    pool.dismiss()
+    pool.close()
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
     assert set(threading.enumerate()) <= before
 
 
-def test_no_answer_is_lost_when_the_one_who_takes_them_is_interrupted(lease, monkeypatch):
-    """Before Airflow 3, a task that is told to stop gets an error wherever it is."""
-    lease.open(until=1.0)
+def test_waiting_uses_the_clock(lease, clock):
+    clock.real_wait = 0
+    pool = WorkerPool(lambda row: CreatedTicket(1), 1, lease)
+    assert list(pool.results(60)) == []
+    assert clock.seconds == 60
+
+
+class Interrupted(BaseException):
+    """A signal raises this at any place, as in Airflow 2."""
+
+
+def test_interrupted_wait_loses_no_result(lease, clock, monkeypatch):
     pool = WorkerPool(lambda row: CreatedTicket(1), 1, lease)
     pool.send(*rows(1))
 
-    def interrupted(seconds):
-        raise KeyboardInterrupt
+    def interrupt(seconds):
+        raise Interrupted
 
     with monkeypatch.context() as patched:
-        patched.setattr("airflow_provider_usedesk.batch.worker_pool.time.sleep", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            next(pool.answers(30))
-    assert [answer.came for answer in pool.answers(1)] == [CreatedTicket(1)]
-    pool.dismiss()
+        patched.setattr(clock, "sleep", interrupt)
+        with pytest.raises(Interrupted):
+            next(pool.results(30))
+    assert [result.outcome for result in pool.results(1)] == [CreatedTicket(1)]
+    pool.close()
+
+
+def test_interrupted_reading_loses_no_result(lease, clock):
+    """The results that were not read are there at once, without another event."""
+    pool = WorkerPool(lambda row: CreatedTicket(1), 1, lease)
+    for row in rows(2):
+        pool.send(row)
+    while len(pool._results) < 2:
+        clock.wait(pool._has_results, 1)
+    assert next(pool.results(1)).row.number == 0
+    clock.real_wait = 0
+    assert [result.row.number for result in pool.results(0)] == [1]
+    assert pool.in_flight == 0
+    pool.close()

@@ -42,18 +42,18 @@ BATCH_BROKEN = {
 }
 BATCH_RANDOM = [f"random_{number}" for number in range(3)]
 # The longest first: they wait several times for the consistency delay.
-_LONGEST = ["out_of_order_for_a_while", *BATCH_RANDOM, "while_asking"]
+_LONGEST = ["out_of_order_for_a_while", *BATCH_RANDOM, "while_looking_up"]
 BATCH_CASES = (
     [*dict.fromkeys([*_LONGEST, *BATCH_DEATHS, *ROW_BY_ROW, *IN_FOLDER, *BATCH_BROKEN])]
     if HAS_STATE_STORES
     else [
-        "before_the_first_ledger_write",
+        "before_the_first_checkpoint_write",
         "before_any_row_is_sent",
         "after_half_a_request",
-        "before_an_answer",
-        "between_answers_and_open_rows",
+        "before_a_response",
+        "between_chunk_and_manifest",
         "after_the_last_row",
-        "told_to_stop",
+        "stopped_by_signal",
         *IN_FOLDER,
     ]
 )

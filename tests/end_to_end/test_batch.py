@@ -37,12 +37,12 @@ SUCCEEDING = 20
 NEVER = 1800
 # In these cases no request was under way when the attempt ended.
 WITHOUT_LOOK_UP = {
-    *("before_the_first_ledger_write", "while_planning", "after_the_last_row", "after_xcom"),
-    *("told_to_stop", "rate_refusals"),
+    *("before_the_first_checkpoint_write", "while_loading", "after_the_last_row", "after_xcom"),
+    *("stopped_by_signal", "rate_refusals"),
 }
 if not HAS_STATE_STORES:
     # Before Airflow 3 the signal raises an error at any line of the worker.
-    WITHOUT_LOOK_UP.remove("told_to_stop")
+    WITHOUT_LOOK_UP.remove("stopped_by_signal")
 # The rows in flight, and those of one second; more of them on a slow machine.
 MOST_LOOKED_UP = 60
 STOPPING = ["stopped", "stopped_meanwhile"]

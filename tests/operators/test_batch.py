@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -139,7 +140,7 @@ def test_invalid_rows_send_no_request(run_batch, usedesk_sandbox):
     assert usedesk_sandbox.requests() == 0
     assert "2 of 2 rows are not valid" in run.printed
     assert "row 1: priority: must be one of low, medium, urgent, extreme; subject: is required" in run.printed
-    assert "row 2: row_key: the row has nothing in 'id'" in run.printed
+    assert "row 2: row_key: the row has no value for 'id'" in run.printed
     summary = summary_of(run)
     assert (summary["rows"], summary["bad"], summary["sent"], summary["requests"]) == (2, 2, 0, 0)
 
@@ -208,8 +209,11 @@ INVALID_ARGUMENTS = {
     "results_path": ({"results_path": "out.txt"}, "results_path: must be the path or URL of a .jsonl"),
     "file type": ({"recipients": "people.xls"}, "recipients: must be an iterable of dicts"),
     "dict": ({"recipients": {"id": 1}}, "recipients: must be an iterable of dicts"),
-    "additional_id": ({"additional_id": "orders"}, "additional_id: tells tickets apart"),
-    "row_template": ({"row_template": {"subject": "{{ row.a"}}, "row_template: subject: is no template"),
+    "additional_id": ({"additional_id": "orders"}, "additional_id: identifies a ticket"),
+    "row_template": (
+        {"row_template": {"subject": "{{ row.a"}},
+        "row_template: subject: is not a valid template",
+    ),
 }
 
 
@@ -240,9 +244,9 @@ CreateTicketBatchOperator.partial(
 
 def test_early_end_fails_despite_fail_on(run_batch, usedesk_sandbox, no_delay, monkeypatch):
     """Rows that were not sent at all do not count for ``fail_on``."""
-    from airflow_provider_usedesk.batch import runner as engine
+    from airflow_provider_usedesk.batch import send_window
 
-    monkeypatch.setattr(engine, "MOST_UNANSWERED", 3)
+    monkeypatch.setattr(send_window, "MOST_UNANSWERED", 3)
     usedesk_sandbox.fail(faults.close("before"), method="create/ticket", times=200)
     run = run_batch(MANY.format(options="fail_on='none',"))
     assert run.state == "failed"
@@ -370,11 +374,10 @@ def test_state_store_resumes_batch(run_dag, usedesk_sandbox, dies_twice, no_dela
 @pytest.fixture
 def dies_twice(monkeypatch):
     """Two attempts die after some writes of the checkpoint; the next one waits for a short send lease."""
-    from airflow_provider_usedesk.batch import runner
+    from airflow_provider_usedesk.batch import run_state
     from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 
-    monkeypatch.setattr(runner, "LEASE", 2.0)
-
+    monkeypatch.setattr(run_state, "SendWindow", partial(run_state.SendWindow, lease_seconds=2.0))
     write, writes = Checkpoint.write, Counter()
 
     def killed(self, *args):

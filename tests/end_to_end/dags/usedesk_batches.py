@@ -1,4 +1,4 @@
-"""Batches whose first tries die, each at another point; each has a Usedesk and a connection of its own."""
+"""Batches whose first attempts die, each at another point; each has its own Usedesk and connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.dags import DAG
 
 ROWS = int(os.environ.get("USEDESK_BATCH_ROWS", "120"))
 FOLDER = Path(os.environ.get("USEDESK_BATCH_FOLDER", "."))
-# So many seconds are left at least of quiet hours, so that they do not end before they are noticed.
+# Least duration of the quiet hours, so that they do not end before the batch notices them.
 QUIET_SECONDS = 20
 
 
@@ -38,23 +38,23 @@ def then_die(go_on: Callable[[], Any]) -> None:
     die()
 
 
-def before_a_ledger_write(at: int) -> None:
+def before_checkpoint_write(at: int) -> None:
     _at_a_write(at, die)
 
 
-def after_open_rows_were_written(at: int) -> None:
-    _at_a_write(at, then_die, lambda name, value: name == "head" and value["open"])
+def after_manifest_write(at: int) -> None:
+    _at_a_write(at, then_die, lambda key, value: _is_manifest(key) and value["open"])
 
 
-def before_answers_were_written(at: int) -> None:
-    _at_a_write(at, die, lambda name, value: name != "head")
+def before_chunk_write(at: int) -> None:
+    _at_a_write(at, die, lambda key, value: not _is_manifest(key))
 
 
-def between_answers_and_open_rows(at: int) -> None:
-    _at_a_write(at, then_die, lambda name, value: name != "head")
+def between_chunk_and_manifest(at: int) -> None:
+    _at_a_write(at, then_die, lambda key, value: not _is_manifest(key))
 
 
-def between_draft_and_ledger(at: int) -> None:
+def between_draft_and_file(at: int) -> None:
     _at_call(at, Path, "replace", die)
 
 
@@ -70,23 +70,23 @@ def after_half_a_request(at: int) -> None:
     _at_call(at, HTTPConnection, "send", half, lambda self, data: b"api_token" in bytes(data))
 
 
-def before_an_answer(at: int) -> None:
+def before_a_response(at: int) -> None:
     from urllib3.connection import HTTPConnection
 
-    def wait(answer: Any) -> None:
+    def wait(response: Any) -> None:
         time.sleep(0.5)
         die()
 
     _at_call(at, HTTPConnection, "getresponse", wait)
 
 
-def while_planning(at: int) -> None:
+def while_loading(at: int) -> None:
     from airflow_provider_usedesk.batch.row_store import RowStore
 
-    _at_call(at, RowStore, "claim", die)
+    _at_call(at, RowStore, "register_key", die)
 
 
-def while_asking(at: int) -> None:
+def while_looking_up(at: int) -> None:
     from airflow_provider_usedesk.api.client import UsedeskClient
 
     _at_call(at, UsedeskClient, "ticket", die)
@@ -102,7 +102,7 @@ def after_xcom(at: int) -> None:
     _at_call(1, CreateTicketBatchOperator, "post_execute", die)
 
 
-def told_to_stop(at: int) -> None:
+def stopped_by_signal(at: int) -> None:
     from airflow_provider_usedesk.batch.sender import MessageSender
 
     def terminate(send: Callable[[], Any]) -> Any:
@@ -112,13 +112,17 @@ def told_to_stop(at: int) -> None:
     _at_call(at, MessageSender, "send", terminate)
 
 
+def _is_manifest(key: str) -> bool:
+    return key.endswith("manifest")
+
+
 def _at_a_write(
-    at: int, instead: Callable[..., Any], which: Callable[[str, Any], Any] = lambda name, value: True
+    at: int, instead: Callable[..., Any], which: Callable[[str, Any], Any] = lambda key, value: True
 ) -> None:
-    from airflow_provider_usedesk.batch.checkpoint import FolderStore, TaskStateStore
+    from airflow_provider_usedesk.compat.stores import FolderStore, TaskStateStore
 
     for store in (TaskStateStore, FolderStore):
-        _at_call(at, store, "set", instead, lambda self, name, value: which(name, value))
+        _at_call(at, store, "set", instead, lambda self, key, value: which(key, value))
 
 
 def _at_call(
@@ -128,7 +132,7 @@ def _at_call(
     instead: Callable[..., Any],
     which: Callable[..., Any] = lambda *args: True,
 ) -> None:
-    """Do something else instead of the call of a method with this number."""
+    """Replace one call of a method, given by its number."""
     method, numbers = getattr(owner, name), count(1)
 
     def replaced(*args: Any, **kwargs: Any) -> Any:
@@ -141,45 +145,45 @@ def _at_call(
 DEATHS: dict[str, Callable[[int], None]] = {
     function.__name__: function
     for function in (
-        before_a_ledger_write,
-        after_open_rows_were_written,
-        before_answers_were_written,
-        between_answers_and_open_rows,
+        before_checkpoint_write,
+        after_manifest_write,
+        before_chunk_write,
+        between_chunk_and_manifest,
         after_half_a_request,
-        before_an_answer,
-        while_planning,
-        while_asking,
+        before_a_response,
+        while_loading,
+        while_looking_up,
         after_the_last_row,
         after_xcom,
-        told_to_stop,
+        stopped_by_signal,
     )
 }
-# There is none in the task state store.
-DRAFT_DEATHS = {between_draft_and_ledger.__name__: between_draft_and_ledger}
+# The task state store has no draft.
+DRAFT_DEATHS = {between_draft_and_file.__name__: between_draft_and_file}
 
 CASES = {
-    "before_the_first_ledger_write": [("before_a_ledger_write", 1)],
-    "before_any_row_is_sent": [("after_open_rows_were_written", 1)],
+    "before_the_first_checkpoint_write": [("before_checkpoint_write", 1)],
+    "before_any_row_is_sent": [("after_manifest_write", 1)],
     "after_half_a_request": [("after_half_a_request", 20)],
-    "before_an_answer": [("before_an_answer", 20)],
-    "before_answers_are_written": [("before_answers_were_written", 4)],
-    "between_answers_and_open_rows": [("between_answers_and_open_rows", 3)],
-    "while_planning": [("while_planning", 30)],
-    "while_asking": [("before_an_answer", 20), ("while_asking", 1)],
+    "before_a_response": [("before_a_response", 20)],
+    "before_chunk_write": [("before_chunk_write", 4)],
+    "between_chunk_and_manifest": [("between_chunk_and_manifest", 3)],
+    "while_loading": [("while_loading", 30)],
+    "while_looking_up": [("before_a_response", 20), ("while_looking_up", 1)],
     "after_the_last_row": [("after_the_last_row", 1)],
     "after_xcom": [("after_xcom", 1)],
-    "told_to_stop": [("told_to_stop", 20)],
+    "stopped_by_signal": [("stopped_by_signal", 20)],
 }
-ROW_BY_ROW = {"row_by_row_between_answers_and_open_rows": [("between_answers_and_open_rows", 3)]}
-IN_FOLDER = {"folder_between_draft_and_ledger": [("between_draft_and_ledger", 4)]}
+ROW_BY_ROW = {"row_by_row_between_chunk_and_manifest": [("between_chunk_and_manifest", 3)]}
+IN_FOLDER = {"folder_between_draft_and_file": [("between_draft_and_file", 4)]}
 
 
 class DyingBatchOperator(CreateTicketBatchOperator):
     """
-    Die in the first tries, and note how many rows are asked about.
+    A batch that dies in its first attempts, and writes down how many rows it looks up.
 
-    :param deaths: where to die in the first try, in the second …, at the call with which number
-    :param report_seconds: between two reports of the progress
+    :param deaths: where to die in each attempt, and at which call
+    :param report_seconds: time between two reports of the progress; default: 30
     """
 
     def __init__(
@@ -208,12 +212,12 @@ class DyingBatchOperator(CreateTicketBatchOperator):
         with (FOLDER / f"{self.task_id}.{what}").open("a") as file:
             file.write(f"{number}\n")
 
-    def _rules(self) -> Any:
-        return replace(super()._rules(), report_seconds=self.report_seconds)
+    def _options(self) -> Any:
+        return replace(super()._options(), report_seconds=self.report_seconds)
 
 
 class QuietBatchOperator(DyingBatchOperator):
-    """Have quiet hours when it is begun, which end at a full minute soon after."""
+    """A batch that begins in quiet hours, which end soon after, at a full minute."""
 
     def execute(self, context: Any) -> dict[str, Any]:
         self.timezone = "UTC"
@@ -257,10 +261,10 @@ with DAG(
     default_args={"retries": 5, "retry_delay": timedelta(seconds=1)},
 ):
     for number, case in enumerate(json.loads(os.environ.get("USEDESK_BATCH_CASES", "[]"))):
-        # In their order: the longest first.
+        # The longest first.
         options: dict[str, Any] = {"priority_weight": 1000 - number}
         if case in IN_FOLDER:
-            batch(case, deaths=IN_FOLDER[case], checkpoint_path=str(FOLDER / "ledgers"), **options)
+            batch(case, deaths=IN_FOLDER[case], checkpoint_path=str(FOLDER / "checkpoints"), **options)
         elif case in ROW_BY_ROW:
             batch(case, deaths=ROW_BY_ROW[case], validate="row", **options)
         elif case.startswith("random_"):
