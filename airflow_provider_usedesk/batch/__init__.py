@@ -1,1 +1,1 @@
-"""Many tickets or sender from one task: rows are read, checked, sent once each, and accounted for."""
+"""Many messages from one task: each row is read, checked, sent once, and recorded."""

@@ -163,7 +163,7 @@ class Checkpoint:
 
     def write_recipients(self, recipients: Recipients) -> None:
         """
-        Store what the recipients were.
+        Store the recipients as a whole.
 
         :param recipients: the recipients of this attempt
         :raises CheckpointTaken: if another attempt has loaded the checkpoint

@@ -36,7 +36,7 @@ class RowLoader:
     :param check: checks the parameters of a row
     :param recorder: records the outcomes of rows that are not to be sent
     :param store: the row store
-    :param checkpoint: stores what the recipients were
+    :param checkpoint: stores the number and the hash of the recipients
     """
 
     def __init__(

@@ -135,13 +135,13 @@ class RowStates:
         self._entries.update((row.digest, _Entry(RowState.LEFT_OPEN, open=row)) for row in rows)
 
     def find(self, row: CheckedRow) -> None:
-        """Note that a row that was left open is among the recipients: its outcome is unknown."""
+        """Move a row that was left open and is among the recipients to ``UNKNOWN``."""
         entry = self._entry(row, "be found", RowState.LEFT_OPEN)
         self._entries[row.digest] = replace(entry, state=RowState.UNKNOWN, row=row)
 
     def read(self, row: CheckedRow) -> bool:
         """
-        Note that the next row was read from the row store.
+        Record that the row store gave its next row.
 
         :param row: the row
         :return: whether it is ready to be sent
@@ -158,7 +158,7 @@ class RowStates:
 
     def start(self, row: CheckedRow, since: datetime, until: datetime) -> None:
         """
-        Note that a row is about to be sent.
+        Move a row that is about to be sent to ``SENDING``.
 
         :param row: a row that is ready
         :param since: now, UTC
@@ -169,13 +169,13 @@ class RowStates:
         self._entries[row.digest] = _Entry(RowState.SENDING, row, span, entry.was_absent)
 
     def abort(self, row: CheckedRow) -> None:
-        """Note that a worker did not send its row."""
+        """Move a row that its worker did not send back to ``READY``."""
         entry = self._entry(row, "be aborted", RowState.SENDING)
         self._entries[row.digest] = replace(entry, state=RowState.READY, open=None)
 
     def lose(self, row: CheckedRow, until: datetime) -> None:
         """
-        Note that the outcome of a row is unknown.
+        Move a row whose outcome is unknown to ``UNKNOWN``.
 
         :param row: a row that a worker had
         :param until: when it was sent at the latest, UTC
@@ -185,14 +185,14 @@ class RowStates:
         self._entries[row.digest] = replace(entry, state=RowState.UNKNOWN, open=span)
 
     def send_again(self, row: CheckedRow) -> None:
-        """Note that a search has found that a row had not been sent; this happens at most once to a row."""
+        """Move a row that had not been sent, according to a search, to ``READY``; once for a row."""
         entry = self._entry(row, "be sent again", RowState.UNKNOWN)
         if entry.was_absent:
             raise ImpossibleTransition(row, entry.state, "be sent a third time")
         self._entries[row.digest] = _Entry(RowState.READY, row, was_absent=True)
 
     def end(self, row: CheckedRow) -> None:
-        """Note that a row was sent, rejected, or left for a later run."""
+        """End a row that was sent, rejected, or left to a later run."""
         self._entry(row, "end", RowState.READY, RowState.SENDING, RowState.UNKNOWN)
         if row.number <= self.last_read:
             del self._entries[row.digest]

@@ -106,7 +106,7 @@ class RunState:
 
     def finish(self, row: CheckedRow, ticket_id: int, not_delivered: bool = False) -> None:
         """
-        Note that a row has a ticket.
+        Record that a row has a ticket.
 
         :param row: a row that was sent
         :param ticket_id: id of the ticket
@@ -122,7 +122,7 @@ class RunState:
 
     def reject(self, row: CheckedRow, error: UsedeskError) -> None:
         """
-        Note that Usedesk rejected a row.
+        Record that Usedesk rejected a row.
 
         :param row: a row that was not sent
         :param error: why

@@ -134,7 +134,7 @@ class BatchRun:
                 self._recorder.write(Outcome.LEFT, row.number, row.key, reason="quiet hours")
 
     def _finish(self, seconds: float = math.inf) -> None:
-        """Take the last results, and write what the next attempt needs."""
+        """Take the last results, and write the checkpoint for the next attempt."""
         try:
             self._send_loop.drain(seconds)
         finally:

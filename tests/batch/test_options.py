@@ -99,7 +99,7 @@ def test_limit_below_one_is_a_share(limit, rows, number):
 
 
 @pytest.mark.parametrize(
-    ("name", "shown", "choices"),
+    ("name", "argument", "choices"),
     [
         ("validate", "validate", "first, row"),
         ("fail_on", "fail_on", "any, all, none"),
@@ -109,8 +109,8 @@ def test_limit_below_one_is_a_share(limit, rows, number):
     ],
 )
 @pytest.mark.parametrize("value", ["resend", None, "First", ["first"]])
-def test_choices(name, shown, choices, value):
-    assert validation_errors(**{name: value}) == (f"{shown}: must be one of {choices}",)
+def test_choices(name, argument, choices, value):
+    assert validation_errors(**{name: value}) == (f"{argument}: must be one of {choices}",)
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", 5, ["id"]])

@@ -21,7 +21,7 @@ ANNA = {"name": "Anna", "phone": "79120000001"}
 
 @pytest.fixture
 def rows_of(tmp_path):
-    """Read the rows of a file that holds this text, or these bytes."""
+    """Read the rows of a file with this text, or these bytes."""
 
     def read(content: str | bytes, name: str = "list.csv") -> list[Row | UnreadableRow]:
         path = tmp_path / name

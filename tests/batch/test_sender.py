@@ -84,9 +84,9 @@ def test_row_is_checked_like_a_ticket(make):
 
 def test_row_is_sent_as_checked(sender, usedesk_sandbox):
     sent = row(sender, 1, client_phone="+7 912 345-67-89")
-    answer = sender.send(sent)
+    response = sender.send(sent)
     [ticket] = usedesk_sandbox.tickets
-    assert ticket.ticket_id == answer.ticket_id
+    assert ticket.ticket_id == response.ticket_id
     assert ticket.received["client_phone"] == "79123456789"
     assert ticket.additional_id == sent.fields["additional_id"]
 
