@@ -79,7 +79,7 @@ def test_file_arrives(run_dag, usedesk_sandbox):
 
 def test_a_batch_reminds_everyone_by_day(run_dag, usedesk_sandbox, monkeypatch, tmp_path):
     monkeypatch.setenv("USEDESK_TIMEZONE", zone_at_noon())
-    monkeypatch.setenv("USEDESK_CHECKPOINT_PATH", str(tmp_path / "ledger"))
+    monkeypatch.setenv("USEDESK_CHECKPOINT_PATH", str(tmp_path / "checkpoint"))
     run = run_dag(EXAMPLES[[path.stem for path in EXAMPLES].index("usedesk_reminders_batch")])
     assert run.state == "success"
     summary = run.xcoms["remind", -1]["return_value"]
