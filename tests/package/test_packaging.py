@@ -93,7 +93,7 @@ def test_wheel_registers_in_clean_airflow(distributions, environment, tmp_path):
 
 
 def test_client_works_without_airflow(distributions, environment, tmp_path, usedesk_sandbox):
-    python = environment("requests", "requests-toolbelt", "tenacity")
+    python = environment("requests", "requests-toolbelt")
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--python", python]
     subprocess.run([*uv, distributions[0]], check=True)
     code = (
