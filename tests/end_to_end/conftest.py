@@ -47,8 +47,9 @@ def airflow(default_sandbox, batch_folder, tmp_path_factory):
         **cases.batch_env(batch_folder),
         # Most of the tasks wait.
         "AIRFLOW__CORE__PARALLELISM": "16",
-        # If a supervisor cannot report a death, only the missing heartbeat shows it.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        # If a supervisor cannot report a death, only the missing heartbeat shows it. A living task on a busy
+        # machine must not be taken for a dead one.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "180",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     }
     assert HAS_STATE_STORES

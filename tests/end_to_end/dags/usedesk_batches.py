@@ -208,6 +208,10 @@ class DyingBatchOperator(CreateTicketBatchOperator):
             (DEATHS | DRAFT_DEATHS)[death](at)
         return super().execute(context)
 
+    def execute_complete(self, context: Any, event: Any = None) -> dict[str, Any]:
+        self._note("began", os.getpid())
+        return super().execute_complete(context, event)
+
     def _note(self, what: str, number: float) -> None:
         with (FOLDER / f"{self.task_id}.{what}").open("a") as file:
             file.write(f"{number}\n")
