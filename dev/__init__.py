@@ -2,5 +2,6 @@
 
 from pathlib import Path
 
-EXAMPLE_DAGS = Path(__file__).resolve().parent.parent / "example_dags"
+PROJECT = Path(__file__).resolve().parent.parent
+EXAMPLE_DAGS = PROJECT / "example_dags"
 DEMO_DAG = "usedesk_open_ticket"

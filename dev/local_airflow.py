@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dev import PROJECT
 from dev.airflow_client import AirflowClient, AirflowClientError
 from dev.processes import Processes
+from dev.sqlite import DATABASE_LOCKED, LOCK_TIMEOUT
 
 LOOPBACK = "127.0.0.1"
-# Seconds to wait until the others release the database; SQLite's own 5 are few on a busy machine.
-LOCK_TIMEOUT = 30
 # The log servers would listen on every address; with one machine the API server reads the files itself.
 COMPONENTS = {
     "api-server": ["api-server"],
@@ -113,12 +113,17 @@ class LocalAirflow(AirflowClient):
         self._wait(self._is_healthy, "Airflow is not healthy", self.component_logs, timeout)
 
     def check_alive(self) -> None:
+        """Raise if a component has ended; one that found the database locked is started again."""
         if self._processes is None:
             raise AirflowClientError("this Airflow was not started")
         for name, code in self._processes.ended().items():
-            if name in COMPONENTS:
-                tail = self._processes.tail(name)
+            if name not in COMPONENTS:
+                continue
+            tail = self._processes.tail(name)
+            if DATABASE_LOCKED not in tail:
                 raise AirflowClientError(f"airflow {name} ended with code {code}:\n{tail}")
+            # In production a service manager starts it again; on SQLite this happens on a busy machine.
+            self.revive(name)
 
     def component_logs(self, lines: int = 20) -> str:
         """Return the end of the log of each component."""
@@ -168,7 +173,10 @@ class LocalAirflow(AirflowClient):
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             # The default looks the machine's name up in the DNS, which may be slow or absent.
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+            # The asynchronous engine takes the timeout from the address.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout={LOCK_TIMEOUT}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "dev.sqlite.CONNECT_ARGS",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
             "AIRFLOW__API__HOST": LOOPBACK,
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,

@@ -121,6 +121,7 @@ def _settings_of_airflow_2(home: Path) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "TMPDIR": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "dev.sqlite.CONNECT_ARGS",
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
