@@ -1,0 +1,31 @@
+"""How often clearing a task has sent its messages again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StoredTurn:
+    """
+    What an earlier attempt stored.
+
+    :param clear_count: its ``clear_count``
+    :param max_tries: ``max_tries`` of its task instance, which only clearing changes
+    """
+
+    clear_count: int
+    max_tries: int
+
+
+def clear_count_of(stored: StoredTurn | None, max_tries: int, clear_number: int) -> int:
+    """
+    Return the ``clear_count`` of an attempt: that of earlier attempts until the task is cleared.
+
+    :param stored: what an earlier attempt stored; None if it is unknown
+    :param max_tries: ``max_tries`` of the task instance
+    :param clear_number: how often tasks of the Dag run were cleared
+    """
+    if stored is not None and stored.max_tries == max_tries:
+        return stored.clear_count
+    return clear_number
