@@ -85,6 +85,8 @@ class UsedeskClient:
     :param sleep: waits for some seconds; an exception that it raises ends the call, and nothing was sent
     :param clock: returns seconds; a client with its own clock shares its rate limit only through a store
     :param jitter: returns a random number from 0 to 1
+    :param before_send: called immediately before each POST that changes something in Usedesk, so again before
+        each retry; an exception that it raises ends the call, and nothing was sent
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class UsedeskClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        before_send: Callable[[], None] | None = None,
     ) -> None:
         self.settings = settings
+        self._before_send = before_send
         self._open_url = open_url
         self._sleep = sleep
         self._clock = clock
@@ -346,7 +350,12 @@ class UsedeskClient:
         return self._read("client", records.client_details, **_id("client_id", client_id))
 
     def _send(self, method: Method, request: Request, parse: Callable[[Response], T]) -> T:
-        return self._with_retries(lambda: parse(self._call(method.path, request, sending=True)))
+        try:
+            return self._with_retries(lambda: parse(self._call(method.path, request, sending=True)))
+        except _Stopped as stopped:
+            error = stopped.error
+        # Raised here, so that it is not chained to the wrapper.
+        raise error
 
     def _read(self, method: str, parse: Callable[[Response], T], *, verb: str = "POST", **params: Any) -> T:
         request = Request(params)
@@ -368,6 +377,11 @@ class UsedeskClient:
         return with_retries(with_permit, wait_budget, self._sleep, self._jitter)
 
     def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Response:
+        if sending and self._before_send is not None:
+            try:
+                self._before_send()
+            except Exception as error:
+                raise _Stopped(error) from None
         outcome = self._response_or_error(verb, method, request, sending)
         if isinstance(outcome, errors.UsedeskError):
             # Raised here, where no local variable and no chained exception contains the token.
@@ -390,6 +404,14 @@ class UsedeskClient:
 
     def _hider(self, request: Request) -> Callable[[str], str]:
         return lambda text: request.hide(text.replace(self.settings.token, "***"))
+
+
+class _Stopped(Exception):
+    """Takes an exception of ``before_send`` past the retries and the rate limiter."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
 
 def _id(name: str, value: Any) -> dict[str, Any]:

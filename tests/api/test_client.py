@@ -475,6 +475,73 @@ class TestRetries:
         assert wait_before_retry(3, limited, 0.5) == 7.5
 
 
+class TestBeforeSend:
+    @pytest.fixture
+    def events(self):
+        return []
+
+    @pytest.fixture
+    def make(self, time, events):
+        def make(before_send, **options):
+            return UsedeskClient(
+                read_settings(TOKEN, URL, **options),
+                sleep=lambda seconds: events.append("wait") or time.sleep(seconds),
+                clock=lambda: time.now,
+                jitter=lambda: 0.5,
+                before_send=before_send,
+            )
+
+        return make
+
+    @pytest.mark.parametrize(("path", "send", "params", "success"), SENDS)
+    def test_it_precedes_each_post(self, make, usedesk, events, path, send, params, success):
+        def respond(request, context):
+            events.append("POST")
+            context.status_code = 429 if events.count("POST") == 1 else 200
+            return {} if context.status_code == 429 else success
+
+        usedesk.post(
+            f"{URL}/{path}", [{"exc": requests.ConnectTimeout}, {"json": respond}, {"json": respond}]
+        )
+        getattr(make(lambda: events.append("before")), send)(**params)
+        assert events == ["before", "wait", "before", "POST", "wait", "before", "POST"]
+
+    def test_it_follows_the_wait_for_a_permit(self, make, usedesk, events):
+        usedesk.post(mocked.ANY, json=SUCCESS)
+        client = make(lambda: events.append("before"), requests_per_minute=60)
+        for _ in range(2):
+            client.create_ticket(**TICKET)
+        assert events == ["before", "wait", "before"]
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            RuntimeError("stop"),
+            OSError("stop"),
+            errors.UsedeskUnavailable("stop"),
+            errors.UsedeskRateLimited("stop", status=429, retry_after=1),
+        ],
+    )
+    def test_its_exception_ends_the_call(self, make, usedesk, events, error):
+        usedesk.post(mocked.ANY, json=SUCCESS)
+
+        def stop():
+            raise error
+
+        client = make(stop)
+        for _ in range(2):
+            with pytest.raises(type(error)) as raised:
+                client.create_ticket(**TICKET)
+            assert raised.value is error
+            assert (raised.value.__cause__, raised.value.__context__) == (None, None)
+        assert (usedesk.call_count, events) == (0, [])
+
+    def test_reads_do_not_call_it(self, make, usedesk, events):
+        usedesk.post(f"{URL}/groups", json=[])
+        make(lambda: events.append("before")).groups()
+        assert events == []
+
+
 def test_redirects_are_not_followed(client, usedesk):
     usedesk.post(f"{URL}/create/ticket", status_code=302, headers={"Location": "https://elsewhere.example/"})
     with pytest.raises(errors.UsedeskBadConnection):
