@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -77,7 +77,7 @@ def created_ticket(response: Response) -> CreatedTicket:
     content = json_object(response)
     ticket_id = as_id(content.get("ticket_id"))
     if content.get("status") != "success" or ticket_id is None or ticket_id < 1:
-        raise unclear(response, "neither a ticket id with status success nor an error", ticket_id)
+        raise unclear(response, "neither a ticket id with status success nor an error")
     return CreatedTicket(
         ticket_id=ticket_id,
         message_status=text_or_none(content.get("message_status")),
@@ -125,12 +125,12 @@ def json_list(response: Response) -> list[Any]:
     return content
 
 
-def unclear(response: Response, what: str, ticket_id: int | None = None) -> errors.UsedeskError:
+def unclear(response: Response, what: str) -> errors.UsedeskError:
     """Return the error for a response that is neither a success nor a refusal."""
     return _unclear_class(response)(
         f"The response of Usedesk is not clear: {what}. {_UNCLEAR_ADVICE[response.sending]}",
         status=response.status,
-        ticket_id=ticket_id,
+        ticket_id=_effect(response, _parsed(response.body)).ticket_id,
     )
 
 
@@ -165,6 +165,9 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 SERVER_ERROR = 111
 RATE_LIMIT = 121
 
+# A proxy says that its client closed the connection; the request may have gone through before.
+CLIENT_CLOSED = 499
+
 # What each error code of Usedesk means, and what to do.
 REFUSALS: Mapping[int, tuple[type[errors.UsedeskError], str]] = {
     112: (errors.UsedeskInvalidToken, "Check the API token."),
@@ -195,6 +198,7 @@ BY_STATUS: Mapping[int, tuple[type[errors.UsedeskError], str]] = {
     405: NO_API,
     407: PROXY_AUTHENTICATION,
 }
+TOO_MANY = (errors.UsedeskRateLimited, "")
 REJECTED = (errors.UsedeskRejected, "Correct the request before you send it again.")
 
 
@@ -204,7 +208,19 @@ class _Refusal:
 
     text: str
     code: int | None
-    ticket_id: int | None
+
+
+@dataclass(frozen=True)
+class _Effect:
+    """
+    What in a response to a sending request shows that the request was carried out.
+
+    :param ticket_id: the first ticket id
+    :param is_shown: whether there is an id of a ticket or comment, or the status success
+    """
+
+    ticket_id: int | None = None
+    is_shown: bool = False
 
 
 def _content(response: Response) -> Any:
@@ -236,26 +252,63 @@ def _refusal(content: Any, hide: Callable[[str], str]) -> _Refusal | None:
     if not (content.get("error") or known or failed):
         return None
     text = content.get("error") or content.get("message")
-    return _Refusal(quotable(text, hide), code, as_id(content.get("ticket_id")))
+    return _Refusal(quotable(text, hide), code)
+
+
+# In a JSON text that is cut off, the last number is not complete.
+_ID_IN_TEXT = re.compile(rb"""\b(ticket|comment)_id["']?\s*[:=]\s*["']?([1-9][0-9]{0,18})(?=[^0-9])""")
+
+
+def _effect(response: Response, content: Any) -> _Effect:
+    if not response.sending:
+        return _Effect()
+    ids: dict[str, int] = {}
+    if content is _NOT_JSON:
+        for name, digits in _ID_IN_TEXT.findall(response.body):
+            ids.setdefault(f"{name.decode()}_id", int(digits))
+        return _Effect(ids.get("ticket_id"), bool(ids))
+    is_success = False
+    for name, value in _members(content):
+        found = as_id(int(value) if isinstance(value, float) and value.is_integer() else value)
+        if name in ("ticket_id", "comment_id") and found:
+            ids.setdefault(name, found)
+        elif name == "status" and isinstance(value, str):
+            is_success = is_success or value.strip().lower() == "success"
+    return _Effect(ids.get("ticket_id"), bool(ids) or is_success)
+
+
+def _members(content: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the members of all objects in a JSON value, outer ones first."""
+    values = [content]
+    for value in values:  # grows while it is read
+        if isinstance(value, dict):
+            yield from value.items()
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
 
 
 def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
     """Return the error for a response that is a refusal or not a success by its HTTP status."""
     code = refusal.code if refusal else None
-    if code == RATE_LIMIT or response.status == 429:
-        return _rate_limited(response, refusal.text if refusal else "too many requests", code)
-    decision = _classify(response.status, refusal)
+    decision = _classify(response.status, refusal, _effect(response, content))
     if decision is None:
         return _unknown(response, content, refusal)
+    if decision is TOO_MANY:
+        return _rate_limited(response, refusal.text if refusal else "too many requests", code)
     error_class, advice = decision
     return error_class(f"{_quoted(response, content, refusal)} {advice}", status=response.status, code=code)
 
 
-def _classify(status: int, refusal: _Refusal | None) -> tuple[type[errors.UsedeskError], str] | None:
+def _classify(
+    status: int, refusal: _Refusal | None, effect: _Effect
+) -> tuple[type[errors.UsedeskError], str] | None:
     """Return what an error code and an HTTP status mean; None if the outcome stays unknown."""
-    if refusal and refusal.ticket_id is not None:
+    if effect.is_shown:
         return None
     code = refusal.code if refusal else None
+    if code == RATE_LIMIT or status == 429:
+        return TOO_MANY
     if code is not None and code in REFUSALS:
         return REFUSALS[code]
     if code == SERVER_ERROR or status >= 500 or status < 200 or status == 408:
@@ -264,6 +317,8 @@ def _classify(status: int, refusal: _Refusal | None) -> tuple[type[errors.Usedes
         return REFUSALS[115]
     if refusal:
         return REJECTED
+    if status == CLIENT_CLOSED:
+        return None
     return REDIRECT if 300 <= status < 400 else BY_STATUS.get(status, REJECTED)
 
 
@@ -273,12 +328,11 @@ def _unknown(response: Response, content: Any, refusal: _Refusal | None) -> erro
             f"{_quoted(response, content, refusal)} {_UNCLEAR_ADVICE[response.sending]}",
             status=response.status,
             code=refusal.code,
-            ticket_id=refusal.ticket_id,
+            ticket_id=_effect(response, content).ticket_id,
         )
     if content is _NOT_JSON:
         return unclear(response, f"HTTP {response.status}, {_shape(response)}")
-    ticket_id = as_id(content.get("ticket_id")) if isinstance(content, dict) else None
-    return unclear(response, f"HTTP {response.status} with a JSON {_kind(content)}", ticket_id)
+    return unclear(response, f"HTTP {response.status} with a JSON {_kind(content)}")
 
 
 def _quoted(response: Response, content: Any, refusal: _Refusal | None) -> str:

@@ -136,6 +136,88 @@ def test_error_keeps_ticket_id():
         assert "cut off" not in str(found)
 
 
+# HTTP statuses and error codes that mean a refusal, if nothing in the body shows an effect.
+REFUSING_STATUSES = [300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 407, 413, 422, 429, 499]
+REFUSING_CODES = [{}, {"error": "slow down"}, {"code": 121}, {"code": "121", "error": "x"}, {"code": 119}]
+
+
+class TestOnlyProvedRefusals:
+    """A response that shows an effect of the request is never a refusal."""
+
+    @pytest.mark.parametrize("status", [200, *REFUSING_STATUSES])
+    @pytest.mark.parametrize(
+        ("effect", "ticket_id"),
+        [
+            ({"ticket_id": 79}, 79),
+            ({"ticket_id": "79"}, 79),
+            ({"ticket_id": 79.0}, 79),
+            ({"ticket_id": 79, "comment_id": 5}, 79),
+            ({"comment_id": "5"}, None),
+            ({"data": {"ticket_id": "79"}}, 79),
+            ({"data": [{"result": {"comment_id": 5}}]}, None),
+            ({"ticket_id": None, "data": {"ticket_id": 79}}, 79),
+            ({"status": "success"}, None),
+            ({"data": {"status": "Success"}}, None),
+            ({"status": "success", "ticket_id": 0}, None),
+        ],
+    )
+    def test_effect_means_unknown_outcome(self, status, effect, ticket_id):
+        for refusal in REFUSING_CODES[status == 200 :]:
+            found = error({**refusal, **effect}, status)
+            assert type(found) is errors.UsedeskOutcomeUnknown, refusal
+            assert (found.ticket_id, found.status) == (ticket_id, status), refusal
+            assert "before you send" in str(found)
+
+    @pytest.mark.parametrize("status", [200, *REFUSING_STATUSES])
+    @pytest.mark.parametrize(
+        ("body", "ticket_id"),
+        [
+            (b'[{"ticket_id": 79}]', 79),
+            (b'{"status": "success", "ticket_id": 79, "mess', 79),
+            (b'{"status": "success", "ticket_id": "79", "comment_id": ', 79),
+            (b'<br>Warning: x<br>{"status": "success", "ticket_id": 79}', 79),
+        ],
+    )
+    def test_id_in_damaged_body_is_found(self, status, body, ticket_id):
+        found = error(body, status)
+        assert type(found) is errors.UsedeskOutcomeUnknown
+        assert found.ticket_id == ticket_id
+
+    def test_id_that_is_cut_off_is_ignored(self):
+        assert error(b'{"status": "success", "ticket_id": 21548', 200).ticket_id is None
+
+    @pytest.mark.parametrize("status", REFUSING_STATUSES)
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {},
+            {"ticket_id": None},
+            {"ticket_id": 0, "comment_id": ""},
+            {"status": "failed"},
+            {"errors": {"ticket_id": ["The ticket id is not valid."]}},
+        ],
+    )
+    def test_refusal_without_effect_stays(self, status, more):
+        for refusal in REFUSING_CODES:
+            found = error({**refusal, **more}, status)
+            is_unknown = status == 499 and not refusal and more.get("status") != "failed"
+            assert (type(found) is errors.UsedeskOutcomeUnknown) == is_unknown, refusal
+
+    @pytest.mark.parametrize("body", [b"", b"<html>", {}, {"message": "closed"}])
+    def test_closed_by_client_is_unknown_outcome(self, body):
+        assert type(error(body, 499)) is errors.UsedeskOutcomeUnknown
+
+    def test_reads_are_decided_by_code(self):
+        for body, status, error_class in (
+            ({"code": 113, "error": "x", "ticket_id": 7}, 200, errors.UsedeskTicketNotFound),
+            ({"ticket_id": 7}, 429, errors.UsedeskRateLimited),
+            (b"", 499, errors.UsedeskUnavailable),
+        ):
+            with pytest.raises(error_class) as raised:
+                records.ticket_details(response(body, status, sending=False))
+            assert type(raised.value) is error_class
+
+
 def test_unclear_read_response_is_unavailable():
     for body, status in ((b"", 200), (b"<html>", 502), ({"code": 111, "error": "x"}, 200), ({}, 200)):
         with pytest.raises(errors.UsedeskUnavailable):

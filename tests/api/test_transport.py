@@ -42,11 +42,13 @@ class Service:
 
     :param status: HTTP status of its responses
     :param headers: additional headers of its responses
+    :param body: body of its responses; default: a created ticket
     :param meet: number of concurrent requests to wait for before any gets its response
     """
 
-    def __init__(self, status=200, headers=(), meet=1):
+    def __init__(self, status=200, headers=(), meet=1, body=None):
         self.status = status
+        self.body = body
         self.headers = headers
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.clients = []
@@ -72,7 +74,8 @@ class Service:
                 service.barrier.wait(30)
                 is_json = self.headers["Content-Type"] == "application/json"
                 number = json.loads(body).get("additional_id", 1) if is_json else 1
-                response = json.dumps({"status": "success", "ticket_id": number}).encode()
+                created = json.dumps({"status": "success", "ticket_id": number}).encode()
+                response = created if service.body is None else service.body
                 self.send_response(service.status)
                 for name, value in (*service.headers, ("Content-Length", str(len(response)))):
                     self.send_header(name, value)
@@ -232,7 +235,10 @@ def test_netrc_is_ignored(environment, tmp_path):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(status):
-    with serving() as target, serving(status=status, headers=[("Location", target.url)]) as service:
+    with (
+        serving() as target,
+        serving(status=status, headers=[("Location", target.url)], body=b"") as service,
+    ):
         with connect(service.url) as client, pytest.raises(errors.UsedeskBadConnection, match="redirect"):
             client.create_ticket(**TICKET)
         assert (len(service.requests), target.requests) == (1, [])
