@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
 SUFFIX = ".json"
+NOT_FOUND = 404
 
 
 class KeyValueStore(Protocol):
@@ -39,9 +40,16 @@ class ListableStore(KeyValueStore, Protocol):
         ...
 
 
+class StaleAttempt(RuntimeError):
+    """The store refuses a write, because this is no longer the current attempt of its task instance."""
+
+
 class TaskStateStore:
     """
     The task state store of Airflow 3.3, whose entries live as long as the Dag run.
+
+    An attempt after which another one began, or whose task was cleared, reads an empty store. Only a failing
+    write tells it that it is stale.
 
     :param accessor: ``context["task_state_store"]``
     """
@@ -54,7 +62,12 @@ class TaskStateStore:
 
     def set(self, key: str, value: Any) -> None:
         # Airflow compares by identity with this object; any other value lets a clean-up delete the entry.
-        self._accessor.set(key, value, retention=timedelta.max)
+        try:
+            self._accessor.set(key, value, retention=timedelta.max)
+        except Exception as error:
+            if _status_code(error) == NOT_FOUND:
+                raise StaleAttempt("Another attempt of this task has begun.") from error
+            raise
 
     def delete(self, key: str) -> None:
         self._accessor.delete(key)
@@ -100,25 +113,29 @@ class AssetStateStore:
 
 class FolderStore:
     """
-    A folder on disk or on object storage, with a JSON file for each key.
+    A folder on disk or on object storage, with a JSON file for each key; a slash in a key makes a subfolder.
 
     :param folder: a ``pathlib.Path`` or an ``ObjectStoragePath``; created with the first value
     """
 
     def __init__(self, folder: Any) -> None:
         self._folder = folder
-        self._exists = False
+        self._existing: set[str] = set()
 
     def get(self, key: str) -> Any:
+        self._drop_listings()
         with suppress(FileNotFoundError):
-            return json.loads(self._file(key).read_text())
+            value = json.loads(self._file(key).read_text())
+            if value is None:
+                raise ValueError(f"{key} is null.")
+            return value
         return None
 
     def set(self, key: str, value: Any) -> None:
-        if not self._exists:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._exists = True
         file, text = self._file(key), json.dumps(value)
+        if (folder := key.rpartition("/")[0]) not in self._existing:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._existing.add(folder)
         # On Airflow 2.11 a path of object storage is a `Path`, too.
         if isinstance(file, (PosixPath, WindowsPath)):
             _replace(file, text)
@@ -131,16 +148,35 @@ class FolderStore:
             self._file(key).unlink()
 
     def list(self, prefix: str) -> Iterator[str]:
+        self._drop_listings()
+        above, slash, _ = prefix.rpartition("/")
+        for key in self._keys(self._under(above) if slash else self._folder, above + slash):
+            if key.startswith(prefix):
+                yield key
+
+    def _keys(self, folder: Any, above: str) -> Iterator[str]:
         # Object storage says of a missing folder that it is no folder.
         with suppress(FileNotFoundError, NotADirectoryError):
-            for file in self._folder.iterdir():
-                key = unquote(file.name.removesuffix(SUFFIX))
-                if file.name.endswith(SUFFIX) and key.startswith(prefix):
-                    yield key
+            for path in folder.iterdir():
+                if path.name.endswith(SUFFIX):
+                    yield above + unquote(path.name.removesuffix(SUFFIX))
+                elif path.is_dir():
+                    yield from self._keys(path, f"{above}{unquote(path.name)}/")
 
     def _file(self, key: str) -> Any:
-        # A key may contain a slash; escaped, all files lie in one folder.
-        return self._folder / f"{quote(key, safe='')}{SUFFIX}"
+        above, slash, name = key.rpartition("/")
+        folder = self._under(above) if slash else self._folder
+        return folder / f"{quote(name, safe='')}{SUFFIX}"
+
+    def _under(self, key: str) -> Any:
+        # Neither a folder above this one, nor a name that reads like a file.
+        names = [quote(name, safe="").replace(".", "%2E") for name in key.split("/")]
+        return self._folder.joinpath(*names)
+
+    def _drop_listings(self) -> None:
+        """Let object storage be listed anew: what other workers wrote since must be seen."""
+        if not isinstance(self._folder, (PosixPath, WindowsPath)):
+            self._folder.fs.invalidate_cache()
 
 
 class MemoryStore:
@@ -161,6 +197,12 @@ class MemoryStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         return iter([key for key in self._values if key.startswith(prefix)])
+
+
+def _status_code(error: Exception) -> Any:
+    """Return the status code that an ``AirflowRuntimeError`` of Airflow 3 carries; None for others."""
+    detail = getattr(getattr(error, "error", None), "detail", None)
+    return detail.get("status_code") if isinstance(detail, dict) else None
 
 
 def _replace(file: Path, text: str) -> None:

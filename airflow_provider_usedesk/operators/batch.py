@@ -197,6 +197,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         return super()._hidden_fields() | (set() if names_none else {"recipients"})
 
     def _send_all(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint
         from airflow_provider_usedesk.batch.loader import TooManyBadRows
         from airflow_provider_usedesk.batch.send_loop import Paused
 
@@ -211,6 +212,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             except TooManyBadRows:
                 self._push_summary(context, "summary", run.summary())
                 raise
+            except DamagedCheckpoint as error:
+                raise AirflowFailException(str(error)) from None
         self._push_summary(context, "summary", summary)
         self._check_outcome(run, options, summary)
         return self._as_dict(summary)
@@ -233,19 +236,21 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     def _checkpoint(self, context: Context) -> Checkpoint:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.batch.checkpoint import Checkpoint, prefix
         from airflow_provider_usedesk.batch.digests import as_hex, digest
+        from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint, prefix
 
         if self.checkpoint_path:
             name = as_hex(digest(self._key(context)))
             folder = self.checkpoint_path.removeprefix("file://")
-            return Checkpoint(FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name))
+            return StateCheckpoint(
+                FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name)
+            )
         accessor = context.get("task_state_store")
         if accessor is None:
             raise UsedeskInvalidRequest(
                 ["checkpoint_path: is required before Airflow 3.3, which has no task state store"]
             )
-        return Checkpoint(TaskStateStore(accessor), prefix(self._contract(context).attempt.clear_count))
+        return StateCheckpoint(TaskStateStore(accessor), prefix(self._contract(context).attempt.clear_count))
 
     def _results(self) -> AbstractContextManager[ResultWriter]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest

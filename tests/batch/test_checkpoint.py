@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_usedesk.batch.checkpoint import (
-    CHUNK_SIZE,
-    Checkpoint,
     CheckpointTaken,
+    DamagedCheckpoint,
     OpenRow,
     Recipients,
-    prefix,
 )
+from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.batch.send_window import MAX_OPEN
+from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint, prefix
 from airflow_provider_usedesk.compat.stores import FolderStore, MemoryStore, TaskStateStore
 from tests.support.batch import NOON
 
@@ -58,7 +58,7 @@ def store(request, tmp_path):
 
 
 def opened(store, **options):
-    checkpoint = Checkpoint(store, **options)
+    checkpoint = StateCheckpoint(store, **options)
     return checkpoint, list(checkpoint.load())
 
 
@@ -79,6 +79,8 @@ class TestStoredForm:
         assert len(bytes.fromhex(manifest.pop("owner"))) == 8
         assert manifest == {
             "recipients": {"rows": 3, "fingerprint": "abc"},
+            "chunks": 0,
+            "records": 0,
             "open": [
                 {
                     "since": "2026-03-01T12:00:00Z",
@@ -106,7 +108,9 @@ class TestStoredForm:
         accessor = Accessor()
         checkpoint, _ = opened(TaskStateStore(accessor), prefix=prefix(clear_count=2))
         checkpoint.write([FinishedRow(1, 1001)], [])
-        assert sorted(accessor) == ["usedesk/batch/2/chunk-000001", "usedesk/batch/2/manifest"]
+        assert sorted(accessor) == [
+            f"usedesk/batch/2/{name}" for name in ("begun", "chunk-000001", "manifest")
+        ]
 
     def test_cleared_task_begins_new_checkpoint(self):
         store = MemoryStore()
@@ -274,13 +278,59 @@ def test_half_written_file_is_never_read(tmp_path, monkeypatch):
     assert opened(FolderStore(tmp_path))[0].open == (open_row(1),)
 
 
-@pytest.mark.parametrize("damaged", ['{"tick', '{"tickets": {"no digest": 1}, "not_delivered": []}', "{}"])
-def test_damaged_checkpoint_is_an_error(tmp_path, damaged):
-    checkpoint, _ = opened(FolderStore(tmp_path))
-    checkpoint.write([FinishedRow(1, 1001)], [])
-    (tmp_path / "chunk-000001.json").write_text(damaged)
-    with pytest.raises((ValueError, KeyError)):
-        opened(FolderStore(tmp_path))
+DAMAGES = ["", "null", "{}", "[]", "0", "text", '{"tick', '{"tickets": {}, "not_delivered": []}']
+WRONG = [
+    '{"tickets": {"no digest": 1}, "not_delivered": []}',
+    '{"tickets": {"01": "x"}, "not_delivered": []}',
+]
+
+
+class TestGaps:
+    """What is missing from a checkpoint is an error, because its rows would be sent again."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        checkpoint, _ = opened(FolderStore(tmp_path), chunk_size=2)
+        checkpoint.write([FinishedRow(number, 1000 + number) for number in range(5)], [open_row(9)])
+        return tmp_path
+
+    def check(self, folder, name):
+        with pytest.raises(DamagedCheckpoint, match=rf"{name} .* Nothing is sent.* Restore it"):
+            opened(FolderStore(folder), chunk_size=2)
+
+    @pytest.mark.parametrize("damage", [None, *DAMAGES, *WRONG])
+    @pytest.mark.parametrize("number", [1, 2, 3])
+    def test_chunk(self, folder, number, damage):
+        file = folder / f"chunk-00000{number}.json"
+        file.unlink() if damage is None else file.write_text(damage)
+        self.check(folder, file.stem)
+        # The next attempt must not take the rest for the whole.
+        self.check(folder, file.stem)
+
+    @pytest.mark.parametrize("damage", [None, *DAMAGES])
+    def test_manifest(self, folder, damage):
+        file = folder / "manifest.json"
+        file.unlink() if damage is None else file.write_text(damage)
+        self.check(folder, "manifest")
+        self.check(folder, "manifest")
+
+    def test_manifest_before_first_chunk(self, tmp_path):
+        checkpoint, _ = opened(FolderStore(tmp_path))
+        checkpoint.write([], [open_row(9)])
+        (tmp_path / "manifest.json").unlink()
+        self.check(tmp_path, "manifest")
+
+    def test_lost_rows_of_last_chunk(self, folder):
+        store = FolderStore(folder)
+        store.set("chunk-000002", {"tickets": {"0000000000000002": 1002}, "not_delivered": []})
+        self.check(folder, "chunk-000002")
+
+    def test_store_without_files(self):
+        store = MemoryStore()
+        opened(store)[0].write([FinishedRow(1, 1001)], [])
+        store.delete("chunk-000001")
+        with pytest.raises(DamagedCheckpoint, match="chunk-000001 is missing"):
+            opened(store)
 
 
 def test_moments_of_other_zones_are_stored_in_utc():

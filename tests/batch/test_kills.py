@@ -14,16 +14,17 @@ from jinja2 import Environment
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.batch import (
-    checkpoint,
+    checkpoint_part,
+    checkpoint_values,
     checkpoint_writer,
     row_states,
     run_state,
     runner,
     send_loop,
+    state_checkpoint,
     unknown_outcomes,
 )
 from airflow_provider_usedesk.batch.batch_io import BatchIO
-from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 from airflow_provider_usedesk.batch.clock import Clock
 from airflow_provider_usedesk.batch.options import BatchOptions
 from airflow_provider_usedesk.batch.result_file import NoResultFile
@@ -31,6 +32,7 @@ from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun
 from airflow_provider_usedesk.batch.send_lease import SendLease
+from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint
 from airflow_provider_usedesk.compat.stores import MemoryStore
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
 from tests.support.batch import NOON
@@ -39,12 +41,14 @@ from tests.support.batch import NOON
 PLACES = {
     module.__file__
     for module in (
-        checkpoint,
+        checkpoint_part,
+        checkpoint_values,
         checkpoint_writer,
         row_states,
         run_state,
         runner,
         send_loop,
+        state_checkpoint,
         unknown_outcomes,
     )
 }
@@ -155,7 +159,7 @@ class Process:
         io = BatchIO(
             lambda key, params: ({"additional_id": key}, ()), self.send, self.look_up, NoResultFile()
         )
-        self.batch = BatchRun(read_rows(rows), row_params, Checkpoint(self), options, io, self.lease)
+        self.batch = BatchRun(read_rows(rows), row_params, StateCheckpoint(self), options, io, self.lease)
         return self.batch.run()
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.batch.batch_io import BatchIO
-from airflow_provider_usedesk.batch.checkpoint import Checkpoint, CheckpointTaken, OpenRow
+from airflow_provider_usedesk.batch.checkpoint import CheckpointTaken, DamagedCheckpoint, OpenRow
 from airflow_provider_usedesk.batch.digests import digest
 from airflow_provider_usedesk.batch.loader import TooManyBadRows
 from airflow_provider_usedesk.batch.options import BatchOptions
@@ -25,6 +25,7 @@ from airflow_provider_usedesk.batch.runner import BatchRun
 from airflow_provider_usedesk.batch.send_lease import TICK, SendAborted, SendLease
 from airflow_provider_usedesk.batch.send_loop import Paused
 from airflow_provider_usedesk.batch.send_window import MAX_OPEN, SendWindow
+from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint
 from airflow_provider_usedesk.batch.summary import has_failed
 from airflow_provider_usedesk.compat.stores import MemoryStore
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
@@ -122,7 +123,7 @@ class Batch:
         self.last = BatchRun(
             read_rows(rows),
             row_params,
-            Checkpoint(self.store),
+            StateCheckpoint(self.store),
             options or BatchOptions(),
             io,
             lease or SendLease(clock or self.clock),
@@ -189,7 +190,7 @@ class TestSendOnce:
     def test_checkpoint_has_chunks(self, batch):
         batch.run(people(2500))
         chunks = [f"chunk-00000{number}" for number in (1, 2, 3)]
-        assert sorted(batch.store.list("")) == [*chunks, "manifest"]
+        assert sorted(batch.store.list("")) == ["begun", *chunks, "manifest"]
         assert [len(batch.store.get(key)["tickets"]) for key in chunks] == [1000, 1000, 500]
 
 
@@ -227,6 +228,14 @@ class TestKills:
         )
         # Only rows in flight are looked up.
         assert all(len(search) <= 12 for search in batch.usedesk.searches)
+
+    @pytest.mark.parametrize("name", ["chunk-000001", "chunk-000002", "manifest"])
+    def test_lost_chunk_sends_nothing(self, batch, name):
+        batch.run(people(1200))
+        batch.store.delete(name)
+        with pytest.raises(DamagedCheckpoint, match=f"{name} is missing"):
+            batch.run(people(1200))
+        assert batch.usedesk.sends.total() == 1200
 
     def test_many_kills(self, batch):
         rows, options = people(200), BatchOptions(max_in_flight=4)
@@ -339,7 +348,7 @@ class TestUnknownOutcomes:
 
 def leave_open(batch, keys, since=NOON, until=NOON, listed=0):
     """Write the checkpoint of an earlier attempt that ended with these rows in flight."""
-    checkpoint = Checkpoint(batch.store)
+    checkpoint = StateCheckpoint(batch.store)
     list(checkpoint.load())
     checkpoint.write([], [OpenRow(digest(key), since, until, listed) for key in keys])
 
@@ -349,7 +358,7 @@ def open_now(batch):
     copy = MemoryStore()
     for key in batch.store.list(""):
         copy.set(key, batch.store.get(key))
-    checkpoint = Checkpoint(copy)
+    checkpoint = StateCheckpoint(copy)
     list(checkpoint.load())
     return checkpoint.open
 
@@ -409,7 +418,7 @@ class TestLease:
         def take_over(row):
             response = batch.usedesk.send(row)
             if batch.usedesk.sends.total() == 20:
-                list(Checkpoint(batch.store).load())
+                list(StateCheckpoint(batch.store).load())
             return response
 
         with pytest.raises(CheckpointTaken):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_usedesk.compat.sdk import ObjectStoragePath
-from airflow_provider_usedesk.compat.stores import AssetStateStore, FolderStore, MemoryStore, TaskStateStore
+from airflow_provider_usedesk.compat.stores import (
+    AssetStateStore,
+    FolderStore,
+    MemoryStore,
+    StaleAttempt,
+    TaskStateStore,
+)
 
 try:
     from airflow.sdk.io.store import attach
@@ -167,6 +174,23 @@ def test_task_state_never_expires():
     assert [retention is timedelta.max for retention in accessor.retentions] == [True]
 
 
+class TestStaleAttempt:
+    """A write of a stale attempt is told from other failing writes by its status code."""
+
+    @pytest.mark.parametrize(("status_code", "error"), [(404, StaleAttempt), (500, OSError)])
+    def test_refused_write(self, status_code, error):
+        class Refused(OSError):
+            def __init__(self):
+                self.error = SimpleNamespace(detail={"status_code": status_code})
+
+        class RefusingAccessor(TaskAccessor):
+            def set(self, key, value, *, retention=None):
+                raise Refused
+
+        with pytest.raises(error):
+            TaskStateStore(RefusingAccessor()).set("manifest", 1)
+
+
 class TestAssetStateStore:
     def test_every_asset_is_written(self):
         accessors = [Accessor(), Accessor()]
@@ -201,8 +225,15 @@ class TestAssetStateStore:
 class TestFolderStore:
     def test_file_is_readable_json(self, tmp_path):
         FolderStore(tmp_path).set("usedesk/attempt", {"since": "2026"})
-        [file] = tmp_path.iterdir()
-        assert (file.name, file.read_text()) == ("usedesk%2Fattempt.json", '{"since": "2026"}')
+        assert (tmp_path / "usedesk" / "attempt.json").read_text() == '{"since": "2026"}'
+
+    def test_no_key_leaves_the_folder(self, tmp_path):
+        store = FolderStore(tmp_path / "folder")
+        keys = ["../../up", "./here", "a.json/b"]
+        for key in keys:
+            store.set(key, key)
+        assert sorted(store.list("")) == sorted(keys)
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
     def test_failed_write_keeps_old_value(self, tmp_path, monkeypatch):
         store = FolderStore(tmp_path)

@@ -375,10 +375,10 @@ def test_state_store_resumes_batch(run_dag, usedesk_sandbox, dies_twice, no_dela
 def dies_twice(monkeypatch):
     """Two attempts die after some writes of the checkpoint; the next one waits for a short send lease."""
     from airflow_provider_usedesk.batch import run_state
-    from airflow_provider_usedesk.batch.checkpoint import Checkpoint
+    from airflow_provider_usedesk.batch.checkpoint_writer import CheckpointWriter
 
     monkeypatch.setattr(run_state, "SendWindow", partial(run_state.SendWindow, lease_seconds=2.0))
-    write, writes = Checkpoint.write, Counter()
+    write, writes = CheckpointWriter.write, Counter()
 
     def killed(self, *args):
         writes[self] += 1
@@ -386,7 +386,7 @@ def dies_twice(monkeypatch):
             raise RuntimeError("killed, for the test")
         return write(self, *args)
 
-    monkeypatch.setattr(Checkpoint, "write", killed)
+    monkeypatch.setattr(CheckpointWriter, "write", killed)
 
 
 @pytest.fixture

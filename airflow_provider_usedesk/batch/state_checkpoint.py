@@ -1,0 +1,107 @@
+"""The checkpoint of a batch in a store that refuses the writes of stale attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from secrets import token_hex
+
+from airflow_provider_usedesk.batch.checkpoint import (
+    CheckpointTaken,
+    DamagedCheckpoint,
+    OpenRow,
+    Recipients,
+)
+from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST, CheckpointPart, read_value
+from airflow_provider_usedesk.batch.checkpoint_values import Manifest
+from airflow_provider_usedesk.batch.row_store import FinishedRow
+from airflow_provider_usedesk.compat.stores import KeyValueStore
+
+BEGUN = "begun"
+"""Key that says that there was a manifest."""
+
+
+def prefix(clear_count: int) -> str:
+    """
+    Return the prefix of the keys in the task state store.
+
+    :param clear_count: grows with each clearing that sends all rows again, which begins a new checkpoint
+    """
+    return f"usedesk/batch/{clear_count}/"
+
+
+class StateCheckpoint:
+    """
+    The checkpoint in the task state store: all attempts write the same keys.
+
+    A stale attempt reads an empty store, and its writes fail. So each call that allows to send begins with a
+    write, and only what was read before a successful write counts.
+
+    :param store: where it is stored
+    :param prefix: prefix of its keys; default: none
+    :param chunk_size: rows in a chunk; default: 1000
+    """
+
+    open_elsewhere: Sequence[OpenRow] = ()
+
+    def __init__(self, store: KeyValueStore, prefix: str = "", chunk_size: int = CHUNK_SIZE) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._part = CheckpointPart(store, prefix, chunk_size)
+        self._stored = Manifest(token_hex(8))
+
+    @property
+    def open(self) -> Sequence[OpenRow]:
+        return self._stored.open
+
+    @property
+    def recipients(self) -> Recipients | None:
+        return self._stored.recipients
+
+    def load(self) -> Iterator[FinishedRow]:
+        """See :meth:`Checkpoint.load`."""
+        found = self._part.manifest()
+        if found is None:
+            self._check_new()
+        # From here on no other attempt writes, and what was read is no empty store of a stale attempt.
+        self._write_manifest(replace(found or self._stored, owner=self._stored.owner))
+        if found is None:
+            self._part.set(BEGUN, {"owner": self._stored.owner})
+        try:
+            yield from self._part.rows(self._stored.counts)
+        except DamagedCheckpoint:
+            # A stale attempt finds no chunk either.
+            self._write_manifest(self._stored)
+            raise
+
+    def write(self, finished: Sequence[FinishedRow], open_rows: Sequence[OpenRow]) -> None:
+        """See :meth:`Checkpoint.write`."""
+        self._check_owner()
+        # First the finished rows: if the process dies in between, they are stored twice rather than not.
+        self._part.append(finished)
+        self._write_changes(replace(self._stored, open=tuple(open_rows), counts=self._part.counts))
+
+    def write_recipients(self, recipients: Recipients) -> None:
+        """See :meth:`Checkpoint.write_recipients`."""
+        if recipients != self.recipients:
+            self._check_owner()
+            self._write_changes(replace(self._stored, recipients=recipients))
+
+    def _check_new(self) -> None:
+        has_begun = read_value(self._store, self._prefix + BEGUN, lambda value: True)
+        if has_begun or self._part.has_chunks():
+            raise DamagedCheckpoint(self._prefix + MANIFEST, "is missing")
+
+    def _check_owner(self) -> None:
+        manifest = self._part.manifest()
+        if manifest is None or manifest.owner != self._stored.owner:
+            raise CheckpointTaken
+
+    def _write_changes(self, manifest: Manifest) -> None:
+        if manifest != self._stored:
+            self._write_manifest(manifest)
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        self._part.set_manifest(manifest)
+        # After the write: if it fails, the next call writes it again.
+        self._stored = manifest
