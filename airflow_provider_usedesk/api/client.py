@@ -397,7 +397,8 @@ class UsedeskClient:
             try:
                 response = self._transport.send(verb, method, body.content, body.content_type)
             except (requests.RequestException, OSError) as exc:
-                return error_without_response(exc, sending)
+                transport = self._transport
+                return error_without_response(exc, sending, transport.phase, transport.route())
         return Response(
             response.status_code, response.headers, response.content, self._hider(request), sending
         )

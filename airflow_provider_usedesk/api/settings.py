@@ -25,7 +25,7 @@ class Settings:
 
     :param token: API token of an API channel; never shown
     :param base_url: URL of the API with its path
-    :param timeout: seconds to wait for a response
+    :param timeout: seconds for a whole response, from the end of the request to the last byte
     :param connect_timeout: seconds to wait for a connection
     :param max_wait: seconds that all waits of one call together may take; 0 for no wait
     :param requests_per_minute: rate limit of all requests with this token; None for no limit until Usedesk
@@ -204,7 +204,8 @@ def _verify(value: Any) -> bool | str:
     except ValueError:
         if isinstance(value, str) and Path(value).exists():
             return value
-        raise ValueError("must be true, false, or the path of a CA file that exists") from None
+        missing = f"; there is no {value}" if isinstance(value, str) else ""
+        raise ValueError(f"must be true, false, or the path of a CA file that exists{missing}") from None
 
 
 def _proxy(value: Any) -> str:

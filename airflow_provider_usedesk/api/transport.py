@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import get_cookie_header
+from requests.utils import select_proxy
 from requests_toolbelt import MultipartEncoder
+
+from airflow_provider_usedesk.api.connection_errors import ResponseTooLarge, Route
+from airflow_provider_usedesk.api.connections import Phase, noted, progress
 
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 # Number of threads that can send at once without opening new connections.
 CONNECTIONS = 64
+
+# Bytes of the longest response that is read into memory, without compression.
+LONGEST_BODY = 16_000_000
 
 
 class Transport:
@@ -28,7 +36,7 @@ class Transport:
     :param headers: headers of every request
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder
     :param proxy: URL of a proxy; None for the proxy of the environment
-    :param timeout: seconds to wait for a connection, and for a response
+    :param timeout: seconds to wait for a connection, and for a whole response after the request was written
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class Transport:
         :param content: body
         :param content_type: type of the body
         """
+        progress.phase = Phase.UNKNOWN
         request = self._prepared(verb, method).copy()
         request.headers["Content-Type"] = content_type
         cookies = get_cookie_header(self._session.cookies, request)  # type: ignore[no-untyped-call]
@@ -74,6 +83,22 @@ class Transport:
         else:
             request.prepare_body(content, None)
         return self._session.send(request, **self._options)
+
+    @property
+    def phase(self) -> Phase:
+        """How far the last request of this thread came."""
+        return progress.phase
+
+    def route(self) -> Route:
+        """Return how requests reach the service."""
+        proxy = select_proxy(self._base_url, self._options["proxies"])
+        verify = self._options["verify"]
+        is_tls = self._base_url.startswith("https:")
+        return Route(
+            host=urlsplit(self._base_url).hostname or "",
+            proxy=_address(proxy) if proxy else None,
+            ca_file=verify if is_tls and isinstance(verify, str) else None,
+        )
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
@@ -88,8 +113,17 @@ class Transport:
         return prepared
 
 
+def _address(proxy: str) -> str:
+    """Return host and port of a proxy, without the credentials of its URL."""
+    return proxy.rpartition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
 class _OneHostAdapter(HTTPAdapter):
-    """Looks up the connection pool once, because all requests go to one host."""
+    """
+    Looks up the connection pool once, because all requests go to one host.
+
+    It reads responses of a limited size only.
+    """
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=1)
@@ -109,9 +143,38 @@ class _OneHostAdapter(HTTPAdapter):
             if pool.pool is not None:
                 # A pool created with this size is filled at once, which is slow.
                 pool.pool.maxsize = CONNECTIONS
+            pool.ConnectionCls = noted(pool.ConnectionCls)
             self._pool = pool
         return pool
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
+        except OSError:
+            # The CA file is missing, and nothing was sent.
+            progress.phase = Phase.CONNECTING
+            raise
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        response = super().send(request, *args, **kwargs)
+        response.__class__ = _LimitedResponse
+        # With it, requests reads the body also without decoding, which has no limit.
+        response.headers.pop("Location", None)
+        return response
 
     def close(self) -> None:
         self._pool = None
         super().close()
+
+
+class _LimitedResponse(requests.Response):
+    """A response whose body is read only if it is not too long."""
+
+    def iter_content(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        size = 0
+        for part in super().iter_content(*args, **kwargs):
+            size += len(part)
+            if size > LONGEST_BODY:
+                self.close()
+                raise ResponseTooLarge(LONGEST_BODY)
+            yield part
