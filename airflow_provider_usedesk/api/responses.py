@@ -236,7 +236,7 @@ def _content(response: Response) -> Any:
 _NOT_JSON = object()
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes | str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -255,18 +255,17 @@ def _refusal(content: Any, hide: Callable[[str], str]) -> _Refusal | None:
     return _Refusal(quotable(text, hide), code)
 
 
-# In a JSON text that is cut off, the last number is not complete.
-_ID_IN_TEXT = re.compile(rb"""\b(ticket|comment)_id["']?\s*[:=]\s*["']?([1-9][0-9]{0,18})(?=[^0-9])""")
+# In a body that is not JSON, such as a JSON text that is cut off; the last number in it may not be complete.
+_ID_IN_TEXT = re.compile(rb"""\b(ticket|comment)_id["']?\s*[:=]\s*["']?([1-9][0-9]{0,18})([^0-9]|\Z)""")
+_SUCCESS_IN_TEXT = re.compile(rb"""\bstatus["']?\s*[:=]\s*["']?success\b""", re.IGNORECASE)
 
 
 def _effect(response: Response, content: Any) -> _Effect:
     if not response.sending:
         return _Effect()
-    ids: dict[str, int] = {}
     if content is _NOT_JSON:
-        for name, digits in _ID_IN_TEXT.findall(response.body):
-            ids.setdefault(f"{name.decode()}_id", int(digits))
-        return _Effect(ids.get("ticket_id"), bool(ids))
+        return _effect_in_text(response.body)
+    ids: dict[str, int] = {}
     is_success = False
     for name, value in _members(content):
         found = as_id(int(value) if isinstance(value, float) and value.is_integer() else value)
@@ -277,8 +276,15 @@ def _effect(response: Response, content: Any) -> _Effect:
     return _Effect(ids.get("ticket_id"), bool(ids) or is_success)
 
 
+def _effect_in_text(body: bytes) -> _Effect:
+    ids = _ID_IN_TEXT.findall(body)
+    ticket_ids = [int(digits) for name, digits, after in ids if name == b"ticket" and after]
+    is_shown = bool(ids) or _SUCCESS_IN_TEXT.search(body) is not None
+    return _Effect(ticket_ids[0] if ticket_ids else None, is_shown)
+
+
 def _members(content: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the members of all objects in a JSON value, outer ones first."""
+    """Yield the members of all objects in a JSON value, also of JSON in a text, outer ones first."""
     values = [content]
     for value in values:  # grows while it is read
         if isinstance(value, dict):
@@ -286,6 +292,8 @@ def _members(content: Any) -> Iterator[tuple[str, Any]]:
             values.extend(value.values())
         elif isinstance(value, list):
             values.extend(value)
+        elif isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+            values.append(_parsed(value))
 
 
 def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:

@@ -440,7 +440,7 @@ class TestTunnels:
         assert len(heads) == 1
         assert heads[0].startswith(b"CONNECT ")
 
-    @pytest.mark.parametrize("status", [b"502 Bad Gateway", b"503 Service Unavailable"])
+    @pytest.mark.parametrize("status", [b"502 Bad Gateway", b"503 Service Unavailable", b"nonsense"])
     def test_tunnel_that_is_not_ready_is_unavailable(self, status):
         with self.proxy(status) as (port, _):
             proxy = f"http://127.0.0.1:{port}"
