@@ -30,7 +30,7 @@ from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, WHATSAPP_TEMPLATE
 from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.batch_io import BatchIO
-from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint
+from airflow_provider_usedesk.batch.folder_checkpoint import FolderCheckpoint
 from airflow_provider_usedesk.batch.sender import MessageSender
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.result_file import ResultFile
@@ -63,7 +63,7 @@ began, began_cpu = time.perf_counter(), time.process_time()
 with ResultFile(str(folder / "results.csv")) as results:
     io = BatchIO(check=sender.check, send=send, look_up=lambda *args: {}, results=results)
     rows = read_rows(str(folder / "rows.csv"))
-    checkpoint = StateCheckpoint(FolderStore(folder / "checkpoint"))
+    checkpoint = FolderCheckpoint(FolderStore(folder / "checkpoint"))
     run = BatchRun(rows, row_params, checkpoint, BatchOptions(), io, lease)
     summary = run.run()
 print(json.dumps({

@@ -27,6 +27,7 @@ from requests.adapters import HTTPAdapter
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET, TICKET
 from airflow_provider_usedesk.batch.batch_io import BatchIO
+from airflow_provider_usedesk.batch.folder_checkpoint import FolderCheckpoint
 from airflow_provider_usedesk.batch.options import BatchOptions
 from airflow_provider_usedesk.batch.result_file import NoResultFile
 from airflow_provider_usedesk.batch.row_params import RowParams
@@ -34,7 +35,6 @@ from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun
 from airflow_provider_usedesk.batch.send_lease import SendLease
 from airflow_provider_usedesk.batch.sender import MessageSender
-from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint
 from airflow_provider_usedesk.compat.stores import FolderStore
 from benchmarks._fast_server import serving
 from dev.text import say
@@ -161,7 +161,7 @@ def batch(task: Task) -> None:
         )
         io = BatchIO(sender.check, sender.send, sender.look_up, NoResultFile())
         options = BatchOptions(max_in_flight=task.connections)
-        checkpoint = StateCheckpoint(FolderStore(Path(folder)))
+        checkpoint = FolderCheckpoint(FolderStore(Path(folder)))
         run = BatchRun(read_rows(rows), row_params, checkpoint, options, io, lease)
         assert run.run().sent == task.sends
 

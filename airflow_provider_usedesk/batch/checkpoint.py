@@ -17,6 +17,7 @@ The manifest::
 
     {
         "owner": "6f0c1e5a9b3d7f24",
+        "clear_count": 0,
         "recipients": {"rows": 1200, "fingerprint": "e3b0c442…"},
         "chunks": 2,
         "records": 1130,
@@ -57,6 +58,8 @@ from datetime import datetime
 from typing import Protocol
 
 from airflow_provider_usedesk.batch.row_store import FinishedRow
+from airflow_provider_usedesk.compat.stores import StaleAttempt
+from airflow_provider_usedesk.idempotency.turns import StoredTurn, clear_count_of
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,31 @@ class Recipients:
     fingerprint: str
 
 
-class CheckpointTaken(RuntimeError):
-    """Another attempt of the same task has begun, so this one must not send any more."""
+@dataclass(frozen=True)
+class Clears:
+    """
+    How a task was cleared.
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Another attempt of this task has begun and owns the checkpoint. This attempt sends no more rows."
-        )
+    :param max_tries: ``max_tries`` of its task instance; default: 0
+    :param clear_number: how often tasks of the Dag run were cleared; default: 0
+    :param send_again: whether clearing the task sends all rows again; default: false
+    """
+
+    max_tries: int = 0
+    clear_number: int = 0
+    send_again: bool = False
+
+    def count(self, stored: StoredTurn | None) -> int:
+        """
+        Return the ``clear_count`` of this attempt, 0 unless clearing sends again.
+
+        :param stored: what the earlier attempt stored; None if there was none
+        """
+        return clear_count_of(stored, self.max_tries, self.clear_number) if self.send_again else 0
+
+
+class CheckpointTaken(StaleAttempt):
+    """Another attempt of the same task has begun, so this one must not send any more."""
 
 
 class DamagedCheckpoint(ValueError):
@@ -116,6 +137,11 @@ class DamagedCheckpoint(ValueError):
 
 class Checkpoint(Protocol):
     """The stored state of a batch: written before rows are sent, and after they were sent."""
+
+    @property
+    def clear_count(self) -> int:
+        """Grows with each clearing that sends all rows again, which begins a new checkpoint."""
+        ...
 
     @property
     def open(self) -> Sequence[OpenRow]:
@@ -139,7 +165,7 @@ class Checkpoint(Protocol):
         Take all of them before any other call.
 
         :raises DamagedCheckpoint: if a part of the checkpoint is missing or cannot be read
-        :raises CheckpointTaken: if another attempt has begun
+        :raises StaleAttempt: if another attempt has begun
         """
         ...
 
@@ -149,7 +175,7 @@ class Checkpoint(Protocol):
 
         :param finished: rows with a ticket
         :param open_rows: rows that are about to be sent, and rows whose outcome is unknown
-        :raises CheckpointTaken: if another attempt has begun
+        :raises StaleAttempt: if another attempt has begun
         """
         ...
 
@@ -158,6 +184,6 @@ class Checkpoint(Protocol):
         Store the recipients as a whole.
 
         :param recipients: the recipients of this attempt
-        :raises CheckpointTaken: if another attempt has begun
+        :raises StaleAttempt: if another attempt has begun
         """
         ...

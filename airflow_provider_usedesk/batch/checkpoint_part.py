@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from airflow_provider_usedesk.batch.checkpoint import CheckpointTaken, DamagedCheckpoint
+from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint
 from airflow_provider_usedesk.batch.checkpoint_values import Chunk, Counts, Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
-from airflow_provider_usedesk.compat.stores import KeyValueStore, StaleAttempt
+from airflow_provider_usedesk.compat.stores import KeyValueStore
 
 CHUNK_SIZE = 1000
 """Rows in a chunk."""
@@ -68,7 +68,7 @@ class CheckpointPart:
         """
         Store more rows.
 
-        :raises CheckpointTaken: if the store refuses writes of this attempt
+        :raises StaleAttempt: if the store refuses writes of this attempt
         """
         while rows:
             space = self._chunk_size - len(self._chunk)
@@ -84,16 +84,17 @@ class CheckpointPart:
         """
         Store the manifest.
 
-        :raises CheckpointTaken: if the store refuses writes of this attempt
+        :raises StaleAttempt: if the store refuses writes of this attempt
         """
         self.set(MANIFEST, manifest.value())
 
     def set(self, name: str, value: Any) -> None:
-        """Store a value beside the manifest."""
-        try:
-            self._store.set(self._prefix + name, value)
-        except StaleAttempt:
-            raise CheckpointTaken from None
+        """
+        Store a value beside the manifest.
+
+        :raises StaleAttempt: if the store refuses writes of this attempt
+        """
+        self._store.set(self._prefix + name, value)
 
     def _check_rows(self, chunk: Chunk, stored: Counts) -> None:
         missing = min(stored.records - self.counts.records, self._chunk_size) - len(chunk)

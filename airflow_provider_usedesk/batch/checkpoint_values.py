@@ -36,6 +36,7 @@ class Manifest:
     The manifest of a checkpoint, or of one attempt's part of it.
 
     :param owner: identifies the attempt that writes it
+    :param clear_count: the ``clear_count`` of the attempt
     :param recipients: the recipients as a whole; None until all were read
     :param open: rows that may have been sent
     :param counts: number of chunks, and of the rows in them
@@ -43,6 +44,7 @@ class Manifest:
     """
 
     owner: str
+    clear_count: int = 0
     recipients: Recipients | None = None
     open: tuple[OpenRow, ...] = ()
     counts: Counts = Counts()
@@ -52,6 +54,7 @@ class Manifest:
         """Return the value to store."""
         value = {
             "owner": self.owner,
+            "clear_count": self.clear_count,
             "recipients": asdict(self.recipients) if self.recipients else None,
             **asdict(self.counts),
             "open": _open_value(self.open),
@@ -70,6 +73,7 @@ class Manifest:
         recipients = value["recipients"]
         return cls(
             value["owner"],
+            _natural(value["clear_count"]),
             None if recipients is None else Recipients(**recipients),
             tuple(_open_rows(value["open"])),
             Counts.read(value),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -46,6 +46,8 @@ class BatchOptions:
     :param pauses: whether to raise :class:`~airflow_provider_usedesk.batch.send_loop.Paused` in quiet hours
         rather than to wait; default: false
     :param report_seconds: time between two reports of the progress; default: 30
+    :param look_up_since: since when another task instance may have sent rows of this one, so that each row is
+        looked up before it is sent; default: None, no other can
     """
 
     max_in_flight: int = 8
@@ -59,6 +61,7 @@ class BatchOptions:
     in_quiet_hours: Literal["wait", "leave"] = "wait"
     pauses: bool = False
     report_seconds: float = 30.0
+    look_up_since: datetime | None = None
 
 
 def read_options(

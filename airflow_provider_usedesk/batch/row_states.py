@@ -7,6 +7,7 @@ Transition     From                   To
 ``inherit``    (none)                 LEFT_OPEN
 ``find``       LEFT_OPEN              UNKNOWN
 ``read``       (none)                 READY
+``suspect``    READY                  UNKNOWN
 ``read``       LEFT_OPEN              UNKNOWN
 ``start``      READY                  SENDING
 ``abort``      SENDING                READY
@@ -30,6 +31,7 @@ from enum import StrEnum
 
 from airflow_provider_usedesk.batch.checkpoint import OpenRow
 from airflow_provider_usedesk.batch.row_store import CheckedRow
+from airflow_provider_usedesk.batch.send_window import LONGEST_REQUEST
 
 
 class RowState(StrEnum):
@@ -50,6 +52,22 @@ class RowState(StrEnum):
     ENDED = "ended"
 
 
+class Sender(StrEnum):
+    """
+    Who may have sent a row.
+
+    :cvar THIS: this attempt
+    :cvar EARLIER: an earlier attempt of the task instance, which stored when
+    :cvar ELSEWHERE: another mapped task instance, which stored when
+    :cvar ANY: any of the Dag run; nothing is stored
+    """
+
+    THIS = "this attempt"
+    EARLIER = "an earlier attempt"
+    ELSEWHERE = "another task instance"
+    ANY = "any"
+
+
 class ImpossibleTransition(RuntimeError):
     """A row was to move to a state that cannot follow its current one; this is a defect of the package."""
 
@@ -67,12 +85,14 @@ class _Entry:
     :param row: the row; None while it is left open
     :param open: the time in which it may have been sent; None while it is ready or has ended
     :param was_absent: whether a search found that it had not been sent, after which it was sent again
+    :param sender: who may have sent it
     """
 
     state: RowState
     row: CheckedRow | None = None
     open: OpenRow | None = None
     was_absent: bool = False
+    sender: Sender = Sender.THIS
 
 
 class RowStates:
@@ -116,23 +136,29 @@ class RowStates:
             if entry.state is RowState.SENDING and entry.open.until != sending_until
             else entry.open
             for entry in self._entries.values()
-            if entry.open
+            # The checkpoint of another task instance has its own rows.
+            if entry.open and (entry.state, entry.sender) != (RowState.LEFT_OPEN, Sender.ELSEWHERE)
         ]
 
     def time_of(self, row: CheckedRow) -> OpenRow:
-        """Return the time in which a row may have been sent."""
+        """Return the time in which a row may have been sent, until the end of its request."""
         entry = self._entries.get(row.digest)
         if entry is None or entry.open is None:
             raise ImpossibleTransition(row, self.state_of(row), "have been sent")
-        return entry.open
+        if entry.sender is Sender.THIS:
+            return entry.open
+        # An attempt that was killed has not stored when its requests ended.
+        return replace(entry.open, until=entry.open.until + LONGEST_REQUEST)
 
     def was_absent(self, row: CheckedRow) -> bool:
         """Return whether a search has found already that a row had not been sent."""
         return self._entries[row.digest].was_absent
 
-    def inherit(self, rows: Iterable[OpenRow]) -> None:
-        """Take over the rows that an earlier attempt left open."""
-        self._entries.update((row.digest, _Entry(RowState.LEFT_OPEN, open=row)) for row in rows)
+    def inherit(self, rows: Iterable[OpenRow], sender: Sender = Sender.EARLIER) -> None:
+        """Take over the rows that an earlier attempt or another task instance left open."""
+        self._entries.update(
+            (row.digest, _Entry(RowState.LEFT_OPEN, open=row, sender=sender)) for row in rows
+        )
 
     def find(self, row: CheckedRow) -> None:
         """Move a row that was left open and is among the recipients to ``UNKNOWN``."""
@@ -155,6 +181,18 @@ class RowStates:
         elif state is None:
             self._entries[row.digest] = _Entry(RowState.READY, row)
         return state is None
+
+    def suspect(self, row: CheckedRow, since: datetime, until: datetime) -> None:
+        """
+        Move a row that another attempt may have sent, though none stored it, to ``UNKNOWN``.
+
+        :param row: a row that is ready
+        :param since: before this moment it was not sent, UTC
+        :param until: after this moment no other attempt sent it, UTC
+        """
+        self._entry(row, "be suspected", RowState.READY)
+        span = OpenRow(row.digest, since, until, row.listed_digest)
+        self._entries[row.digest] = _Entry(RowState.UNKNOWN, row, span, sender=Sender.ANY)
 
     def start(self, row: CheckedRow, since: datetime, until: datetime) -> None:
         """
@@ -189,7 +227,7 @@ class RowStates:
         entry = self._entry(row, "be sent again", RowState.UNKNOWN)
         if entry.was_absent:
             raise ImpossibleTransition(row, entry.state, "be sent a third time")
-        self._entries[row.digest] = _Entry(RowState.READY, row, was_absent=True)
+        self._entries[row.digest] = _Entry(RowState.READY, row, was_absent=entry.sender is not Sender.ANY)
 
     def end(self, row: CheckedRow) -> None:
         """End a row that was sent, rejected, or left to a later run."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.batch.batch_io import BatchIO
-from airflow_provider_usedesk.batch.checkpoint import Checkpoint
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint, OpenRow
 from airflow_provider_usedesk.batch.checkpoint_writer import CheckpointWriter
 from airflow_provider_usedesk.batch.loader import RowLoader
 from airflow_provider_usedesk.batch.options import BatchOptions, as_number
-from airflow_provider_usedesk.batch.row_states import RowState, RowStates
+from airflow_provider_usedesk.batch.row_states import RowState, RowStates, Sender
 from airflow_provider_usedesk.batch.row_store import CheckedRow, FinishedRow, RowStore
 from airflow_provider_usedesk.batch.send_lease import SendLease
 from airflow_provider_usedesk.batch.send_window import MAX_OPEN, SendWindow
@@ -56,6 +57,7 @@ class RunState:
         self._io = io
         self._lease = lease
         self._began = lease.clock.monotonic()
+        self._began_at = lease.clock.now()
 
     @property
     def unknown(self) -> int:
@@ -69,13 +71,18 @@ class RunState:
     def load_checkpoint(self) -> None:
         """Load which rows earlier attempts finished, and which they left open."""
         self.store.add_finished(self._stored.load())
-        self.row_states.inherit(row for row in self._stored.open if not self.store.is_finished(row.digest))
-        if count := self.row_states.count(RowState.LEFT_OPEN):
+        self.row_states.inherit(self._not_finished(self._stored.open))
+        count = self.row_states.count(RowState.LEFT_OPEN)
+        self.row_states.inherit(self._not_finished(self._stored.open_elsewhere), Sender.ELSEWHERE)
+        if count:
             log.info(
                 "An earlier attempt may have sent %d rows whose outcome it did not store. "
                 "They are looked up before they are sent.",
                 count,
             )
+
+    def _not_finished(self, rows: Iterable[OpenRow]) -> list[OpenRow]:
+        return [row for row in rows if not self.store.is_finished(row.digest)]
 
     def load_all_rows(self) -> None:
         """
@@ -87,6 +94,20 @@ class RunState:
         self.loader.check_bad_rows(self._options.max_bad_rows)
         for row in self.store.with_digests(self.row_states.left_open()):
             self.row_states.find(row)
+
+    def read_rows_to_send(self, count: int) -> list[CheckedRow]:
+        """
+        Read the next rows that are ready; if others may have sent them, they have to be looked up instead.
+
+        :param count: at most so many rows
+        """
+        since = self._options.look_up_since
+        if since is None or count <= 0:
+            return self.read_rows(count)
+        # As many as possible, because each search lists all tickets since then.
+        for row in self.read_rows(MAX_OPEN - self.row_states.count(RowState.SENDING) - self.unknown):
+            self.row_states.suspect(row, since, self._began_at)
+        return []
 
     def read_rows(self, count: int) -> list[CheckedRow]:
         """

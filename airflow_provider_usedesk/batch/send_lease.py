@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 from airflow_provider_usedesk.batch.clock import Clock
 
 TICK = 0.5
 """Seconds between two checks whether to stop, while something waits."""
+
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class SendAborted(Exception):
@@ -28,17 +32,20 @@ class SendLease:
         self.clock = clock or Clock()
         self.is_stopped = False
         self._open_until = -math.inf
+        self._open_until_utc = NEVER
 
     def stop(self) -> None:
         """Close for good. A signal handler may call this: no other method changes what it sets."""
         self.is_stopped = True
 
-    def open(self, until: float) -> None:
+    def open(self, until: float, until_utc: datetime = NEVER) -> None:
         """
         Open, or renew.
 
-        :param until: when it expires, by ``clock.monotonic()``
+        :param until: when it expires, by ``clock.monotonic()``, which may stand still with the machine
+        :param until_utc: when it expires, by ``clock.now()``, which somebody may set; default: never
         """
+        self._open_until_utc = until_utc
         self._open_until = until
 
     def close(self) -> None:
@@ -47,7 +54,11 @@ class SendLease:
 
     @property
     def is_closed(self) -> bool:
-        return self.is_stopped or self.clock.monotonic() >= self._open_until
+        return (
+            self.is_stopped
+            or self.clock.monotonic() >= self._open_until
+            or self.clock.now() >= self._open_until_utc
+        )
 
     def pause(self, seconds: float) -> None:
         """

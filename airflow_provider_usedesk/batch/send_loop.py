@@ -108,7 +108,8 @@ class SendLoop:
         for row in rows:
             states.start(row, now, until)
         self._state.checkpoint.write()
-        self._lease.open(began + window.lease_seconds)
+        # If the write took longer than the lease, the workers abort the rows, and they are released again.
+        self._lease.open(began + window.lease_seconds, until)
         for row in rows:
             self._pool.send(row)
 
@@ -119,7 +120,7 @@ class SendLoop:
             return []
         again = state.row_states.rows_in(RowState.READY)[:count]
         new = state.window.new_rows(count, in_flight, state.unknown) - len(again)
-        return again + state.read_rows(new)
+        return again + state.read_rows_to_send(new)
 
     def _take_results(self) -> None:
         for result in self._pool.results(TICK):

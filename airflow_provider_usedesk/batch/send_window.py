@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 MAX_OPEN = 256
 """Rows whose outcome may be unknown at the same time. After a kill, a search looks up at most so many."""
 MOST_UNANSWERED = 32
 """Rows without a response, one after the other, that end a run."""
+LONGEST_REQUEST = timedelta(seconds=60)
+"""How long a request may take after it began."""
 LAST_RESULTS_SECONDS = 3.0
 """How long requests under way may take when the task is stopped."""
 

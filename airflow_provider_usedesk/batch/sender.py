@@ -38,6 +38,7 @@ class MessageSender:
     :param files: the files that all rows share
     :param open_url: returns a path object for a URL
     :param lease: the permission to send
+    :param consistency_delay: seconds after the end of a request until Usedesk lists its ticket; default: 30
     """
 
     client: UsedeskClient
@@ -46,6 +47,7 @@ class MessageSender:
     files: Any
     open_url: OpenUrl
     lease: SendLease
+    consistency_delay: float = CONSISTENCY_DELAY
 
     def check(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
         """
@@ -92,7 +94,7 @@ class MessageSender:
                 has_ticket,
                 until=max(outcome.until for outcome in group),
                 budget=ReadBudget.for_batch(len(group)),
-                consistency_delay=CONSISTENCY_DELAY,
+                consistency_delay=self.consistency_delay,
                 sleep=self.lease.pause,
             )
             found = search(LookUp(group[0].since, is_exact=True))

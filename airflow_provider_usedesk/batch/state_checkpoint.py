@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from secrets import token_hex
 
 from airflow_provider_usedesk.batch.checkpoint import (
     CheckpointTaken,
+    Clears,
     DamagedCheckpoint,
     OpenRow,
     Recipients,
@@ -16,9 +17,30 @@ from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST,
 from airflow_provider_usedesk.batch.checkpoint_values import Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import KeyValueStore
+from airflow_provider_usedesk.idempotency.turns import StoredTurn
 
+TURN = "usedesk/batch/turn"
+"""Key of the ``clear_count``."""
 BEGUN = "begun"
 """Key that says that there was a manifest."""
+
+
+def stored_clear_count(store: KeyValueStore, clears: Clears) -> int:
+    """
+    Return the ``clear_count`` of this attempt, and store it for the next one.
+
+    :param store: where it is stored
+    :param clears: how the task was cleared
+    :raises StaleAttempt: if another attempt has begun
+    """
+    if not clears.send_again:
+        return 0
+    stored = read_value(
+        store, TURN, lambda value: StoredTurn(int(value["clear_count"]), int(value["max_tries"]))
+    )
+    turn = StoredTurn(clears.count(stored), clears.max_tries)
+    store.set(TURN, asdict(turn))
+    return turn.clear_count
 
 
 def prefix(clear_count: int) -> str:
@@ -39,16 +61,20 @@ class StateCheckpoint:
 
     :param store: where it is stored
     :param prefix: prefix of its keys; default: none
+    :param clear_count: grows with each clearing that sends all rows again; default: 0
     :param chunk_size: rows in a chunk; default: 1000
     """
 
     open_elsewhere: Sequence[OpenRow] = ()
 
-    def __init__(self, store: KeyValueStore, prefix: str = "", chunk_size: int = CHUNK_SIZE) -> None:
+    def __init__(
+        self, store: KeyValueStore, prefix: str = "", clear_count: int = 0, chunk_size: int = CHUNK_SIZE
+    ) -> None:
+        self.clear_count = clear_count
         self._store = store
         self._prefix = prefix
         self._part = CheckpointPart(store, prefix, chunk_size)
-        self._stored = Manifest(token_hex(8))
+        self._stored = Manifest(token_hex(8), clear_count)
 
     @property
     def open(self) -> Sequence[OpenRow]:

@@ -41,7 +41,12 @@ class ListableStore(KeyValueStore, Protocol):
 
 
 class StaleAttempt(RuntimeError):
-    """The store refuses a write, because this is no longer the current attempt of its task instance."""
+    """Another attempt of the task instance has begun, so this one must not send any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another attempt of this task has begun, or the task was cleared. This attempt sends no more."
+        )
 
 
 class TaskStateStore:
@@ -66,7 +71,7 @@ class TaskStateStore:
             self._accessor.set(key, value, retention=timedelta.max)
         except Exception as error:
             if _status_code(error) == NOT_FOUND:
-                raise StaleAttempt("Another attempt of this task has begun.") from error
+                raise StaleAttempt from error
             raise
 
     def delete(self, key: str) -> None:
@@ -176,7 +181,9 @@ class FolderStore:
     def _drop_listings(self) -> None:
         """Let object storage be listed anew: what other workers wrote since must be seen."""
         if not isinstance(self._folder, (PosixPath, WindowsPath)):
-            self._folder.fs.invalidate_cache()
+            # On Airflow 3 the path that it wraps may have a file system of its own.
+            for path in (self._folder, getattr(self._folder, "__wrapped__", self._folder)):
+                path.fs.invalidate_cache()
 
 
 class MemoryStore:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
     from airflow_provider_usedesk.api.ticket import MessageProfile
     from airflow_provider_usedesk.batch.batch_io import BatchIO
-    from airflow_provider_usedesk.batch.checkpoint import Checkpoint
+    from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Clears
     from airflow_provider_usedesk.batch.options import BatchOptions
     from airflow_provider_usedesk.batch.result_file import ResultWriter
     from airflow_provider_usedesk.batch.row_params import RowParams
@@ -202,8 +204,10 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.send_loop import Paused
 
         with self._no_retry():
-            options, checkpoint = self._options(), self._checkpoint(context)
+            options = self._options()
             try:
+                checkpoint = self._checkpoint(context)
+                options = replace(options, look_up_since=self._look_up_since(context))
                 with self._results() as results:
                     self._run = run = self._new_run(context, options, checkpoint, results)
                     summary = run.run()
@@ -236,21 +240,62 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     def _checkpoint(self, context: Context) -> Checkpoint:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.batch.digests import as_hex, digest
-        from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint, prefix
+        from airflow_provider_usedesk.batch.folder_checkpoint import FolderCheckpoint
+        from airflow_provider_usedesk.batch.state_checkpoint import (
+            StateCheckpoint,
+            prefix,
+            stored_clear_count,
+        )
 
+        clears = self._clears(context)
         if self.checkpoint_path:
-            name = as_hex(digest(self._key(context)))
-            folder = self.checkpoint_path.removeprefix("file://")
-            return StateCheckpoint(
-                FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name)
-            )
+            return FolderCheckpoint(self._checkpoint_folder(context), _map_index(context), clears)
         accessor = context.get("task_state_store")
         if accessor is None:
             raise UsedeskInvalidRequest(
                 ["checkpoint_path: is required before Airflow 3.3, which has no task state store"]
             )
-        return StateCheckpoint(TaskStateStore(accessor), prefix(self._contract(context).attempt.clear_count))
+        store = TaskStateStore(accessor)
+        clear_count = stored_clear_count(store, clears)
+        return StateCheckpoint(store, prefix(clear_count), clear_count)
+
+    def _checkpoint_folder(self, context: Context) -> FolderStore:
+        """Return the folder that all attempts and all mapped instances of the task in this run share."""
+        from airflow_provider_usedesk.batch.digests import as_hex, digest
+
+        ti, folder = context["ti"], str(self.checkpoint_path).removeprefix("file://")
+        name = as_hex(digest(json.dumps([ti.dag_id, ti.run_id, ti.task_id])))
+        return FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name)
+
+    def _clears(self, context: Context) -> Clears:
+        from airflow_provider_usedesk.batch.checkpoint import Clears
+
+        return Clears(context["ti"].max_tries, _clear_number(context), self.send_again_on_clear)
+
+    def _look_up_since(self, context: Context) -> datetime | None:
+        """
+        Return since when rows have to be looked up that are not in the checkpoint.
+
+        After a clear the rows may be distributed to the mapped instances in another way. Without a folder an
+        instance does not see what the others sent; with new idempotency keys the others sent none.
+        """
+        is_cleared_and_mapped = _map_index(context) >= 0 and _clear_number(context) > 0
+        if not is_cleared_and_mapped or self.checkpoint_path or self.send_again_on_clear:
+            return None
+        return self._contract(context).attempt.began
+
+    def _row_key(self, context: Context, clear_count: int, suffix: str) -> str:
+        """
+        Return the idempotency key of a row; after a clear another mapped instance may have the row.
+
+        :param context: the context of the task
+        :param clear_count: grows with each clearing that sends all rows again
+        :param suffix: names the row
+        """
+        from airflow_provider_usedesk.idempotency.keys import idempotency_key
+
+        ti = context["ti"]
+        return idempotency_key(ti.dag_id, ti.run_id, ti.task_id, clear_count=clear_count, suffix=suffix)
 
     def _results(self) -> AbstractContextManager[ResultWriter]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -271,7 +316,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.send_lease import SendLease
 
         lease, params = SendLease(), self._params()
-        io = self._batch_io(context, lease, params, results)
+        io = self._batch_io(context, lease, params, results, checkpoint)
         try:
             rows = read_rows(self._source(context), ObjectStoragePath)
         except ValueError as error:
@@ -281,19 +326,27 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         return BatchRun(rows, row_params, checkpoint, options, io, lease)
 
     def _batch_io(
-        self, context: Context, lease: SendLease, params: Mapping[str, Any], results: ResultWriter
+        self,
+        context: Context,
+        lease: SendLease,
+        params: Mapping[str, Any],
+        results: ResultWriter,
+        checkpoint: Checkpoint,
     ) -> BatchIO:
         from airflow_provider_usedesk.batch.batch_io import BatchIO
         from airflow_provider_usedesk.batch.sender import MessageSender
+        from airflow_provider_usedesk.idempotency.matching import CONSISTENCY_DELAY
 
         client: UsedeskClient = self.hook.interruptible_client(MAX_WAIT, lease.pause)
         sender = MessageSender(
             client,
             self._profile(),
-            partial(self._key, context),
+            # The checkpoint knows its clear count once it is loaded.
+            lambda suffix: self._row_key(context, checkpoint.clear_count, suffix),
             params.get("files"),
             ObjectStoragePath,
             lease,
+            CONSISTENCY_DELAY,
         )
         return BatchIO(
             check=sender.check,
@@ -361,6 +414,16 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             )
         if run.was_cut_short:
             raise AirflowException(f"Ended early with {summary.left} rows left. The next attempt sends them.")
+
+
+def _map_index(context: Context) -> int:
+    map_index = context["ti"].map_index
+    return -1 if map_index is None else int(map_index)
+
+
+def _clear_number(context: Context) -> int:
+    """Return how often tasks of the run were cleared, as far as this version of Airflow counts it."""
+    return getattr(context["dag_run"], "clear_number", None) or 0
 
 
 class CreateTicketBatchOperator(BaseTicketBatchOperator):

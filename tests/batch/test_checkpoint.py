@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_usedesk.batch.checkpoint import (
     CheckpointTaken,
+    Clears,
     DamagedCheckpoint,
     OpenRow,
     Recipients,
@@ -16,8 +17,13 @@ from airflow_provider_usedesk.batch.checkpoint import (
 from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.batch.send_window import MAX_OPEN
-from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint, prefix
-from airflow_provider_usedesk.compat.stores import FolderStore, MemoryStore, TaskStateStore
+from airflow_provider_usedesk.batch.state_checkpoint import (
+    TURN,
+    StateCheckpoint,
+    prefix,
+    stored_clear_count,
+)
+from airflow_provider_usedesk.compat.stores import FolderStore, MemoryStore, StaleAttempt, TaskStateStore
 from tests.support.batch import NOON
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
@@ -78,6 +84,7 @@ class TestStoredForm:
         manifest = store.get("manifest")
         assert len(bytes.fromhex(manifest.pop("owner"))) == 8
         assert manifest == {
+            "clear_count": 0,
             "recipients": {"rows": 3, "fingerprint": "abc"},
             "chunks": 0,
             "records": 0,
@@ -117,6 +124,41 @@ class TestStoredForm:
         opened(store, prefix=prefix(0))[0].write([FinishedRow(1, 1001)], [open_row(2)])
         checkpoint, finished = opened(store, prefix=prefix(1))
         assert (finished, checkpoint.open) == ([], ())
+
+
+class TestClears:
+    """Which clear count an attempt has, whatever its present retries are."""
+
+    @pytest.mark.parametrize(
+        ("max_tries", "clear_number", "expected"),
+        [(3, 0, 0), (3, 1, 0), (5, 1, 1)],
+        ids=["retry", "another task was cleared", "cleared"],
+    )
+    def test_next_attempt(self, max_tries, clear_number, expected):
+        store = MemoryStore()
+        assert stored_clear_count(store, Clears(3, 0, send_again=True)) == 0
+        for _ in range(2):
+            assert stored_clear_count(store, Clears(max_tries, clear_number, send_again=True)) == expected
+        assert store.get(TURN) == {"clear_count": expected, "max_tries": max_tries}
+
+    def test_clearing_without_sending_again(self):
+        store = MemoryStore()
+        assert stored_clear_count(store, Clears(3, 2)) == 0
+        assert list(store.list("")) == []
+
+    def test_stale_attempt(self):
+        class StaleStore(MemoryStore):
+            def set(self, key, value):
+                raise StaleAttempt
+
+        with pytest.raises(StaleAttempt):
+            stored_clear_count(StaleStore(), Clears(3, 1, send_again=True))
+
+    def test_damaged_count(self):
+        store = MemoryStore()
+        store.set(TURN, {})
+        with pytest.raises(DamagedCheckpoint, match=TURN):
+            stored_clear_count(store, Clears(3, 1, send_again=True))
 
 
 class TestLimits:

@@ -17,6 +17,7 @@ from airflow_provider_usedesk.batch import (
     checkpoint_part,
     checkpoint_values,
     checkpoint_writer,
+    folder_checkpoint,
     row_states,
     run_state,
     runner,
@@ -26,6 +27,7 @@ from airflow_provider_usedesk.batch import (
 )
 from airflow_provider_usedesk.batch.batch_io import BatchIO
 from airflow_provider_usedesk.batch.clock import Clock
+from airflow_provider_usedesk.batch.folder_checkpoint import FolderCheckpoint
 from airflow_provider_usedesk.batch.options import BatchOptions
 from airflow_provider_usedesk.batch.result_file import NoResultFile
 from airflow_provider_usedesk.batch.row_params import RowParams
@@ -44,6 +46,7 @@ PLACES = {
         checkpoint_part,
         checkpoint_values,
         checkpoint_writer,
+        folder_checkpoint,
         row_states,
         run_state,
         runner,
@@ -101,8 +104,9 @@ class World(Clock):
 class Process:
     """One attempt; what it does has no effect any more after its death."""
 
-    def __init__(self, world: World, store_fails: bool) -> None:
+    def __init__(self, world: World, store_fails: bool, checkpoint_class: type = StateCheckpoint) -> None:
         self.world = world
+        self.checkpoint_class = checkpoint_class
         self.store_fails = store_fails
         self.is_dead = False
         self.lease = SendLease(world)
@@ -120,6 +124,10 @@ class Process:
             self.world.store.set(key, value)
         if number < 0.04:
             raise StoreFailed
+
+    def list(self, prefix):
+        self.check_alive()
+        return self.world.store.list(prefix)
 
     def check_alive(self):
         if self.is_dead:
@@ -159,7 +167,9 @@ class Process:
         io = BatchIO(
             lambda key, params: ({"additional_id": key}, ()), self.send, self.look_up, NoResultFile()
         )
-        self.batch = BatchRun(read_rows(rows), row_params, StateCheckpoint(self), options, io, self.lease)
+        self.batch = BatchRun(
+            read_rows(rows), row_params, self.checkpoint_class(self), options, io, self.lease
+        )
         return self.batch.run()
 
 
@@ -191,29 +201,34 @@ def interrupt(process, line_number, how, rows, options):
         process.is_dead = True
 
 
+KINDS = pytest.mark.parametrize("kind", [StateCheckpoint, FolderCheckpoint])
+
+
+@KINDS
 @pytest.mark.parametrize("seed", QUICK_SEEDS)
-def test_each_row_gets_one_ticket(seed):
-    check_each_row_gets_one_ticket(seed)
+def test_each_row_gets_one_ticket(seed, kind):
+    check_each_row_gets_one_ticket(seed, kind)
 
 
+@KINDS
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", MORE_SEEDS)
-def test_each_row_gets_one_ticket_with_more_seeds(seed):
-    check_each_row_gets_one_ticket(seed)
+def test_each_row_gets_one_ticket_with_more_seeds(seed, kind):
+    check_each_row_gets_one_ticket(seed, kind)
 
 
-def check_each_row_gets_one_ticket(seed):
+def check_each_row_gets_one_ticket(seed, kind):
     world = World(seed)
     chance = random.Random(-seed)
     rows = [{"id": number} for number in range(chance.choice([4, 12]))]
     options = BatchOptions(max_in_flight=chance.choice([1, 4]), validate=chance.choice(["first", "row"]))
     for _ in range(12):
-        process = Process(world, store_fails=chance.random() < 0.3)
+        process = Process(world, chance.random() < 0.3, kind)
         how = chance.choice(["killed", "killed", "stopped and signalled", "signalled", "stopped"])
         interrupt(process, chance.randrange(len(rows) * 80), how, rows, options)
         world.sleep(chance.choice([0, 300, 90_000]))
     for _ in range(20):
-        process = Process(world, store_fails=False)
+        process = Process(world, False, kind)
         summary = process.run(rows, options)
         world.sleep(900)
         if not (summary.unknown or summary.left or process.batch.was_cut_short):

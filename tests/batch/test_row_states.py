@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_usedesk.batch.checkpoint import OpenRow
-from airflow_provider_usedesk.batch.row_states import ImpossibleTransition, RowState, RowStates
+from airflow_provider_usedesk.batch.row_states import ImpossibleTransition, RowState, RowStates, Sender
 from airflow_provider_usedesk.batch.row_store import CheckedRow
+from airflow_provider_usedesk.batch.send_window import LONGEST_REQUEST
 from tests.support.batch import NOON
 
 ROW = CheckedRow(1, "a", {"subject": "s"})
@@ -33,6 +34,7 @@ TRANSITIONS = {
         RowState.UNKNOWN: RowState.UNKNOWN,
         RowState.ENDED: None,
     },
+    "suspect": {RowState.READY: RowState.UNKNOWN},
     "start": {RowState.READY: RowState.SENDING},
     "abort": {RowState.SENDING: RowState.READY},
     "lose": {RowState.SENDING: RowState.UNKNOWN},
@@ -43,6 +45,7 @@ CALLS = {
     "inherit": lambda states: states.inherit([OpenRow(ROW.digest, NOON, NOON, 7)]),
     "find": lambda states: states.find(ROW),
     "read": lambda states: states.read(ROW),
+    "suspect": lambda states: states.suspect(ROW, NOON, LATER),
     "start": lambda states: states.start(ROW, NOON, LATER),
     "abort": lambda states: states.abort(ROW),
     "lose": lambda states: states.lose(ROW, NOON),
@@ -153,3 +156,38 @@ def test_ended_rows_take_no_memory():
             states.send_again(row)
         states.end(row)
     assert len(states._entries) == 0
+
+
+@pytest.mark.parametrize(
+    ("transitions", "until"),
+    [
+        (["inherit", "find"], NOON + LONGEST_REQUEST),
+        (["read", "suspect"], LATER + LONGEST_REQUEST),
+        # Its request has ended.
+        (["read", "start", "lose"], NOON),
+    ],
+    ids=["inherited", "suspected", "own"],
+)
+def test_request_of_earlier_attempt_may_last(transitions, until):
+    assert states_after(*transitions).time_of(ROW).until == until
+
+
+def test_stored_time_does_not_grow():
+    [row] = states_after("inherit", "find").open_rows(LATER)
+    assert (row.since, row.until) == (NOON, NOON)
+
+
+def test_open_rows_of_others_are_stored_when_found():
+    states = RowStates()
+    states.inherit([OpenRow(ROW.digest, NOON, NOON, 7)], Sender.ELSEWHERE)
+    assert states.open_rows(LATER) == []
+    states.find(ROW)
+    assert [row.digest for row in states.open_rows(LATER)] == [ROW.digest]
+
+
+def test_suspected_row_is_sent_twice_at_most():
+    states = states_after("read", "suspect", "send_again")
+    assert not states.was_absent(ROW)
+    for transition in ("start", "lose", "send_again"):
+        CALLS[transition](states)
+    assert states.was_absent(ROW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,7 +25,7 @@ from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun
 from airflow_provider_usedesk.batch.send_lease import TICK, SendAborted, SendLease
 from airflow_provider_usedesk.batch.send_loop import Paused
-from airflow_provider_usedesk.batch.send_window import MAX_OPEN, SendWindow
+from airflow_provider_usedesk.batch.send_window import LONGEST_REQUEST, MAX_OPEN, SendWindow
 from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint
 from airflow_provider_usedesk.batch.summary import has_failed
 from airflow_provider_usedesk.compat.stores import MemoryStore
@@ -408,6 +409,50 @@ class TestRowsLeftOpen:
         assert (summary.left, summary.unknown) == (500, 0)
         assert sorted(batch.outcomes("row")) == [(number,) for number in range(1, 501)]
         assert set(batch.outcomes("outcome")) == {("left",)}
+
+
+class TestRowsOfOtherInstances:
+    """After a clear, another mapped task instance may have sent rows of this one."""
+
+    OPTIONS = BatchOptions(look_up_since=NOON - timedelta(hours=3))
+
+    @pytest.mark.parametrize("validate", ["first", "row"])
+    def test_each_row_is_looked_up_first(self, batch, validate):
+        keys = [row["name"] for row in people(300)]
+        batch.usedesk.tickets = {key: [5000 + number] for number, key in enumerate(keys[:200])}
+        summary = batch.run(people(1000), replace(self.OPTIONS, validate=validate))
+        assert (summary.sent, summary.left, summary.unknown) == (1000, 0, 0)
+        assert batch.usedesk.sends.total() == 800
+        assert tickets_per_row(batch) == [1] * 1000
+        assert len(batch.usedesk.searches) <= 9
+
+    def test_rows_of_own_checkpoint_are_not_looked_up(self, batch):
+        batch.run(people(20))
+        summary = batch.run(people(30), self.OPTIONS)
+        assert (summary.sent, summary.skipped) == (10, 20)
+        assert batch.usedesk.searches == [[f"n{number}" for number in range(21, 31)]]
+
+    def test_whole_time_of_the_run_is_searched(self, batch):
+        found = []
+        batch.usedesk.look_up = lambda outcomes, _: found.extend(outcomes) or [(1, Absent())]
+        assert batch.run(people(1), self.OPTIONS).sent == 1
+        [outcome] = found
+        assert (outcome.since, outcome.until) == (NOON - timedelta(hours=3), NOON + LONGEST_REQUEST)
+
+    def test_ambiguous_row_is_not_sent(self, batch):
+        batch.usedesk.look_up = lambda outcomes, _: [(one.row.number, Ambiguous("?")) for one in outcomes]
+        summary = batch.run(people(5), self.OPTIONS)
+        assert (summary.sent, summary.unknown) == (0, 5)
+
+    def test_lost_row_is_sent_again_once(self, batch):
+        batch.usedesk.failures["n3"] = ["lost"] * 9
+        summary = batch.run(people(5), self.OPTIONS)
+        assert (summary.sent, summary.unknown, batch.usedesk.sends["n3"]) == (4, 1, 2)
+
+    def test_quiet_hours_leave_rows(self, batch):
+        batch.clock.moment = NOON.replace(hour=23)
+        summary = batch.run(people(5), replace(self.OPTIONS, quiet_hours=QUIET, in_quiet_hours="leave"))
+        assert (summary.left, summary.unknown) == (5, 0)
 
 
 class TestLease:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from airflow_provider_usedesk.batch.send_lease import SendAborted, SendLease
@@ -23,6 +25,14 @@ def test_lease_expires(lease, clock):
     lease.open(until=15.0)
     assert not lease.is_closed
     clock.seconds = 15.0
+    assert lease.is_closed
+
+
+def test_lease_expires_while_machine_is_suspended(lease, clock):
+    """The monotonic time may stand still, while the next attempt begins elsewhere."""
+    lease.open(until=15.0, until_utc=clock.now() + timedelta(seconds=15))
+    assert not lease.is_closed
+    clock.moment += timedelta(seconds=15)
     assert lease.is_closed
 
 

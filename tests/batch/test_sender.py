@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from airflow_provider_usedesk import sandbox
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.ticket import TICKET, WHATSAPP_TEMPLATE
-from airflow_provider_usedesk.batch import sender as module
 from airflow_provider_usedesk.batch.batch_io import UnknownOutcome
 from airflow_provider_usedesk.batch.row_params import InvalidRow
 from airflow_provider_usedesk.batch.row_store import CheckedRow
@@ -30,14 +30,14 @@ def lease():
 
 
 @pytest.fixture
-def make(usedesk_sandbox, lease, monkeypatch):
-    monkeypatch.setattr(module, "CONSISTENCY_DELAY", 0.0)
+def make(usedesk_sandbox, lease):
     connection = usedesk_sandbox.connection
     with UsedeskClient.connect(connection["password"], connection["host"]) as client:
         client._sleep = lease.pause
 
         def make(files=None, profile=TICKET):
-            return MessageSender(client, profile, "airflow/d/r/t{}".format, files, Path, lease)
+            key = "airflow/d/r/t{}".format
+            return MessageSender(client, profile, key, files, Path, lease, consistency_delay=0.0)
 
         yield make
 
@@ -175,8 +175,8 @@ def test_each_group_has_its_own_list(sender, monkeypatch):
     assert windows[0][1] < windows[1][0]
 
 
-def test_stop_aborts_the_consistency_delay(sender, lease, monkeypatch):
-    monkeypatch.setattr(module, "CONSISTENCY_DELAY", 3600.0)
+def test_stop_aborts_the_consistency_delay(sender, lease):
+    sender = replace(sender, consistency_delay=3600.0)
     lease.stop()
     with pytest.raises(SendAborted):
         look_up(sender, unknown(row(sender, 1)))

@@ -69,6 +69,29 @@ def memory_folder(tmp_path):
     return ObjectStoragePath(f"memory://bucket{tmp_path}/folder")
 
 
+class CachingFileSystem(MemoryFileSystem):
+    """Object storage whose client keeps listings, as those of S3, GCS and Azure do."""
+
+    cachable = False
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.listings = {}
+
+    def ls(self, path, detail=True, **kwargs):
+        if path not in self.listings:
+            self.listings[path] = super().ls(path, detail=True, **kwargs)
+        return self.listings[path] if detail else [entry["name"] for entry in self.listings[path]]
+
+    def invalidate_cache(self, path=None):
+        self.listings.clear()
+
+    def write_elsewhere(self, path, content):
+        kept = dict(self.listings)
+        self.pipe_file(path, content)
+        self.listings = kept
+
+
 LISTABLE = {
     "folder": lambda tmp_path: FolderStore(tmp_path / "new" / "folder"),
     "file-url": lambda tmp_path: FolderStore(ObjectStoragePath(f"file://{tmp_path}/new/folder")),
@@ -234,6 +257,17 @@ class TestFolderStore:
             store.set(key, key)
         assert sorted(store.list("")) == sorted(keys)
         assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+    def test_list_shows_writes_of_other_workers(self, tmp_path):
+        """A file system may keep listings; an outdated one hides that another attempt has begun."""
+        file_system, folder = CachingFileSystem(), f"{tmp_path}/folder"
+        attach("memory", "conn", fs=file_system)
+        store = FolderStore(ObjectStoragePath(f"memory://conn@bucket{folder}"))
+        store.set("claims/a", 1)
+        assert list(store.list("claims/")) == ["claims/a"]
+        file_system.write_elsewhere(f"/bucket{folder}/claims/b.json", b"2")
+        assert sorted(store.list("claims/")) == ["claims/a", "claims/b"]
+        assert store.get("claims/b") == 2
 
     def test_failed_write_keeps_old_value(self, tmp_path, monkeypatch):
         store = FolderStore(tmp_path)

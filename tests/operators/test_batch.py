@@ -13,7 +13,7 @@ from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
-from tests.support.operators import attempt_context, dag, run_attempt
+from tests.support.operators import StateStore, attempt_context, dag, run_attempt
 
 
 @pytest.fixture
@@ -224,14 +224,14 @@ def test_invalid_argument_is_named(run_attempt_of_batch, usedesk_sandbox, argume
     assert usedesk_sandbox.requests() == 0
 
 
-def test_mapped_tasks_have_own_keys(run_batch, usedesk_sandbox):
-    """Each mapped task has a checkpoint and keys of its own."""
+def test_mapped_tasks_share_row_keys(run_batch, usedesk_sandbox):
+    """A row is the same row in whichever mapped task it is."""
     run = run_batch(
         """
 CreateTicketBatchOperator.partial(
-    task_id="send", row_template={"subject": "{{ row.text }}"}, CHECKPOINT
+    task_id="send", row_template={"subject": "{{ row.text }}"}, max_active_tis_per_dag=1, CHECKPOINT
 ).expand(
-    recipients=[[{"id": 1, "text": "a"}], [{"id": 1, "text": "b"}], []]
+    recipients=[[{"id": 1, "text": "a"}], [{"id": 2, "text": "b"}, {"id": 1, "text": "a"}], []]
 )
 """,
         "default_args={'row_key': 'id', 'message': 'm', 'do_xcom_push': False}",
@@ -371,6 +371,81 @@ def test_state_store_resumes_batch(run_dag, usedesk_sandbox, dies_twice, no_dela
     assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
 
 
+class AttemptsOfBatch:
+    """Attempts of one batch task, or of its mapped instances, with a checkpoint of either kind."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.stores = {}
+
+    def run(self, rows, *, try_number=1, map_index=-1, max_tries=3, clear_number=0, **arguments):
+        operator = CreateTicketBatchOperator(
+            task_id="task",
+            recipients=[{"id": number, "subject": f"Number {number}"} for number in rows],
+            row_key="id",
+            message="m",
+            checkpoint_path=self.folder,
+            **arguments,
+        )
+        store = None if self.folder else self.stores.setdefault(map_index, StateStore())
+        context = attempt_context(try_number, max_tries, store)
+        context["ti"].map_index = map_index
+        context["dag_run"].clear_number = clear_number
+        return operator.execute(context)
+
+
+@pytest.fixture(params=["folder", "state store"])
+def attempts(request, usedesk_sandbox, tmp_path, no_delay):
+    return AttemptsOfBatch(str(tmp_path / "checkpoint") if request.param == "folder" else None)
+
+
+class TestClears:
+    def test_lower_retries_are_no_clear(self, attempts, usedesk_sandbox):
+        attempts.run(range(12), send_again_on_clear=True, retries=3)
+        summary = attempts.run(range(12), try_number=2, send_again_on_clear=True, retries=2)
+        assert (summary["sent"], summary["skipped"]) == (0, 12)
+
+    @pytest.mark.parametrize(("sends_again", "sent"), [(True, 12), (False, 0)])
+    def test_clear_sends_again_if_asked(self, attempts, usedesk_sandbox, sends_again, sent):
+        attempts.run(range(12), send_again_on_clear=sends_again)
+        cleared = {"max_tries": 5, "clear_number": 1, "send_again_on_clear": sends_again}
+        assert attempts.run(range(12), try_number=2, **cleared)["sent"] == sent
+        # Another task of the run is cleared before the retry.
+        assert attempts.run(range(12), try_number=3, **{**cleared, "clear_number": 2})["sent"] == 0
+        ids = {ticket.additional_id for ticket in usedesk_sandbox.tickets}
+        assert len(ids) == len(usedesk_sandbox.tickets) == 12 + sent
+
+    def test_moved_lists_of_mapped_tasks(self, attempts, usedesk_sandbox):
+        lists = [range(10), range(10, 20), range(20, 30)]
+        for map_index, rows in enumerate(lists):
+            attempts.run(rows, map_index=map_index)
+        moved = [range(25, 35), range(10), range(10, 20), range(20, 25)]
+        for map_index, rows in enumerate(moved):
+            # The last one is new, so it is its first attempt.
+            number = {"try_number": 1} if map_index == 3 else {"try_number": 2, "max_tries": 5}
+            attempts.run(rows, map_index=map_index, clear_number=1, **number)
+        subjects = Counter(ticket.subject for ticket in usedesk_sandbox.tickets)
+        assert subjects == {f"Number {number}": 1 for number in range(35)}
+
+    def test_lookup_only_after_clear(self, attempts, usedesk_sandbox):
+        attempts.run(range(3), map_index=0)
+        attempts.run(range(5), map_index=0, try_number=2)
+        attempts.run(range(5, 8), clear_number=1)
+        assert usedesk_sandbox.requests("tickets") == 0
+
+
+@pytest.mark.parametrize("damage", [None, "{}", "[]", "0", "null", ""])
+@pytest.mark.parametrize("name", ["chunk-000001", "manifest"])
+def test_gap_in_checkpoint_fails_without_retry(usedesk_sandbox, tmp_path, name, damage):
+    attempts = AttemptsOfBatch(str(tmp_path))
+    attempts.run(range(3))
+    [file] = tmp_path.glob(f"*/e/*/{name}.json")
+    file.unlink() if damage is None else file.write_text(damage)
+    with pytest.raises(AirflowFailException, match=f"{name} .* Nothing is sent"):
+        attempts.run(range(3), try_number=2)
+    assert len(usedesk_sandbox.tickets) == 3
+
+
 @pytest.fixture
 def dies_twice(monkeypatch):
     """Two attempts die after some writes of the checkpoint; the next one waits for a short send lease."""
@@ -391,7 +466,10 @@ def dies_twice(monkeypatch):
 
 @pytest.fixture
 def no_delay(monkeypatch):
-    """Usedesk lists new tickets at once."""
-    from airflow_provider_usedesk.batch import sender
+    """Requests end at once, and Usedesk lists new tickets at once."""
+    from airflow_provider_usedesk.batch import row_states
+    from airflow_provider_usedesk.idempotency import matching
 
-    monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 0.0)
+    monkeypatch.setattr(row_states, "LONGEST_REQUEST", timedelta(0))
+
+    monkeypatch.setattr(matching, "CONSISTENCY_DELAY", 0.0)
