@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 
 from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.batch.batch_io import BatchIO
@@ -104,9 +105,11 @@ class RunState:
         since = self._options.look_up_since
         if since is None or count <= 0:
             return self.read_rows(count)
+        # A stale worker of another instance may send until its lease ends.
+        until = self._began_at + timedelta(seconds=self.window.lease_seconds)
         # As many as possible, because each search lists all tickets since then.
         for row in self.read_rows(MAX_OPEN - self.row_states.count(RowState.SENDING) - self.unknown):
-            self.row_states.suspect(row, since, self._began_at)
+            self.row_states.suspect(row, since, until)
         return []
 
     def read_rows(self, count: int) -> list[CheckedRow]:

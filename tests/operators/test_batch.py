@@ -395,7 +395,10 @@ class AttemptsOfBatch:
 
 
 @pytest.fixture(params=["folder", "state store"])
-def attempts(request, usedesk_sandbox, tmp_path, no_delay):
+def attempts(request, usedesk_sandbox, tmp_path, no_delay, monkeypatch):
+    from airflow_provider_usedesk.batch import run_state
+
+    monkeypatch.setattr(run_state, "SendWindow", partial(run_state.SendWindow, lease_seconds=0.5))
     return AttemptsOfBatch(str(tmp_path / "checkpoint") if request.param == "folder" else None)
 
 
