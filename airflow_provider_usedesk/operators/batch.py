@@ -77,7 +77,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         (``s3://conn_id@bucket/key``) of a .csv, .jsonl or .ndjson file; or a function that returns or yields
         dicts, and may take parts of the context by name (templated)
     :param row_key: the column that identifies a row, or a template such as
-        ``{{ row.client }}-{{ row.month }}``; of several rows with one key, one is sent
+        ``{{ row.client }}-{{ row.month }}``; of several rows with one key, one is sent; in a mapped task the
+        keys of all instances must differ
     :param row_template: a dict of arguments of ``create/ticket`` whose texts are rendered for each row, with
         its columns as ``{{ row.name }}``; ``message`` may name a template file; default: none
     :param subject: subject of all tickets, text of at most 255 characters (templated)
