@@ -54,7 +54,7 @@ def _connection_type() -> dict[str, Any]:
                 "password": "Token of an API channel",
             },
         },
-        "conn-fields": {**_client_fields(), **_webhook_fields()},
+        "conn-fields": {**_client_fields(), **_delivery_fields(), **_webhook_fields()},
     }
 
 
@@ -88,6 +88,27 @@ def _client_fields() -> dict[str, Any]:
         ),
         "verify": _text("Verify TLS", "true, false, or the path of a CA file; true if empty."),
         "proxy": _text("Proxy", "URL of a proxy; if empty, the proxy of the environment."),
+    }
+
+
+def _delivery_fields() -> dict[str, Any]:
+    return {
+        "key_prefix": _text(
+            "Key prefix",
+            "Distinguishes the Airflow installations that share the account, such as production and staging; "
+            "airflow if empty. After a change, earlier messages are not recognized.",
+        ),
+        "key_field_id": _number(
+            "Key field id",
+            "Id of a text custom field of the account. The idempotency key is written to it, and a ticket "
+            "is found with one request; if empty, tickets are read one by one.",
+            1,
+        ),
+        "consistency_delay": _number(
+            "Consistency delay (seconds)",
+            "After so long, Usedesk has carried out and lists a request without a response; 120 if empty.",
+            0,
+        ),
     }
 
 

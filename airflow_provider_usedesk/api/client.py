@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from itertools import chain
 from types import TracebackType
 from typing import Any, TypeVar
@@ -135,6 +136,16 @@ class UsedeskClient:
         :raises UsedeskBadConnection: naming every setting that is wrong
         """
         return cls(read_settings(token, base_url, **options))
+
+    def with_before_send(self, before_send: Callable[[], None]) -> UsedeskClient:
+        """
+        Return a client with the same connections and the same rate limit.
+
+        :param before_send: called immediately before each POST that changes something in Usedesk
+        """
+        client = copy(self)
+        client._before_send = before_send
+        return client
 
     def __enter__(self) -> UsedeskClient:
         return self
@@ -279,13 +290,14 @@ class UsedeskClient:
         """
         return chain.from_iterable(self.ticket_pages(**filters))
 
-    def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]:
+    def ticket_pages(self, *, until_empty: bool = False, **filters: Any) -> Iterator[list[TicketRow]]:
         """
         Yield the pages of :meth:`tickets`, lists of up to a hundred tickets.
 
+        :param until_empty: whether to read on after a page of less than a hundred; default: false
         :param filters: as for :meth:`tickets`
         """
-        return self._pages("tickets", records.ticket_rows, filters)
+        return self._pages("tickets", records.ticket_rows, filters, until_empty=until_empty)
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
         """
@@ -362,10 +374,17 @@ class UsedeskClient:
         return self._with_retries(lambda: parse(self._call(method, request, sending=False, verb=verb)))
 
     def _pages(
-        self, method: str, parse: Callable[[Response], list[Row]], filters: Mapping[str, Any]
+        self,
+        method: str,
+        parse: Callable[[Response], list[Row]],
+        filters: Mapping[str, Any],
+        *,
+        until_empty: bool = False,
     ) -> Iterator[list[Row]]:
         params = encoded_filters(method, filters)
-        yield from pages(lambda offset: self._read(method, parse, **params, offset=offset))
+        yield from pages(
+            lambda offset: self._read(method, parse, **params, offset=offset), until_empty=until_empty
+        )
 
     def _with_retries(self, call: Callable[[], T]) -> T:
         wait_budget = WaitBudget(self.settings.max_wait, self._clock)

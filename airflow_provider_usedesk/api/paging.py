@@ -18,7 +18,7 @@ class Identified(Protocol):
 Row = TypeVar("Row", bound=Identified)
 
 
-def pages(read: Callable[[int], list[Row]]) -> Iterator[list[Row]]:
+def pages(read: Callable[[int], list[Row]], *, until_empty: bool = False) -> Iterator[list[Row]]:
     """
     Yield the pages of a list, without repeated rows.
 
@@ -26,6 +26,8 @@ def pages(read: Callable[[int], list[Row]]) -> Iterator[list[Row]]:
     begins like the first one.
 
     :param read: returns the rows at an offset
+    :param until_empty: whether only a page without new rows is the last one, for a service whose pages are
+        smaller than documented; default: false, the last one is a page that is not full
     """
     seen: set[int] = set()
     page, counts_rows = 0, False
@@ -37,7 +39,7 @@ def pages(read: Callable[[int], list[Row]]) -> Iterator[list[Row]]:
         if new:
             yield new
         is_shifted = page == 1 and bool(rows) and rows[0].id in [row.id for row in before[:2]]
-        if len(rows) < PAGE_SIZE or not (new or is_shifted):
+        if (len(rows) < PAGE_SIZE and not until_empty) or not (new or is_shifted):
             return
         counts_rows = counts_rows or is_shifted
         page += 1

@@ -11,7 +11,7 @@ A checkpoint has a manifest and any number of chunks, each a JSON value.
   and ``manifest``, ``chunk-000001`` and so on. There a write of a stale attempt fails.
 
 A row is named by its id: 16 hexadecimal digits, the digest of its key. Unless the row has an
-``additional_id`` of its own, the ``additional_id`` of its ticket ends with these digits.
+``additional_id`` of its own, the ``additional_id`` of its ticket contains these digits.
 
 The manifest::
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_usedesk.api import values
@@ -19,10 +20,10 @@ from airflow_provider_usedesk.batch.row_params import InvalidRow
 from airflow_provider_usedesk.batch.row_store import CheckedRow
 from airflow_provider_usedesk.batch.send_lease import SendLease
 from airflow_provider_usedesk.batch.unknown_outcomes import group_by_time
-from airflow_provider_usedesk.idempotency.decision import Ambiguous, LookUp, SearchResult
+from airflow_provider_usedesk.idempotency.decision import Ambiguous, SearchResult
 from airflow_provider_usedesk.idempotency.find_ticket import ReadBudget, TicketSearch
-from airflow_provider_usedesk.idempotency.matching import CONSISTENCY_DELAY
-from airflow_provider_usedesk.idempotency.ticket_patterns import COMPARED_FIELDS, WantedTicket
+from airflow_provider_usedesk.idempotency.likely_tickets import LikelyTickets
+from airflow_provider_usedesk.idempotency.ticket_match import has_ids, match_ids
 
 SHARED_ID = Ambiguous("another row of unknown outcome has the same additional_id")
 
@@ -34,11 +35,11 @@ class MessageSender:
 
     :param client: the client of the API
     :param profile: what a message requires
-    :param key: returns the idempotency key of the task, with a suffix
+    :param key: returns the idempotency key of a row, by its id
     :param files: the files that all rows share
     :param open_url: returns a path object for a URL
     :param lease: the permission to send
-    :param consistency_delay: seconds after the end of a request until Usedesk lists its ticket; default: 30
+    :param consistency_delay: seconds after the end of a request until Usedesk lists its ticket; default: 120
     """
 
     client: UsedeskClient
@@ -47,7 +48,7 @@ class MessageSender:
     files: Any
     open_url: OpenUrl
     lease: SendLease
-    consistency_delay: float = CONSISTENCY_DELAY
+    consistency_delay: float = 120.0
 
     def check(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
         """
@@ -60,7 +61,7 @@ class MessageSender:
         :raises InvalidRow: if its files are neither paths nor URLs
         """
         own_id = str(params.get("additional_id") or "").strip()
-        keyed = {**params, "additional_id": own_id or self.key(f"/{as_hex(digest(row_key))}")}
+        keyed = {**params, "additional_id": own_id or self.key(as_hex(digest(row_key)))}
         files = params.get("files")
         own_files = [] if files is self.files else _paths(files)
         return ticket_request(keyed, self.profile, self.open_url).fields, own_files
@@ -88,30 +89,30 @@ class MessageSender:
         """
         rows_with_id = Counter(outcome.row.fields["additional_id"] for outcome in outcomes)
         for group in group_by_time(outcomes):
-            search = TicketSearch(
-                self.client,
-                [_wanted(outcome) for outcome in group],
-                has_ticket,
-                until=max(outcome.until for outcome in group),
-                budget=ReadBudget.for_batch(len(group)),
-                consistency_delay=self.consistency_delay,
-                sleep=self.lease.pause,
-            )
-            found = search(LookUp(group[0].since, is_exact=True))
+            found = self._search([outcome.row for outcome in group], group[0].since, has_ticket, group)
             for row in (outcome.row for outcome in group):
                 own_id = row.fields["additional_id"]
                 # Of two rows with one id, it is unknown whose ticket it is.
                 yield row.number, found[own_id] if rows_with_id[own_id] == 1 else SHARED_ID
 
-
-def _wanted(outcome: UnknownOutcome) -> WantedTicket:
-    fields = outcome.row.fields
-    return WantedTicket(
-        fields["additional_id"],
-        fields.get("subject"),
-        as_id(fields.get("client_id")),
-        COMPARED_FIELDS if outcome.is_unchanged else frozenset(),
-    )
+    def _search(
+        self,
+        rows: Sequence[CheckedRow],
+        since: datetime,
+        has_ticket: Callable[[int], bool],
+        group: Sequence[UnknownOutcome],
+    ) -> Mapping[str, SearchResult[CreatedTicket]]:
+        own_ids = [row.fields["additional_id"] for row in rows]
+        search = TicketSearch(
+            self.client,
+            LikelyTickets.of((row.fields.get("subject"), as_id(row.fields.get("client_id"))) for row in rows),
+            is_enough=has_ids(own_ids),
+            is_known=has_ticket,
+            budget=ReadBudget.for_batch(len(rows)),
+            sleep=self.lease.pause,
+        )
+        consistent_at = max(outcome.until for outcome in group) + timedelta(seconds=self.consistency_delay)
+        return match_ids(search(since, consistent_at), own_ids)
 
 
 def _paths(files: Any) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path, PosixPath, WindowsPath
 from secrets import token_hex
@@ -49,6 +49,13 @@ class StaleAttempt(RuntimeError):
         )
 
 
+class StoreInterrupted(RuntimeError):
+    """An earlier call of this process to the task state store was interrupted, so no reply can be trusted."""
+
+    def __init__(self) -> None:
+        super().__init__("An earlier call to the task state store was interrupted.")
+
+
 class TaskStateStore:
     """
     The task state store of Airflow 3.3, whose entries live as long as the Dag run.
@@ -57,25 +64,45 @@ class TaskStateStore:
     write tells it that it is stale.
 
     :param accessor: ``context["task_state_store"]``
+    :raises StoreInterrupted: by each method, once a call was interrupted, such as by ``execution_timeout``:
+        Airflow does not match replies to calls, so the next call could take an earlier reply for its own
     """
+
+    _is_interrupted = False
 
     def __init__(self, accessor: Any) -> None:
         self._accessor = accessor
 
     def get(self, key: str) -> Any:
-        return self._accessor.get(key)
+        with self._whole_call():
+            return self._accessor.get(key)
 
     def set(self, key: str, value: Any) -> None:
-        # Airflow compares by identity with this object; any other value lets a clean-up delete the entry.
         try:
-            self._accessor.set(key, value, retention=timedelta.max)
+            with self._whole_call():
+                # Airflow compares by identity with this object; any other lets a clean-up delete the entry.
+                self._accessor.set(key, value, retention=timedelta.max)
         except Exception as error:
             if _status_code(error) == NOT_FOUND:
                 raise StaleAttempt from error
             raise
 
     def delete(self, key: str) -> None:
-        self._accessor.delete(key)
+        with self._whole_call():
+            self._accessor.delete(key)
+
+    @staticmethod
+    @contextmanager
+    def _whole_call() -> Iterator[None]:
+        if TaskStateStore._is_interrupted:
+            raise StoreInterrupted
+        try:
+            yield
+        except BaseException as error:
+            # What the API server refused and what the accessor does not take is a reply.
+            if not isinstance(error, (TypeError, ValueError)) and not hasattr(error, "error"):
+                TaskStateStore._is_interrupted = True
+            raise
 
 
 class AssetStateStore:

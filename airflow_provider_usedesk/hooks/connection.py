@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.compat.sdk import mask_secret
 from airflow_provider_usedesk.compat.version import AIRFLOW_VERSION
 from airflow_provider_usedesk.get_provider_info import get_provider_info
+from airflow_provider_usedesk.hooks.delivery_settings import read_delivery_settings
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
@@ -56,6 +57,7 @@ def settings_of(connection: Connection, extra: Mapping[str, Any]) -> Settings:
         redis = redis_conn_id(extra)
     except ValueError as error:
         reasons.append(f"{labels['redis_conn_id']} {error}")
+    reasons += read_delivery_settings(extra, labels)[1]
     if reasons:
         raise UsedeskBadConnection(f"The Usedesk connection is not complete: {'; '.join(reasons)}.")
     return replace(settings, rate_limit_store=rate_limit_store(redis))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import BaseHook, ObjectStoragePath
 from airflow_provider_usedesk.hooks.connection import declared_form, redis_conn_id, settings_of
+from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings, read_delivery_settings
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
@@ -44,6 +45,7 @@ class UsedeskHook(BaseHook):
     def __init__(self, *, usedesk_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.usedesk_conn_id = usedesk_conn_id
+        self._extra: dict[str, Any] | None = None
 
     @cached_property
     def client(self) -> UsedeskClient:
@@ -73,7 +75,27 @@ class UsedeskHook(BaseHook):
         :raises AirflowNotFoundException: when there is no such connection
         """
         connection = self.get_connection(self.usedesk_conn_id)
-        return settings_of(connection, connection.extra_dejson)
+        self._extra = connection.extra_dejson
+        return settings_of(connection, self._extra)
+
+    def delivery_settings(self) -> DeliverySettings:
+        """
+        Return the settings of the connection for the delivery contract.
+
+        :raises UsedeskBadConnection: naming every field of the connection that is wrong
+        :raises AirflowNotFoundException: when there is no such connection
+        """
+        if self._extra is None:
+            self.settings()
+        return read_delivery_settings(self._extra or {}, {})[0]
+
+    def call_before_send(self, function: Callable[[], None]) -> None:
+        """
+        Let the client call a function immediately before each request that changes something in Usedesk.
+
+        :param function: the function; if it raises an exception, nothing is sent
+        """
+        self.client = self.client.with_before_send(function)
 
     async def asettings(self) -> Settings:
         """

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
 from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
+from airflow_provider_usedesk.idempotency.keys import IdempotencyKey
 
 Created = TypeVar("Created", bound=CreatedTicket | CreatedComment)
 
 OnUnknown = Literal["verify", "fail", "send"]
+By = Literal["key", "place", "recipient", "message"]
 
 WHAT_TO_DO = (
     "Look in Usedesk for its ticket or comment. If there is none, run the task again with "
     "on_unknown_outcome='send'."
+)
+SET_MESSAGE_KEY = (
+    "If the message was sent, mark the task as success. For later Dag runs, set message_key to a value that "
+    "names the message, such as the id of the appointment."
 )
 
 
@@ -23,34 +30,98 @@ class Attempt:
     """
     Facts about the current attempt, taken from the task instance.
 
-    :param is_first: whether no earlier attempt can have sent the request
-    :param began: a moment that is not later than the first attempt, UTC
+    :param try_number: number of the attempt, from 1
+    :param max_tries: ``max_tries`` of the task instance, which only clearing changes
+    :param clear_number: how often tasks of the Dag run were cleared
+    :param run_began: a moment that is not later than the first attempt, UTC
+    :param started: when this attempt began, UTC
     :param clear_count: grows with each clearing that sends the message again; default: 0
     """
 
-    is_first: bool
-    began: datetime
+    try_number: int
+    max_tries: int
+    clear_number: int
+    run_began: datetime
+    started: datetime
     clear_count: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no earlier attempt of any message of the Dag run can have sent it."""
+        return self.try_number == 1 and self.clear_number == 0
+
+
+@dataclass(frozen=True)
+class Message:
+    """
+    What an operator sends to one recipient.
+
+    :param key: its idempotency key
+    :param slot: where the record of its attempts is stored, within the task
+    :param is_positional: whether only the map index names it, so that it can move when upstream data does
+    """
+
+    key: IdempotencyKey
+    slot: str
+    is_positional: bool = False
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether another task executes the operator."""
+        return self.key.place.startswith("n")
+
+
+class RecordState(StrEnum):
+    """What a record says of the request."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    NOT_SENT = "not sent"
 
 
 @dataclass(frozen=True)
 class AttemptRecord(Generic[Created]):
     """
-    The stored state of an attempt.
+    The stored state of the attempts to send a message.
 
-    :param since: when the request was about to be sent, UTC
-    :param clear_count: the ``clear_count`` of the attempt
-    :param response: the response; None while the outcome is unknown
+    :param state: whether the request may have been sent, was answered, or was certainly not sent
+    :param key: the idempotency key
+    :param since: when the first request of unknown outcome was about to be sent, UTC
+    :param until: after this moment no request begins, UTC
+    :param try_number: number of the attempt
+    :param max_tries: ``max_tries`` of that attempt
+    :param clear_number: ``clear_number`` of that attempt
+    :param clear_count: ``clear_count`` of that attempt
+    :param ended: when the attempt ended, UTC; None if that is unknown
+    :param response: the response; None without one
     """
 
+    state: RecordState
+    key: IdempotencyKey = field(repr=False)
     since: datetime
-    clear_count: int
+    until: datetime
+    try_number: int
+    max_tries: int
+    clear_number: int
+    clear_count: int = 0
+    ended: datetime | None = None
     response: Created | None = None
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A record that cannot be read: it is unknown what earlier attempts did."""
+
+
+@dataclass(frozen=True)
 class Send:
-    """Send the request: no earlier attempt sent it."""
+    """
+    Send the request.
+
+    :param is_certain: whether no earlier attempt sent it; default: true
+    """
+
+    is_certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,12 +136,17 @@ class LookUp:
     """
     Search Usedesk for what an earlier attempt created.
 
-    :param since: when that attempt was about to send, or an earlier moment, UTC
-    :param is_exact: whether the moment is exact
+    :param by: what identifies it: the whole ``key``; its ``place`` in the task; the place and the
+        ``recipient``; or the ``message``, which is its recipient and content at any place
+    :param key: the key of the message
+    :param since: a moment that is not later than the first request, UTC
+    :param consistent_at: from when on Usedesk shows all that earlier attempts sent, UTC
     """
 
+    by: By
+    key: IdempotencyKey = field(repr=False)
     since: datetime
-    is_exact: bool
+    consistent_at: datetime
 
 
 @dataclass(frozen=True)
@@ -100,35 +176,44 @@ class Ambiguous:
 
 
 SearchResult = Found[Created] | Absent | Ambiguous
+StoredRecord = AttemptRecord[Created] | Unreadable | None
+
+
+@dataclass(frozen=True)
+class Delays:
+    """
+    How long Usedesk may take.
+
+    :param request: time after which a request that was begun has ended on our side
+    :param consistency: time after which Usedesk has carried out and shows a request that ended on our side
+    """
+
+    request: timedelta = timedelta(seconds=70)
+    consistency: timedelta = timedelta(seconds=120)
 
 
 def decide(
-    record: AttemptRecord[Created] | None, has_store: bool, attempt: Attempt, on_unknown: OnUnknown
+    record: StoredRecord[Created], attempt: Attempt, message: Message, on_unknown: OnUnknown, delays: Delays
 ) -> Send | Reuse[Created] | LookUp | Fail:
     """
     Decide what to do, before Usedesk is searched.
 
-    :param record: the record of the latest attempt; None if there is none
-    :param has_store: whether Airflow stores records between attempts
+    :param record: the record of earlier attempts; None if there is none
     :param attempt: the current attempt
+    :param message: what it sends
     :param on_unknown: what to do if an earlier attempt may have sent the request
+    :param delays: how long Usedesk may take
     """
-    if record is not None and record.clear_count != attempt.clear_count:
-        record = None
-    if record is not None and record.response is not None:
-        return Reuse(record.response)
-    if record is None and (has_store or attempt.is_first):
+    if isinstance(record, Unreadable):
+        return Fail(f"The stored record of the earlier attempts cannot be read. {WHAT_TO_DO}")
+    if record is None:
+        return Send() if attempt.is_first else _ask_without_record(attempt, message, on_unknown, delays)
+    if record.clear_count != attempt.clear_count:
+        # Clearing sends again, and an attempt since then would have replaced the record.
         return Send()
-    if on_unknown == "send":
-        return Send()
-    if on_unknown == "fail":
-        return Fail(
-            "An earlier attempt may have reached Usedesk. The task fails because on_unknown_outcome is "
-            f"'fail'. {WHAT_TO_DO}"
-        )
-    if record is not None:
-        return LookUp(record.since, is_exact=True)
-    return LookUp(attempt.began, is_exact=False)
+    if (record.max_tries, record.clear_number) != (attempt.max_tries, attempt.clear_number):
+        return _decide_after_clear(record, attempt, message, on_unknown, delays)
+    return _decide_in_retry(record, on_unknown, delays)
 
 
 def decide_after_look_up(result: SearchResult[Created]) -> Send | Reuse[Created] | Fail:
@@ -141,3 +226,81 @@ def decide_after_look_up(result: SearchResult[Created]) -> Send | Reuse[Created]
         "An earlier attempt may have reached Usedesk, and a search could not verify it: "
         f"{result.reason}. {WHAT_TO_DO}"
     )
+
+
+def _decide_in_retry(
+    record: AttemptRecord[Created], on_unknown: OnUnknown, delays: Delays
+) -> Send | Reuse[Created] | LookUp | Fail:
+    if record.state is RecordState.NOT_SENT:
+        return Send()
+    if record.response is not None:
+        return Reuse(record.response)
+    return _ask_by_key(record, on_unknown, delays)
+
+
+def _decide_after_clear(
+    record: AttemptRecord[Created],
+    attempt: Attempt,
+    message: Message,
+    on_unknown: OnUnknown,
+    delays: Delays,
+) -> Send | Reuse[Created] | LookUp | Fail:
+    if message.is_positional:
+        return _decide_by_message(record, attempt, message, on_unknown, delays)
+    if record.key.recipient != message.key.recipient:
+        return _ask_from_begin("recipient", attempt, message, on_unknown, delays)
+    return _decide_in_retry(record, on_unknown, delays)
+
+
+def _decide_by_message(
+    record: AttemptRecord[Created],
+    attempt: Attempt,
+    message: Message,
+    on_unknown: OnUnknown,
+    delays: Delays,
+) -> Reuse[Created] | LookUp | Send | Fail:
+    """Decide for a message that may have moved to this task instance from another one."""
+    if record.response is not None and record.key.recipient == message.key.recipient:
+        if record.key.content == message.key.content:
+            return Reuse(record.response)
+        return Fail(
+            "The task was cleared, and its message differs from the one that was sent to this recipient. It "
+            f"may be the same message or another one. {SET_MESSAGE_KEY}"
+        )
+    return _ask_from_begin("message", attempt, message, on_unknown, delays)
+
+
+def _ask_without_record(
+    attempt: Attempt, message: Message, on_unknown: OnUnknown, delays: Delays
+) -> LookUp | Send | Fail:
+    was_cleared = attempt.clear_number > 0
+    if message.is_positional and (was_cleared or message.is_nested):
+        return _ask_from_begin("message", attempt, message, on_unknown, delays)
+    by: By = "recipient" if was_cleared else "place"
+    return _ask_from_begin(by, attempt, message, on_unknown, delays)
+
+
+def _ask_from_begin(
+    by: By, attempt: Attempt, message: Message, on_unknown: OnUnknown, delays: Delays
+) -> LookUp | Send | Fail:
+    return _by_policy(on_unknown) or LookUp(
+        by, message.key, attempt.run_began, attempt.started + delays.consistency
+    )
+
+
+def _ask_by_key(
+    record: AttemptRecord[Created], on_unknown: OnUnknown, delays: Delays
+) -> LookUp | Send | Fail:
+    ended = record.ended or record.until + delays.request
+    return _by_policy(on_unknown) or LookUp("key", record.key, record.since, ended + delays.consistency)
+
+
+def _by_policy(on_unknown: OnUnknown) -> Send | Fail | None:
+    if on_unknown == "send":
+        return Send(is_certain=False)
+    if on_unknown == "fail":
+        return Fail(
+            "An earlier attempt may have reached Usedesk. The task fails because on_unknown_outcome is "
+            f"'fail'. {WHAT_TO_DO}"
+        )
+    return None

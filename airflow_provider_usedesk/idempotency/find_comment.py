@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow_provider_usedesk.api.records import Comment
 from airflow_provider_usedesk.api.responses import CreatedComment
@@ -14,8 +14,6 @@ from airflow_provider_usedesk.idempotency.comment_match import Period, find_matc
 from airflow_provider_usedesk.idempotency.decision import LookUp, SearchResult
 from airflow_provider_usedesk.idempotency.matching import (
     CLOCK_TOLERANCE,
-    CONSISTENCY_DELAY,
-    LONGEST_SEND,
     TicketReader,
     search_until_consistent,
 )
@@ -34,8 +32,6 @@ class CommentSearch:
     :param ticket_id: the ticket
     :param ours: the comment as the request has it
     :param text_may_differ: whether an earlier attempt may have had another text; default: false
-    :param consistency_delay: seconds after which requests under way have ended and Usedesk shows their
-        results; default: 30
     :param sleep: waits for a number of seconds
     :param now: returns the current time, UTC
     """
@@ -44,31 +40,22 @@ class CommentSearch:
     ticket_id: int
     ours: Comment
     text_may_differ: bool = False
-    consistency_delay: float = CONSISTENCY_DELAY
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __call__(self, look_up: LookUp) -> SearchResult[CreatedComment]:
         """
-        Return the result; if the comment is not found, search again after the consistency delay.
+        Return the result; if the comment is not found, search again once Usedesk shows all that was sent.
 
         :param look_up: since when to search
         """
-        last_send = look_up.since if look_up.is_exact else self.now()
         result = search_until_consistent(
-            lambda: self._search_once(look_up),
-            last_send + timedelta(seconds=self.consistency_delay),
-            self.sleep,
-            self.now,
+            lambda: self._search_once(look_up), look_up.consistent_at, self.sleep, self.now
         )
         log.info("Searched Usedesk for the comment of an earlier attempt: %s.", type(result).__name__.lower())
         return result
 
     def _search_once(self, look_up: LookUp) -> SearchResult[CreatedComment]:
         comments = self.client.ticket(self.ticket_id).comments
-        return find_match(comments, self.ours, _period(look_up, self.now()), self.text_may_differ)
-
-
-def _period(look_up: LookUp, now: datetime) -> Period:
-    latest = look_up.since + LONGEST_SEND if look_up.is_exact else now + CLOCK_TOLERANCE
-    return Period(look_up.since - CLOCK_TOLERANCE, latest)
+        period = Period(look_up.since - CLOCK_TOLERANCE, self.now() + CLOCK_TOLERANCE)
+        return find_match(comments, self.ours, period, self.text_may_differ)

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Protocol
 
 from airflow_provider_usedesk.api.errors import UsedeskRejected
 from airflow_provider_usedesk.api.records import TicketRow
-from airflow_provider_usedesk.api.responses import CreatedTicket
-from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found, LookUp, SearchResult
+from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous
+from airflow_provider_usedesk.idempotency.likely_tickets import Likelihood, LikelyTickets
 from airflow_provider_usedesk.idempotency.matching import (
     CLOCK_TOLERANCE,
-    CONSISTENCY_DELAY,
-    LONGEST_SEND,
     TicketReader,
     ambiguous,
     as_utc,
     search_until_consistent,
 )
-from airflow_provider_usedesk.idempotency.ticket_patterns import WantedTicket, differences, patterns
 
 log = logging.getLogger(__name__)
+
+REPORT_EVERY = 50
+"""Tickets that are read between two lines of the log."""
+
+Shown = Mapping[int, str | None]
+"""The ``additional_id`` of each ticket that was read; None if Usedesk shows none."""
 
 
 class Reader(TicketReader, Protocol):
     """The part of the client that reads and lists tickets."""
 
-    def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]: ...
+    def ticket_pages(self, *, until_empty: bool = False, **filters: Any) -> Iterator[list[TicketRow]]: ...
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,34 @@ class ReadBudget:
     """
     How much a search may read; the defaults are for one message.
 
-    :param pages: pages of a hundred tickets to list, each time; default: 3
-    :param tickets: tickets to read in all; default: 20
+    :param pages: pages to list, each time; default: 30
+    :param tickets: tickets to read in all; default: 300, two minutes at 150 requests a minute
     """
 
-    pages: int = 3
-    tickets: int = 20
+    pages: int = 30
+    tickets: int = 300
 
     @classmethod
     def for_batch(cls, wanted: int) -> ReadBudget:
         """
         Return the budget for several tickets of a batch.
 
-        A batch at 150 requests a minute fills 8 pages in the five minutes before the first send, and 3 with
-        256 sends.
-
         :param wanted: number of wanted tickets
         """
-        return cls(pages=100, tickets=20 + 3 * wanted)
+        return cls(pages=100, tickets=300 + 3 * wanted)
+
+
+@dataclass(frozen=True)
+class SeenTickets:
+    """
+    What a search has read.
+
+    :param shown: the ``additional_id`` of each ticket
+    :param rest: whether all other tickets are certainly not wanted, or why this is unknown
+    """
+
+    shown: Shown
+    rest: Absent | Ambiguous
 
 
 @dataclass(frozen=True)
@@ -65,166 +77,152 @@ class TicketSearch:
     """
     The search for one or several tickets, with a bounded number of reads.
 
-    The method ``tickets`` neither shows ``additional_id`` nor filters by it. So the search lists the tickets
-    of the time in question, leaves out those that cannot be wanted, and reads each of the others with
-    ``ticket``.
+    The method ``tickets`` neither shows ``additional_id`` nor filters by it. So the search lists the newest
+    tickets back to the time in question, and reads them with ``ticket``, the likeliest first. Only
+    ``additional_id`` decides: a person may change the subject and the client at any moment.
 
-    The list begins with the oldest ticket, because the number of tickets since the last send is unknown.
-    Tickets from the minutes before the first send are only possible if clocks differ; they are read last.
+    The times in the list are only compared with each other, so the time zone and the clock of Usedesk do not
+    matter.
 
     :param client: reads from Usedesk
-    :param wanted: the tickets
+    :param likely: what the wanted tickets look like
+    :param is_enough: returns whether the tickets that were read contain all that are wanted
     :param is_known: returns whether a ticket, given by its id, is none of them, so that it need not be read
-    :param until: when the last of them may have been sent, UTC; default: None, as the look-up says, which is
-        right for a single ticket
     :param budget: how much to read; default: the budget for one message
-    :param consistency_delay: seconds after which requests under way have ended and the list shows their
-        results; default: 30
+    :param known: tickets that an earlier search of the same attempt has read; this search adds to it
     :param sleep: waits for a number of seconds
     :param now: returns the current time, UTC
     """
 
     client: Reader
-    wanted: Sequence[WantedTicket]
+    likely: LikelyTickets
+    is_enough: Callable[[Shown], bool]
     is_known: Callable[[int], bool] = lambda ticket_id: False
-    until: datetime | None = None
     budget: ReadBudget = ReadBudget()
-    consistency_delay: float = CONSISTENCY_DELAY
+    known: dict[int, str | None] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def __call__(self, look_up: LookUp) -> Mapping[str, SearchResult[CreatedTicket]]:
+    def __call__(self, since: datetime, consistent_at: datetime) -> SeenTickets:
         """
-        Return the result for each key; what is not found is searched again after the consistency delay.
+        Return the tickets that were read; if some are missing, search again once Usedesk shows all.
 
-        :param look_up: since when to search
-        :raises ValueError: if ``until`` is before the first send
+        :param since: a moment that is not later than the first request, UTC
+        :param consistent_at: from when on Usedesk shows all that was sent, UTC
         """
-        if self.until is not None and self.until < look_up.since:
-            raise ValueError("until must not be before the moment since when to search.")
-        if not self.wanted:
-            return {}
-        progress = _Progress(self.wanted)
-        missing = self._search(look_up, progress)
-        results = {
-            ticket.key: Found(progress.found[ticket.key]) if ticket.key in progress.found else missing
-            for ticket in self.wanted
-        }
+        progress = _Progress(self.known)
+        rest = search_until_consistent(
+            lambda: self._search_once(since, progress), consistent_at, self.sleep, self.now
+        )
+        if isinstance(rest, Absent) and 1 < progress.pages == progress.pages_of_last_look:
+            # A ticket that leaves the list while its pages are read hides another one.
+            rest = search_until_consistent(
+                lambda: self._search_once(since, progress), consistent_at, self.sleep, self.now
+            )
+        if rest is None or isinstance(rest, Absent):
+            rest = progress.unclear or Absent()
         log.info(
-            "Searched Usedesk for %s of an earlier attempt: %s, after %d pages and %d tickets.",
-            "the ticket" if len(results) == 1 else "the tickets",
-            _summary(results),
+            "Searched Usedesk for a message of an earlier attempt: %d pages and %d tickets were read.",
             progress.pages,
-            len(progress.read),
+            progress.reads,
         )
-        return results
+        return SeenTickets(progress.shown, rest)
 
-    def _search(self, look_up: LookUp, progress: _Progress) -> Absent | Ambiguous:
-        """Return the result for all that is not found."""
-        last_send = self.until or (look_up.since if look_up.is_exact else self.now())
-        result = search_until_consistent(
-            lambda: self._search_once(look_up, progress),
-            last_send + timedelta(seconds=self.consistency_delay),
-            self.sleep,
-            self.now,
-        )
-        return result if isinstance(result, Ambiguous) else progress.unreadable or Absent()
-
-    def _search_once(self, look_up: LookUp, progress: _Progress) -> Absent | Ambiguous | None:
+    def _search_once(self, since: datetime, progress: _Progress) -> Absent | Ambiguous | None:
         """Return None if all tickets are found."""
-        pages = self.client.ticket_pages(sort="id", order="asc", **_window(look_up, self.until))
-        for ticket_id in self._candidates(pages, look_up.since, progress):
-            if len(progress.read) == self.budget.tickets:
-                what = "it" if len(self.wanted) == 1 else "among them"
-                return Ambiguous(f"more than {self.budget.tickets} tickets could be {what}")
-            self._read(ticket_id, progress)
-            if not progress.missing:
+        if progress.shown and self.is_enough(progress.shown):
+            return None
+        progress.pages_of_last_look = 0
+        pages = self.client.ticket_pages(until_empty=True, sort="id", order="desc")
+        listed = _Listing(since, self.now())
+        for likelihood, ticket_id in self._candidates(pages, listed, progress):
+            if progress.reads == self.budget.tickets:
+                return Ambiguous(
+                    f"more than {self.budget.tickets} tickets were created since, all could be it"
+                )
+            self._read(ticket_id, likelihood, progress)
+            if self.is_enough(progress.shown):
                 return None
-        if next(pages, None):
+        if not listed.is_complete and next(pages, None):
             return Ambiguous(f"more than {self.budget.pages} pages of tickets were created since")
         return Absent()
 
     def _candidates(
-        self, pages: Iterator[list[TicketRow]], since: datetime, progress: _Progress
-    ) -> Iterator[int]:
-        """Yield the tickets to read: page by page those that match in all fields, at the end the others."""
-        others: list[tuple[int, bool, int]] = []
+        self, pages: Iterator[list[TicketRow]], listed: _Listing, progress: _Progress
+    ) -> Iterator[tuple[Likelihood, int]]:
+        """Yield the tickets to read: page by page those that match, at the end the others."""
+        others: list[tuple[bool, Likelihood, int]] = []
         for page in islice(pages, self.budget.pages):
             progress.pages += 1
+            progress.pages_of_last_look += 1
             for row in page:
-                if row.id in progress.read or self.is_known(row.id):
+                if row.id in progress.shown or row.id in progress.unreadable or self.is_known(row.id):
                     continue
-                count = differences(row, progress.missing)
-                is_earlier = _was_created_before(row, since)
-                if count == 0 and not is_earlier:
-                    yield row.id
-                elif count is not None:
-                    others.append((count, is_earlier, row.id))
-        for _, _, ticket_id in sorted(others):
-            yield ticket_id
+                likelihood, is_older = self.likely.likelihood(row), listed.is_older(row)
+                if likelihood is Likelihood.ALL_MATCH and not is_older:
+                    yield likelihood, row.id
+                else:
+                    others.append((is_older, likelihood, row.id))
+            if listed.ends_with(page):
+                break
+        # Of a page that reaches back beyond the time, the older tickets are not possible.
+        for is_older, likelihood, ticket_id in sorted(others):
+            if not is_older:
+                yield likelihood, ticket_id
 
-    def _read(self, ticket_id: int, progress: _Progress) -> None:
-        progress.read.add(ticket_id)
+    def _read(self, ticket_id: int, likelihood: Likelihood, progress: _Progress) -> None:
+        progress.reads += 1
+        if progress.reads % REPORT_EVERY == 0:
+            log.info("Searching: %d tickets were read so far.", progress.reads)
         try:
-            key = self.client.ticket(ticket_id).additional_id
+            shown = self.client.ticket(ticket_id).additional_id
         except UsedeskRejected as error:
             # This ticket stays unknown; the others can still be read.
-            progress.unreadable = ambiguous(error, f"ticket {ticket_id} cannot be read: ")
-        else:
-            progress.add(key, ticket_id)
+            progress.unreadable.add(ticket_id)
+            progress.unclear = ambiguous(error, f"ticket {ticket_id} cannot be read: ")
+            return
+        progress.shown[ticket_id] = shown
+        if shown is None and likelihood is Likelihood.ALL_MATCH:
+            progress.unclear = Ambiguous(
+                f"ticket {ticket_id} looks like it, and Usedesk shows no additional_id of that ticket"
+            )
 
 
 class _Progress:
-    """
-    What a search has found and read so far.
+    """What a search has found and read so far."""
 
-    :ivar missing: patterns of the tickets that are not found yet
-    """
-
-    def __init__(self, wanted: Sequence[WantedTicket]) -> None:
-        self.found: dict[str, CreatedTicket] = {}
-        self.read: set[int] = set()
+    def __init__(self, known: dict[int, str | None]) -> None:
+        self.shown = known
+        self.unreadable: set[int] = set()
         self.pages = 0
-        self.unreadable: Ambiguous | None = None
-        self.missing = patterns(wanted)
-        self._wanted = {ticket.key: ticket for ticket in wanted}
-
-    def add(self, key: str | None, ticket_id: int) -> None:
-        """Add a ticket if its key is wanted; of several with one key the first one counts."""
-        if key is None or key not in self._wanted:
-            return
-        if key in self.found:
-            first = self.found[key].ticket_id
-            log.warning(
-                "Tickets %d and %d have the same additional_id. Ticket %d is used; check in Usedesk whether "
-                "the customer was written to twice.",
-                first,
-                ticket_id,
-                first,
-            )
-            return
-        self.found[key] = CreatedTicket(ticket_id)
-        self.missing = patterns(
-            ticket for own_key, ticket in self._wanted.items() if own_key not in self.found
-        )
+        self.pages_of_last_look = 0
+        self.reads = 0
+        self.unclear: Ambiguous | None = None
 
 
-def _was_created_before(row: TicketRow, since: datetime) -> bool:
-    created = as_utc(row.created_at)
-    return created is not None and created < since.replace(second=0, microsecond=0)
+class _Listing:
+    """
+    How far back a list of tickets goes, by the times that it shows.
 
+    :param since: a moment that is not later than the first request, UTC
+    :param now: the current time, UTC
+    """
 
-def _window(look_up: LookUp, until: datetime | None) -> dict[str, str]:
-    window = {"created_after": f"{look_up.since - CLOCK_TOLERANCE:%Y-%m-%d %H:%M}"}
-    # Clocks differ as much after the last send as before the first; a single send may itself take long.
-    end = until + CLOCK_TOLERANCE if until else look_up.since + LONGEST_SEND if look_up.is_exact else None
-    if end:
-        window["created_before"] = f"{end:%Y-%m-%d %H:%M}"
-    return window
+    def __init__(self, since: datetime, now: datetime) -> None:
+        self._reach = now - since + CLOCK_TOLERANCE
+        self._newest: datetime | None = None
+        self.is_complete = False
 
+    def is_older(self, row: TicketRow) -> bool:
+        """Return whether a ticket is older than the time in question; the newest row must come first."""
+        created = as_utc(row.created_at)
+        if created is None:
+            return False
+        if self._newest is None:
+            self._newest = created
+        return created < self._newest - self._reach
 
-def _summary(results: Mapping[str, SearchResult[CreatedTicket]]) -> str:
-    names = Counter(type(result).__name__.lower() for result in results.values())
-    if len(results) == 1:
-        return next(iter(names))
-    return ", ".join(f"{names[name]} {name}" for name in ("found", "absent", "ambiguous"))
+    def ends_with(self, page: list[TicketRow]) -> bool:
+        """Return whether all tickets of a page, and so all after it, are older."""
+        self.is_complete = bool(page) and all(self.is_older(row) for row in page)
+        return self.is_complete

@@ -11,14 +11,8 @@ from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.api.records import TicketDetails
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous
 
-# Clocks differ, and the filter of the list of tickets has a precision of a minute.
+# Clocks differ, and the times of Usedesk may have a precision of a minute.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-
-# One request may take long from the record of its attempt to its ticket: rate limit, upload, time-out.
-LONGEST_SEND = timedelta(hours=1)
-
-# Seconds after which a request under way has ended and the list of tickets shows its result.
-CONSISTENCY_DELAY = 30.0
 
 Result = TypeVar("Result")
 

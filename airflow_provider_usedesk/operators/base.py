@@ -44,7 +44,6 @@ class UsedeskOperator(BaseOperator):
     message: str | None = None
     # The values of this attempt, set when the template fields are rendered.
     _rendered: Mapping[str, Any] | None = None
-    _literals: Mapping[str, Any] = {}
 
     def __init__(self, *, usedesk_conn_id: str = UsedeskHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -68,14 +67,6 @@ class UsedeskOperator(BaseOperator):
         arguments = constructor_arguments(type(self))
         return {name: getattr(self, name, None) for name in arguments if name in parameters}
 
-    def _unchanged(self) -> frozenset[str]:
-        """
-        Return the names of the arguments that have the same value in every attempt.
-
-        Those are written in the Dag as plain values, and were not set to others since they were rendered.
-        """
-        return frozenset(name for name, value in self._literals.items() if getattr(self, name) is value)
-
     def _no_retry(self) -> AbstractContextManager[None]:
         """Fail the task without a retry on an error that a retry cannot repair, unless a policy decides."""
         from airflow_provider_usedesk.api.errors import UsedeskRejected
@@ -84,14 +75,20 @@ class UsedeskOperator(BaseOperator):
         return nullcontext() if has_policy else no_retry(UsedeskRejected)
 
     def _push_ids(self, context: Context, ticket_id: int, others: Mapping[str, int | str]) -> None:
-        if self.do_xcom_push:
+        if self._pushes_xcom():
             for key, value in {"ticket_id": ticket_id, **others}.items():
                 context["ti"].xcom_push(key=key, value=value)
         self._push_link(context, ticket_id)
 
     def _push_link(self, context: Context, ticket_id: int | None) -> None:
-        if self.do_xcom_push and ticket_id is not None:
+        if ticket_id is not None and self._pushes_xcom():
             push_ticket_url(context, self.hook.ticket_url(ticket_id))
+
+    def _pushes_xcom(self) -> bool:
+        from airflow_provider_usedesk.compat.supervisor import serves_tasks
+
+        # A callback in the Dag processor would wait for a reply until it is ended.
+        return self.do_xcom_push and serves_tasks()
 
     @contextmanager
     def _around_rendering(
@@ -104,21 +101,12 @@ class UsedeskOperator(BaseOperator):
         # What a mapped task got from upstream is a text, never the name of a file.
         if "message" in given and not is_rendered(self.message):
             self.message = self._text_of_message(self.message)
-        literals = self._literal_arguments(is_rendered) if self._rendered is None else []
         yield unrendered
         for name in given:
             if getattr(self, name) is None:
                 # Unlike an argument that was not given, an empty result of a template must be noticed.
                 setattr(self, name, "")
         self._rendered = {**known, **{name: getattr(self, name) for name in unrendered}}
-        self._literals = {**self._literals, **{name: getattr(self, name) for name in literals}}
-
-    def _literal_arguments(self, is_rendered: Callable[[Any], bool]) -> list[str]:
-        def is_literal(value: Any) -> bool:
-            return isinstance(value, (int, str)) and "{" not in str(value) and not is_rendered(value)
-
-        arguments = constructor_arguments(type(self))
-        return [name for name in arguments if is_literal(getattr(self, name, None))]
 
     def _is_hidden(self, name: str) -> bool:
         from airflow_provider_usedesk.api.values import is_empty
@@ -129,7 +117,8 @@ class UsedeskOperator(BaseOperator):
         """Return the template fields whose values Airflow must not store."""
         from airflow_provider_usedesk.api.request import REDACTED
 
-        return frozenset(REDACTED)
+        # A message may be named by the phone number of its recipient.
+        return frozenset({*REDACTED, "message_key"})
 
     def _text_of_message(self, message: Any) -> Any:
         """Return the content of the template file that a message names, else the message."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -283,20 +283,21 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         is_cleared_and_mapped = _map_index(context) >= 0 and _clear_number(context) > 0
         if not is_cleared_and_mapped or self.checkpoint_path or self.send_again_on_clear:
             return None
-        return self._contract(context).attempt.began
+        return self._contract(context).run_began
 
-    def _row_key(self, context: Context, clear_count: int, suffix: str) -> str:
+    def _row_key(self, context: Context) -> Callable[[int, str], str]:
         """
-        Return the idempotency key of a row; after a clear another mapped instance may have the row.
+        Return the function that makes the idempotency key of a row from the clear count and its id.
 
-        :param context: the context of the task
-        :param clear_count: grows with each clearing that sends all rows again
-        :param suffix: names the row
+        The key is the same under each map index: after a clear another mapped instance may have the row.
         """
-        from airflow_provider_usedesk.idempotency.keys import idempotency_key
+        from airflow_provider_usedesk.idempotency.keys import IdempotencyKey, row_place
 
-        ti = context["ti"]
-        return idempotency_key(ti.dag_id, ti.run_id, ti.task_id, clear_count=clear_count, suffix=suffix)
+        contract = self._contract(context)
+        base, label = cache(contract.base), contract.label
+        return lambda clear_count, row_id: str(
+            IdempotencyKey(base(clear_count), row_place(row_id), label=label)
+        )
 
     def _results(self) -> AbstractContextManager[ResultWriter]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -336,18 +337,18 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     ) -> BatchIO:
         from airflow_provider_usedesk.batch.batch_io import BatchIO
         from airflow_provider_usedesk.batch.sender import MessageSender
-        from airflow_provider_usedesk.idempotency.matching import CONSISTENCY_DELAY
 
         client: UsedeskClient = self.hook.interruptible_client(MAX_WAIT, lease.pause)
+        row_key = self._row_key(context)
         sender = MessageSender(
             client,
             self._profile(),
             # The checkpoint knows its clear count once it is loaded.
-            lambda suffix: self._row_key(context, checkpoint.clear_count, suffix),
+            lambda row_id: row_key(checkpoint.clear_count, row_id),
             params.get("files"),
             ObjectStoragePath,
             lease,
-            CONSISTENCY_DELAY,
+            self.hook.delivery_settings().consistency_delay,
         )
         return BatchIO(
             check=sender.check,

@@ -65,6 +65,8 @@ class CreateCommentOperator(UsedeskOperator):
         minutes
     :param delivery_poke_interval: time between two polls, timedelta or seconds, above 0, at most a year;
         default: 30 seconds
+    :param message_key: name of the comment, any text that is the same in each attempt; for mapped tasks, and
+        for a task that executes the operator several times; default: none (templated)
     :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
@@ -93,6 +95,7 @@ class CreateCommentOperator(UsedeskOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         delivery_timeout: timedelta | float = timedelta(minutes=10),
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
+        message_key: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -167,19 +170,29 @@ class CreateCommentOperator(UsedeskOperator):
             return resume_wait(self, event, ticket_id, comment_id)
 
     def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedComment:
-        from airflow_provider_usedesk.api.responses import CreatedComment, as_id
+        from airflow_provider_usedesk.api.responses import CreatedComment
+        from airflow_provider_usedesk.idempotency.keys import content_digest, digest
         from airflow_provider_usedesk.operators.contract import DeliveryContract
 
-        contract = DeliveryContract(context, self.retries, self.on_unknown_outcome, self.send_again_on_clear)
+        contract = DeliveryContract(
+            context,
+            self,
+            self.hook,
+            self.on_unknown_outcome,
+            self.send_again_on_clear,
+            str(self.message_key or "").strip(),
+        )
+        content = content_digest(params)
         return contract.send(
             CreatedComment,
-            send=lambda: self.hook.create_comment(**params),
-            look_up=lambda step: self._look_up(step, params),
+            send=lambda key: self.hook.create_comment(**params),
+            look_up=lambda step: self._look_up(step, params, content),
             # The same text to another ticket is another comment.
-            suffix=f"/{as_id(params['ticket_id']) or ''}",
+            recipient=digest(str(params["ticket_id"]).strip(), 12),
+            content=content,
         )
 
-    def _look_up(self, step: LookUp, params: dict[str, Any]) -> SearchResult[CreatedComment]:
+    def _look_up(self, step: LookUp, params: dict[str, Any], content: str) -> SearchResult[CreatedComment]:
         from airflow_provider_usedesk.api.comment import comment_request
         from airflow_provider_usedesk.api.records import Comment
         from airflow_provider_usedesk.idempotency.find_comment import CommentSearch
@@ -198,7 +211,8 @@ class CreateCommentOperator(UsedeskOperator):
                 type=sent["type"],
                 user_id=sent.get("user_id"),
             ),
-            text_may_differ="message" not in self._unchanged(),
+            # Only the record of an attempt tells what it sent.
+            text_may_differ=step.by != "key" or step.key.content != content,
         )
         return search(step)
 

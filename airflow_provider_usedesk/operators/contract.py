@@ -3,78 +3,264 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
     from airflow_provider_usedesk.idempotency.decision import (
         Attempt,
         Created,
+        Delays,
         LookUp,
+        Message,
         OnUnknown,
         SearchResult,
+        StoredRecord,
     )
+    from airflow_provider_usedesk.idempotency.keys import IdempotencyKey
+
+
+@dataclass
+class AttemptMemory:
+    """
+    What the present attempt has sent and read; a task can execute several operators.
+
+    :ivar slots: the messages that were sent or found
+    :ivar tickets: their tickets
+    :ivar known: the ``additional_id`` of each ticket that was read
+    """
+
+    slots: set[str] = field(default_factory=set)
+    tickets: set[int] = field(default_factory=set)
+    known: dict[int, str | None] = field(default_factory=dict)
+
+
+# The operators that one task executes share nothing else.
+_memory: tuple[Any, int, AttemptMemory] | None = None
+
+
+def attempt_memory(ti: Any) -> AttemptMemory:
+    """
+    Return the memory of an attempt; a process runs one attempt at a time.
+
+    :param ti: the task instance
+    """
+    global _memory
+    if _memory is None or _memory[0] is not ti or _memory[1] != ti.try_number:
+        _memory = (ti, ti.try_number, AttemptMemory())
+    return _memory[2]
 
 
 @dataclass(frozen=True)
 class DeliveryContract:
     """
-    The delivery contract of one attempt of a task.
+    The delivery contract of one operator in one attempt of a task.
 
     :param context: the context of the task
-    :param retries: the retries of the task
+    :param operator: the operator, which may be executed by another task
+    :param hook: the hook of the operator
     :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk
     :param send_again_on_clear: whether clearing the task sends again
+    :param message_key: name of the message; default: none
     """
 
     context: Context
-    retries: int | None
+    operator: Any
+    hook: UsedeskHook
     on_unknown_outcome: OnUnknown
     send_again_on_clear: bool
+    message_key: str = ""
 
     @property
-    def attempt(self) -> Attempt:
-        """The facts about this attempt."""
-        from airflow_provider_usedesk.idempotency.decision import Attempt
-
-        ti = self.context["ti"]
-        # Clearing adds the attempts before it to max_tries.
-        earlier = max(ti.max_tries - (self.retries or 0), 0) if self.send_again_on_clear else 0
-        first = earlier + 1
-        return Attempt(ti.try_number <= first, began=_earliest(self.context["dag_run"]), clear_count=earlier)
+    def is_nested(self) -> bool:
+        """Whether another task executes the operator."""
+        running: Any = self.context.get("task")
+        return self.operator.task_id != self.context["ti"].task_id or (
+            running is not None and type(running) is not type(self.operator)
+        )
 
     def send(
         self,
         response_class: type[Created],
-        send: Callable[[], Created],
+        send: Callable[[IdempotencyKey], Created],
         look_up: Callable[[LookUp], SearchResult[Created]],
-        suffix: str = "",
+        recipient: str,
+        content: str,
+        *,
+        is_resend: bool = False,
     ) -> Created:
         """
         Send, unless an earlier attempt sent.
 
         :param response_class: the class of the response
-        :param send: sends the request
+        :param send: sends the request with a key
         :param look_up: searches Usedesk for what an earlier attempt created
-        :param suffix: distinguishes the messages of one task
+        :param recipient: digest of the recipient
+        :param content: digest of the content
+        :param is_resend: whether the message is sent once more because it was not delivered
         :return: what this attempt or an earlier one created
+        :raises UsedeskInvalidRequest: when this attempt has already sent the same message
         :raises UsedeskOutcomeUnknown: when an earlier attempt may have sent, and this cannot be decided
         """
-        from airflow_provider_usedesk.compat.stores import TaskStateStore
+        from airflow_provider_usedesk.compat.supervisor import task_store
         from airflow_provider_usedesk.idempotency.attempt_store import AttemptStore
-        from airflow_provider_usedesk.idempotency.send_once import send_once
+        from airflow_provider_usedesk.idempotency.send_once import SendOnce
 
-        accessor = self.context.get("task_state_store")
-        store = None if accessor is None else TaskStateStore(accessor)
-        return send_once(
-            send=send,
+        slot = self._slot(recipient, content, is_resend=is_resend)
+        memory = self._memory_without(slot)
+        store = task_store(self.context)
+        attempts = AttemptStore(store, response_class, slot)
+        attempt, record = self._load(attempts)
+        message = self._message(attempt.clear_count, slot, recipient, content, is_resend=is_resend)
+
+        def guarded(key: IdempotencyKey, before_send: Callable[[], None]) -> Created:
+            self.hook.call_before_send(before_send)
+            return send(key)
+
+        send_once = SendOnce(
+            send=guarded,
             look_up=look_up,
-            attempts=AttemptStore(store, response_class, suffix),
-            attempt=self.attempt,
+            attempts=attempts,
+            attempt=attempt,
+            check_current=self._check_is_current,
             on_unknown=self.on_unknown_outcome,
+            delays=self._delays(),
         )
+        created = send_once(message, record)
+        memory.slots.add(slot)
+        if (ticket_id := getattr(created, "ticket_id", None)) is not None:
+            memory.tickets.add(ticket_id)
+        return created
+
+    @property
+    def run_began(self) -> datetime:
+        """A moment that is not later than the first attempt of any task of the run, UTC."""
+        return _earliest(self.context["dag_run"])
+
+    def clear_count(self, stored: Any = None) -> int:
+        """
+        Return how often clearing has sent again.
+
+        :param stored: the ``clear_count`` and ``max_tries`` of an earlier attempt; None if they are unknown
+        """
+        from airflow_provider_usedesk.idempotency.turns import clear_count_of
+
+        ti = self.context["ti"]
+        if not self.send_again_on_clear:
+            return 0
+        return clear_count_of(stored, ti.max_tries, _clear_number(self.context))
+
+    def base(self, clear_count: int) -> str:
+        """
+        Return the digest of the task in its Dag run, the first part of its keys.
+
+        :param clear_count: how often clearing has sent again
+        """
+        from airflow_provider_usedesk.idempotency.keys import task_base
+
+        ti = self.context["ti"]
+        prefix = self.hook.delivery_settings().key_prefix
+        return task_base(prefix, ti.dag_id, ti.run_id, ti.task_id, self.operator.task_id, clear_count)
+
+    @property
+    def label(self) -> str:
+        """The part of a key that people read."""
+        return f"{self.context['ti'].dag_id}/{self.operator.task_id}"
+
+    def _load(self, attempts: Any) -> tuple[Attempt, StoredRecord[Any]]:
+        """Return the facts about this attempt, and the record of the earlier ones."""
+        from airflow_provider_usedesk.idempotency.decision import Attempt, AttemptRecord
+        from airflow_provider_usedesk.idempotency.turns import StoredTurn
+
+        ti, clear_number = self.context["ti"], _clear_number(self.context)
+        # The first attempt has no record; the read would cost a request to the API server.
+        record = None if ti.try_number == 1 and clear_number == 0 else attempts.load()
+        stored = (
+            StoredTurn(record.clear_count, record.max_tries) if isinstance(record, AttemptRecord) else None
+        )
+        attempt = Attempt(
+            try_number=ti.try_number,
+            max_tries=ti.max_tries,
+            clear_number=clear_number,
+            run_began=self.run_began,
+            started=datetime.now(UTC),
+            clear_count=self.clear_count(stored),
+        )
+        return attempt, record
+
+    def _message(
+        self, clear_count: int, slot: str, recipient: str, content: str, *, is_resend: bool
+    ) -> Message:
+        from airflow_provider_usedesk.idempotency.decision import Message
+        from airflow_provider_usedesk.idempotency.keys import IdempotencyKey, resend
+
+        key = IdempotencyKey(self.base(clear_count), self._place(), recipient, content, label=self.label)
+        is_positional = not self.message_key and (self.is_nested or self._map_index >= 0)
+        return Message(resend(key) if is_resend else key, slot, is_positional)
+
+    def _place(self) -> str:
+        from airflow_provider_usedesk.idempotency.keys import NESTED, SINGLE, map_place, named_place
+
+        if self.message_key:
+            return named_place(self.message_key)
+        if self.is_nested:
+            return NESTED
+        return SINGLE if self._map_index < 0 else map_place(self._map_index)
+
+    def _slot(self, recipient: str, content: str, *, is_resend: bool) -> str:
+        """Return where the record is stored; the store itself is that of the task instance."""
+        from airflow_provider_usedesk.idempotency.keys import named_place
+
+        parts = [self.operator.task_id]
+        if self.message_key:
+            parts.append(named_place(self.message_key))
+        elif self.is_nested:
+            parts += [recipient, content]
+        return "/".join(parts) + ("/resend" if is_resend else "")
+
+    def _memory_without(self, slot: str) -> AttemptMemory:
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+
+        memory = attempt_memory(self.context["ti"])
+        if self.is_nested and slot in memory.slots:
+            raise UsedeskInvalidRequest(
+                [
+                    "message_key: is required, because this task executes the operator twice with the same "
+                    "message to the same recipient; give each message its own key"
+                ]
+            )
+        return memory
+
+    def _check_is_current(self) -> None:
+        from airflow_provider_usedesk.compat.supervisor import check_is_current
+
+        # A callback runs an operator after its task has ended.
+        if not self.is_nested:
+            check_is_current(self.context["ti"])
+
+    def _delays(self) -> Delays:
+        from airflow_provider_usedesk.compat.supervisor import serves_tasks
+        from airflow_provider_usedesk.idempotency.decision import Delays
+
+        settings = self.hook.client.settings
+        # The Dag processor ends a callback that takes long.
+        consistency = self.hook.delivery_settings().consistency_delay if serves_tasks() else 0.0
+        return Delays(
+            request=timedelta(seconds=settings.timeout + settings.connect_timeout),
+            consistency=timedelta(seconds=consistency),
+        )
+
+    @property
+    def _map_index(self) -> int:
+        map_index: int | None = self.context["ti"].map_index
+        return -1 if map_index is None else map_index
+
+
+def _clear_number(context: Any) -> int:
+    return getattr(context["dag_run"], "clear_number", None) or 0
 
 
 def _earliest(dag_run: Any) -> datetime:

@@ -118,16 +118,14 @@ class BaseTicketOperator(UsedeskOperator):
     def _contract(self, context: Context) -> DeliveryContract:
         from airflow_provider_usedesk.operators.contract import DeliveryContract
 
-        return DeliveryContract(context, self.retries, self.on_unknown_outcome, self.send_again_on_clear)
-
-    def _key(self, context: Context, suffix: str = "") -> str:
-        """Return the idempotency key of this task."""
-        from airflow_provider_usedesk.idempotency.keys import idempotency_key
-
-        ti = context["ti"]
-        map_index = -1 if ti.map_index is None else ti.map_index
-        clear_count = self._contract(context).attempt.clear_count
-        return idempotency_key(ti.dag_id, ti.run_id, ti.task_id, map_index, clear_count, suffix)
+        return DeliveryContract(
+            context,
+            self,
+            self.hook,
+            self.on_unknown_outcome,
+            self.send_again_on_clear,
+            str(getattr(self, "message_key", None) or "").strip(),
+        )
 
 
 class SendTicketOperator(BaseTicketOperator):
@@ -149,6 +147,9 @@ class SendTicketOperator(BaseTicketOperator):
         minutes
     :param delivery_poke_interval: time between two polls, timedelta or seconds, above 0, at most a year;
         default: 30 seconds
+    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
+        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
+        (templated)
     :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time
     """
 
@@ -160,11 +161,14 @@ class SendTicketOperator(BaseTicketOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         delivery_timeout: timedelta | float = timedelta(minutes=10),
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
+        message_key: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         assign_arguments(self, locals())
         check_waiting(self)
+
+    template_fields: Sequence[str] = ("message_key", *BaseTicketOperator.template_fields)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -226,36 +230,47 @@ class SendTicketOperator(BaseTicketOperator):
                 "one stays in Usedesk.",
                 created.ticket_id,
             )
-            created = self._send_once(context, params, suffix="/resend")
+            created = self._send_once(context, params, is_resend=True)
         return created
 
-    def _send_once(self, context: Context, params: dict[str, Any], suffix: str = "") -> CreatedTicket:
+    def _send_once(
+        self, context: Context, params: dict[str, Any], *, is_resend: bool = False
+    ) -> CreatedTicket:
         from airflow_provider_usedesk.api.responses import CreatedTicket
+        from airflow_provider_usedesk.idempotency.keys import content_digest, recipient_digest
 
         own_id = str(params.get("additional_id") or "").strip()
-        keyed = {**params, "additional_id": own_id or self._key(context, suffix)}
         created = self._contract(context).send(
             CreatedTicket,
-            send=lambda: self._send(keyed),
-            look_up=lambda step: self._look_up(step, keyed),
-            suffix=suffix,
+            send=lambda key: self._send({**params, "additional_id": own_id or str(key)}),
+            look_up=lambda step: self._look_up(context, step, params, own_id),
+            recipient=recipient_digest(params),
+            content=content_digest(params),
+            is_resend=is_resend,
         )
         status = f"; its message is {created.message_status}" if created.message_status else ""
         self.log.info("Usedesk ticket %s%s.", created.ticket_id, status)
         return created
 
-    def _look_up(self, step: LookUp, params: dict[str, Any]) -> SearchResult[CreatedTicket]:
+    def _look_up(
+        self, context: Context, step: LookUp, params: dict[str, Any], own_id: str
+    ) -> SearchResult[CreatedTicket]:
         from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.idempotency.find_ticket import TicketSearch
-        from airflow_provider_usedesk.idempotency.ticket_patterns import WantedTicket
+        from airflow_provider_usedesk.idempotency.likely_tickets import LikelyTickets
+        from airflow_provider_usedesk.idempotency.ticket_match import has_ids, has_key, match_id, match_key
+        from airflow_provider_usedesk.operators.contract import attempt_memory
 
-        wanted = WantedTicket(
-            key=params["additional_id"],
-            subject=str(params["subject"]) if params.get("subject") else None,
-            client_id=as_id(params.get("client_id")),
-            fixed=self._unchanged(),
+        memory = attempt_memory(context["ti"])
+        subject = str(params["subject"]) if params.get("subject") else None
+        search = TicketSearch(
+            self.hook.get_conn(),
+            LikelyTickets.of([(subject, as_id(params.get("client_id")))]),
+            is_enough=has_ids([own_id]) if own_id else has_key(step, memory.tickets),
+            known=memory.known,
         )
-        return TicketSearch(self.hook.get_conn(), [wanted])(step)[wanted.key]
+        seen = search(step.since, step.consistent_at)
+        return match_id(seen, own_id) if own_id else match_key(seen, step, memory.tickets)
 
     def _check_delivered(self, created: CreatedTicket) -> None:
         from airflow_provider_usedesk.api.errors import UsedeskNotDelivered

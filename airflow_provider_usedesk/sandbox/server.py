@@ -110,7 +110,8 @@ class Sandbox:
     @property
     def connection(self) -> dict[str, Any]:
         """The fields of an Airflow Connection to this sandbox."""
-        extra = {"web_url": self.inbox_url.rstrip("/")}
+        # The sandbox has carried out a request when it lists it, two seconds later by default.
+        extra = {"web_url": self.inbox_url.rstrip("/"), "consistency_delay": 5}
         return {"conn_type": "usedesk", "host": self.url, "password": self.token, "extra": extra}
 
     @property

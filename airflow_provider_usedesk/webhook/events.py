@@ -19,7 +19,7 @@ MAX_ID = 2**63 - 1
 MAX_WORD = 64
 MAX_TARGETS = 50
 # Prefix of the idempotency keys of our operators; any other additional_id may identify a person.
-OWN_KEY = "airflow/"
+OWN_KEY = "af2."
 MAX_KEY = 255
 
 Content = Mapping[str, Any]

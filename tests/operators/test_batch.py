@@ -13,6 +13,7 @@ from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+from tests.support.delivery import set_extra
 from tests.support.operators import StateStore, attempt_context, dag, run_attempt
 
 
@@ -471,8 +472,6 @@ def dies_twice(monkeypatch):
 def no_delay(monkeypatch):
     """Requests end at once, and Usedesk lists new tickets at once."""
     from airflow_provider_usedesk.batch import row_states
-    from airflow_provider_usedesk.idempotency import matching
 
     monkeypatch.setattr(row_states, "LONGEST_REQUEST", timedelta(0))
-
-    monkeypatch.setattr(matching, "CONSISTENCY_DELAY", 0.0)
+    set_extra(monkeypatch, consistency_delay=0)

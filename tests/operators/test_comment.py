@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import count
 
 import pytest
@@ -13,11 +12,10 @@ from airflow.exceptions import AirflowException
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
-from airflow_provider_usedesk.idempotency import find_comment
-from airflow_provider_usedesk.idempotency.find_comment import CommentSearch
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.sandbox import Sandbox
 from tests.support.airflow import TOKEN, URL
+from tests.support.delivery import set_extra
 from tests.support.operators import StateStore, attempt_context, dag, pushed, run_attempt
 
 
@@ -244,10 +242,10 @@ def test_send_writes_again_without_lookup(run_dag, usedesk):
 
 @pytest.fixture
 def sandbox(monkeypatch):
-    # No request is under way in a test whose attempt has ended.
-    monkeypatch.setattr(find_comment, "CommentSearch", partial(CommentSearch, consistency_delay=0.0))
     with Sandbox(listing_lag=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", running.connection_json)
+        # No request is under way in a test whose attempt has ended.
+        set_extra(monkeypatch, consistency_delay=0)
         yield running
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET
@@ -11,6 +9,7 @@ from airflow_provider_usedesk.compat.sdk import AirflowFailException
 from airflow_provider_usedesk.operators import message
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import TOKEN, URL
+from tests.support.delivery import set_extra
 from tests.support.operators import dag, pushed, run_attempt
 
 OPEN_FROM_XCOM = """
@@ -219,7 +218,8 @@ def test_all_parameters_are_templated_and_sent(run_dag, usedesk):
 
 
 def test_template_fields_cover_the_method():
-    assert set(CreateTicketOperator.template_fields) == CREATE_TICKET.arguments | {"usedesk_conn_id"}
+    others = {"usedesk_conn_id", "message_key"}
+    assert set(CreateTicketOperator.template_fields) == CREATE_TICKET.arguments | others
 
 
 EMPTY = [
@@ -531,10 +531,8 @@ CreateTicketOperator(task_id="o", subject="s", message="m", retries=5, retry_pol
 def test_changing_arguments_create_one_ticket(run_dag, usedesk_sandbox, monkeypatch, arguments, subject):
     """The response of the first attempt is lost, and the second would send something else."""
     from airflow_provider_usedesk import sandbox
-    from airflow_provider_usedesk.idempotency import find_ticket
 
-    without_wait = partial(find_ticket.TicketSearch, consistency_delay=0.0)
-    monkeypatch.setattr(find_ticket, "TicketSearch", without_wait)
+    set_extra(monkeypatch, consistency_delay=3)
     usedesk_sandbox.fail(sandbox.close("after"), method="create/ticket")
     body = f"""
 class Changing(XComArg):

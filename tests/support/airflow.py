@@ -25,7 +25,8 @@ _numbers = count(1)
 @pytest.fixture
 def connection(monkeypatch):
     """The default connection, to a URL that only a mock serves."""
-    value = json.dumps({"conn_type": "usedesk", "host": URL, "password": TOKEN})
+    extra = {"consistency_delay": 0}
+    value = json.dumps({"conn_type": "usedesk", "host": URL, "password": TOKEN, "extra": extra})
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
 
 
