@@ -49,6 +49,11 @@ class Settings:
     user_agent: str = ""
     rate_limit_store: RateLimitStore | None = field(default=None, repr=False)
 
+    @property
+    def longest_request(self) -> float:
+        """Seconds that a request takes at most, without its upload."""
+        return self.connect_timeout + self.timeout
+
     def ticket_url(self, ticket_id: int) -> str | None:
         """Return the URL at which agents open a ticket; None if it is not known."""
         return None if self.web_url is None else f"{self.web_url}/tickets/{ticket_id}"

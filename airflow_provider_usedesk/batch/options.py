@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.request import unknown_parameter
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
+from airflow_provider_usedesk.batch.send_window import LONGEST_REQUEST
 from airflow_provider_usedesk.idempotency.decision import OnUnknown
 
 MAX_IN_FLIGHT = 64
@@ -48,6 +49,7 @@ class BatchOptions:
     :param report_seconds: time between two reports of the progress; default: 30
     :param look_up_since: since when another task instance may have sent rows of this one, so that each row is
         looked up before it is sent; default: None, no other can
+    :param longest_request: how long a request takes at most; default: 70 seconds
     """
 
     max_in_flight: int = 8
@@ -62,6 +64,7 @@ class BatchOptions:
     pauses: bool = False
     report_seconds: float = 30.0
     look_up_since: datetime | None = None
+    longest_request: timedelta = LONGEST_REQUEST
 
 
 def read_options(

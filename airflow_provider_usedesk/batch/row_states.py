@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from airflow_provider_usedesk.batch.checkpoint import OpenRow
@@ -100,9 +100,12 @@ class RowStates:
     The states of the rows of a batch.
 
     Every transition is a single assignment. A signal can interrupt anywhere, and finds each row in one state.
+
+    :param longest_request: how long a request takes at most; default: 70 seconds
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_request: timedelta = LONGEST_REQUEST) -> None:
+        self._longest_request = longest_request
         self._entries: dict[int, _Entry] = {}
         self.last_read = 0
         """Number of the last row that was read from the row store."""
@@ -148,7 +151,7 @@ class RowStates:
         if entry.sender is Sender.THIS:
             return entry.open
         # An attempt that was killed has not stored when its requests ended.
-        return replace(entry.open, until=entry.open.until + LONGEST_REQUEST)
+        return replace(entry.open, until=entry.open.until + self._longest_request)
 
     def was_absent(self, row: CheckedRow) -> bool:
         """Return whether a search has found already that a row had not been sent."""

@@ -47,7 +47,7 @@ class RunState:
         self.loader = loader
         self.store = store
         self.recorder = recorder
-        self.row_states = RowStates()
+        self.row_states = RowStates(options.longest_request)
         self.checkpoint = CheckpointWriter(checkpoint, self.row_states, lease.clock)
         self.window = SendWindow(options.max_in_flight)
         self.halted_by: UsedeskError | None = None

@@ -9,8 +9,8 @@ MAX_OPEN = 256
 """Rows whose outcome may be unknown at the same time. After a kill, a search looks up at most so many."""
 MOST_UNANSWERED = 32
 """Rows without a response, one after the other, that end a run."""
-LONGEST_REQUEST = timedelta(seconds=60)
-"""How long a request may take after it began."""
+LONGEST_REQUEST = timedelta(seconds=70)
+"""How long a request takes at most with the default timeouts of a connection."""
 LAST_RESULTS_SECONDS = 3.0
 """How long requests under way may take when the task is stopped."""
 

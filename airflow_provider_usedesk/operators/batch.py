@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -208,7 +208,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             options = self._options()
             try:
                 checkpoint = self._checkpoint(context)
-                options = replace(options, look_up_since=self._look_up_since(context))
+                options = self._with_times(options, context)
                 with self._results() as results:
                     self._run = run = self._new_run(context, options, checkpoint, results)
                     summary = run.run()
@@ -272,6 +272,13 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.checkpoint import Clears
 
         return Clears(context["ti"].max_tries, _clear_number(context), self.send_again_on_clear)
+
+    def _with_times(self, options: BatchOptions, context: Context) -> BatchOptions:
+        return replace(
+            options,
+            look_up_since=self._look_up_since(context),
+            longest_request=timedelta(seconds=self.hook.settings().longest_request),
+        )
 
     def _look_up_since(self, context: Context) -> datetime | None:
         """

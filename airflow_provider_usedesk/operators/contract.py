@@ -245,11 +245,10 @@ class DeliveryContract:
         from airflow_provider_usedesk.compat.supervisor import serves_tasks
         from airflow_provider_usedesk.idempotency.decision import Delays
 
-        settings = self.hook.client.settings
         # The Dag processor ends a callback that takes long.
         consistency = self.hook.delivery_settings().consistency_delay if serves_tasks() else 0.0
         return Delays(
-            request=timedelta(seconds=settings.timeout + settings.connect_timeout),
+            request=timedelta(seconds=self.hook.client.settings.longest_request),
             consistency=timedelta(seconds=consistency),
         )
 

@@ -172,6 +172,13 @@ def test_request_of_earlier_attempt_may_last(transitions, until):
     assert states_after(*transitions).time_of(ROW).until == until
 
 
+def test_longest_request_follows_the_connection():
+    states = RowStates(timedelta(seconds=5))
+    states.inherit([OpenRow(ROW.digest, NOON, LATER, 7)])
+    states.find(ROW)
+    assert states.time_of(ROW).until == LATER + timedelta(seconds=5)
+
+
 def test_stored_time_does_not_grow():
     [row] = states_after("inherit", "find").open_rows(LATER)
     assert (row.since, row.until) == (NOON, NOON)

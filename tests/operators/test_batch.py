@@ -471,7 +471,4 @@ def dies_twice(monkeypatch):
 @pytest.fixture
 def no_delay(monkeypatch):
     """Requests end at once, and Usedesk lists new tickets at once."""
-    from airflow_provider_usedesk.batch import row_states
-
-    monkeypatch.setattr(row_states, "LONGEST_REQUEST", timedelta(0))
-    set_extra(monkeypatch, consistency_delay=0)
+    set_extra(monkeypatch, consistency_delay=0, timeout=0.5, connect_timeout=0.5)
