@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import ChainMap
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ import pytest
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.client import UsedeskClient
+from airflow_provider_usedesk.idempotency.keys import parse_key
 from airflow_provider_usedesk.sandbox import Sandbox
 from tests.end_to_end.cases import BROKEN, COMMENT_CASES, RANDOM_TASKS, SEED, TICKET_CASES
 from tests.support.whole_airflow import (
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.airflow
 # Airflow 2.11 on SQLite runs one task at a time, and notices a death late.
 SHARES = 3
 # Short waits; a timeout is one of the cases.
-QUICK = {"timeout": 2, "max_wait": 5}
+QUICK = {"timeout": 2, "connect_timeout": 2, "max_wait": 5, "consistency_delay": 5}
 needs_airflow_3 = pytest.mark.skipif(not HAS_STATE_STORES, reason="uses the API of Airflow 3")
 
 
@@ -75,7 +77,7 @@ def test_one_ticket_per_task(matrix, sandboxes, case):
         "ticket_id": ticket.ticket_id,
         "ticket_url": f"{sandbox.inbox_url}tickets/{ticket.ticket_id}",
     }
-    assert ticket.additional_id.startswith("airflow/usedesk_dies/")
+    assert re.fullmatch(rf"af2\..+/usedesk_dies/{case}", ticket.additional_id)
     assert task.attempts == (1 if case == "rate_refusal" else 2)
 
 
@@ -129,13 +131,16 @@ def test_clearing_sends_again_only_on_request(airflow, sandbox):
         airflow.wait_for_success(dag, run.run_id)
         xcoms.append(_ticket_ids(airflow, run))
     other = airflow.run(dag)
-    assert not set(_ticket_ids(airflow, other).values()) & set(xcoms[0].values())
-    mine = [ticket for ticket in sandbox.tickets if run.run_id in ticket.additional_id]
-    keys = [ticket.additional_id.removeprefix(f"airflow/{dag}/{run.run_id}/") for ticket in mine]
-    assert sorted(keys) == ["again", "again/again-1", "again/again-2", "mapped/0", "mapped/1", "once"]
+    others = set(_ticket_ids(airflow, other).values())
+    mine = [ticket for ticket in sandbox.tickets if ticket.ticket_id not in others]
+    keys = [parse_key(ticket.additional_id) for ticket in mine]
+    places = sorted((key.label, key.place) for key in keys)
+    sent_once = [(f"{dag}/mapped", "i0"), (f"{dag}/mapped", "i1"), (f"{dag}/once", "-")]
+    assert places == [*[(f"{dag}/again", "-")] * 3, *sent_once]
+    assert len({key.base for key in keys}) == 5
     assert xcoms[0]["once", -1] == xcoms[1]["once", -1] == xcoms[2]["once", -1]
     assert xcoms[0]["mapped", 1] == xcoms[2]["mapped", 1] != xcoms[2]["mapped", 0]
-    again = [ticket.ticket_id for ticket in mine if "/again" in ticket.additional_id]
+    again = [ticket.ticket_id for ticket in mine if ticket.additional_id.endswith("/again")]
     assert [ids["again", -1] for ids in xcoms] == again
 
 
