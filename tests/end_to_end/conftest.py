@@ -21,6 +21,11 @@ def batch_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def histories_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("histories")
+
+
+@pytest.fixture(scope="session")
 def default_sandbox():
     with Sandbox(token=TOKEN) as running:
         yield running
@@ -34,7 +39,7 @@ def sandbox(default_sandbox):
 
 
 @pytest.fixture(scope="session")
-def airflow(default_sandbox, batch_folder, tmp_path_factory):
+def airflow(default_sandbox, batch_folder, histories_folder, tmp_path_factory):
     """The shared Airflow. Tests that kill a component start their own."""
     from dev.local_airflow import LocalAirflow
 
@@ -44,6 +49,7 @@ def airflow(default_sandbox, batch_folder, tmp_path_factory):
         "USEDESK_COMMENT_CASES": json.dumps(cases.COMMENT_CASES),
         "USEDESK_RANDOM_TASKS": str(cases.RANDOM_TASKS),
         "USEDESK_SEED": cases.SEED,
+        "USEDESK_HISTORIES": str(histories_folder),
         **cases.batch_env(batch_folder),
         # Most of the tasks wait.
         "AIRFLOW__CORE__PARALLELISM": "16",

@@ -20,6 +20,7 @@ from airflow_provider_usedesk.sandbox import Sandbox
 from dev import EXAMPLE_DAGS
 
 DAGS = Path(__file__).parents[1] / "end_to_end" / "dags"
+AIRFLOW = [sys.executable, "-m", "airflow"]
 # A triggerer that died is noticed by its missing heartbeat only.
 QUICK_TO_NOTICE = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
@@ -97,13 +98,9 @@ def run_on_airflow_2(
     dag_id: str, env: Mapping[str, str], home: Path, conf: Mapping[str, Any] | None = None
 ) -> dict[str, TaskOutcome]:
     """Start the scheduler of Airflow 2, run a Dag, and return the end of each task."""
-    settings = {**_outer_environment(), **env, **_settings_of_airflow_2(home)}
-    airflow = [sys.executable, "-m", "airflow"]
-    subprocess.run([*airflow, "db", "migrate"], env=settings, check=True, capture_output=True)
-    with _running([*airflow, "scheduler", "--skip-serve-logs"], settings, home / "scheduler.log"):
-        trigger = [*airflow, "dags", "trigger", dag_id, "--conf", json.dumps(conf or {})]
-        until(lambda: _succeeds(trigger, settings), 300)
-        until(lambda: _rows(home, "SELECT 1 FROM dag_run WHERE state IN ('success', 'failed')"), 1800)
+    with running_airflow_2(env, home) as airflow:
+        airflow.start(dag_id, conf)
+        airflow.wait_for_end(dag_id)
     xcoms: dict[str, dict[str, Any]] = {}
     for task, key, value in _rows(home, "SELECT task_id, key, value FROM xcom"):
         xcoms.setdefault(task, {})[key] = json.loads(value)
@@ -111,6 +108,44 @@ def run_on_airflow_2(
         task: TaskOutcome(state, attempts, xcoms.get(task, {}))
         for task, state, attempts in _rows(home, "SELECT task_id, state, try_number FROM task_instance")
     }
+
+
+@dataclass(frozen=True)
+class Airflow2:
+    """
+    The scheduler of Airflow 2, and its commands.
+
+    :param home: its folder
+    :param env: its environment
+    """
+
+    home: Path
+    env: Mapping[str, str]
+
+    def start(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> None:
+        """Trigger a Dag as soon as its file is parsed."""
+        trigger = [*AIRFLOW, "dags", "trigger", dag_id, "--conf", json.dumps(conf or {})]
+        until(lambda: _succeeds(trigger, self.env), 300)
+
+    def clear(self, dag_id: str) -> None:
+        """Clear all tasks of a Dag."""
+        assert _succeeds([*AIRFLOW, "tasks", "clear", "--yes", dag_id], self.env)
+
+    def wait_for_end(self, dag_id: str) -> str:
+        """Wait until the only run of a Dag has ended, and return its state."""
+        query = f"SELECT state FROM dag_run WHERE dag_id = '{dag_id}' AND state IN ('success', 'failed')"
+        until(lambda: _rows(self.home, query), 1800)
+        [[state]] = _rows(self.home, query)
+        return state
+
+
+@contextmanager
+def running_airflow_2(env: Mapping[str, str], home: Path) -> Iterator[Airflow2]:
+    """Start the scheduler of Airflow 2."""
+    settings = {**_outer_environment(), **env, **_settings_of_airflow_2(home)}
+    subprocess.run([*AIRFLOW, "db", "migrate"], env=settings, check=True, capture_output=True)
+    with _running([*AIRFLOW, "scheduler", "--skip-serve-logs"], settings, home / "scheduler.log"):
+        yield Airflow2(home, settings)
 
 
 def _outer_environment() -> dict[str, str]:
