@@ -68,7 +68,8 @@ class TaskStateStore:
         Airflow does not match replies to calls, so the next call could take an earlier reply for its own
     """
 
-    _is_interrupted = False
+    # The accessor whose call was interrupted; all operators of an attempt share one accessor.
+    _interrupted: Any = None
 
     def __init__(self, accessor: Any) -> None:
         self._accessor = accessor
@@ -91,17 +92,16 @@ class TaskStateStore:
         with self._whole_call():
             self._accessor.delete(key)
 
-    @staticmethod
     @contextmanager
-    def _whole_call() -> Iterator[None]:
-        if TaskStateStore._is_interrupted:
+    def _whole_call(self) -> Iterator[None]:
+        if TaskStateStore._interrupted is self._accessor:
             raise StoreInterrupted
         try:
             yield
         except BaseException as error:
             # What the API server refused and what the accessor does not take is a reply.
             if not isinstance(error, (TypeError, ValueError)) and not hasattr(error, "error"):
-                TaskStateStore._is_interrupted = True
+                TaskStateStore._interrupted = self._accessor
             raise
 
 

@@ -113,10 +113,6 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
             params.pop("from_", None)
         return {**params, **self._returned}
 
-    def _unchanged(self) -> frozenset[str]:
-        # The function may have returned other parameters in the attempt whose ticket is searched for.
-        return frozenset()
-
     def _hidden_fields(self) -> frozenset[str]:
         return super()._hidden_fields() | {"op_args", "op_kwargs"}
 

@@ -16,6 +16,7 @@ from airflow_provider_usedesk.compat.stores import (
     FolderStore,
     MemoryStore,
     StaleAttempt,
+    StoreInterrupted,
     TaskStateStore,
 )
 
@@ -301,3 +302,39 @@ class TestFolderStore:
         (tmp_path / "manifest.json").write_text('{"ro')
         with pytest.raises(json.JSONDecodeError):
             FolderStore(tmp_path).get("manifest")
+
+
+class FailingAccessor:
+    """A task state store whose next call can end with an exception."""
+
+    error: BaseException | None = None
+
+    def set(self, key, value, *, retention):
+        if self.error is not None:
+            raise self.error
+
+    get = delete = lambda self, key: None
+
+
+def test_interrupted_call_ends_the_use_of_a_store():
+    """Airflow does not match replies to calls, so a later write could take the reply to an earlier one."""
+    accessor, other = FailingAccessor(), TaskStateStore(FailingAccessor())
+    accessor.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        TaskStateStore(accessor).set("key", 1)
+    accessor.error = None
+    for store in (TaskStateStore(accessor), TaskStateStore(accessor)):
+        with pytest.raises(StoreInterrupted):
+            store.set("key", 1)
+        with pytest.raises(StoreInterrupted):
+            store.get("key")
+    other.set("key", 1)
+
+
+def test_refused_value_is_no_interruption():
+    accessor = FailingAccessor()
+    accessor.error = ValueError("too large")
+    with pytest.raises(ValueError, match="too large"):
+        TaskStateStore(accessor).set("key", 1)
+    accessor.error = None
+    TaskStateStore(accessor).set("key", 1)

@@ -76,7 +76,7 @@ note(open_ticket(find(), "{{ 'on ' ~ 'Monday' }}"))
         "priority": "low",
         "from": "client",
     }
-    assert sent["additional_id"].startswith("airflow/taskflow/")
+    assert sent["additional_id"].endswith("/taskflow/open_ticket")
     ids = {"return_value": 1001, "ticket_id": 1001, "message_status": "delivered"}
     assert pushed(run, "open_ticket") == ids
     assert run.xcoms["note", -1] == {"return_value": 1002}
@@ -345,15 +345,15 @@ def test_retry_reuses_ticket_despite_new_text(usedesk_sandbox, has_store, where)
     usedesk_sandbox.fail(faults.close("after"), method="create/ticket")
     operator = make(write, subject="errors", retries=1)
     with pytest.raises(UsedeskOutcomeUnknown):
-        operator.execute(attempt_context(1, max_tries=1, store=store))
-    again = attempt_context(2, max_tries=1, store=store)
+        operator.execute(attempt_context(1, max_tries=1, store=store, task_id="open"))
+    again = attempt_context(2, max_tries=1, store=store, task_id="open")
     operator = make(write, subject="errors", retries=1)
     ticket_id = operator.execute(again)
     assert calls == ["called", "called"]
     [ticket] = usedesk_sandbox.tickets
     assert ticket.ticket_id == ticket_id == again["ti"].pushed["ticket_id"]
     assert usedesk_sandbox.requests("create/ticket") == 1
-    assert ticket.additional_id == "airflow/example/manual/task"
+    assert ticket.additional_id.endswith("/example/open")
 
 
 @pytest.mark.parametrize(
@@ -387,6 +387,6 @@ def test_retry_sends_after_function_error(usedesk_sandbox):
 
     operator = make(write, subject="s", retries=1)
     with pytest.raises(LookupError):
-        operator.execute(attempt_context(1, max_tries=1, store=StateStore()))
-    operator.execute(attempt_context(2, max_tries=1, store=StateStore()))
+        operator.execute(attempt_context(1, max_tries=1, store=StateStore(), task_id="open"))
+    operator.execute(attempt_context(2, max_tries=1, store=StateStore(), task_id="open"))
     assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["m"]

@@ -107,7 +107,8 @@ def test_all_parameters_are_templated_and_sent(run_dag, comments):
 
 
 def test_template_fields_cover_the_method():
-    assert set(CreateCommentOperator.template_fields) == CREATE_COMMENT.arguments | {"usedesk_conn_id"}
+    others = {"usedesk_conn_id", "message_key"}
+    assert set(CreateCommentOperator.template_fields) == CREATE_COMMENT.arguments | others
 
 
 def test_type_is_required():
@@ -307,7 +308,8 @@ def test_invalid_ticket_id_is_not_stored(comments):
 
 def execute(store, try_number, **arguments):
     """Run one attempt of a task, each after clearing it, and return what it pushed."""
-    context = attempt_context(try_number, max_tries=try_number - 1, store=store)
+    clears = try_number - 1
+    context = attempt_context(try_number, max_tries=clears, store=store, clear_number=clears, task_id="write")
     given = {"ticket_id": 77, "message": "Paid", "type": "public", "retries": 0, **arguments}
     returned = CreateCommentOperator(task_id="write", **given).execute(context)
     return {**context["ti"].pushed, "return_value": returned}
@@ -336,6 +338,7 @@ def test_send_again_on_clear_writes_again(comments):
 
 def test_other_ticket_gets_own_comment(comments):
     store = StateStore()
+    comments.post(f"{URL}/ticket", json={"ticket": {"id": 78}, "comments": []})
     execute(store, 1)
     assert execute(store, 2, ticket_id="78") == {"return_value": 78, "ticket_id": 78, "comment_id": 502}
-    assert [sent["ticket_id"] for sent in comments.sent()] == [77, 78]
+    assert [sent["ticket_id"] for sent in asked(comments, "create/comment")] == [77, 78]

@@ -440,7 +440,7 @@ def test_not_delivered_can_be_resent(run_dag, usedesk, caplog):
     assert run.state == "success"
     assert pushed(run, "send") == {"return_value": 78, **DELIVERED}
     first, second = (sent["additional_id"] for sent in usedesk.sent())
-    assert second == f"{first}/resend"
+    assert [key.split(".")[2] for key in (first, second)] == ["-", "-s"]
     assert "ticket 77 was not delivered. It is sent again" in run.printed + caplog.text
 
 
@@ -452,11 +452,11 @@ def test_not_delivered_twice_fails(run_dag, usedesk):
     assert run.xcoms["send", -1]["ticket_id"] == 79
 
 
-def test_idempotency_key_is_readable(run_dag, usedesk):
+def test_idempotency_key_names_dag_and_task(run_dag, usedesk):
     run_dag(dag("CreateTicketOperator.partial(task_id='open', subject='s').expand(message=['a', 'b'])"))
     keys = sorted(sent["additional_id"] for sent in usedesk.sent())
-    assert all(key.startswith("airflow/example/manual__") for key in keys)
-    assert [key.rsplit("/", 2)[1:] for key in keys] == [["open", "0"], ["open", "1"]]
+    assert all(key.startswith("af2.") and key.endswith("/example/open") for key in keys)
+    assert sorted(key.split(".")[2] for key in keys) == ["i0", "i1"]
 
 
 def test_own_additional_id_is_kept(usedesk):
@@ -467,7 +467,7 @@ def test_own_additional_id_is_kept(usedesk):
 @pytest.mark.parametrize("blank", ["", "   ", "{{ ' ' }}"], ids=["empty", "spaces", "template"])
 def test_blank_additional_id_keeps_key(usedesk, blank):
     run_attempt(CreateTicketOperator, subject="s", message="m", additional_id=blank)
-    assert usedesk.sent()[0]["additional_id"].startswith("airflow/example/")
+    assert usedesk.sent()[0]["additional_id"].endswith("/example/task")
 
 
 REFUSALS = {"token": {"code": 112, "error": "token"}, "client": {"code": 119, "error": "client"}}

@@ -71,20 +71,27 @@ class StateStore(dict[str, Any]):
 
 
 def attempt_context(
-    try_number: int = 1, max_tries: int = 0, store: StateStore | None = None
+    try_number: int = 1,
+    max_tries: int = 0,
+    store: StateStore | None = None,
+    *,
+    clear_number: int = 0,
+    task_id: str = "task",
+    map_index: int = -1,
 ) -> dict[str, Any]:
     """Return the context of one attempt; ``context["ti"].pushed`` has what it pushes to XCom."""
     pushed: dict[str, Any] = {}
     ti = SimpleNamespace(
         dag_id="example",
         run_id="manual",
-        task_id="task",
-        map_index=-1,
+        task_id=task_id,
+        map_index=map_index,
         try_number=try_number,
         max_tries=max_tries,
         pushed=pushed,
         xcom_push=lambda key, value: pushed.update({key: value}),
         xcom_pull=lambda task_ids: None,
     )
-    context = {"ti": ti, "dag_run": SimpleNamespace(run_after=datetime.now(UTC))}
+    dag_run = SimpleNamespace(run_after=datetime.now(UTC), clear_number=clear_number)
+    context = {"ti": ti, "dag_run": dag_run}
     return context if store is None else {**context, "task_state_store": store}
