@@ -31,6 +31,7 @@ A, B, C = PHONES
 # Short waits before Usedesk is believed to have no ticket.
 QUICK = {"timeout": 3, "connect_timeout": 2, "consistency_delay": 4, "max_wait": 30}
 CREATE = "create/ticket"
+ANOTHER_CLIENT = 27747628
 needs_airflow_3 = pytest.mark.skipif(not HAS_STATE_STORES, reason="uses the API of Airflow 3")
 needs_airflow_2 = pytest.mark.skipif(HAS_STATE_STORES, reason="uses the commands of Airflow 2")
 
@@ -81,7 +82,7 @@ def test_renamed_ticket_is_found(airflow, usedesk):
     usedesk.fail(faults.close("after"), method=CREATE)
     history = History(airflow, "renamed", usedesk)
     until(lambda: usedesk.tickets, 60)
-    rename(usedesk)
+    rename(usedesk, client_id=ANOTHER_CLIENT)
     assert history.send.try_number == 1
     history.wait_for_success()
     assert history.send.try_number == 2
@@ -190,29 +191,46 @@ def test_frozen_batch_sends_no_row_twice(airflow, usedesk, histories_folder):
     assert [*sent(usedesk).values()] == [1] * ROWS
 
 
-@needs_airflow_2
-def test_renamed_and_moved_on_airflow_2(tmp_path):
-    change_people(tmp_path, A, B)
+@pytest.fixture(scope="module")
+def usedesk_of_airflow_2():
+    """A local Usedesk for each history on Airflow 2."""
     with Sandbox() as renamed, Sandbox() as moved:
-        renamed.fail(faults.close("after"), method=CREATE)
-        env = {
-            "USEDESK_HISTORIES": str(tmp_path),
-            "AIRFLOW_CONN_USEDESK_RENAMED": connection_json(renamed, **QUICK),
-            "AIRFLOW_CONN_USEDESK_MOVED": connection_json(moved, **QUICK),
-        }
-        with running_airflow_2(env, tmp_path) as airflow:
-            airflow.start("usedesk_renamed")
-            until(lambda: renamed.tickets, 120)
-            rename(renamed, client_id=None)
-            assert airflow.wait_for_end("usedesk_renamed") == "success"
-            assert sent(renamed) == {A: 1}
-            airflow.start("usedesk_moved")
-            assert airflow.wait_for_end("usedesk_moved") == "success"
-            assert sent(moved) == {A: 1, B: 1}
-            change_people(tmp_path, C, A, B)
-            airflow.clear("usedesk_moved")
-            assert airflow.wait_for_end("usedesk_moved") == "success"
-            assert sent(moved) == {A: 1, B: 1, C: 1}
+        yield {"renamed": renamed, "moved": moved}
+
+
+@pytest.fixture(scope="module")
+def airflow_2(usedesk_of_airflow_2, histories_folder, tmp_path_factory):
+    connections = {
+        f"AIRFLOW_CONN_USEDESK_{name.upper()}": connection_json(usedesk, **QUICK)
+        for name, usedesk in usedesk_of_airflow_2.items()
+    }
+    env = {"USEDESK_HISTORIES": str(histories_folder), **connections}
+    with running_airflow_2(env, tmp_path_factory.mktemp("airflow")) as running:
+        yield running
+
+
+@needs_airflow_2
+def test_renamed_ticket_is_found_on_airflow_2(airflow_2, usedesk_of_airflow_2):
+    usedesk = usedesk_of_airflow_2["renamed"]
+    usedesk.fail(faults.close("after"), method=CREATE)
+    airflow_2.start("usedesk_renamed")
+    until(lambda: usedesk.tickets, 120)
+    rename(usedesk, client_id=ANOTHER_CLIENT)
+    assert airflow_2.wait_for_end("usedesk_renamed") == "success"
+    assert sent(usedesk) == {A: 1}
+
+
+@needs_airflow_2
+def test_moved_recipients_get_nothing_more_on_airflow_2(airflow_2, usedesk_of_airflow_2, histories_folder):
+    usedesk = usedesk_of_airflow_2["moved"]
+    change_people(histories_folder, A, B)
+    airflow_2.start("usedesk_moved")
+    assert airflow_2.wait_for_end("usedesk_moved") == "success"
+    assert sent(usedesk) == {A: 1, B: 1}
+    change_people(histories_folder, C, A, B)
+    airflow_2.clear("usedesk_moved")
+    assert airflow_2.wait_for_end("usedesk_moved") == "success"
+    assert sent(usedesk) == {A: 1, B: 1, C: 1}
 
 
 def sent(usedesk):

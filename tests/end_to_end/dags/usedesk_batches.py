@@ -175,7 +175,7 @@ CASES = {
     "stopped_by_signal": [("stopped_by_signal", 20)],
 }
 ROW_BY_ROW = {"row_by_row_between_chunk_and_manifest": [("between_chunk_and_manifest", 3)]}
-IN_FOLDER = {"folder_between_draft_and_file": [("between_draft_and_file", 4)]}
+IN_FOLDER = {"folder_between_draft_and_file": [("between_draft_and_file", 7)]}
 
 
 class DyingBatchOperator(CreateTicketBatchOperator):
