@@ -65,7 +65,7 @@ def _client_fields() -> dict[str, Any]:
             "URL at which agents open tickets, such as https://secure.usedesk.com. Needed only if the API "
             "base URL is your own host.",
         ),
-        "timeout": _number("Timeout (seconds)", "How long to wait for a response; 60 if empty.", 1),
+        "timeout": _number("Timeout (seconds)", "Time for a whole response; 60 if empty.", 1),
         "connect_timeout": _number(
             "Connect timeout (seconds)", "How long to wait for a connection; 10 if empty.", 1
         ),

@@ -12,6 +12,11 @@ except ImportError:  # Airflow 2.11
 from airflow_provider_usedesk.operators.message import SendWhatsAppTemplateOperator
 
 
+def reminder(visit: str, phone: str, variables: list[str]) -> dict[str, object]:
+    # The key names the message: a retry or a clear recognizes it, even if the list has changed.
+    return {"message_key": visit, "client_phone": phone, "template_variables": variables}
+
+
 @dag(
     schedule="0 9 * * MON-FRI",
     start_date=datetime(2026, 1, 1),
@@ -23,9 +28,9 @@ def usedesk_whatsapp_reminders():
     @task
     def appointments_of_today() -> list[dict[str, object]]:
         return [
-            {"client_phone": "79511234567", "template_variables": ["John", "18:00", "London"]},
-            {"client_phone": "79511234568", "template_variables": ["Anna", "18:30", "Riga"]},
-            {"client_phone": "79511234569", "template_variables": ["Boris", "19:00", "Minsk"]},
+            reminder("visit-1", "79511234567", ["John", "18:00", "London"]),
+            reminder("visit-2", "79511234568", ["Anna", "18:30", "Riga"]),
+            reminder("visit-3", "79511234569", ["Boris", "19:00", "Minsk"]),
         ]
 
     SendWhatsAppTemplateOperator.partial(

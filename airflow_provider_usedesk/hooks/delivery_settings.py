@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 DEFAULT_PREFIX = "airflow"
-MAX_PREFIX = 50
+MAX_PREFIX = 40
 MAX_DELAY = 3600
 
 

@@ -109,6 +109,7 @@ class UsedeskHook(BaseHook):
         from airflow_provider_usedesk.compat.connection import read_connection
 
         connection, extra = await read_connection(self.usedesk_conn_id)
+        self._extra = dict(extra)
         # Masking calls Airflow's supervisor, which must not happen in the thread of the loop.
         return await sync_to_async(settings_of)(connection, extra)
 

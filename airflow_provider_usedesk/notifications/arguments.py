@@ -26,7 +26,8 @@ def check_scope(scope: Any, tag_prefix: Any, resolve: Any, status: Any) -> None:
     """
     if scope not in (None, *get_args(Scope)):
         raise ValueError(f"one_open_ticket_per must be one of {', '.join(get_args(Scope))}, or None")
-    if not isinstance(tag_prefix, str) or not 0 < len(tag_prefix.strip()) <= len(tag_prefix) <= MAX_PREFIX:
+    is_prefix = isinstance(tag_prefix, str) and 0 < len(tag_prefix.strip()) <= len(tag_prefix) <= MAX_PREFIX
+    if tag_prefix is not None and not is_prefix:
         raise ValueError(f"tag_prefix must be a text of 1 to {MAX_PREFIX} characters")
     if not isinstance(resolve, bool):
         raise ValueError("resolve must be True or False")

@@ -14,7 +14,7 @@ from airflow_provider_usedesk.compat.notifier import TextNotifier
 from airflow_provider_usedesk.compat.sdk import redact
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
-from airflow_provider_usedesk.notifications.open_ticket import TAG_PREFIX, Scope
+from airflow_provider_usedesk.notifications.open_ticket import Scope
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
@@ -48,8 +48,8 @@ class UsedeskNotifier(TextNotifier):
     :param one_open_ticket_per: ``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open,
         add a private comment to it instead of opening another ticket. A callback of a whole Dag has no task,
         so its scope is the Dag. Default: open a ticket for each alert
-    :param tag_prefix: first part of the tag that identifies the open ticket, 1 to 40 characters. Use a
-        different one in each Airflow, if several use one Usedesk account. Default: ``airflow``
+    :param tag_prefix: first part of the tag that identifies the open ticket, 1 to 40 characters; default: the
+        key prefix of the connection, which differs if several Airflows share an account
     :param resolve: whether this alert ends the incident: add a comment to its open ticket and set it to
         solved, or do nothing if there is none. Needs ``one_open_ticket_per``. The success of a task ends only
         an incident of that task, and not if the task is mapped. Default: false
@@ -70,7 +70,7 @@ class UsedeskNotifier(TextNotifier):
         subject: str | None = None,
         message: str | None = None,
         one_open_ticket_per: Scope | None = None,
-        tag_prefix: str = TAG_PREFIX,
+        tag_prefix: str | None = None,
         resolve: bool = False,
         timeout: float = 30.0,
         context: Context | None = None,
@@ -109,9 +109,10 @@ class UsedeskNotifier(TextNotifier):
         deadline = time.monotonic() + self.timeout
         context = context if isinstance(context, Mapping) else {}
         with self._logging_errors():
-            alert, hook = self._alert(context), self._hook(context)
+            hook = self._hook(context)
             with _naming_connection(hook):
                 settings = hook.settings()
+            alert = self._alert(context, self.tag_prefix or hook.delivery_settings().key_prefix)
             sender = _sender(hook, settings, alert, deadline)
             sending = in_daemon_thread(sender.send)
             try:
@@ -129,9 +130,10 @@ class UsedeskNotifier(TextNotifier):
         deadline = time.monotonic() + self.timeout
         context = context if isinstance(context, Mapping) else {}
         with self._logging_errors():
-            alert, hook = self._alert(context), self._hook(context)
+            hook = self._hook(context)
             with _naming_connection(hook):
                 settings = await asyncio.wait_for(hook.asettings(), deadline - time.monotonic())
+            alert = self._alert(context, self.tag_prefix or hook.delivery_settings().key_prefix)
             sender = _sender(hook, settings, alert, deadline)
             sending = asyncio.wrap_future(in_daemon_thread(sender.send))
             try:
@@ -140,7 +142,7 @@ class UsedeskNotifier(TextNotifier):
                 result = _result_at_deadline(sender)
             self._log_result(result)
 
-    def _alert(self, context: Context) -> Alert:
+    def _alert(self, context: Context, tag_prefix: str) -> Alert:
         from airflow_provider_usedesk.api.request import MESSAGE_BYTES
         from airflow_provider_usedesk.notifications.incident import (
             default_message,
@@ -159,7 +161,7 @@ class UsedeskNotifier(TextNotifier):
             "subject": fit_subject(subject),
             "message": fit_message(message, MESSAGE_BYTES),
         }
-        return Alert(params, self._tag(incident), self.resolve)
+        return Alert(params, self._tag(incident, tag_prefix), self.resolve)
 
     def _hook(self, context: Context) -> UsedeskHook:
         return UsedeskHook(usedesk_conn_id=self.rendered(self.usedesk_conn_id, context))
@@ -196,7 +198,7 @@ class UsedeskNotifier(TextNotifier):
                     rendered[name] = True
         return rendered
 
-    def _tag(self, incident: Incident) -> str | None:
+    def _tag(self, incident: Incident, prefix: str) -> str | None:
         from airflow_provider_usedesk.notifications.open_ticket import ends_incident, scope_tag
 
         scope = self.one_open_ticket_per
@@ -210,7 +212,7 @@ class UsedeskNotifier(TextNotifier):
             dag_id=incident.dag_id,
             task_id=incident.own_task_id,
             run_id=incident.run_id,
-            prefix=self.tag_prefix,
+            prefix=prefix,
         )
         if actual_scope != scope:
             self.log.warning("This callback has no %s, so the ticket of the Dag is used.", scope)

@@ -24,6 +24,7 @@ from airflow_provider_usedesk.notifications import sender, usedesk
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier, send_usedesk_notification
 from tests.notifications.conftest import broken_server, drip
 from tests.support.dags import DAG
+from tests.support.delivery import set_extra
 
 DAG_FILE = """
 from datetime import datetime
@@ -393,6 +394,11 @@ class TestOneOpenTicket:
             (("airflow/sales",), 8),
             (("staging/sales",), 2),
         ]
+
+    def test_tag_prefix_follows_connection(self, usedesk_sandbox, monkeypatch):
+        set_extra(monkeypatch, key_prefix="staging")
+        UsedeskNotifier(one_open_ticket_per="dag")(failure())
+        assert usedesk_sandbox.tickets[0].tags == ("staging/sales",)
 
     @pytest.mark.parametrize(("scope", "index"), [("task", 4), ("dag", -1), ("run", -1)])
     def test_success_of_part_keeps_ticket_open(self, usedesk_sandbox, lines, scope, index):
