@@ -43,7 +43,7 @@ class AttemptStore(Generic[Created]):
             return None
         try:
             return self._record(value)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return Unreadable()
 
     def save(self, record: AttemptRecord[Created]) -> None:

@@ -21,6 +21,7 @@ MIN_CUT = 8
 """Characters of the beginning of a key that cannot be anything else."""
 ANY = "-"
 """A part that is not given."""
+NONCE_LENGTH = 8
 
 SINGLE = "-"
 """The place of the only message of a task."""
@@ -72,6 +73,9 @@ def parse_key(text: str) -> IdempotencyKey | None:
     if version != VERSION or len(parts) != 5 or not all(parts):
         return None
     base, place, recipient, content, nonce = parts
+    if nonce != ANY and len(nonce) != NONCE_LENGTH:
+        # The end of a key that Usedesk has cut.
+        return None
     return IdempotencyKey(base, place, recipient, content, nonce, label)
 
 

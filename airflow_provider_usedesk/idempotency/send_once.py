@@ -31,7 +31,7 @@ from airflow_provider_usedesk.idempotency.decision import (
     decide_after_look_up,
 )
 from airflow_provider_usedesk.idempotency.fence import Fence
-from airflow_provider_usedesk.idempotency.keys import ANY, IdempotencyKey
+from airflow_provider_usedesk.idempotency.keys import ANY, NONCE_LENGTH, IdempotencyKey
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ SendRequest = Callable[[IdempotencyKey, Callable[[], None]], Created]
 
 def new_nonce() -> str:
     """Return a random text for a key."""
-    return secrets.token_hex(4)
+    return secrets.token_hex(NONCE_LENGTH // 2)
 
 
 @dataclass(frozen=True)

@@ -26,35 +26,33 @@ def ticket_id(client):
 def search(client, clock, ticket_id):
     ours = Comment(None, message="Paid", type="public")
 
-    def search(seconds_ago=0.0, is_exact=True, during_wait=lambda: None):
+    def search(seconds_ago=0.0, consistent_in=0.0, during_wait=lambda: None, **options):
         def sleep(seconds):
             clock.sleep(seconds)
             during_wait()
 
-        find = CommentSearch(client, ticket_id, ours, sleep=sleep, now=clock.moment)
-        return find(clock.look_up(seconds_ago, is_exact))
+        find = CommentSearch(client, ticket_id, ours, sleep=sleep, now=clock.moment, **options)
+        return find(clock.look_up(seconds_ago, consistent_in))
 
     return search
 
 
 def test_existing_comment_is_found_at_once(client, search, clock, usedesk, ticket_id):
     created = client.create_comment(ticket_id=ticket_id, message="<p>Paid</p>", type="public")
-    before = clock.now
-    assert search() == Found(created)
-    assert (clock.now, usedesk.requests("ticket")) == (before, 1)
+    assert search(consistent_in=120) == Found(created)
+    assert (clock.waited, usedesk.requests("ticket")) == (0, 1)
 
 
 def test_comment_is_found_after_wait(client, search, ticket_id):
     def write():
         client.create_comment(ticket_id=ticket_id, message="Paid", type="public")
 
-    assert isinstance(search(during_wait=write), Found)
+    assert isinstance(search(consistent_in=120, during_wait=write), Found)
 
 
-def test_absent_only_after_second_search(search, clock, usedesk):
-    assert search() == Absent()
-    assert clock.waited >= 30
-    assert usedesk.requests("ticket") == 2
+def test_absent_only_after_consistency(search, clock, usedesk):
+    assert search(consistent_in=120) == Absent()
+    assert (clock.waited, usedesk.requests("ticket")) == (120, 2)
 
 
 def test_old_attempt_needs_one_search(search, clock, usedesk):
@@ -63,21 +61,27 @@ def test_old_attempt_needs_one_search(search, clock, usedesk):
     assert usedesk.requests("ticket") == 1
 
 
-def test_inexact_time_needs_two_searches(search, clock, usedesk):
-    clock.now += 600
-    assert search(600, is_exact=False) == Absent()
-    assert usedesk.requests("ticket") == 2
-
-
 def test_time_of_attempt_bounds_matches(client, search, clock, ticket_id):
-    clock.now += 2 * 3600
     created = client.create_comment(ticket_id=ticket_id, message="Paid", type="public")
-    assert isinstance(search(2 * 3600), Ambiguous)
-    assert search(2 * 3600, is_exact=False) == Found(created)
+    clock.now += 300
+    assert search(0) == Found(created)
     clock.now += 3600
-    assert isinstance(search(), Ambiguous)
+    assert isinstance(search(0), Ambiguous)
+    assert search(3600) == Found(created)
     clock.now += 24 * 3600
+    assert search(0) == Absent()
+
+
+def test_changed_text_is_ambiguous(client, search, ticket_id):
+    client.create_comment(ticket_id=ticket_id, message="Attempt 1", type="public")
     assert search() == Absent()
+    assert isinstance(search(text_may_differ=True), Ambiguous)
+
+
+def test_log_has_the_result(search, caplog):
+    caplog.set_level("INFO")
+    search()
+    assert "comment of an earlier attempt: absent." in caplog.text
 
 
 @pytest.mark.parametrize(
