@@ -23,13 +23,11 @@ class UnknownOutcome:
     :param row: the row, as it is now
     :param since: before this moment it was not sent, UTC
     :param until: after this moment it was not sent, UTC
-    :param is_unchanged: whether the fields that a list of tickets shows are the same now as then
     """
 
     row: CheckedRow
     since: datetime
     until: datetime
-    is_unchanged: bool
 
 
 class LookUpRows(Protocol):

@@ -25,7 +25,7 @@ The manifest::
             {
                 "since": "2026-03-01T12:00:00Z",
                 "until": "2026-03-01T12:00:15Z",
-                "rows": {"8f3a5c0e1b2d4f67": "1d2c3b4a59687706"}
+                "rows": ["8f3a5c0e1b2d4f67"]
             }
         ],
         "previous": {"000001-0b1c2d3e4f506172": {"chunks": 1, "records": 70}}
@@ -70,13 +70,11 @@ class OpenRow:
     :param digest: digest of its key
     :param since: when it was about to be sent, UTC
     :param until: after this moment it was not sent, UTC
-    :param listed_digest: digest of the fields that a list of tickets shows
     """
 
     digest: int
     since: datetime
     until: datetime
-    listed_digest: int
 
 
 @dataclass(frozen=True)

@@ -133,10 +133,9 @@ def _natural(value: Any) -> int:
 
 def _open_value(rows: Iterable[OpenRow]) -> list[dict[str, Any]]:
     # Rows that are released together share their moments.
-    groups: dict[tuple[datetime, datetime], dict[str, str]] = {}
+    groups: dict[tuple[datetime, datetime], list[str]] = {}
     for row in rows:
-        group = groups.setdefault((row.since, row.until), {})
-        group[as_hex(row.digest)] = as_hex(row.listed_digest)
+        groups.setdefault((row.since, row.until), []).append(as_hex(row.digest))
     return [
         {"since": _floor(since), "until": _ceil(until), "rows": group}
         for (since, until), group in groups.items()
@@ -146,8 +145,11 @@ def _open_value(rows: Iterable[OpenRow]) -> list[dict[str, Any]]:
 def _open_rows(groups: Iterable[dict[str, Any]]) -> Iterator[OpenRow]:
     for group in groups:
         since, until = datetime.fromisoformat(group["since"]), datetime.fromisoformat(group["until"])
-        for row_id, listed in group["rows"].items():
-            yield OpenRow(from_hex(row_id), since, until, from_hex(listed))
+        rows = group["rows"]
+        if not isinstance(rows, list):
+            raise TypeError("is no list of rows")
+        for row_id in rows:
+            yield OpenRow(from_hex(row_id), since, until)
 
 
 def _floor(moment: datetime) -> str:

@@ -266,10 +266,4 @@ def _known_counts(manifests: Mapping[Claim, Manifest]) -> dict[str, Counts]:
 
 def _wider(row: OpenRow, other: OpenRow) -> OpenRow:
     """Return a row with the time in which either of two attempts may have sent it."""
-    is_same = row.listed_digest == other.listed_digest
-    return OpenRow(
-        row.digest,
-        min(row.since, other.since),
-        max(row.until, other.until),
-        row.listed_digest if is_same else 0,
-    )
+    return OpenRow(row.digest, min(row.since, other.since), max(row.until, other.until))

@@ -194,7 +194,7 @@ class RowStates:
         :param until: after this moment no other attempt sent it, UTC
         """
         self._entry(row, "be suspected", RowState.READY)
-        span = OpenRow(row.digest, since, until, row.listed_digest)
+        span = OpenRow(row.digest, since, until)
         self._entries[row.digest] = _Entry(RowState.UNKNOWN, row, span, sender=Sender.ANY)
 
     def start(self, row: CheckedRow, since: datetime, until: datetime) -> None:
@@ -206,7 +206,7 @@ class RowStates:
         :param until: when the workers stop to send, UTC
         """
         entry = self._entry(row, "be sent", RowState.READY)
-        span = OpenRow(row.digest, since, until, row.listed_digest)
+        span = OpenRow(row.digest, since, until)
         self._entries[row.digest] = _Entry(RowState.SENDING, row, span, entry.was_absent)
 
     def abort(self, row: CheckedRow) -> None:

@@ -56,11 +56,6 @@ class CheckedRow:
     def digest(self) -> int:
         return digest(self.key)
 
-    @cached_property
-    def listed_digest(self) -> int:
-        """Digest of the fields that a list of tickets shows."""
-        return digest(json.dumps([self.fields.get("subject"), self.fields.get("client_id")]))
-
 
 class RowStore:
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow_provider_usedesk.api import values
@@ -19,7 +19,6 @@ from airflow_provider_usedesk.batch.digests import as_hex, digest
 from airflow_provider_usedesk.batch.row_params import InvalidRow
 from airflow_provider_usedesk.batch.row_store import CheckedRow
 from airflow_provider_usedesk.batch.send_lease import SendLease
-from airflow_provider_usedesk.batch.unknown_outcomes import group_by_time
 from airflow_provider_usedesk.idempotency.decision import Ambiguous, SearchResult
 from airflow_provider_usedesk.idempotency.find_ticket import ReadBudget, TicketSearch
 from airflow_provider_usedesk.idempotency.likely_tickets import LikelyTickets
@@ -88,20 +87,18 @@ class MessageSender:
         :raises SendAborted: if the lease is closed
         """
         rows_with_id = Counter(outcome.row.fields["additional_id"] for outcome in outcomes)
-        for group in group_by_time(outcomes):
-            found = self._search([outcome.row for outcome in group], group[0].since, has_ticket, group)
-            for row in (outcome.row for outcome in group):
-                own_id = row.fields["additional_id"]
-                # Of two rows with one id, it is unknown whose ticket it is.
-                yield row.number, found[own_id] if rows_with_id[own_id] == 1 else SHARED_ID
+        found = self._search(outcomes, has_ticket)
+        for row in (outcome.row for outcome in outcomes):
+            own_id = row.fields["additional_id"]
+            # Of two rows with one id, it is unknown whose ticket it is.
+            yield row.number, found[own_id] if rows_with_id[own_id] == 1 else SHARED_ID
 
     def _search(
-        self,
-        rows: Sequence[CheckedRow],
-        since: datetime,
-        has_ticket: Callable[[int], bool],
-        group: Sequence[UnknownOutcome],
+        self, outcomes: Sequence[UnknownOutcome], has_ticket: Callable[[int], bool]
     ) -> Mapping[str, SearchResult[CreatedTicket]]:
+        if not outcomes:
+            return {}
+        rows = [outcome.row for outcome in outcomes]
         own_ids = [row.fields["additional_id"] for row in rows]
         search = TicketSearch(
             self.client,
@@ -111,8 +108,11 @@ class MessageSender:
             budget=ReadBudget.for_batch(len(rows)),
             sleep=self.lease.pause,
         )
-        consistent_at = max(outcome.until for outcome in group) + timedelta(seconds=self.consistency_delay)
-        return match_ids(search(since, consistent_at), own_ids)
+        delay = timedelta(seconds=self.consistency_delay)
+        seen = search(
+            min(outcome.since for outcome in outcomes), max(outcome.until for outcome in outcomes) + delay
+        )
+        return match_ids(seen, own_ids)
 
 
 def _paths(files: Any) -> list[str]:

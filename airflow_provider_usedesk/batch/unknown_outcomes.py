@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
 
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.batch.batch_io import BatchIO, UnknownOutcome
@@ -15,9 +14,6 @@ from airflow_provider_usedesk.batch.row_store import CheckedRow
 from airflow_provider_usedesk.batch.run_state import RunState
 from airflow_provider_usedesk.batch.send_lease import SendAborted, SendLease
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found, SearchResult
-
-MAX_SPAN = timedelta(minutes=5)
-"""Tickets of so long a time are listed at once; a list of a whole run would be too long."""
 
 
 class OutcomeResolver:
@@ -62,7 +58,7 @@ class OutcomeResolver:
 
     def _outcome(self, row: CheckedRow) -> UnknownOutcome:
         sent = self._state.row_states.time_of(row)
-        return UnknownOutcome(row, sent.since, sent.until, sent.listed_digest == row.listed_digest)
+        return UnknownOutcome(row, sent.since, sent.until)
 
     def _apply(self, row: CheckedRow, result: SearchResult[CreatedTicket]) -> None:
         state = self._state
@@ -75,17 +71,3 @@ class OutcomeResolver:
             state.recorder.add_reason(row.number, reason)
         else:
             state.row_states.send_again(row)
-
-
-def group_by_time(outcomes: Iterable[UnknownOutcome]) -> Iterator[Sequence[UnknownOutcome]]:
-    """Yield groups of rows that may have been sent at about the same time."""
-    group: list[UnknownOutcome] = []
-    end = datetime.min
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.since):
-        if group and outcome.until > max(end, group[0].since + MAX_SPAN):
-            yield group
-            group = []
-        end = max(end, outcome.until) if group else outcome.until
-        group.append(outcome)
-    if group:
-        yield group

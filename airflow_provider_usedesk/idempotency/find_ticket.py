@@ -52,11 +52,11 @@ class ReadBudget:
     @classmethod
     def for_batch(cls, wanted: int) -> ReadBudget:
         """
-        Return the budget for several tickets of a batch.
+        Return the budget for several tickets of a batch, which itself creates up to 100,000 tickets since.
 
         :param wanted: number of wanted tickets
         """
-        return cls(pages=100, tickets=300 + 3 * wanted)
+        return cls(pages=1000, tickets=300 + 3 * wanted)
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ def opened(store, **options):
     return checkpoint, list(checkpoint.load())
 
 
-def open_row(number, since=NOON, until=NOON, listed=-5):
-    return OpenRow(number, since, until, listed)
+def open_row(number, since=NOON, until=NOON):
+    return OpenRow(number, since, until)
 
 
 class TestStoredForm:
@@ -92,12 +92,12 @@ class TestStoredForm:
                 {
                     "since": "2026-03-01T12:00:00Z",
                     "until": "2026-03-01T12:00:15Z",
-                    "rows": {"0000000000000001": "fffffffffffffffb", "fffffffffffffffe": "fffffffffffffffb"},
+                    "rows": ["0000000000000001", "fffffffffffffffe"],
                 },
                 {
                     "since": "2026-03-01T12:00:15Z",
                     "until": "2026-03-01T12:00:15Z",
-                    "rows": {"0000000000000003": "fffffffffffffffb"},
+                    "rows": ["0000000000000003"],
                 },
             ],
         }
@@ -196,8 +196,8 @@ def test_next_attempt_loads_everything(store):
     checkpoint, _ = opened(store)
     finished = [FinishedRow(SMALLEST, 1), FinishedRow(LARGEST, 2**62, not_delivered=True), FinishedRow(0, 7)]
     rows = [
-        open_row(SMALLEST, listed=LARGEST),
-        open_row(3, NOON - timedelta(hours=2), NOON, SMALLEST),
+        open_row(SMALLEST),
+        open_row(3, NOON - timedelta(hours=2), NOON),
     ]
     checkpoint.write(finished, rows)
     checkpoint.write_recipients(Recipients(3, "abc"))

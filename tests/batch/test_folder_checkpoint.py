@@ -32,8 +32,8 @@ def row(number):
     return FinishedRow(number, 1000 + number)
 
 
-def open_row(number, since=NOON, until=NOON, listed=-5):
-    return OpenRow(number, since, until, listed)
+def open_row(number, since=NOON, until=NOON):
+    return OpenRow(number, since, until)
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -61,7 +61,7 @@ class TestStoredForm:
                 {
                     "since": "2026-03-01T12:00:00Z",
                     "until": "2026-03-01T12:00:00Z",
-                    "rows": {"0000000000000004": "fffffffffffffffb"},
+                    "rows": ["0000000000000004"],
                 }
             ],
         }
@@ -202,10 +202,10 @@ class TestMappedInstances:
         assert checkpoint.open_elsewhere == (open_row(1), open_row(2))
 
     def test_row_of_two_instances_has_both_times(self, store):
-        opened(store, map_index=0)[0].write([], [open_row(1, NOON, NOON + HOUR, listed=7)])
+        opened(store, map_index=0)[0].write([], [open_row(1, NOON, NOON + HOUR)])
         opened(store, map_index=1)[0].write([], [open_row(1, NOON - HOUR, NOON)])
         checkpoint, _ = opened(store, map_index=1)
-        assert checkpoint.open == (open_row(1, NOON - HOUR, NOON + HOUR, listed=0),)
+        assert checkpoint.open == (open_row(1, NOON - HOUR, NOON + HOUR),)
         assert checkpoint.open_elsewhere == ()
 
 

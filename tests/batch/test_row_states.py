@@ -42,7 +42,7 @@ TRANSITIONS = {
     "end": {RowState.READY: None, RowState.SENDING: None, RowState.UNKNOWN: RowState.ENDED},
 }
 CALLS = {
-    "inherit": lambda states: states.inherit([OpenRow(ROW.digest, NOON, NOON, 7)]),
+    "inherit": lambda states: states.inherit([OpenRow(ROW.digest, NOON, NOON)]),
     "find": lambda states: states.find(ROW),
     "read": lambda states: states.read(ROW),
     "suspect": lambda states: states.suspect(ROW, NOON, LATER),
@@ -105,16 +105,16 @@ def test_ended_row_is_kept_until_read():
 class TestOpenRows:
     def test_sending_row_is_open_until_the_lease_ends(self):
         states = states_after("read", "start")
-        assert states.open_rows(NOON) == [OpenRow(ROW.digest, NOON, NOON, ROW.listed_digest)]
+        assert states.open_rows(NOON) == [OpenRow(ROW.digest, NOON, NOON)]
 
     def test_unknown_row_is_open_until_its_response_was_due(self):
         states = states_after("read", "start", "lose")
-        assert states.open_rows(LATER) == [OpenRow(ROW.digest, NOON, NOON, ROW.listed_digest)]
+        assert states.open_rows(LATER) == [OpenRow(ROW.digest, NOON, NOON)]
         assert states.time_of(ROW) == states.open_rows(LATER)[0]
 
     @pytest.mark.parametrize("path", [["inherit"], ["inherit", "find"], ["inherit", "read"]], ids="-".join)
     def test_inherited_row_stays_open_unchanged(self, path):
-        assert states_after(*path).open_rows(LATER) == [OpenRow(ROW.digest, NOON, NOON, 7)]
+        assert states_after(*path).open_rows(LATER) == [OpenRow(ROW.digest, NOON, NOON)]
 
     @pytest.mark.parametrize(
         "path",
@@ -137,7 +137,7 @@ def test_rows_are_listed_by_state():
     for row in rows[1:]:
         states.start(row, NOON, LATER)
     states.lose(rows[3], NOON)
-    states.inherit([OpenRow(99, NOON, NOON, 7)])
+    states.inherit([OpenRow(99, NOON, NOON)])
     assert states.rows_in(RowState.READY) == rows[:1]
     assert states.rows_in(RowState.SENDING) == rows[1:3]
     assert states.rows_in(RowState.UNKNOWN) == rows[3:]
@@ -174,7 +174,7 @@ def test_request_of_earlier_attempt_may_last(transitions, until):
 
 def test_longest_request_follows_the_connection():
     states = RowStates(timedelta(seconds=5))
-    states.inherit([OpenRow(ROW.digest, NOON, LATER, 7)])
+    states.inherit([OpenRow(ROW.digest, NOON, LATER)])
     states.find(ROW)
     assert states.time_of(ROW).until == LATER + timedelta(seconds=5)
 
@@ -186,7 +186,7 @@ def test_stored_time_does_not_grow():
 
 def test_open_rows_of_others_are_stored_when_found():
     states = RowStates()
-    states.inherit([OpenRow(ROW.digest, NOON, NOON, 7)], Sender.ELSEWHERE)
+    states.inherit([OpenRow(ROW.digest, NOON, NOON)], Sender.ELSEWHERE)
     assert states.open_rows(LATER) == []
     states.find(ROW)
     assert [row.digest for row in states.open_rows(LATER)] == [ROW.digest]

@@ -92,14 +92,6 @@ def test_removed_rows_are_counted(store):
     assert store.count_removed() == 2
 
 
-def test_listed_digest_covers_listed_fields():
-    row = CheckedRow(1, "a", {"subject": "s", "client_id": "5", "message": "m"})
-    other = CheckedRow(2, "b", {"subject": "s", "client_id": "5", "message": "another"})
-    assert row.listed_digest == other.listed_digest
-    assert row.listed_digest != CheckedRow(1, "a", {"subject": "t", "client_id": "5"}).listed_digest
-    assert row.listed_digest != CheckedRow(1, "a", {"subject": "s"}).listed_digest
-
-
 def test_memory_does_not_grow(store):
     def fill(numbers):
         for number in numbers:

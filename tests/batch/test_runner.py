@@ -20,7 +20,6 @@ from airflow_provider_usedesk.batch.loader import TooManyBadRows
 from airflow_provider_usedesk.batch.options import BatchOptions
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 from airflow_provider_usedesk.batch.row_params import RowParams
-from airflow_provider_usedesk.batch.row_store import CheckedRow
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun
 from airflow_provider_usedesk.batch.send_lease import TICK, SendAborted, SendLease
@@ -347,11 +346,11 @@ class TestUnknownOutcomes:
         assert summary.unknown == 1
 
 
-def leave_open(batch, keys, since=NOON, until=NOON, listed=0):
+def leave_open(batch, keys, since=NOON, until=NOON):
     """Write the checkpoint of an earlier attempt that ended with these rows in flight."""
     checkpoint = StateCheckpoint(batch.store)
     list(checkpoint.load())
-    checkpoint.write([], [OpenRow(digest(key), since, until, listed) for key in keys])
+    checkpoint.write([], [OpenRow(digest(key), since, until) for key in keys])
 
 
 def open_now(batch):
@@ -391,14 +390,6 @@ class TestRowsLeftOpen:
         summary = batch.run(people(500), BatchOptions(validate=validate))
         assert (summary.sent, summary.rejected, summary.left) == (499, 1, 0)
         assert batch.usedesk.sends["n300"] == 1
-
-    @pytest.mark.parametrize(("subject", "is_unchanged"), [("Dear n1", True), ("Dear other", False)])
-    def test_changed_row_is_noticed(self, batch, subject, is_unchanged):
-        leave_open(batch, ["n1"], listed=CheckedRow(1, "n1", {"subject": subject}).listed_digest)
-        found = []
-        batch.usedesk.look_up = lambda outcomes, _: found.extend(outcomes) or [(1, Absent())]
-        batch.run(people(1))
-        assert [outcome.is_unchanged for outcome in found] == [is_unchanged]
 
     @pytest.mark.parametrize("validate", ["first", "row"])
     def test_quiet_hours_leave_absent_rows(self, batch, validate):

@@ -36,7 +36,7 @@ def make(usedesk_sandbox, lease):
         client._sleep = lease.pause
 
         def make(files=None, profile=TICKET):
-            key = "airflow/d/r/t{}".format
+            key = "key-of-{}".format
             return MessageSender(client, profile, key, files, Path, lease, consistency_delay=0.0)
 
         yield make
@@ -53,9 +53,9 @@ def row(sender, number, key=None, **params):
     return CheckedRow(number, key, fields, files)
 
 
-def unknown(row, since=-MINUTE, until=0 * MINUTE, is_unchanged=True):
+def unknown(row, since=-MINUTE, until=0 * MINUTE):
     now = datetime.now(UTC)
-    return UnknownOutcome(row, now + since, now + until, is_unchanged)
+    return UnknownOutcome(row, now + since, now + until)
 
 
 def look_up(sender, *outcomes, has_ticket=lambda ticket_id: False):
@@ -66,7 +66,7 @@ def test_rows_have_stable_keys(sender):
     ids = [row(sender, number).fields["additional_id"] for number in range(50)]
     assert len(set(ids)) == 50
     assert ids[7] == row(sender, 8, key="key-7").fields["additional_id"]
-    assert ids[0].startswith("airflow/d/r/t/")
+    assert ids[0].startswith("key-of-")
 
 
 @pytest.mark.parametrize("given", ["order-7", " order-7 ", 7])
@@ -140,7 +140,7 @@ def test_sent_rows_are_found(sender, usedesk_sandbox):
 def test_changed_row_is_found(sender, usedesk_sandbox):
     sender.send(row(sender, 1, subject="As it was"))
     mended = row(sender, 1, subject="As it is now")
-    assert isinstance(look_up(sender, unknown(mended, is_unchanged=False))[1], Found)
+    assert isinstance(look_up(sender, unknown(mended))[1], Found)
 
 
 def test_tickets_of_other_rows_are_not_read(sender, usedesk_sandbox):
@@ -158,21 +158,6 @@ def test_shared_id_is_ambiguous(sender):
     found = look_up(sender, *map(unknown, rows), unknown(row(sender, 3)))
     assert {type(found[1]), type(found[2])} == {Ambiguous}
     assert found[3] == Absent()
-
-
-def test_each_group_has_its_own_list(sender, monkeypatch):
-    """A list of a whole day would be too long."""
-    windows, pages = [], sender.client.ticket_pages
-
-    def note(**filters):
-        windows.append((filters["created_after"], filters["created_before"]))
-        return pages(**filters)
-
-    monkeypatch.setattr(sender.client, "ticket_pages", note)
-    long_ago = unknown(row(sender, 1), -600 * MINUTE, -599 * MINUTE)
-    assert look_up(sender, unknown(row(sender, 2)), long_ago) == {1: Absent(), 2: Absent()}
-    assert len(windows) == 2
-    assert windows[0][1] < windows[1][0]
 
 
 def test_stop_aborts_the_consistency_delay(sender, lease):

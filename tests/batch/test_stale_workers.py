@@ -30,7 +30,7 @@ from airflow_provider_usedesk.idempotency.decision import Absent, Found
 from tests.support.batch import NOON, FakeClock
 
 LEASE = timedelta(seconds=SendWindow(1).lease_seconds)
-ROW = OpenRow(1, NOON, NOON, 0)
+ROW = OpenRow(1, NOON, NOON)
 
 
 class OrderedStore:
