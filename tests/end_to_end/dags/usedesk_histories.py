@@ -54,7 +54,7 @@ def rows() -> Iterator[dict[str, Any]]:
         yield {"id": number, "client_phone": f"7925100{number:04d}"}
 
 
-with history("renamed", retries=1, retry_delay=timedelta(seconds=6)):
+with history("renamed", retries=1, retry_delay=timedelta(seconds=5)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
@@ -62,7 +62,7 @@ with history("slow", retries=1, retry_delay=timedelta(seconds=1)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
-with history("forgotten", retries=1, retry_delay=timedelta(seconds=8)):
+with history("forgotten", retries=1, retry_delay=timedelta(seconds=5)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
