@@ -50,10 +50,12 @@ class TicketRow(Ticket):
 
     :param id: the ticket
     :param created_at: when it was created, as Usedesk writes it
+    :param custom_fields: values of the custom fields by the id of the field, as far as the list shows them
     """
 
     id: int
     created_at: str | None = None
+    custom_fields: Mapping[int, str | None] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -197,11 +199,7 @@ def ticket_details(response: Response) -> TicketDetails:
     return TicketDetails(
         id=as_id(ticket.get("id")),
         additional_id=text_or_none(ticket.get("additional_id")),
-        custom_fields={
-            number: text_or_none(one.get("value"))
-            for one in _objects(content.get("custom_fields"))
-            if (number := as_id(one.get("ticket_field_id"))) is not None
-        },
+        custom_fields=_field_values(content.get("custom_fields")),
         comments=tuple(_comment(one) for one in _objects(content.get("comments"))),
         published_at=text_or_none(ticket.get("published_at")),
         **_common(ticket, content.get("tags")),
@@ -294,6 +292,7 @@ def _ticket_row(number: int, row: Mapping[str, Any]) -> TicketRow:
     return TicketRow(
         id=number,
         created_at=text_or_none(row.get("created_at")),
+        custom_fields=_field_values(row.get("ticket_fields"), "id"),
         **_common(row, row.get("tags")),
     )
 
@@ -312,6 +311,22 @@ def _common(ticket: Mapping[str, Any], tags: object) -> dict[str, Any]:
         "tags": _names(tags),
         "last_updated_at": text_or_none(ticket.get("last_updated_at")),
     }
+
+
+def _field_values(content: object, *other_names: str) -> dict[int, str | None]:
+    """
+    Return the values of custom fields by the id of the field.
+
+    :param content: a list of objects, or anything else
+    :param other_names: where the id of the field is if not in ``ticket_field_id``
+    """
+    found: dict[int, str | None] = {}
+    for one in _objects(content):
+        numbers = (as_id(one.get(name)) for name in ("ticket_field_id", *other_names))
+        number = next((number for number in numbers if number is not None), None)
+        if number is not None:
+            found[number] = text_or_none(one.get("value"))
+    return found
 
 
 def _comment(row: Mapping[str, Any]) -> Comment:

@@ -7,12 +7,13 @@ The parameters of the methods that create and change tickets, and their checks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import OpenUrl
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request
 
 CREATE_TICKET = Method(
@@ -159,6 +160,39 @@ def ticket_request(
     _check_author(draft, profile, has_template)
     draft.check_custom_fields()
     return draft.request()
+
+
+def with_custom_field(params: Mapping[str, Any], field_id: int, value: str) -> dict[str, Any]:
+    """
+    Return the parameters of a new ticket with the value of one more custom field.
+
+    Custom fields that are not valid stay as they are, and :func:`ticket_request` refuses them.
+
+    :param params: parameters by name
+    :param field_id: id of the custom field
+    :param value: its value, without a semicolon
+    :raises UsedeskInvalidRequest: when the parameters contain this field already
+    """
+    fields, ids, entries = (params.get(name) for name in ("custom_fields", "field_id", "field_value"))
+    if values.is_empty(ids) != values.is_empty(entries):
+        return dict(params)
+    if not values.is_empty(ids):
+        several = values.field_items(ids)
+        _refuse_field(field_id, "field_id", several)
+        others = values.field_items(entries)
+        return {**params, "field_id": [*several, field_id], "field_value": [*others, value]}
+    given = {} if values.is_empty(fields) else values.as_mapping(fields)
+    if given is None:
+        return dict(params)
+    _refuse_field(field_id, "custom_fields", given)
+    return {**params, "custom_fields": {**given, field_id: value}}
+
+
+def _refuse_field(field_id: int, name: str, ids: Iterable[Any]) -> None:
+    if str(field_id) in (str(one).strip() for one in ids):
+        raise UsedeskInvalidRequest(
+            [f"{name}: contains the field {field_id}, to which the connection writes the idempotency key"]
+        )
 
 
 def update_request(params: Mapping[str, Any]) -> Request:

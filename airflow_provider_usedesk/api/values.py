@@ -218,8 +218,8 @@ def tags(value: Any) -> str:
 
 def custom_fields(value: Any) -> tuple[str, str]:
     """Return field_id and field_value for custom fields, given as {id: value}."""
-    fields = _literal(value) if isinstance(value, str) else value
-    if not isinstance(fields, Mapping):
+    fields = as_mapping(value)
+    if fields is None:
         raise ValueError("must be a dict of {field id: value}")
     ids = [_part(f"key {place}", identifier, key) for place, key in enumerate(fields, 1)]
     if len(set(ids)) < len(ids):
@@ -233,18 +233,22 @@ def custom_fields(value: Any) -> tuple[str, str]:
 
 def field_ids(value: Any) -> str:
     """Return the ids of custom fields, given as one id, a list, or a text with semicolons."""
-    items = as_list(value)
-    if items is None:
-        items = value.split(";") if isinstance(value, str) else [value]
+    items = field_items(value)
     return text(255)(";".join(str(_part(f"id {place}", identifier, i)) for place, i in enumerate(items, 1)))
 
 
 def field_values(value: Any) -> str:
     """Return the values of custom fields, given as one value, a list, or a text with semicolons."""
-    items = as_list(value)
-    if items is None:
-        items = value.split(";") if isinstance(value, str) else [value]
+    items = field_items(value)
     return ";".join(_part(f"value {place}", field_value, item) for place, item in enumerate(items, 1))
+
+
+def field_items(value: Any) -> list[Any]:
+    """Return the ids or values of custom fields, given as one, a list, or a text with semicolons."""
+    items = as_list(value)
+    if items is not None:
+        return items
+    return value.split(";") if isinstance(value, str) else [value]
 
 
 def field_value(value: Any) -> str:
@@ -298,6 +302,12 @@ def as_list(value: Any) -> list[Any] | None:
     if not isinstance(value, Iterable):
         return None
     return list(value)
+
+
+def as_mapping(value: Any) -> Mapping[Any, Any] | None:
+    """Return a dict, also one that a template rendered to text; else None."""
+    found = _literal(value) if isinstance(value, str) else value
+    return found if isinstance(found, Mapping) else None
 
 
 def _literal(value: str) -> Any:

@@ -44,10 +44,12 @@ class ReadBudget:
 
     :param pages: pages to list, each time; default: 30
     :param tickets: tickets to read in all; default: 300, two minutes at 150 requests a minute
+    :param is_decisive: whether tickets that are not read could be the wanted one; default: true
     """
 
     pages: int = 30
     tickets: int = 300
+    is_decisive: bool = True
 
     @classmethod
     def for_batch(cls, wanted: int) -> ReadBudget:
@@ -134,21 +136,23 @@ class TicketSearch:
             return None
         progress.pages_of_last_look = 0
         pages = self.client.ticket_pages(until_empty=True, sort="id", order="desc")
-        listed = _Listing(since, self.now())
+        listed = Listing(since, self.now())
         for likelihood, ticket_id in self._candidates(pages, listed, progress):
             if progress.reads == self.budget.tickets:
+                if not self.budget.is_decisive:
+                    return Absent()
                 return Ambiguous(
                     f"more than {self.budget.tickets} tickets were created since, all could be it"
                 )
             self._read(ticket_id, likelihood, progress)
             if self.is_enough(progress.shown):
                 return None
-        if not listed.is_complete and next(pages, None):
+        if self.budget.is_decisive and not listed.is_complete and next(pages, None):
             return Ambiguous(f"more than {self.budget.pages} pages of tickets were created since")
         return Absent()
 
     def _candidates(
-        self, pages: Iterator[list[TicketRow]], listed: _Listing, progress: _Progress
+        self, pages: Iterator[list[TicketRow]], listed: Listing, progress: _Progress
     ) -> Iterator[tuple[Likelihood, int]]:
         """Yield the tickets to read: page by page those that match, at the end the others."""
         others: list[tuple[bool, Likelihood, int]] = []
@@ -156,9 +160,12 @@ class TicketSearch:
             progress.pages += 1
             progress.pages_of_last_look += 1
             for row in page:
-                if row.id in progress.shown or row.id in progress.unreadable or self.is_known(row.id):
-                    continue
                 likelihood, is_older = self.likely.likelihood(row), listed.is_older(row)
+                if row.id in progress.shown:
+                    progress.check_shown(row.id, likelihood)
+                    continue
+                if row.id in progress.unreadable or self.is_known(row.id):
+                    continue
                 if likelihood is Likelihood.ALL_MATCH and not is_older:
                     yield likelihood, row.id
                 else:
@@ -182,10 +189,7 @@ class TicketSearch:
             progress.unclear = ambiguous(error, f"ticket {ticket_id} cannot be read: ")
             return
         progress.shown[ticket_id] = shown
-        if shown is None and likelihood is Likelihood.ALL_MATCH:
-            progress.unclear = Ambiguous(
-                f"ticket {ticket_id} looks like it, and Usedesk shows no additional_id of that ticket"
-            )
+        progress.check_shown(ticket_id, likelihood)
 
 
 class _Progress:
@@ -199,8 +203,14 @@ class _Progress:
         self.reads = 0
         self.unclear: Ambiguous | None = None
 
+    def check_shown(self, ticket_id: int, likelihood: Likelihood) -> None:
+        if self.shown[ticket_id] is None and likelihood is Likelihood.ALL_MATCH:
+            self.unclear = Ambiguous(
+                f"ticket {ticket_id} looks like it, and Usedesk shows no additional_id of that ticket"
+            )
 
-class _Listing:
+
+class Listing:
     """
     How far back a list of tickets goes, by the times that it shows.
 

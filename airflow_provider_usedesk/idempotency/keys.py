@@ -57,6 +57,11 @@ class IdempotencyKey:
         text = ".".join(parts)
         return f"{text}/{self.label}"[:MAX_LENGTH] if self.label else text
 
+    @property
+    def field_text(self) -> str:
+        """The text in the custom field of the key: it is the same for all messages of the task."""
+        return f"{VERSION}.{self.base}"
+
     def same_message(self, other: IdempotencyKey) -> bool:
         """Return whether both name the same recipient and the same content."""
         return (self.recipient, self.content) == (other.recipient, other.content)

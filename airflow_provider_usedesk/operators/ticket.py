@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.responses import CreatedTicket
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
+    from airflow_provider_usedesk.idempotency.keys import IdempotencyKey
     from airflow_provider_usedesk.operators.contract import DeliveryContract
 
 
@@ -242,7 +243,7 @@ class SendTicketOperator(BaseTicketOperator):
         own_id = str(params.get("additional_id") or "").strip()
         created = self._contract(context).send(
             CreatedTicket,
-            send=lambda key: self._send({**params, "additional_id": own_id or str(key)}),
+            send=lambda key: self._send(self._with_key(params, key, own_id)),
             look_up=lambda step: self._look_up(context, step, params, own_id),
             recipient=recipient_digest(params),
             content=content_digest(params),
@@ -252,10 +253,19 @@ class SendTicketOperator(BaseTicketOperator):
         self.log.info("Usedesk ticket %s%s.", created.ticket_id, status)
         return created
 
+    def _with_key(self, params: dict[str, Any], key: IdempotencyKey, own_id: str) -> dict[str, Any]:
+        from airflow_provider_usedesk.api.ticket import with_custom_field
+
+        field_id = self.hook.delivery_settings().key_field_id
+        if own_id or field_id is None:
+            return {**params, "additional_id": own_id or str(key)}
+        return with_custom_field({**params, "additional_id": str(key)}, field_id, key.field_text)
+
     def _look_up(
         self, context: Context, step: LookUp, params: dict[str, Any], own_id: str
     ) -> SearchResult[CreatedTicket]:
         from airflow_provider_usedesk.api.responses import as_id
+        from airflow_provider_usedesk.idempotency.find_by_field import FieldSearch
         from airflow_provider_usedesk.idempotency.find_ticket import TicketSearch
         from airflow_provider_usedesk.idempotency.likely_tickets import LikelyTickets
         from airflow_provider_usedesk.idempotency.ticket_match import has_ids, has_key, match_id, match_key
@@ -269,8 +279,11 @@ class SendTicketOperator(BaseTicketOperator):
             is_enough=has_ids([own_id]) if own_id else has_key(step, memory.tickets),
             known=memory.known,
         )
-        seen = search(step.since, step.consistent_at)
-        return match_id(seen, own_id) if own_id else match_key(seen, step, memory.tickets)
+        if own_id:
+            return match_id(search(step.since, step.consistent_at), own_id)
+        field_id = self.hook.delivery_settings().key_field_id
+        by_field = search if field_id is None else FieldSearch(search, field_id, step.key.field_text)
+        return match_key(by_field(step.since, step.consistent_at), step, memory.tickets)
 
     def _check_delivered(self, created: CreatedTicket) -> None:
         from airflow_provider_usedesk.api.errors import UsedeskNotDelivered

@@ -52,6 +52,7 @@ class Call:
     :param now: time of the call
     :param listing_lag: time for which ``tickets`` does not list a new ticket
     :param offset_is: unit of ``offset``, ``page`` or ``row``
+    :param filters_fields: whether ``tickets`` filters by custom fields
     :param delivered_at: time at which a message that is sent now is delivered; None for never
     """
 
@@ -60,6 +61,7 @@ class Call:
     now: datetime
     listing_lag: timedelta
     offset_is: str
+    filters_fields: bool
     delivered_at: datetime | None
 
     def text(self, name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
-from airflow_provider_usedesk.sandbox.call import FILES_PATH, Call, time_text
+from airflow_provider_usedesk.sandbox.call import DIGITS, FILES_PATH, Call, Refusal, time_text
 from airflow_provider_usedesk.sandbox.company import Comment, Company, Ticket
 
 SORT_KEYS: Mapping[str, Callable[[Ticket], Any]] = {
@@ -57,9 +58,9 @@ def tickets(call: Call) -> list[dict[str, Any]]:
 
     Source: `tickets <https://api.usedocs.com/article/51376>`__.
     """
-    is_in_time = _time_filter(call)
+    is_in_time, has_fields = _time_filter(call), _field_filter(call)
     visible = [one for one in call.company.tickets.values() if one.created_at + call.listing_lag <= call.now]
-    found = [one for one in visible if is_in_time(one) and _matches(call, one)]
+    found = [one for one in visible if is_in_time(one) and has_fields(one) and _matches(call, one)]
     sort_key = SORT_KEYS.get(call.text("sort"), lambda one: one.ticket_id)
     found.sort(key=sort_key, reverse=call.text("order").lower() == "desc")
     return [_row(call.company, one) for one in call.page(found)]
@@ -69,6 +70,25 @@ def _time_filter(call: Call) -> Callable[[Ticket], bool]:
     is_created = call.time_filter("created_after", "created_before")
     is_updated = call.time_filter("updated_after", "updated_before")
     return lambda one: is_created(one.created_at) and is_updated(one.last_updated_at)
+
+
+def _field_filter(call: Call) -> Callable[[Ticket], bool]:
+    """Build the filter ``fields``: an array of ``id`` and ``value``, or ``empty`` or ``not_empty``."""
+    wanted = call.array("fields") if call.filters_fields else []
+    if not all(isinstance(one, dict) and re.fullmatch(DIGITS, str(one.get("id", ""))) for one in wanted):
+        raise Refusal("fields must be an array of id and value")
+
+    def has_fields(ticket: Ticket) -> bool:
+        return all(
+            _has_value(ticket.custom_fields.get(int(one["id"]), ""), str(one.get("value", "")))
+            for one in wanted
+        )
+
+    return has_fields
+
+
+def _has_value(value: str, wanted: str) -> bool:
+    return bool(value) is (wanted == "not_empty") if wanted in ("empty", "not_empty") else value == wanted
 
 
 def _matches(call: Call, one: Ticket) -> bool:

@@ -31,6 +31,7 @@ class Sandbox:
     :param token: the valid API token
     :param listing_lag: seconds for which ``tickets`` does not list a new ticket
     :param offset_is: unit of ``offset``, ``page`` or ``row``
+    :param filters_fields: whether ``tickets`` filters by custom fields; false: it ignores ``fields``
     :param redirect_url: URL to which webhooks are sent; None (default) for no webhooks
     :param webhooks: how webhooks are sent
     :param clock: returns the time in seconds since 1970
@@ -44,6 +45,7 @@ class Sandbox:
         token: str = "sandbox-token",  # noqa: S107 (not a secret: only valid here)
         listing_lag: float = 2.0,
         offset_is: str = "page",
+        filters_fields: bool = True,
         redirect_url: str | None = None,
         webhooks: Webhooks | None = None,
         clock: Callable[[], float] = time.time,
@@ -51,7 +53,7 @@ class Sandbox:
         from airflow_provider_usedesk.sandbox.state import Options, State
 
         self._port = port
-        self._state = State(Options(token, listing_lag, offset_is), clock)
+        self._state = State(Options(token, listing_lag, offset_is, filters_fields), clock)
         if webhooks is not None:
             self._state.webhooks = webhooks
         self._state.redirect_url = redirect_url

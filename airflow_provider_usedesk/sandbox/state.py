@@ -34,11 +34,13 @@ class Options:
     :param token: the valid API token
     :param listing_lag: seconds for which ``tickets`` does not list a new ticket
     :param offset_is: unit of ``offset``, ``page`` or ``row``
+    :param filters_fields: whether ``tickets`` filters by custom fields, or ignores ``fields``
     """
 
     token: str = field(default="sandbox-token", repr=False)
     listing_lag: float = 2.0
     offset_is: str = "page"
+    filters_fields: bool = True
 
 
 class State:
@@ -162,6 +164,7 @@ class State:
             now=now,
             listing_lag=timedelta(seconds=self.options.listing_lag),
             offset_is=self.options.offset_is,
+            filters_fields=self.options.filters_fields,
             delivered_at=now + timedelta(seconds=self.webhooks.delay) if is_delivered else None,
         )
 

@@ -166,9 +166,26 @@ def test_ticket_row_is_read():
             channel_id=683,
             tags=("debt", "may"),
             created_at="2026-11-22 12:00:00",
+            custom_fields={10: "A-17"},
             last_updated_at="2026-11-22 12:30:00",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "read_fields"),
+    [
+        ([{"id": 10, "name": "Order", "value": "A-17"}, {"id": "12", "value": None}], {10: "A-17", 12: None}),
+        ([{"id": 5, "ticket_field_id": 10, "value": 17}], {10: "17"}),
+        ([{"name": "Order", "value": "A-17"}, "A-17", None], {}),
+        ({}, {}),
+        (None, {}),
+        ("", {}),
+    ],
+)
+def test_fields_of_ticket_row_are_read(shown, read_fields):
+    [row] = read("ticket_rows", [{**TICKET_ROW, "ticket_fields": shown}])
+    assert row.custom_fields == read_fields
 
 
 def test_ticket_details_are_read():

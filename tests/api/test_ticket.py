@@ -507,3 +507,63 @@ def test_form_uses_php_brackets():
         "lists[0][0][id]": "61",
         "lists[0][0][value]": "A",
     }
+
+
+class TestKeyField:
+    """One more custom field beside those that a Dag gives."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [{}, {"custom_fields": None}, {"custom_fields": " ", "field_id": [], "field_value": ""}],
+    )
+    def test_field_is_alone_without_others(self, given):
+        params = ticket.with_custom_field(given, 7, "af2.x")
+        assert sent(**params) == {"field_id": "7", "field_value": "af2.x"}
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"custom_fields": {10: "x", "12": True}},
+            {"custom_fields": '{"10": "x", "12": true}'},
+            {"custom_fields": "{10: 'x', 12: True}"},
+            {"field_id": "10;12", "field_value": "x;true"},
+            {"field_id": [10, "12"], "field_value": ["x", True]},
+            {"field_id": "[10, 12]", "field_value": "['x', True]"},
+        ],
+    )
+    def test_field_is_added_to_others(self, given):
+        before = dict(given)
+        params = ticket.with_custom_field(given, 7, "af2.x")
+        assert sent(**params) == {"field_id": "10;12;7", "field_value": "x;true;af2.x"}
+        assert given == before
+
+    def test_single_field_gets_a_second_one(self):
+        params = ticket.with_custom_field({"field_id": 10, "field_value": False}, 7, "af2.x")
+        assert sent(**params) == {"field_id": "10;7", "field_value": "false;af2.x"}
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"custom_fields": "a"},
+            {"custom_fields": {1: None}},
+            {"field_id": "10;12", "field_value": "x"},
+            {"field_id": 10},
+            {"field_value": "x"},
+            {"custom_fields": {1: "a"}, "field_id": 1, "field_value": "a"},
+        ],
+    )
+    def test_invalid_fields_are_still_refused(self, given):
+        params = ticket.with_custom_field(given, 7, "af2.x")
+        assert validation_errors({**TEXTS, **params}).keys() == validation_errors({**TEXTS, **given}).keys()
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"custom_fields": {"7": "a"}},
+            {"custom_fields": '{"7": "a"}'},
+            {"field_id": "1; 7", "field_value": "a;b"},
+        ],
+    )
+    def test_same_field_is_refused(self, given):
+        with pytest.raises(UsedeskInvalidRequest, match="7, to which the connection writes"):
+            ticket.with_custom_field(given, 7, "af2.x")

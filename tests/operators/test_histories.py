@@ -95,6 +95,18 @@ class TestSingleMessage:
         assert world.send() == ticket.ticket_id
         assert world.sent == {ANNA: 1}
 
+    def test_key_field_finds_with_two_requests(self, world, monkeypatch):
+        set_extra(monkeypatch, key_field_id=10)
+        lose_response(world.usedesk)
+        with pytest.raises(UsedeskOutcomeUnknown):
+            world.send()
+        [ticket] = world.usedesk.tickets
+        for number in range(3):
+            world.send("others", message_key=str(number))
+        before = world.usedesk.requests()
+        assert world.send() == ticket.ticket_id
+        assert world.usedesk.requests() - before == 2
+
     def test_clearing_finds_renamed_ticket(self, world):
         ticket_id = world.send()
         world.usedesk.update(ticket_id, subject="Urgent: call back")

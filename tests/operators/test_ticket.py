@@ -464,6 +464,27 @@ def test_own_additional_id_is_kept(usedesk):
     assert usedesk.sent()[0]["additional_id"] == "42"
 
 
+def test_key_is_written_to_its_field(usedesk, monkeypatch):
+    set_extra(monkeypatch, key_field_id=7)
+    run_attempt(CreateTicketOperator, subject="s", message="m", custom_fields={10: "A-17"})
+    [sent] = usedesk.sent()
+    written = ".".join(sent["additional_id"].split(".")[:2])
+    assert (sent["field_id"], sent["field_value"]) == ("10;7", f"A-17;{written}")
+
+
+def test_own_additional_id_writes_no_field(usedesk, monkeypatch):
+    set_extra(monkeypatch, key_field_id=7)
+    run_attempt(CreateTicketOperator, subject="s", message="m", additional_id="own")
+    assert not {"field_id", "field_value"} & usedesk.sent()[0].keys()
+
+
+def test_key_field_of_a_dag_is_refused(usedesk, monkeypatch):
+    set_extra(monkeypatch, key_field_id=7)
+    with pytest.raises(AirflowFailException, match="writes the idempotency key"):
+        run_attempt(CreateTicketOperator, subject="s", message="m", custom_fields={7: "A-17"})
+    assert usedesk.sent() == []
+
+
 @pytest.mark.parametrize("blank", ["", "   ", "{{ ' ' }}"], ids=["empty", "spaces", "template"])
 def test_blank_additional_id_keeps_key(usedesk, blank):
     run_attempt(CreateTicketOperator, subject="s", message="m", additional_id=blank)

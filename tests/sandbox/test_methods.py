@@ -269,6 +269,28 @@ class TestReading:
         clock.now += 300
         assert len(call("tickets", **filters)) == found
 
+    @pytest.mark.parametrize(
+        ("wanted", "subjects"),
+        [
+            ([{"id": 10, "value": "A-17"}], ["A"]),
+            ([{"id": "10", "value": "a"}], []),
+            ([{"id": 10, "value": "empty"}], ["C"]),
+            ([{"id": 10, "value": "not_empty"}], ["A", "B"]),
+            ([{"id": 10, "value": "not_empty"}, {"id": 12, "value": "true"}], ["B"]),
+            ({"0": {"id": 10, "value": "A-17"}}, ["A"]),
+        ],
+    )
+    def test_tickets_are_filtered_by_fields(self, call, clock, wanted, subjects):
+        call("create/ticket", subject="A", message="m", field_id="10", field_value="A-17")
+        call("create/ticket", subject="B", message="m", field_id="10;12", field_value="B-18;true")
+        call("create/ticket", subject="C", message="m")
+        clock.now += 3
+        assert [row["subject"] for row in call("tickets", fields=wanted)] == subjects
+
+    @pytest.mark.parametrize("wanted", ["10", [10], [{"value": "A-17"}], [{"id": "x", "value": "A-17"}]])
+    def test_invalid_fields_are_refused(self, call, wanted):
+        assert call("tickets", fields=wanted)["error"]
+
     def test_invalid_time_is_refused(self, call):
         assert call("tickets", created_after="yesterday")["error"]
 
