@@ -29,8 +29,9 @@ def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwa
     `create/ticket <https://api.usedocs.com/article/51378>`__.
 
     The function may be async. It returns the message as a text, or a dict of parameters of ``create/ticket``
-    by name (``from`` may be spelled ``from_``), ``custom_fields`` and ``files``. They override the arguments
-    of the decorator; a parameter that is None does not. What the function returns is not rendered, so the
+    by name (``from`` may be spelled ``from_``), ``custom_fields``, ``files`` and ``message_key``. They
+    override the arguments of the decorator; a parameter that is None does not. What the function returns is
+    not rendered, so the
     braces of a customer stay braces, and none of its texts names a template file.
 
     The task returns the id of the ticket. It pushes ``ticket_id`` to XCom and, where Usedesk returns them,
@@ -96,6 +97,7 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
 
     def execute(self, context: Context) -> int:
         self._returned = _returned_params(self._call(context))
+        self.message_key = self._returned.pop("message_key", self.message_key)
         # Not super(): DecoratedOperator.execute would return what the function returns.
         return CreateTicketOperator.execute(self, context)
 

@@ -390,3 +390,18 @@ def test_retry_sends_after_function_error(usedesk_sandbox):
         operator.execute(attempt_context(1, max_tries=1, store=StateStore(), task_id="open"))
     operator.execute(attempt_context(2, max_tries=1, store=StateStore(), task_id="open"))
     assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["m"]
+
+
+def test_returned_message_key_names_message(usedesk_sandbox):
+    """The list of a mapped task has moved between the run and its clear."""
+
+    def write(visit):
+        return {"message": f"About {visit}", "message_key": visit}
+
+    def run(visit, map_index, clear_number=0):
+        context = attempt_context(1, task_id="open", map_index=map_index, clear_number=clear_number)
+        return make(write, visit, subject="Visit").execute(context)
+
+    first = run("visit-1", 0)
+    assert run("visit-1", 1, clear_number=1) == first
+    assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["About visit-1"]
