@@ -248,7 +248,7 @@ def _decide_after_clear(
     if message.is_positional:
         return _decide_by_message(record, attempt, message, on_unknown, delays)
     if record.key.recipient != message.key.recipient:
-        return _ask_from_begin("recipient", attempt, message, on_unknown, delays)
+        return _ask_from_begin("recipient", attempt, message, on_unknown, delays, record)
     return _decide_in_retry(record, on_unknown, delays)
 
 
@@ -267,7 +267,7 @@ def _decide_by_message(
             "The task was cleared, and its message differs from the one that was sent to this recipient. It "
             f"may be the same message or another one. {SET_MESSAGE_KEY}"
         )
-    return _ask_from_begin("message", attempt, message, on_unknown, delays)
+    return _ask_from_begin("message", attempt, message, on_unknown, delays, record)
 
 
 def _ask_without_record(
@@ -281,18 +281,28 @@ def _ask_without_record(
 
 
 def _ask_from_begin(
-    by: By, attempt: Attempt, message: Message, on_unknown: OnUnknown, delays: Delays
+    by: By,
+    attempt: Attempt,
+    message: Message,
+    on_unknown: OnUnknown,
+    delays: Delays,
+    record: AttemptRecord[Created] | None = None,
 ) -> LookUp | Send | Fail:
-    return _by_policy(on_unknown) or LookUp(
-        by, message.key, attempt.run_began, attempt.started + delays.consistency
-    )
+    # A worker that the clear did not reach may still send.
+    ended = max(attempt.started, _end_of(record, delays)) if record else attempt.started
+    return _by_policy(on_unknown) or LookUp(by, message.key, attempt.run_began, ended + delays.consistency)
 
 
 def _ask_by_key(
     record: AttemptRecord[Created], on_unknown: OnUnknown, delays: Delays
 ) -> LookUp | Send | Fail:
-    ended = record.ended or record.until + delays.request
-    return _by_policy(on_unknown) or LookUp("key", record.key, record.since, ended + delays.consistency)
+    consistent_at = _end_of(record, delays) + delays.consistency
+    return _by_policy(on_unknown) or LookUp("key", record.key, record.since, consistent_at)
+
+
+def _end_of(record: AttemptRecord[Created], delays: Delays) -> datetime:
+    """Return from when on no request of the attempts of a record is under way on our side."""
+    return record.ended or record.until + delays.request
 
 
 def _by_policy(on_unknown: OnUnknown) -> Send | Fail | None:

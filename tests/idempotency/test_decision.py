@@ -160,6 +160,16 @@ class TestClear:
     def test_open_record_is_searched(self, key, message, step):
         assert run(replace(OPEN, key=key), CLEARED, message) == step
 
+    @pytest.mark.parametrize(
+        ("key", "message", "by"),
+        [(OTHER_RECIPIENT, NAMED, "recipient"), (KEY, MAPPED, "message")],
+    )
+    def test_worker_that_still_runs_is_awaited(self, key, message, by):
+        """A clear does not reach a worker that Airflow has lost."""
+        record = replace(OPEN, key=key, until=NOW + timedelta(seconds=10))
+        step = run(record, CLEARED, message)
+        assert step == replace(from_begin(by, message), consistent_at=NOW + timedelta(seconds=200))
+
     def test_clear_of_another_task_counts(self):
         attempt = replace(RETRY, clear_number=1)
         assert run(replace(ANSWERED, key=OTHER_RECIPIENT), attempt) == from_begin("recipient")
