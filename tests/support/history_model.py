@@ -378,7 +378,8 @@ class Attempt:
         self.stored: datetime | None = None
         self._passes = 0
         self.item = self.items[0]
-        self._globals: tuple[Any, bool] = (None, False)
+        self._globals: tuple[Any, Any] = (None, None)
+        self._accessor = Accessor(self)
         self._worker = greenlet(self._work)
 
     @property
@@ -389,11 +390,11 @@ class Attempt:
         """Run until the attempt ends or stops."""
         self.is_frozen = False
         # Each worker is a process of its own.
-        outer = contract._memory, TaskStateStore._is_interrupted
-        contract._memory, TaskStateStore._is_interrupted = self._globals
+        outer = contract._memory, TaskStateStore._interrupted
+        contract._memory, TaskStateStore._interrupted = self._globals
         self._worker.switch()
-        self._globals = contract._memory, TaskStateStore._is_interrupted
-        contract._memory, TaskStateStore._is_interrupted = outer
+        self._globals = contract._memory, TaskStateStore._interrupted
+        contract._memory, TaskStateStore._interrupted = outer
         if self.has_ended and self.is_current and self.instance.state == "running":
             self.airflow.end_attempt(self.instance, is_green=self.error is None)
 
@@ -451,7 +452,7 @@ class Attempt:
         dag_run = SimpleNamespace(run_after=self.airflow.began, clear_number=self.clear_number)
         task = object() if self.instance.task == LOOP else operator
         context = {"ti": self._ti, "dag_run": dag_run, "task": task}
-        return {**context, "task_state_store": Accessor(self)} if self.world.has_store else context
+        return {**context, "task_state_store": self._accessor} if self.world.has_store else context
 
 
 class Accessor:
@@ -486,7 +487,7 @@ class Hook:
     """The hook of an operator, and its client."""
 
     usedesk_conn_id = "usedesk"
-    settings = SimpleNamespace(timeout=REQUEST_TIMEOUT, connect_timeout=10.0)
+    settings = SimpleNamespace(longest_request=REQUEST_TIMEOUT)
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt, self._world = attempt, attempt.world
