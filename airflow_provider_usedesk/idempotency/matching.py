@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
@@ -65,4 +66,6 @@ def as_utc(text: str | None) -> datetime | None:
 
 def letters_of(text: str) -> str:
     """Return the letters and digits of a text: Usedesk may escape, trim or shorten the rest."""
-    return "".join(character for character in html.unescape(text).casefold() if character.isalnum())
+    # One letter may be written in several ways; the accents of all are left out.
+    decomposed = unicodedata.normalize("NFD", html.unescape(text).casefold())
+    return "".join(character for character in decomposed if character.isalnum())

@@ -18,6 +18,8 @@ from airflow_provider_usedesk.idempotency.keys import IdempotencyKey, is_cut_key
 
 log = logging.getLogger(__name__)
 
+_CUT_OFF = "the additional_id of ticket {} is cut off"
+
 
 def match_key(seen: SeenTickets, look_up: LookUp, taken: Collection[int] = ()) -> SearchResult[CreatedTicket]:
     """
@@ -65,7 +67,7 @@ def match_id(seen: SeenTickets, own_id: str) -> SearchResult[CreatedTicket]:
     return match_ids(seen, [own_id])[own_id]
 
 
-def match_ids(seen: SeenTickets, own_ids: Iterable[str]) -> Mapping[str, SearchResult[CreatedTicket]]:
+def match_ids(seen: SeenTickets, own_ids: Collection[str]) -> Mapping[str, SearchResult[CreatedTicket]]:
     """
     Return the result for each ``additional_id``.
 
@@ -76,10 +78,18 @@ def match_ids(seen: SeenTickets, own_ids: Iterable[str]) -> Mapping[str, SearchR
     for ticket_id, shown in seen.shown.items():
         if shown is not None:
             tickets.setdefault(_compared(shown), []).append(ticket_id)
+    bases = {key.base for own_id in own_ids if (key := parse_key(own_id))}
+    cut = [text for text in tickets if any(is_cut_key(text, base) for base in bases)]
     results: dict[str, SearchResult[CreatedTicket]] = {}
     for own_id in own_ids:
-        found = tickets.get(_compared(own_id))
-        results[own_id] = Found(CreatedTicket(_first_of(found))) if found else seen.rest
+        wanted = _compared(own_id)
+        beginning = next((text for text in cut if wanted.startswith(text)), None)
+        if found := tickets.get(wanted):
+            results[own_id] = Found(CreatedTicket(_first_of(found)))
+        elif beginning:
+            results[own_id] = Ambiguous(_CUT_OFF.format(tickets[beginning][0]))
+        else:
+            results[own_id] = seen.rest
     return results
 
 
@@ -129,7 +139,7 @@ def _reason_against_absence(
             )
     for ticket_id, text in shown.items():
         if text is not None and is_cut_key(text, look_up.key.base):
-            return f"the additional_id of ticket {ticket_id} is cut off"
+            return _CUT_OFF.format(ticket_id)
     return None
 
 

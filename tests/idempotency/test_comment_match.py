@@ -33,6 +33,7 @@ TEXTS = {
     "<style>p > a {color: red}</style><!-- x --><div class='a'>Paid, thanks</div>": "yes",
     "Paid, thanks -- Your bank": "perhaps",
     "PAID thanks!": "perhaps",
+    "Paid, tha\u0301nks": "perhaps",
     "<div>Your bank</div><p>Paid, thanks</p>": "perhaps",
     "<p>Paid, th": "perhaps",
     None: "perhaps",

@@ -61,3 +61,7 @@ def test_time_without_zone_is_utc(text, moment):
 
 def test_letters_ignore_markup_and_case():
     assert letters_of("Bill &amp; <b>№ 5</b>") == "billb5b"
+
+
+def test_letters_ignore_unicode_form():
+    assert letters_of("Счёт за чай") == letters_of("Сче\u0308т за чаи\u0306") == "счетзачаи"
