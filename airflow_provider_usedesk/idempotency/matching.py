@@ -40,10 +40,12 @@ def search_until_consistent(
     :return: the result; :class:`Ambiguous` if Usedesk could not be read
     """
     try:
+        # What a long search listed at its beginning does not show what was sent until its end.
+        is_too_early = now() < consistent_at
         result = search()
-        wait = (consistent_at - now()).total_seconds()
-        if isinstance(result, Absent) and wait > 0:
-            sleep(wait)
+        if isinstance(result, Absent) and is_too_early:
+            if (wait := (consistent_at - now()).total_seconds()) > 0:
+                sleep(wait)
             result = search()
     except UsedeskError as error:
         return ambiguous(error)

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
 from tests.support.history_model import (
+    CONSISTENCY,
     KEYED,
     LOOP,
     MAPPED,
@@ -349,6 +350,19 @@ def _run(examples: int, steps: int, *, is_random: bool) -> None:
 
 def test_histories():
     _run(200, 30, is_random=False)
+
+
+def test_frozen_search_looks_again(monkeypatch):
+    """What a search has listed before the consistency delay was over proves nothing after it."""
+    world = World(monkeypatch, has_store=False, page_size=20, zone=3)
+    airflow = Airflow(world, "airflow", {SINGLE: [Item(PHONES[0], "x")]})
+    [instance] = airflow.present()
+    airflow.start(instance, Plan(Point.POSTED, latency=1.0))
+    second = airflow.start(instance, Plan(Point.LOOK, stop=Stop.FREEZE))
+    world.clock.sleep(CONSISTENCY)
+    second.resume()
+    assert second.error is None
+    assert len(world.service.sent(("airflow", SINGLE))) == 1
 
 
 @pytest.mark.slow

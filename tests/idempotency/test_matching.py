@@ -26,6 +26,13 @@ def search(*results, consistent_at=NOW + timedelta(seconds=20)):
     return search_until_consistent(next_result, consistent_at, waits.append, lambda: NOW), waits
 
 
+def test_long_search_is_repeated():
+    moments, results = iter([NOW, NOW + timedelta(seconds=30)]), iter([Absent(), "found"])
+    consistent_at = NOW + timedelta(seconds=20)
+    found = search_until_consistent(lambda: next(results), consistent_at, pytest.fail, lambda: next(moments))
+    assert found == "found"
+
+
 def test_absent_is_searched_again():
     assert search(Absent(), "found") == ("found", [20.0])
 
