@@ -80,6 +80,8 @@ class History:
     def mark_failed_and_clear(self):
         path = f"/dags/{self.dag}/dagRuns/{self.run}/taskInstances/send"
         self.airflow.call("PATCH", path, json={"new_state": "failed"})
+        # The scheduler would fail the run after the clear.
+        self.airflow.wait_for_run(self.dag, self.run, 60)
         self.clear("send")
 
 
@@ -272,7 +274,7 @@ def frozen(folder, history):
         with suppress(ProcessLookupError):
             # First alone, so that it tries to send before it is ended.
             os.kill(worker, signal.SIGCONT)
-            time.sleep(2)
+            time.sleep(4)
         os.kill(supervisor, signal.SIGCONT)
     until(lambda: not is_alive(worker), 60)
 

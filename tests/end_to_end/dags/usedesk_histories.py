@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ class NotedOperator(Noted, CreateTicketOperator):
 
 
 class NotedBatchOperator(Noted, CreateTicketBatchOperator):
-    pass
+    """A batch that calls its supervisor only to begin and to end, so that a frozen one does not block it."""
+
+    def _options(self) -> Any:
+        return replace(super()._options(), report_seconds=3600)
 
 
 def rows() -> Iterator[dict[str, Any]]:
