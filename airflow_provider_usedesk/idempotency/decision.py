@@ -70,6 +70,11 @@ class Message:
         """Whether another task executes the operator."""
         return self.key.place.startswith("n")
 
+    @property
+    def is_named(self) -> bool:
+        """Whether a ``message_key`` names it, at whatever map index."""
+        return self.key.place.startswith("m")
+
 
 class RecordState(StrEnum):
     """What a record says of the request."""
@@ -247,7 +252,9 @@ def _decide_after_clear(
 ) -> Send | Reuse[Created] | LookUp | Fail:
     if message.is_positional:
         return _decide_by_message(record, attempt, message, on_unknown, delays)
-    if record.key.recipient != message.key.recipient:
+    # The message of a message_key can have moved to another map index, been sent there, and moved back.
+    can_be_elsewhere = message.is_named and record.response is None
+    if can_be_elsewhere or record.key.recipient != message.key.recipient:
         return _ask_from_begin("recipient", attempt, message, on_unknown, delays, record)
     return _decide_in_retry(record, on_unknown, delays)
 

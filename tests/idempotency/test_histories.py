@@ -365,6 +365,23 @@ def test_frozen_search_looks_again(monkeypatch):
     assert len(world.service.sent(("airflow", SINGLE))) == 1
 
 
+@pytest.mark.parametrize("first", [Plan(outcome=Outcome.REFUSED), Plan(outcome=Outcome.VANISHED)], ids=repr)
+def test_named_message_moves_and_returns(monkeypatch, first):
+    """The record of a map index does not know what another index sent meanwhile."""
+    world = World(monkeypatch, has_store=True, page_size=20, zone=3)
+    sent = named([Item(PHONES[0], "x"), Item(PHONES[1], "x")])
+    airflow = Airflow(world, "airflow", {KEYED: sent})
+    for plan, items_then in [(first, sent), (Plan(), sent[::-1]), (Plan(), sent)]:
+        airflow.replace(KEYED, items_then)
+        airflow.clear(airflow.present())
+        for one in airflow.present():
+            airflow.start(one, plan)
+    assert sorted(item.name for item in world.service.sent(("airflow", KEYED))) == [
+        "appointment 0",
+        "appointment 1",
+    ]
+
+
 @pytest.mark.slow
 def test_many_histories():
     _run(5000, 40, is_random=True)
