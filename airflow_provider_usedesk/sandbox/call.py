@@ -53,6 +53,7 @@ class Call:
     :param listing_lag: time for which ``tickets`` does not list a new ticket
     :param offset_is: unit of ``offset``, ``page`` or ``row``
     :param filters_fields: whether ``tickets`` filters by custom fields
+    :param additional_id: returns what ``ticket`` shows of an ``additional_id``
     :param delivered_at: time at which a message that is sent now is delivered; None for never
     """
 
@@ -62,6 +63,7 @@ class Call:
     listing_lag: timedelta
     offset_is: str
     filters_fields: bool
+    additional_id: Callable[[str], Any]
     delivered_at: datetime | None
 
     def text(self, name: str) -> str:

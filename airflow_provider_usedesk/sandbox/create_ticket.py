@@ -119,7 +119,7 @@ def _ticket(call: Call, channel: Channel, client: Client) -> Ticket:
         status=parameters.status(call) or NEW,
         created_at=call.now,
         last_updated_at=call.now,
-        additional_id=call.text("additional_id") or None,
+        additional_id=str(call.params["additional_id"]) if call.text("additional_id") else None,
         type=call.text("type") or "question",
         priority=call.text("priority") or "medium",
         assignee_id=parameters.agent_id(call, "assignee_id"),

@@ -40,7 +40,7 @@ def ticket(call: Call) -> dict[str, Any]:
             "email": client.emails[0] if client.emails else None,
             "published_at": time_text(found.created_at),
             "company_id": 1,
-            "additional_id": found.additional_id,
+            "additional_id": call.additional_id(found.additional_id) if found.additional_id else None,
         },
         "comments": [_comment(call, found, comment) for comment in found.comments],
         "tags": [{"name": tag} for tag in found.tags],

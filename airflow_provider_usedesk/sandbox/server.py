@@ -32,6 +32,8 @@ class Sandbox:
     :param listing_lag: seconds for which ``tickets`` does not list a new ticket
     :param offset_is: unit of ``offset``, ``page`` or ``row``
     :param filters_fields: whether ``tickets`` filters by custom fields; false: it ignores ``fields``
+    :param additional_id: returns what ``ticket`` shows of an ``additional_id``, such as ``str.lower`` or
+        ``lambda text: text[:40]``
     :param redirect_url: URL to which webhooks are sent; None (default) for no webhooks
     :param webhooks: how webhooks are sent
     :param clock: returns the time in seconds since 1970
@@ -46,6 +48,7 @@ class Sandbox:
         listing_lag: float = 2.0,
         offset_is: str = "page",
         filters_fields: bool = True,
+        additional_id: Callable[[str], Any] = str,
         redirect_url: str | None = None,
         webhooks: Webhooks | None = None,
         clock: Callable[[], float] = time.time,
@@ -53,7 +56,7 @@ class Sandbox:
         from airflow_provider_usedesk.sandbox.state import Options, State
 
         self._port = port
-        self._state = State(Options(token, listing_lag, offset_is, filters_fields), clock)
+        self._state = State(Options(token, listing_lag, offset_is, filters_fields, additional_id), clock)
         if webhooks is not None:
             self._state.webhooks = webhooks
         self._state.redirect_url = redirect_url

@@ -35,12 +35,14 @@ class Options:
     :param listing_lag: seconds for which ``tickets`` does not list a new ticket
     :param offset_is: unit of ``offset``, ``page`` or ``row``
     :param filters_fields: whether ``tickets`` filters by custom fields, or ignores ``fields``
+    :param additional_id: returns what ``ticket`` shows of an ``additional_id``
     """
 
     token: str = field(default="sandbox-token", repr=False)
     listing_lag: float = 2.0
     offset_is: str = "page"
     filters_fields: bool = True
+    additional_id: Callable[[str], Any] = str
 
 
 class State:
@@ -165,6 +167,7 @@ class State:
             listing_lag=timedelta(seconds=self.options.listing_lag),
             offset_is=self.options.offset_is,
             filters_fields=self.options.filters_fields,
+            additional_id=self.options.additional_id,
             delivered_at=now + timedelta(seconds=self.webhooks.delay) if is_delivered else None,
         )
 

@@ -192,6 +192,7 @@ LIGHT_MODULES = (
     "links.ticket",
     "notifications.usedesk",
     "operators.batch",
+    "operators.check",
     "operators.comment",
     "operators.message",
     "operators.ticket",

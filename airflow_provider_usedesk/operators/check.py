@@ -1,0 +1,58 @@
+"""Check whether a Usedesk account does what the delivery contract expects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_usedesk.compat.sdk import AirflowFailException
+from airflow_provider_usedesk.operators.base import UsedeskOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.compat.sdk import Context
+
+
+class CheckDeliveryContractOperator(UsedeskOperator):
+    """
+    Create a private test ticket, find it as the operators that send do, and report what differs.
+
+    Run it once for each account, and again after a change of the connection. The ticket has the subject
+    "Airflow self-check" and no message to a client; it stays in Usedesk until somebody deletes it.
+
+    Returns the report: ``ok``, ``ticket_id``, ``findings`` (a sentence each, without personal data) and
+    ``problems`` (those of the findings that are not ok). If there is a problem, the task pushes the report
+    to XCom as ``report``, and fails. Pushes ``ticket_id`` in any case.
+
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection.
+
+    :raises AirflowFailException: when there is a problem, when the connection is wrong, or when Usedesk
+        refuses the request
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Run the self-check, push its report to XCom, and return it.
+
+        :param context: the context of the task
+        :return: the report
+        :raises AirflowFailException: when there is a problem, when the connection is wrong, or when Usedesk
+            refuses the request; with a ``retry_policy``, the ``UsedeskError`` itself
+        :raises UsedeskError: for every other failure
+        """
+        from airflow_provider_usedesk.idempotency.self_check import check_delivery_contract
+
+        with self._no_retry():
+            report = check_delivery_contract(self.hook.get_conn(), self.hook.delivery_settings())
+        for finding in report.findings:
+            self.log.info(finding)
+        self._push_ids(context, report.ticket_id, {})
+        if not report.ok:
+            if self._pushes_xcom():
+                context["ti"].xcom_push(key="report", value=report.as_dict())
+            raise AirflowFailException(f"The self-check found problems. {' '.join(report.problems)}")
+        return report.as_dict()
+
+    def _method(self) -> Method:
+        from airflow_provider_usedesk.api.ticket import CREATE_TICKET
+
+        return CREATE_TICKET
