@@ -162,7 +162,8 @@ class TicketSearch:
             for row in page:
                 likelihood, is_older = self.likely.likelihood(row), listed.is_older(row)
                 if row.id in progress.shown:
-                    progress.check_shown(row.id, likelihood)
+                    if not is_older:
+                        progress.check_shown(row.id, likelihood)
                     continue
                 if row.id in progress.unreadable or self.is_known(row.id):
                     continue
