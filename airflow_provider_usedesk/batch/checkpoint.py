@@ -59,7 +59,7 @@ from typing import Protocol
 
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import StaleAttempt
-from airflow_provider_usedesk.idempotency.turns import StoredTurn, clear_count_of
+from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount, clear_count_of
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Clears:
     clear_number: int = 0
     send_again: bool = False
 
-    def count(self, stored: StoredTurn | None) -> int:
+    def count(self, stored: StoredClearCount | None) -> int:
         """
         Return the ``clear_count`` of this attempt, 0 unless clearing sends again.
 

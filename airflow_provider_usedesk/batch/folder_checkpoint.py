@@ -19,7 +19,7 @@ from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST,
 from airflow_provider_usedesk.batch.checkpoint_values import Counts, Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import ListableStore
-from airflow_provider_usedesk.idempotency.turns import StoredTurn
+from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount
 
 CLAIMS = "claims/"
 CLAIM_NAME = re.compile(r"(i\d+-)?(\d{6,})-([0-9a-f]{16})")
@@ -150,7 +150,7 @@ class FolderCheckpoint:
         """
         before = self._own(self._claims())
         latest = newest(before, self._claim.place)
-        self.clear_count = self._clears.count(self._turn_of(latest) if latest else None)
+        self.clear_count = self._clears.count(self._clear_count_of(latest) if latest else None)
         self._claim = replace(self._claim, number=latest.number + 1 if latest else 1)
         self._part = self._part_of(self._claim)
         self._put_claim_value(has_manifest=False)
@@ -159,11 +159,11 @@ class FolderCheckpoint:
             raise CheckpointTaken
         return claims
 
-    def _turn_of(self, claim: Claim) -> StoredTurn | None:
+    def _clear_count_of(self, claim: Claim) -> StoredClearCount | None:
         return read_value(
             self._store,
             self._claim_key(claim),
-            lambda value: StoredTurn(value["clear_count"], value["max_tries"]),
+            lambda value: StoredClearCount(value["clear_count"], value["max_tries"]),
         )
 
     def _put_claim_value(self, has_manifest: bool) -> None:

@@ -17,9 +17,9 @@ from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST,
 from airflow_provider_usedesk.batch.checkpoint_values import Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import KeyValueStore
-from airflow_provider_usedesk.idempotency.turns import StoredTurn
+from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount
 
-TURN = "usedesk/batch/turn"
+CLEAR_COUNT = "usedesk/batch/clear_count"
 """Key of the ``clear_count``."""
 BEGUN = "begun"
 """Key that says that there was a manifest."""
@@ -36,11 +36,11 @@ def stored_clear_count(store: KeyValueStore, clears: Clears) -> int:
     if not clears.send_again:
         return 0
     stored = read_value(
-        store, TURN, lambda value: StoredTurn(int(value["clear_count"]), int(value["max_tries"]))
+        store, CLEAR_COUNT, lambda value: StoredClearCount(int(value["clear_count"]), int(value["max_tries"]))
     )
-    turn = StoredTurn(clears.count(stored), clears.max_tries)
-    store.set(TURN, asdict(turn))
-    return turn.clear_count
+    stored_now = StoredClearCount(clears.count(stored), clears.max_tries)
+    store.set(CLEAR_COUNT, asdict(stored_now))
+    return stored_now.clear_count
 
 
 def prefix(clear_count: int) -> str:

@@ -146,7 +146,7 @@ class DeliveryContract:
 
         :param stored: the ``clear_count`` and ``max_tries`` of an earlier attempt; None if they are unknown
         """
-        from airflow_provider_usedesk.idempotency.turns import clear_count_of
+        from airflow_provider_usedesk.idempotency.clear_count import clear_count_of
 
         ti = self.context["ti"]
         if not self.send_again_on_clear:
@@ -172,14 +172,16 @@ class DeliveryContract:
 
     def _load(self, attempts: Any) -> tuple[Attempt, StoredRecord[Any]]:
         """Return the facts about this attempt, and the record of the earlier ones."""
+        from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount
         from airflow_provider_usedesk.idempotency.decision import Attempt, AttemptRecord
-        from airflow_provider_usedesk.idempotency.turns import StoredTurn
 
         ti, clear_number = self.context["ti"], _clear_number(self.context)
         # The first attempt has no record; the read would cost a request to the API server.
         record = None if ti.try_number == 1 and clear_number == 0 else attempts.load()
         stored = (
-            StoredTurn(record.clear_count, record.max_tries) if isinstance(record, AttemptRecord) else None
+            StoredClearCount(record.clear_count, record.max_tries)
+            if isinstance(record, AttemptRecord)
+            else None
         )
         attempt = Attempt(
             try_number=ti.try_number,

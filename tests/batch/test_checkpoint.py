@@ -18,7 +18,7 @@ from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.batch.send_window import MAX_OPEN
 from airflow_provider_usedesk.batch.state_checkpoint import (
-    TURN,
+    CLEAR_COUNT,
     StateCheckpoint,
     prefix,
     stored_clear_count,
@@ -139,7 +139,7 @@ class TestClears:
         assert stored_clear_count(store, Clears(3, 0, send_again=True)) == 0
         for _ in range(2):
             assert stored_clear_count(store, Clears(max_tries, clear_number, send_again=True)) == expected
-        assert store.get(TURN) == {"clear_count": expected, "max_tries": max_tries}
+        assert store.get(CLEAR_COUNT) == {"clear_count": expected, "max_tries": max_tries}
 
     def test_clearing_without_sending_again(self):
         store = MemoryStore()
@@ -156,8 +156,8 @@ class TestClears:
 
     def test_damaged_count(self):
         store = MemoryStore()
-        store.set(TURN, {})
-        with pytest.raises(DamagedCheckpoint, match=TURN):
+        store.set(CLEAR_COUNT, {})
+        with pytest.raises(DamagedCheckpoint, match=CLEAR_COUNT):
             stored_clear_count(store, Clears(3, 1, send_again=True))
 
 

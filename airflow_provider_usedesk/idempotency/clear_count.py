@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class StoredTurn:
+class StoredClearCount:
     """
     What an earlier attempt stored.
 
@@ -18,7 +18,7 @@ class StoredTurn:
     max_tries: int
 
 
-def clear_count_of(stored: StoredTurn | None, max_tries: int, clear_number: int) -> int:
+def clear_count_of(stored: StoredClearCount | None, max_tries: int, clear_number: int) -> int:
     """
     Return the ``clear_count`` of an attempt: that of earlier attempts until the task is cleared.
 
