@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": [{"schemes": ["usedesk"], "handler": f"{PACKAGE}.assets.checked_uri"}],
         "extra-links": [f"{PACKAGE}.links.ticket.UsedeskTicketLink"],
         "connection-types": [_connection_type()],
+        "cli": [f"{PACKAGE}.cli.commands.usedesk_commands"],
     }
 
 

@@ -16,7 +16,7 @@ FLOORS = [
     {"__init__", "api", "compat", "get_provider_info"},
     {"assets", "hooks"},
     {"batch", "delivery", "idempotency", "links", "polling"},
-    {"decorators", "listeners", "notifications", "operators", "sensors", "triggers"},
+    {"cli", "decorators", "listeners", "notifications", "operators", "sensors", "triggers"},
     {"sandbox", "webhook"},
     {"plugin"},
 ]
@@ -186,6 +186,7 @@ class TestRules:
 
 LIGHT_MODULES = (
     "assets",
+    "cli.commands",
     "decorators.ticket",
     "get_provider_info",
     "hooks.usedesk",

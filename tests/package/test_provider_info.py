@@ -47,7 +47,7 @@ def test_listed_names_exist():
             for module in entry["python-modules"]:
                 assert importlib.import_module(module)
     decorators = [entry["class-name"] for entry in info["task-decorators"]]
-    for path in (*info["notifications"], *info["extra-links"], *decorators):
+    for path in (*info["notifications"], *info["extra-links"], *info["cli"], *decorators):
         module, _, name = path.rpartition(".")
         assert callable(getattr(importlib.import_module(module), name))
     module, _, name = FORM["hook-class-name"].rpartition(".")
