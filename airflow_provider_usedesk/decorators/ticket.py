@@ -74,6 +74,7 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
         **CreateTicketOperator.template_fields_renderers,
     }
     custom_operator_name = "@task.usedesk_ticket"
+    message_key: str | None
 
     def __init__(
         self,
