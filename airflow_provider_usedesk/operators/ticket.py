@@ -169,6 +169,7 @@ class SendTicketOperator(BaseTicketOperator):
         assign_arguments(self, locals())
         check_waiting(self)
 
+    message_key: str | None
     template_fields: Sequence[str] = ("message_key", *BaseTicketOperator.template_fields)
 
     @classmethod
