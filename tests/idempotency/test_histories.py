@@ -170,14 +170,17 @@ class Histories(RuleBasedStateMachine):
         if not self.world.has_store and not self.airflow.has_ended:
             # Clearing moved lists in a run that goes on is not promised there.
             return
+        # The task upstream runs again, too: it makes the list when the run is cleared already.
+        self.airflow.clear(self.airflow.present())
         self.airflow.replace(self.task, self._changed(change, at, item))
-        self.clear_all(several)
+        self.start_all(several)
 
     @rule(at=picks, text=st.sampled_from(TEXTS))
     def edit_text(self, at: int, text: str) -> None:
         sent = list(self.airflow.lists[self.task])
         sent[at % len(sent)] = replace(sent[at % len(sent)], content=text)
         self.airflow.replace(self.task, sent)
+        self.airflow.is_edited = True
 
     @rule(
         event=st.sampled_from(["rename", "move", "others", "corrupt", "upgrade", "clear others", "second"]),
@@ -298,8 +301,10 @@ def _check_sent(attempt: Attempt, item: Item, sent: list[Item]) -> None:
     """Check that a message was sent, if only with a text that its instance had before."""
     task = attempt.instance.task
     if task == MAPPED:
-        before = [one.content for one in attempt.instance.seen if one.recipient == item.recipient]
-        is_sent = any(one.recipient == item.recipient and one.content in before for one in sent)
+        texts = [one.content for one in attempt.instance.seen if one.recipient == item.recipient]
+        # A text that changes between two attempts, and then the task is cleared, is not promised.
+        texts += TEXTS if attempt.airflow.is_edited else ()
+        is_sent = any(one.recipient == item.recipient and one.content in texts for one in sent)
     else:
         is_sent = _what(task, item) in [_what(task, one) for one in sent]
     assert is_sent, f"{task} has succeeded, but sent nothing"

@@ -256,6 +256,7 @@ class Airflow:
         self.world, self.prefix = world, prefix
         self.began = world.clock.now()
         self.clear_number = 0
+        self.is_edited = False
         self.lists: dict[str, list[Item]] = {}
         self.versions: dict[str, list[list[Item]]] = {task: [] for task in lists}
         self.instances: dict[tuple[str, int], Instance] = {}
