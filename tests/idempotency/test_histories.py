@@ -387,6 +387,21 @@ def test_named_message_moves_and_returns(monkeypatch, first):
     ]
 
 
+def test_refused_message_says_nothing_of_another(monkeypatch):
+    """A message that moves to the map index of a refused one can have been sent from its own."""
+    world = World(monkeypatch, has_store=True, page_size=20, zone=3)
+    sent = [Item(PHONES[0], "x"), Item(PHONES[1], "x")]
+    airflow = Airflow(world, "airflow", {MAPPED: sent})
+    first, second = airflow.present()
+    airflow.start(first, Plan(outcome=Outcome.REFUSED))
+    airflow.start(second, Plan())
+    airflow.clear([first, second])
+    airflow.replace(MAPPED, sent[::-1])
+    airflow.start(first, Plan())
+    airflow.start(second, Plan())
+    assert sorted(item.recipient for item in world.service.sent(("airflow", MAPPED))) == list(PHONES[:2])
+
+
 @pytest.mark.slow
 def test_many_histories():
     _run(5000, 40, is_random=True)
