@@ -18,7 +18,7 @@ from typing import Self
 from dev import PROJECT
 from dev.airflow_client import AirflowClient, AirflowClientError
 from dev.processes import Processes
-from dev.sqlite import DATABASE_LOCKED, LOCK_TIMEOUT
+from dev.sqlite import API_SERVER_LOCK_TIMEOUT, DATABASE_LOCKED, LOCK_TIMEOUT
 
 LOOPBACK = "127.0.0.1"
 # The log servers would listen on every address; with one machine the API server reads the files itself.
@@ -107,7 +107,7 @@ class LocalAirflow(AirflowClient):
     def revive(self, component: str) -> None:
         if self._processes is None:
             raise AirflowClientError("this Airflow was not started")
-        self._processes.start(component, _airflow(*COMPONENTS[component]), self.environment)
+        self._start_component(self._processes, component)
 
     def wait_until_healthy(self, timeout: float) -> None:
         self._wait(self._is_healthy, "Airflow is not healthy", self.component_logs, timeout)
@@ -143,9 +143,14 @@ class LocalAirflow(AirflowClient):
         deadline = time.monotonic() + self._start_timeout
         processes.start("migrate", _airflow("db", "migrate"), env)
         self._wait_for_migration(processes, deadline)
-        for name, arguments in COMPONENTS.items():
-            processes.start(name, _airflow(*arguments), env)
+        for name in COMPONENTS:
+            self._start_component(processes, name)
         self.wait_until_healthy(deadline - time.monotonic())
+
+    def _start_component(self, processes: Processes, name: str) -> None:
+        own = self._database_settings(API_SERVER_LOCK_TIMEOUT, "API_SERVER_CONNECT_ARGS")
+        env = self.environment | own if name == "api-server" else self.environment
+        processes.start(name, _airflow(*COMPONENTS[name]), env)
 
     def _wait_for_migration(self, processes: Processes, deadline: float) -> None:
         try:
@@ -173,9 +178,7 @@ class LocalAirflow(AirflowClient):
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             # The default looks the machine's name up in the DNS, which may be slow or absent.
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
-            # The asynchronous engine takes the timeout from the address.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout={LOCK_TIMEOUT}",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "dev.sqlite.CONNECT_ARGS",
+            **self._database_settings(LOCK_TIMEOUT, "CONNECT_ARGS"),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
             "AIRFLOW__API__HOST": LOOPBACK,
             "AIRFLOW__API__PORT": str(self.port),
@@ -188,6 +191,13 @@ class LocalAirflow(AirflowClient):
             "SCARF_ANALYTICS": "false",
             "NO_PROXY": LOOPBACK,
             "no_proxy": LOOPBACK,
+        }
+
+    def _database_settings(self, timeout: int, connect_args: str) -> dict[str, str]:
+        return {
+            # The asynchronous engine takes the timeout from the address.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout={timeout}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": f"dev.sqlite.{connect_args}",
         }
 
     def _secrets(self) -> dict[str, str]:

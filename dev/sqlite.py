@@ -7,6 +7,9 @@ from typing import Any
 
 # Seconds to wait until the others release the database; SQLite's own 5 are few on a busy machine.
 LOCK_TIMEOUT = 120
+# The API server can wait for itself: a request that has written commits in the event loop, and another one
+# blocks the loop until it gets the lock. The shorter the wait, the sooner the first one goes on.
+API_SERVER_LOCK_TIMEOUT = 3
 DATABASE_LOCKED = "database is locked"
 
 
@@ -23,5 +26,6 @@ class UnsyncedConnection(sqlite3.Connection):
         self.execute("PRAGMA synchronous=OFF")
 
 
-# Airflow imports this by its name, from [database] sql_alchemy_connect_args.
+# Airflow imports these by name, from [database] sql_alchemy_connect_args.
 CONNECT_ARGS = {"timeout": LOCK_TIMEOUT, "factory": UnsyncedConnection}
+API_SERVER_CONNECT_ARGS = {**CONNECT_ARGS, "timeout": API_SERVER_LOCK_TIMEOUT}

@@ -60,3 +60,12 @@ def rate_limits(monkeypatch):
     rate_limiter.IN_MEMORY.clear()
     yield folder
     rate_limit_stores.machine_store.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def database_of_airflow_2(request):
+    """On Airflow 2 an operator reads from the database whether its attempt is the current one."""
+    from airflow_provider_usedesk.compat.version import AIRFLOW
+
+    if AIRFLOW < (3, 0):
+        request.getfixturevalue("airflow_db")
