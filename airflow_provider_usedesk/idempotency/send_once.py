@@ -85,9 +85,11 @@ class SendOnce(Generic[Created]):
         """
         step = decide(record, self.attempt, message, self.on_unknown, self.delays)
         if isinstance(step, LookUp):
-            step = decide_after_look_up(self.look_up(step))
+            look_up, step = step, decide_after_look_up(self.look_up(step))
             if isinstance(step, Reuse):
-                self._save_found(message, step.response)
+                # The record of the attempt that sent it tells its content; that of this one may differ.
+                key = look_up.key if look_up.by == "key" else message.key
+                self._save_found(replace(message, key=key), step.response)
         if isinstance(step, Fail):
             raise UsedeskOutcomeUnknown(step.reason)
         if isinstance(step, Reuse):

@@ -28,11 +28,13 @@ class AttemptMemory:
     """
     What the present attempt has sent and read; a task can execute several operators.
 
+    :ivar started: when the attempt began to send, UTC
     :ivar slots: the messages that were sent or found
     :ivar tickets: their tickets
     :ivar known: the ``additional_id`` of each ticket that was read
     """
 
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
     slots: set[str] = field(default_factory=set)
     tickets: set[int] = field(default_factory=set)
     known: dict[int, str | None] = field(default_factory=dict)
@@ -188,7 +190,8 @@ class DeliveryContract:
             max_tries=ti.max_tries,
             clear_number=clear_number,
             run_began=self.run_began,
-            started=datetime.now(UTC),
+            # Of the attempt, not of the message: a task that sends many waits once.
+            started=attempt_memory(ti).started,
             clear_count=self.clear_count(stored),
         )
         return attempt, record

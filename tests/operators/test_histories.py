@@ -241,6 +241,18 @@ class TestMappedMessages:
             world.send(map_index=1, message="Friday")
         assert world.sent == {ANNA: 1}
 
+    def test_found_ticket_keeps_its_content(self, usedesk):
+        world = World(usedesk, has_store=True)
+        lose_response(usedesk)
+        with pytest.raises(UsedeskOutcomeUnknown):
+            world.send(map_index=0, message="Monday")
+        ticket_id = world.send(map_index=0, message="Friday")
+        world.clear()
+        assert world.send(map_index=0, message="Monday") == ticket_id
+        world.clear()
+        with pytest.raises(UsedeskOutcomeUnknown, match="message_key"):
+            world.send(map_index=0, message="Friday")
+
     def test_message_key_decides(self, world):
         world.send(map_index=0, message="Monday", message_key="visit-1")
         world.clear()
@@ -266,6 +278,14 @@ class TestNestedOperators:
             ticket.ticket_id for ticket in world.usedesk.tickets
         ]
         assert world.sent == {ANNA: 1, BORIS: 1, CLARA: 1}
+
+    def test_retried_loop_waits_once(self, world, monkeypatch):
+        set_extra(monkeypatch, consistency_delay=0.5)
+        with pytest.raises(LookupError):
+            self.loop(world, [], fails=True)
+        self.loop(world, [ANNA, BORIS, CLARA])
+        # Two looks for the first message, one of two pages for each of the others.
+        assert world.usedesk.requests("tickets") == 2 + 2 + 2
 
     def test_same_message_twice_needs_keys(self, world):
         with pytest.raises((UsedeskInvalidRequest, AirflowFailException), match="message_key"):
