@@ -33,8 +33,8 @@ The manifest::
 
 ``owner`` identifies the attempt that writes it. ``recipients`` is the number of rows and the SHA-256 of all,
 null until all rows were read. ``chunks`` and ``records`` count the chunks and their rows, so that a missing
-chunk is noticed. ``open`` has the rows that may have been sent between two moments, UTC; for each it has the
-digest of the fields that a list of tickets shows. ``previous`` names the claims of earlier attempts.
+chunk is noticed. ``open`` has the rows that may have been sent between two moments, UTC. ``previous`` names
+the claims of earlier attempts.
 
 A chunk::
 

@@ -209,16 +209,8 @@ def decide(
     :param on_unknown: what to do if an earlier attempt may have sent the request
     :param delays: how long Usedesk may take
     """
-    if isinstance(record, Unreadable):
-        return Fail(f"The stored record of the earlier attempts cannot be read. {WHAT_TO_DO}")
-    if record is None:
-        return Send() if attempt.is_first else _ask_without_record(attempt, message, on_unknown, delays)
-    if record.clear_count != attempt.clear_count:
-        # Clearing sends again, and an attempt since then would have replaced the record.
-        return Send()
-    if (record.max_tries, record.clear_number) != (attempt.max_tries, attempt.clear_number):
-        return _decide_after_clear(record, attempt, message, on_unknown, delays)
-    return _decide_in_retry(record, on_unknown, delays)
+    step = _decide_to_verify(record, attempt, message, delays)
+    return (_by_policy(on_unknown) or step) if isinstance(step, LookUp) else step
 
 
 def decide_after_look_up(result: SearchResult[Created]) -> Send | Reuse[Created] | Fail:
@@ -233,39 +225,45 @@ def decide_after_look_up(result: SearchResult[Created]) -> Send | Reuse[Created]
     )
 
 
-def _decide_in_retry(
-    record: AttemptRecord[Created], on_unknown: OnUnknown, delays: Delays
+def _decide_to_verify(
+    record: StoredRecord[Created], attempt: Attempt, message: Message, delays: Delays
 ) -> Send | Reuse[Created] | LookUp | Fail:
+    """Decide as for ``on_unknown="verify"``; the other policies replace a search."""
+    if isinstance(record, Unreadable):
+        return Fail(f"The stored record of the earlier attempts cannot be read. {WHAT_TO_DO}")
+    if record is None:
+        return Send() if attempt.is_first else _ask_without_record(attempt, message, delays)
+    if record.clear_count != attempt.clear_count:
+        # Clearing sends again, and an attempt since then would have replaced the record.
+        return Send()
+    if (record.max_tries, record.clear_number) != (attempt.max_tries, attempt.clear_number):
+        return _decide_after_clear(record, attempt, message, delays)
+    return _decide_in_retry(record, delays)
+
+
+def _decide_in_retry(record: AttemptRecord[Created], delays: Delays) -> Send | Reuse[Created] | LookUp:
     if record.state is RecordState.NOT_SENT:
         return Send()
     if record.response is not None:
         return Reuse(record.response)
-    return _ask_by_key(record, on_unknown, delays)
+    return LookUp("key", record.key, record.since, _end_of(record, delays) + delays.consistency)
 
 
 def _decide_after_clear(
-    record: AttemptRecord[Created],
-    attempt: Attempt,
-    message: Message,
-    on_unknown: OnUnknown,
-    delays: Delays,
+    record: AttemptRecord[Created], attempt: Attempt, message: Message, delays: Delays
 ) -> Send | Reuse[Created] | LookUp | Fail:
     if message.is_positional:
-        return _decide_by_message(record, attempt, message, on_unknown, delays)
+        return _decide_by_message(record, attempt, message, delays)
     # The message of a message_key can have moved to another map index, been sent there, and moved back.
     can_be_elsewhere = message.is_named and record.response is None
     if can_be_elsewhere or record.key.recipient != message.key.recipient:
-        return _ask_from_begin("recipient", attempt, message, on_unknown, delays, record)
-    return _decide_in_retry(record, on_unknown, delays)
+        return _ask_from_begin("recipient", attempt, message, delays, record)
+    return _decide_in_retry(record, delays)
 
 
 def _decide_by_message(
-    record: AttemptRecord[Created],
-    attempt: Attempt,
-    message: Message,
-    on_unknown: OnUnknown,
-    delays: Delays,
-) -> Reuse[Created] | LookUp | Send | Fail:
+    record: AttemptRecord[Created], attempt: Attempt, message: Message, delays: Delays
+) -> Reuse[Created] | LookUp | Fail:
     """Decide for a message that may have moved to this task instance from another one."""
     if record.response is not None and record.key.recipient == message.key.recipient:
         if record.key.content == message.key.content:
@@ -274,37 +272,26 @@ def _decide_by_message(
             "The task was cleared, and its message differs from the one that was sent to this recipient. It "
             f"may be the same message or another one. {SET_MESSAGE_KEY}"
         )
-    return _ask_from_begin("message", attempt, message, on_unknown, delays, record)
+    return _ask_from_begin("message", attempt, message, delays, record)
 
 
-def _ask_without_record(
-    attempt: Attempt, message: Message, on_unknown: OnUnknown, delays: Delays
-) -> LookUp | Send | Fail:
+def _ask_without_record(attempt: Attempt, message: Message, delays: Delays) -> LookUp:
     was_cleared = attempt.clear_number > 0
     if message.is_positional and (was_cleared or message.is_nested):
-        return _ask_from_begin("message", attempt, message, on_unknown, delays)
-    by: By = "recipient" if was_cleared else "place"
-    return _ask_from_begin(by, attempt, message, on_unknown, delays)
+        return _ask_from_begin("message", attempt, message, delays)
+    return _ask_from_begin("recipient" if was_cleared else "place", attempt, message, delays)
 
 
 def _ask_from_begin(
     by: By,
     attempt: Attempt,
     message: Message,
-    on_unknown: OnUnknown,
     delays: Delays,
     record: AttemptRecord[Created] | None = None,
-) -> LookUp | Send | Fail:
+) -> LookUp:
     # A worker that the clear did not reach may still send.
     ended = max(attempt.started, _end_of(record, delays)) if record else attempt.started
-    return _by_policy(on_unknown) or LookUp(by, message.key, attempt.run_began, ended + delays.consistency)
-
-
-def _ask_by_key(
-    record: AttemptRecord[Created], on_unknown: OnUnknown, delays: Delays
-) -> LookUp | Send | Fail:
-    consistent_at = _end_of(record, delays) + delays.consistency
-    return _by_policy(on_unknown) or LookUp("key", record.key, record.since, consistent_at)
+    return LookUp(by, message.key, attempt.run_began, ended + delays.consistency)
 
 
 def _end_of(record: AttemptRecord[Created], delays: Delays) -> datetime:

@@ -19,9 +19,17 @@ from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings
 from airflow_provider_usedesk.idempotency.decision import Ambiguous, Found, LookUp
 from airflow_provider_usedesk.idempotency.find_by_field import KeyField
 from airflow_provider_usedesk.idempotency.find_ticket import Reader, TicketSearch
-from airflow_provider_usedesk.idempotency.keys import MAX_LENGTH, IdempotencyKey, digest, parse_key
+from airflow_provider_usedesk.idempotency.keys import (
+    MAX_LENGTH,
+    IdempotencyKey,
+    content_digest,
+    parse_key,
+    recipient_digest,
+    task_base,
+)
 from airflow_provider_usedesk.idempotency.likely_tickets import LikelyTickets
 from airflow_provider_usedesk.idempotency.matching import as_utc
+from airflow_provider_usedesk.idempotency.send_once import new_nonce
 from airflow_provider_usedesk.idempotency.ticket_match import has_key, match_key
 
 SUBJECT = "Airflow self-check"
@@ -93,14 +101,15 @@ def check_delivery_contract(
     :param now: returns the current time, UTC
     :raises UsedeskError: when the ticket cannot be created, or Usedesk cannot be read
     """
+    params: dict[str, Any] = {"subject": SUBJECT, "message": MESSAGE, "private_comment": True}
     key = IdempotencyKey(
-        base=digest([settings.key_prefix, SUBJECT, secrets.token_hex(8)], 16),
-        recipient=digest([SUBJECT], 12),
-        content=digest([MESSAGE], 8),
-        nonce=secrets.token_hex(4),
+        base=task_base(settings.key_prefix, SUBJECT, secrets.token_hex(8), SUBJECT, SUBJECT),
+        recipient=recipient_digest(params),
+        content=content_digest(params),
+        nonce=new_nonce(),
     )
     text, began = text_of(key), now()
-    params = {"subject": SUBJECT, "message": MESSAGE, "private_comment": True, "additional_id": text}
+    params["additional_id"] = text
     if settings.key_field_id is not None:
         params = with_custom_field(params, settings.key_field_id, key.field_text)
     ticket_id = client.create_ticket(**params).ticket_id
