@@ -59,7 +59,6 @@ from typing import Protocol
 
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import StaleAttempt
-from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount, clear_count_of
 
 
 @dataclass(frozen=True)
@@ -88,29 +87,6 @@ class Recipients:
 
     rows: int
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class Clears:
-    """
-    How a task was cleared.
-
-    :param max_tries: ``max_tries`` of its task instance; default: 0
-    :param clear_number: how often tasks of the Dag run were cleared; default: 0
-    :param send_again: whether clearing the task sends all rows again; default: false
-    """
-
-    max_tries: int = 0
-    clear_number: int = 0
-    send_again: bool = False
-
-    def count(self, stored: StoredClearCount | None) -> int:
-        """
-        Return the ``clear_count`` of this attempt, 0 unless clearing sends again.
-
-        :param stored: what the earlier attempt stored; None if there was none
-        """
-        return clear_count_of(stored, self.max_tries, self.clear_number) if self.send_again else 0
 
 
 class CheckpointTaken(StaleAttempt):

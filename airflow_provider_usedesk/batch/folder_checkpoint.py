@@ -10,7 +10,6 @@ from secrets import token_hex
 
 from airflow_provider_usedesk.batch.checkpoint import (
     CheckpointTaken,
-    Clears,
     DamagedCheckpoint,
     OpenRow,
     Recipients,
@@ -19,7 +18,7 @@ from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST,
 from airflow_provider_usedesk.batch.checkpoint_values import Counts, Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import ListableStore
-from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount
+from airflow_provider_usedesk.idempotency.clear_count import Clears, StoredClearCount
 
 CLAIMS = "claims/"
 CLAIM_NAME = re.compile(r"(i\d+-)?(\d{6,})-([0-9a-f]{16})")

@@ -8,7 +8,6 @@ from secrets import token_hex
 
 from airflow_provider_usedesk.batch.checkpoint import (
     CheckpointTaken,
-    Clears,
     DamagedCheckpoint,
     OpenRow,
     Recipients,
@@ -17,7 +16,7 @@ from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST,
 from airflow_provider_usedesk.batch.checkpoint_values import Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import KeyValueStore
-from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount
+from airflow_provider_usedesk.idempotency.clear_count import Clears, StoredClearCount
 
 CLEAR_COUNT = "usedesk/batch/clear_count"
 """Key of the ``clear_count``."""

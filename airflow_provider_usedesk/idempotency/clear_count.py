@@ -29,3 +29,26 @@ def clear_count_of(stored: StoredClearCount | None, max_tries: int, clear_number
     if stored is not None and stored.max_tries == max_tries:
         return stored.clear_count
     return clear_number
+
+
+@dataclass(frozen=True)
+class Clears:
+    """
+    How a task was cleared.
+
+    :param max_tries: ``max_tries`` of its task instance; default: 0
+    :param clear_number: how often tasks of the Dag run were cleared; default: 0
+    :param send_again: whether clearing the task sends all rows again; default: false
+    """
+
+    max_tries: int = 0
+    clear_number: int = 0
+    send_again: bool = False
+
+    def count(self, stored: StoredClearCount | None) -> int:
+        """
+        Return the ``clear_count`` of this attempt, 0 unless clearing sends again.
+
+        :param stored: what the earlier attempt stored; None if there was none
+        """
+        return clear_count_of(stored, self.max_tries, self.clear_number) if self.send_again else 0

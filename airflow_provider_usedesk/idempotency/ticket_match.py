@@ -29,13 +29,9 @@ def match_key(seen: SeenTickets, look_up: LookUp, taken: Collection[int] = ()) -
     :param look_up: what identifies the ticket
     :param taken: tickets of other messages that this attempt sent or found
     """
-    own = [(ticket_id, key) for ticket_id, key in _keys(seen.shown) if key.base == look_up.key.base]
-    same = [ticket_id for ticket_id, key in own if _is_wanted(key, look_up)]
-    if look_up.by == "message":
-        same = [ticket_id for ticket_id in same if ticket_id not in taken]
-    if same:
-        return Found(CreatedTicket(_first_of(same)))
-    if reason := _reason_against_absence(own, seen.shown, look_up, taken):
+    if wanted := list(_wanted(seen.shown, look_up, taken)):
+        return Found(CreatedTicket(_first_of(wanted)))
+    if reason := _reason_against_absence(seen.shown, look_up, taken):
         return Ambiguous(reason)
     return seen.rest
 
@@ -47,14 +43,7 @@ def has_key(look_up: LookUp, taken: Collection[int] = ()) -> Callable[[Shown], b
     :param look_up: what identifies the ticket
     :param taken: tickets of other messages
     """
-
-    def is_enough(shown: Shown) -> bool:
-        return any(
-            key.base == look_up.key.base and _is_wanted(key, look_up) and ticket_id not in taken
-            for ticket_id, key in _keys(shown)
-        )
-
-    return is_enough
+    return lambda shown: any(True for _ in _wanted(shown, look_up, taken))
 
 
 def match_id(seen: SeenTickets, own_id: str) -> SearchResult[CreatedTicket]:
@@ -109,9 +98,18 @@ def _compared(text: str) -> str:
     return text.strip().casefold() if key is None else str(key).partition("/")[0]
 
 
-def _keys(shown: Shown) -> Iterator[tuple[int, IdempotencyKey]]:
+def _wanted(shown: Shown, look_up: LookUp, taken: Collection[int]) -> Iterator[int]:
+    """Yield the tickets that the look-up identifies."""
+    for ticket_id, key in _keys_of_task(shown, look_up):
+        # Only a message can be that of another one: a place and a whole key are unique.
+        if _is_wanted(key, look_up) and not (look_up.by == "message" and ticket_id in taken):
+            yield ticket_id
+
+
+def _keys_of_task(shown: Shown, look_up: LookUp) -> Iterator[tuple[int, IdempotencyKey]]:
     for ticket_id, text in shown.items():
-        if text is not None and (key := parse_key(text)) is not None:
+        key = None if text is None else parse_key(text)
+        if key is not None and key.base == look_up.key.base:
             yield ticket_id, key
 
 
@@ -125,11 +123,9 @@ def _is_wanted(key: IdempotencyKey, look_up: LookUp) -> bool:
     return key.same_message(look_up.key)
 
 
-def _reason_against_absence(
-    own: Iterable[tuple[int, IdempotencyKey]], shown: Shown, look_up: LookUp, taken: Collection[int]
-) -> str | None:
+def _reason_against_absence(shown: Shown, look_up: LookUp, taken: Collection[int]) -> str | None:
     """Return why the ticket may exist although no key is the wanted one."""
-    for ticket_id, key in own:
+    for ticket_id, key in _keys_of_task(shown, look_up):
         if ticket_id in taken:
             continue
         if look_up.by == "message" and key.recipient == look_up.key.recipient:

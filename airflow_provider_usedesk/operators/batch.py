@@ -19,7 +19,8 @@ from airflow_provider_usedesk.compat.sdk import (
     conf,
     determine_kwargs,
 )
-from airflow_provider_usedesk.compat.stores import FolderStore, TaskStateStore
+from airflow_provider_usedesk.compat.stores import FolderStore
+from airflow_provider_usedesk.compat.supervisor import task_store
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
     from airflow_provider_usedesk.api.ticket import MessageProfile
     from airflow_provider_usedesk.batch.batch_io import BatchIO
-    from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Clears
+    from airflow_provider_usedesk.batch.checkpoint import Checkpoint
     from airflow_provider_usedesk.batch.options import BatchOptions
     from airflow_provider_usedesk.batch.result_file import ResultWriter
     from airflow_provider_usedesk.batch.row_params import RowParams
@@ -248,16 +249,15 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             stored_clear_count,
         )
 
-        clears = self._clears(context)
+        contract = self._contract(context)
         if self.checkpoint_path:
-            return FolderCheckpoint(self._checkpoint_folder(context), _map_index(context), clears)
-        accessor = context.get("task_state_store")
-        if accessor is None:
+            return FolderCheckpoint(self._checkpoint_folder(context), contract.map_index, contract.clears)
+        store = task_store(context)
+        if store is None:
             raise UsedeskInvalidRequest(
                 ["checkpoint_path: is required before Airflow 3.3, which has no task state store"]
             )
-        store = TaskStateStore(accessor)
-        clear_count = stored_clear_count(store, clears)
+        clear_count = stored_clear_count(store, contract.clears)
         return StateCheckpoint(store, prefix(clear_count), clear_count)
 
     def _checkpoint_folder(self, context: Context) -> FolderStore:
@@ -267,11 +267,6 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         ti, folder = context["ti"], str(self.checkpoint_path).removeprefix("file://")
         name = as_hex(digest(json.dumps([ti.dag_id, ti.run_id, ti.task_id])))
         return FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name)
-
-    def _clears(self, context: Context) -> Clears:
-        from airflow_provider_usedesk.batch.checkpoint import Clears
-
-        return Clears(context["ti"].max_tries, _clear_number(context), self.send_again_on_clear)
 
     def _with_times(self, options: BatchOptions, context: Context) -> BatchOptions:
         return replace(
@@ -287,10 +282,11 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         After a clear the rows may be distributed to the mapped instances in another way. Without a folder an
         instance does not see what the others sent; with new idempotency keys the others sent none.
         """
-        is_cleared_and_mapped = _map_index(context) >= 0 and _clear_number(context) > 0
+        contract = self._contract(context)
+        is_cleared_and_mapped = contract.map_index >= 0 and contract.clears.clear_number > 0
         if not is_cleared_and_mapped or self.checkpoint_path or self.send_again_on_clear:
             return None
-        return self._contract(context).run_began
+        return contract.run_began
 
     def _row_key(self, context: Context) -> Callable[[int, str], str]:
         """
@@ -423,16 +419,6 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             )
         if run.was_cut_short:
             raise AirflowException(f"Ended early with {summary.left} rows left. The next attempt sends them.")
-
-
-def _map_index(context: Context) -> int:
-    map_index = context["ti"].map_index
-    return -1 if map_index is None else int(map_index)
-
-
-def _clear_number(context: Context) -> int:
-    """Return how often tasks of the run were cleared, as far as this version of Airflow counts it."""
-    return getattr(context["dag_run"], "clear_number", None) or 0
 
 
 class CreateTicketBatchOperator(BaseTicketBatchOperator):

@@ -174,16 +174,8 @@ class CreateCommentOperator(UsedeskOperator):
         from airflow_provider_usedesk.idempotency.keys import content_digest, digest
         from airflow_provider_usedesk.operators.contract import DeliveryContract
 
-        contract = DeliveryContract(
-            context,
-            self,
-            self.hook,
-            self.on_unknown_outcome,
-            self.send_again_on_clear,
-            str(self.message_key or "").strip(),
-        )
         content = content_digest(params)
-        return contract.send(
+        return DeliveryContract(context, self).send(
             CreatedComment,
             send=lambda key: self.hook.create_comment(**params),
             look_up=lambda step: self._look_up(step, params, content),

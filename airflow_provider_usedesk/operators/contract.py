@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+    from airflow_provider_usedesk.idempotency.clear_count import Clears
     from airflow_provider_usedesk.idempotency.decision import (
         Attempt,
         Created,
         Delays,
         LookUp,
         Message,
-        OnUnknown,
         SearchResult,
         StoredRecord,
     )
@@ -63,18 +63,20 @@ class DeliveryContract:
 
     :param context: the context of the task
     :param operator: the operator, which may be executed by another task
-    :param hook: the hook of the operator
-    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk
-    :param send_again_on_clear: whether clearing the task sends again
-    :param message_key: name of the message; default: none
     """
 
     context: Context
     operator: Any
-    hook: UsedeskHook
-    on_unknown_outcome: OnUnknown
-    send_again_on_clear: bool
-    message_key: str = ""
+
+    @property
+    def hook(self) -> UsedeskHook:
+        hook: UsedeskHook = self.operator.hook
+        return hook
+
+    @property
+    def message_key(self) -> str:
+        """The name of the message; empty without one."""
+        return str(self.operator.message_key or "").strip()
 
     @property
     def is_nested(self) -> bool:
@@ -128,7 +130,7 @@ class DeliveryContract:
             attempts=attempts,
             attempt=attempt,
             check_current=self._check_is_current,
-            on_unknown=self.on_unknown_outcome,
+            on_unknown=self.operator.on_unknown_outcome,
             delays=self._delays(),
         )
         created = send_once(message, record)
@@ -142,18 +144,19 @@ class DeliveryContract:
         """A moment that is not later than the first attempt of any task of the run, UTC."""
         return _earliest(self.context["dag_run"])
 
-    def clear_count(self, stored: Any = None) -> int:
-        """
-        Return how often clearing has sent again.
+    @property
+    def clears(self) -> Clears:
+        """How the task was cleared."""
+        from airflow_provider_usedesk.idempotency.clear_count import Clears
 
-        :param stored: the ``clear_count`` and ``max_tries`` of an earlier attempt; None if they are unknown
-        """
-        from airflow_provider_usedesk.idempotency.clear_count import clear_count_of
+        clear_number = getattr(self.context["dag_run"], "clear_number", None) or 0
+        return Clears(self.context["ti"].max_tries, clear_number, self.operator.send_again_on_clear)
 
-        ti = self.context["ti"]
-        if not self.send_again_on_clear:
-            return 0
-        return clear_count_of(stored, ti.max_tries, _clear_number(self.context))
+    @property
+    def map_index(self) -> int:
+        """The index of a mapped task instance; -1 if it is not mapped."""
+        map_index: int | None = self.context["ti"].map_index
+        return -1 if map_index is None else map_index
 
     def base(self, clear_count: int) -> str:
         """
@@ -177,24 +180,21 @@ class DeliveryContract:
         from airflow_provider_usedesk.idempotency.clear_count import StoredClearCount
         from airflow_provider_usedesk.idempotency.decision import Attempt, AttemptRecord
 
-        ti, clear_number = self.context["ti"], _clear_number(self.context)
-        # The first attempt has no record; the read would cost a request to the API server.
-        record = None if ti.try_number == 1 and clear_number == 0 else attempts.load()
-        stored = (
-            StoredClearCount(record.clear_count, record.max_tries)
-            if isinstance(record, AttemptRecord)
-            else None
-        )
+        ti, clears = self.context["ti"], self.clears
         attempt = Attempt(
             try_number=ti.try_number,
             max_tries=ti.max_tries,
-            clear_number=clear_number,
+            clear_number=clears.clear_number,
             run_began=self.run_began,
             # Of the attempt, not of the message: a task that sends many waits once.
             started=attempt_memory(ti).started,
-            clear_count=self.clear_count(stored),
         )
-        return attempt, record
+        # The first attempt has no record; the read would cost a request to the API server.
+        record = None if attempt.is_first else attempts.load()
+        stored = None
+        if isinstance(record, AttemptRecord):
+            stored = StoredClearCount(record.clear_count, record.max_tries)
+        return replace(attempt, clear_count=clears.count(stored)), record
 
     def _message(
         self, clear_count: int, slot: str, recipient: str, content: str, *, is_resend: bool
@@ -203,7 +203,7 @@ class DeliveryContract:
         from airflow_provider_usedesk.idempotency.keys import IdempotencyKey, resend
 
         key = IdempotencyKey(self.base(clear_count), self._place(), recipient, content, label=self.label)
-        is_positional = not self.message_key and (self.is_nested or self._map_index >= 0)
+        is_positional = not self.message_key and (self.is_nested or self.map_index >= 0)
         return Message(resend(key) if is_resend else key, slot, is_positional)
 
     def _place(self) -> str:
@@ -213,7 +213,7 @@ class DeliveryContract:
             return named_place(self.message_key)
         if self.is_nested:
             return NESTED
-        return SINGLE if self._map_index < 0 else map_place(self._map_index)
+        return SINGLE if self.map_index < 0 else map_place(self.map_index)
 
     def _slot(self, recipient: str, content: str, *, is_resend: bool) -> str:
         """Return where the record is stored; the store itself is that of the task instance."""
@@ -256,15 +256,6 @@ class DeliveryContract:
             request=timedelta(seconds=self.hook.client.settings.longest_request),
             consistency=timedelta(seconds=consistency),
         )
-
-    @property
-    def _map_index(self) -> int:
-        map_index: int | None = self.context["ti"].map_index
-        return -1 if map_index is None else map_index
-
-
-def _clear_number(context: Any) -> int:
-    return getattr(context["dag_run"], "clear_number", None) or 0
 
 
 def _earliest(dag_run: Any) -> datetime:

@@ -119,14 +119,7 @@ class BaseTicketOperator(UsedeskOperator):
     def _contract(self, context: Context) -> DeliveryContract:
         from airflow_provider_usedesk.operators.contract import DeliveryContract
 
-        return DeliveryContract(
-            context,
-            self,
-            self.hook,
-            self.on_unknown_outcome,
-            self.send_again_on_clear,
-            str(getattr(self, "message_key", None) or "").strip(),
-        )
+        return DeliveryContract(context, self)
 
 
 class SendTicketOperator(BaseTicketOperator):

@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_usedesk.batch.checkpoint import (
     CheckpointTaken,
-    Clears,
     DamagedCheckpoint,
     OpenRow,
     Recipients,
@@ -24,6 +23,7 @@ from airflow_provider_usedesk.batch.state_checkpoint import (
     stored_clear_count,
 )
 from airflow_provider_usedesk.compat.stores import FolderStore, MemoryStore, StaleAttempt, TaskStateStore
+from airflow_provider_usedesk.idempotency.clear_count import Clears
 from tests.support.batch import NOON
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1

@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_usedesk.batch.checkpoint import (
     CheckpointTaken,
-    Clears,
     DamagedCheckpoint,
     OpenRow,
     Recipients,
@@ -17,6 +16,7 @@ from airflow_provider_usedesk.batch.checkpoint import (
 from airflow_provider_usedesk.batch.folder_checkpoint import Claim, FolderCheckpoint, newest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import FolderStore, MemoryStore
+from airflow_provider_usedesk.idempotency.clear_count import Clears
 from tests.support.batch import NOON
 
 HOUR = timedelta(hours=1)
