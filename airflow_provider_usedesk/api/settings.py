@@ -90,7 +90,7 @@ def checked_settings(
     :param names: how the reasons call the settings; default: by their own names
     :param user_agent: name of the program that uses the client
     """
-    reader = _Reader(options, names or {})
+    reader = OptionReader(options, names or {})
     if not token or not token.strip():
         reader.reject("token", "is empty: it must be the token of an API channel")
     address = reader.read("base_url", read_base_url, DEFAULT_BASE_URL)
@@ -154,7 +154,7 @@ def web_url(address: str) -> str | None:
     return None
 
 
-class _Reader:
+class OptionReader:
     """Read settings one by one and collect what is wrong with them."""
 
     def __init__(self, options: Mapping[str, Any], names: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint
+from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint, OpenRow, Recipients
 from airflow_provider_usedesk.batch.checkpoint_values import Chunk, Counts, Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import KeyValueStore
@@ -109,6 +109,35 @@ class CheckpointPart:
 
     def _chunk_key(self, number: int) -> str:
         return f"{self._prefix}chunk-{number:06d}"
+
+
+class ManifestOwner:
+    """
+    A checkpoint that writes the manifest of one part.
+
+    :ivar _part: the part
+    :ivar _stored: its manifest, as stored
+    """
+
+    _part: CheckpointPart
+    _stored: Manifest
+
+    @property
+    def open(self) -> Sequence[OpenRow]:
+        return self._stored.open
+
+    @property
+    def recipients(self) -> Recipients | None:
+        return self._stored.recipients
+
+    def _write_changes(self, manifest: Manifest) -> None:
+        if manifest != self._stored:
+            self._write_manifest(manifest)
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        self._part.set_manifest(manifest)
+        # After the write: if it fails, the next call writes it again.
+        self._stored = manifest
 
 
 def read_value(store: KeyValueStore, key: str, read: Callable[[Any], Read]) -> Read | None:

@@ -14,7 +14,13 @@ from airflow_provider_usedesk.batch.checkpoint import (
     OpenRow,
     Recipients,
 )
-from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST, CheckpointPart, read_value
+from airflow_provider_usedesk.batch.checkpoint_part import (
+    CHUNK_SIZE,
+    MANIFEST,
+    CheckpointPart,
+    ManifestOwner,
+    read_value,
+)
 from airflow_provider_usedesk.batch.checkpoint_values import Counts, Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import ListableStore
@@ -65,7 +71,7 @@ def newest(claims: Iterable[Claim], place: str) -> Claim | None:
     return max(own, key=lambda claim: claim.order, default=None)
 
 
-class FolderCheckpoint:
+class FolderCheckpoint(ManifestOwner):
     """
     The checkpoint in a folder: each attempt writes names of its own, and reads those of all.
 
@@ -100,14 +106,6 @@ class FolderCheckpoint:
         self._part = self._part_of(self._claim)
         self._stored = Manifest(self._claim.token)
         self.open_elsewhere: Sequence[OpenRow] = ()
-
-    @property
-    def open(self) -> Sequence[OpenRow]:
-        return self._stored.open
-
-    @property
-    def recipients(self) -> Recipients | None:
-        return self._stored.recipients
 
     def load(self) -> Iterator[FinishedRow]:
         """See :meth:`Checkpoint.load`."""
@@ -226,15 +224,6 @@ class FolderCheckpoint:
                 known[row.digest] = _wider(known.get(row.digest, row), row)
         self.open_elsewhere = tuple(elsewhere.values())
         return tuple(rows.values())
-
-    def _write_changes(self, manifest: Manifest) -> None:
-        if manifest != self._stored:
-            self._write_manifest(manifest)
-
-    def _write_manifest(self, manifest: Manifest) -> None:
-        self._part.set_manifest(manifest)
-        # After the write: if it fails, the next call writes it again.
-        self._stored = manifest
 
     def _part_of(self, claim: Claim) -> CheckpointPart:
         return CheckpointPart(self._store, _prefix(claim), self._chunk_size)

@@ -12,7 +12,13 @@ from airflow_provider_usedesk.batch.checkpoint import (
     OpenRow,
     Recipients,
 )
-from airflow_provider_usedesk.batch.checkpoint_part import CHUNK_SIZE, MANIFEST, CheckpointPart, read_value
+from airflow_provider_usedesk.batch.checkpoint_part import (
+    CHUNK_SIZE,
+    MANIFEST,
+    CheckpointPart,
+    ManifestOwner,
+    read_value,
+)
 from airflow_provider_usedesk.batch.checkpoint_values import Manifest
 from airflow_provider_usedesk.batch.row_store import FinishedRow
 from airflow_provider_usedesk.compat.stores import KeyValueStore
@@ -51,7 +57,7 @@ def prefix(clear_count: int) -> str:
     return f"usedesk/batch/{clear_count}/"
 
 
-class StateCheckpoint:
+class StateCheckpoint(ManifestOwner):
     """
     The checkpoint in the task state store: all attempts write the same keys.
 
@@ -74,14 +80,6 @@ class StateCheckpoint:
         self._prefix = prefix
         self._part = CheckpointPart(store, prefix, chunk_size)
         self._stored = Manifest(token_hex(8), clear_count)
-
-    @property
-    def open(self) -> Sequence[OpenRow]:
-        return self._stored.open
-
-    @property
-    def recipients(self) -> Recipients | None:
-        return self._stored.recipients
 
     def load(self) -> Iterator[FinishedRow]:
         """See :meth:`Checkpoint.load`."""
@@ -121,12 +119,3 @@ class StateCheckpoint:
         manifest = self._part.manifest()
         if manifest is None or manifest.owner != self._stored.owner:
             raise CheckpointTaken
-
-    def _write_changes(self, manifest: Manifest) -> None:
-        if manifest != self._stored:
-            self._write_manifest(manifest)
-
-    def _write_manifest(self, manifest: Manifest) -> None:
-        self._part.set_manifest(manifest)
-        # After the write: if it fails, the next call writes it again.
-        self._stored = manifest

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 DEFAULT_PREFIX = "airflow"
 MAX_PREFIX = 40
@@ -40,24 +38,15 @@ def read_delivery_settings(
     :param extra: the extra fields of the connection
     :param labels: the label of each field in the form of the connection
     """
-    reasons: list[str] = []
+    from airflow_provider_usedesk.api.settings import OptionReader
 
-    def read(name: str, parse: Callable[[Any], T], default: T) -> T:
-        value = extra.get(name)
-        if value is None or value == "":
-            return default
-        try:
-            return parse(value)
-        except (TypeError, ValueError) as error:
-            reasons.append(f"{labels.get(name, name)} {error}")
-            return default
-
+    reader = OptionReader(extra, labels)
     settings = DeliverySettings(
-        key_prefix=read("key_prefix", _prefix, DeliverySettings.key_prefix),
-        key_field_id=read("key_field_id", _field_id, None),
-        consistency_delay=read("consistency_delay", _delay, DeliverySettings.consistency_delay),
+        key_prefix=reader.option("key_prefix", _prefix, DeliverySettings.key_prefix),
+        key_field_id=reader.option("key_field_id", _field_id, None),
+        consistency_delay=reader.option("consistency_delay", _delay, DeliverySettings.consistency_delay),
     )
-    return settings, reasons
+    return settings, reader.reasons
 
 
 def _prefix(value: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from airflow_provider_usedesk.hooks.delivery_settings import MAX_PREFIX
 from airflow_provider_usedesk.notifications.open_ticket import (
-    MAX_PREFIX,
     MAX_TAG,
     Scope,
     may_count_as_open,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.values import STATUSES
+from airflow_provider_usedesk.hooks.delivery_settings import DEFAULT_PREFIX
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.records import TicketRow
@@ -19,8 +20,6 @@ Scope = Literal["dag", "task", "run"]
 OPEN_STATUSES = tuple(STATUSES[name] for name in ("new", "open", "on hold", "pending"))
 # The tag does not depend on other tags of the notifier, so that a recovery finds the ticket of the failure.
 MAX_TAG = 120
-TAG_PREFIX = "airflow"
-MAX_PREFIX = 40
 
 
 def scope_tag(
@@ -29,7 +28,7 @@ def scope_tag(
     dag_id: str,
     task_id: str | None = None,
     run_id: str | None = None,
-    prefix: str = TAG_PREFIX,
+    prefix: str = DEFAULT_PREFIX,
 ) -> tuple[str, Scope]:
     """
     Return the tag of the incidents of a Dag, task or run, and the scope that it has.
