@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
     from airflow_provider_usedesk.api.settings import Settings
+    from airflow_provider_usedesk.compat.sdk import Connection
 
 
 class UsedeskHook(BaseHook):
@@ -45,7 +46,7 @@ class UsedeskHook(BaseHook):
     def __init__(self, *, usedesk_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.usedesk_conn_id = usedesk_conn_id
-        self._extra: dict[str, Any] | None = None
+        self._delivery_settings: DeliverySettings | None = None
 
     @cached_property
     def client(self) -> UsedeskClient:
@@ -75,8 +76,7 @@ class UsedeskHook(BaseHook):
         :raises AirflowNotFoundException: when there is no such connection
         """
         connection = self.get_connection(self.usedesk_conn_id)
-        self._extra = connection.extra_dejson
-        return settings_of(connection, self._extra)
+        return self._read(connection, connection.extra_dejson)
 
     def delivery_settings(self) -> DeliverySettings:
         """
@@ -85,9 +85,9 @@ class UsedeskHook(BaseHook):
         :raises UsedeskBadConnection: naming every field of the connection that is wrong
         :raises AirflowNotFoundException: when there is no such connection
         """
-        if self._extra is None:
+        if self._delivery_settings is None:
             self.settings()
-        return read_delivery_settings(self._extra or {}, {})[0]
+        return self._delivery_settings or DeliverySettings()
 
     def call_before_send(self, function: Callable[[], None]) -> None:
         """
@@ -109,9 +109,8 @@ class UsedeskHook(BaseHook):
         from airflow_provider_usedesk.compat.connection import read_connection
 
         connection, extra = await read_connection(self.usedesk_conn_id)
-        self._extra = dict(extra)
         # Masking calls Airflow's supervisor, which must not happen in the thread of the loop.
-        return await sync_to_async(settings_of)(connection, extra)
+        return await sync_to_async(self._read)(connection, extra)
 
     def takes_webhooks(self) -> bool:
         """Return whether the connection has a webhook secret; without one, no webhook is accepted."""
@@ -339,3 +338,9 @@ class UsedeskHook(BaseHook):
         from airflow_provider_usedesk.api.client import UsedeskClient
 
         return UsedeskClient(settings, open_url=ObjectStoragePath, **options)
+
+    def _read(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
+        """Return the settings, and keep those for the delivery contract."""
+        settings = settings_of(connection, extra)
+        self._delivery_settings = read_delivery_settings(extra, {})[0]
+        return settings
