@@ -3,7 +3,8 @@ Run the receiver of webhooks as a program: ``python -m airflow_provider_usedesk.
 
 For an Airflow that Usedesk cannot reach: the receiver stores events over Airflow's public REST API. The
 environment has the connections with their webhook_secret (AIRFLOW_CONN_USEDESK_DEFAULT, …), and the access to
-Airflow (AIRFLOW_API_TOKEN, or AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD).
+Airflow: AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD, or AIRFLOW_API_TOKEN, which is not renewed when it
+expires.
 """
 
 from __future__ import annotations
@@ -77,11 +78,15 @@ def secrets_in_environment(conn_id: str) -> WebhookSecrets | None:
 def _serve(app: ASGIApp, host: str, port: int) -> None:
     import uvicorn
 
+    from airflow_provider_usedesk.webhook.connection_limits import MAX_CONNECTIONS, LimitedProtocol
+
     # Without access log, which would contain the secrets.
     uvicorn.run(
         app,
         host=host,
         port=port,
+        http=LimitedProtocol,
+        limit_concurrency=2 * MAX_CONNECTIONS,
         access_log=False,
         log_level="warning",
         lifespan="off",

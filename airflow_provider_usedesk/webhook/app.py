@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_usedesk.webhook.auth import Authenticator, WebhookSecrets
 from airflow_provider_usedesk.webhook.body import BodyTimeout, BodyTooLarge, InvalidBody, Limits, read_body
+from airflow_provider_usedesk.webhook.counts import Counts
 from airflow_provider_usedesk.webhook.events import WebhookEvent, body_secret, read_event
 
 log = logging.getLogger(__name__)
 
 DEFAULT_LIMITS = Limits()
 PATH = "/webhook/"
+HEALTH = "/health"
+HIDDEN = "***"
 NOT_STORED = "The webhook was not stored. Send it again.\n"
+
+
+class StoreError(Exception):
+    """An event was not stored; the text says why, without any content of the event."""
 
 
 class EventStore(Protocol):
@@ -33,7 +40,8 @@ class EventStore(Protocol):
 
         :param conn_id: id of the connection that received it
         :param event: the event
-        :raises Exception: if it was not stored
+        :raises StoreError: if it was not stored; its text is logged
+        :raises Exception: if it was not stored; only the name of the class is logged
         """
 
 
@@ -42,20 +50,26 @@ def build_app(
     store: EventStore,
     limits: Limits | None = None,
     store_timeout: float = 15.0,
+    counts: Counts | None = None,
 ) -> ASGIApp:
     """
-    Build the receiver, which accepts ``POST /webhook/<conn_id>/<secret>`` and responds to all else with 404.
+    Build the receiver, which accepts ``POST /webhook/<conn_id>/<secret>``.
+
+    ``GET /health`` returns how many webhooks had which outcome. Everything else gets 404.
 
     :param authenticator: checks the secret
     :param store: where events are stored
     :param limits: limits of a body; default: 1 MB within 10 seconds
     :param store_timeout: seconds to wait for the store before the response 503; default: 15
+    :param counts: counts webhooks by outcome; default: counters of this application
     """
     # No redirect to the path without a slash at the end: its response would contain the secret.
     app = FastAPI(
         title="Usedesk webhooks", redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None
     )
-    receiver = _Receiver(authenticator, store, limits or DEFAULT_LIMITS, store_timeout)
+    counts = counts or Counts()
+    receiver = _Receiver(authenticator, store, limits or DEFAULT_LIMITS, store_timeout, counts)
+    app.add_api_route(HEALTH, _health(counts), methods=["GET"], response_model=None)
     app.add_api_route(PATH + "{conn_id}/{secret}", receiver.respond, methods=["POST"], response_model=None)
     for status in (404, 405):
         app.add_exception_handler(status, _not_found)
@@ -63,75 +77,95 @@ def build_app(
 
 
 def hide_secrets(app: ASGIApp) -> ASGIApp:
-    """Return the application with the secret removed from the path before the access log is written."""
+    """
+    Return the application with its paths and queries hidden before the access log is written.
+
+    Everything below its mount is hidden, because a mistyped address may contain the secret anywhere.
+    """
 
     async def hiding(scope: Scope, receive: Receive, send: Send) -> None:
+        mount = scope.get("root_path", "")
+
         async def send_hidden(message: Message) -> None:
-            _hide_secret(scope)
+            _hide(scope, mount)
             await send(message)
 
         try:
             await app(scope, receive, send_hidden)
         finally:
-            _hide_secret(scope)
+            _hide(scope, mount)
 
     return hiding
 
 
-def _hide_secret(scope: Scope) -> None:
-    before, path, after = scope.get("path", "").partition(PATH)
-    if path:
-        conn_id, slash, _ = after.partition("/")
-        # Without a slash it may be the secret, in an address that lacks the connection.
-        scope["path"] = before + path + (f"{conn_id}/***" if slash else "***")
+def _hide(scope: Scope, mount: str) -> None:
+    if scope.get("path") != mount + HEALTH:
+        scope["path"] = f"{mount}/{HIDDEN}"
         scope["raw_path"] = scope["path"].encode()
+    if scope.get("query_string"):
+        scope["query_string"] = HIDDEN.encode()
 
 
 class _Receiver:
     """The endpoint that receives webhooks."""
 
     def __init__(
-        self, authenticator: Authenticator, store: EventStore, limits: Limits, store_timeout: float
+        self,
+        authenticator: Authenticator,
+        store: EventStore,
+        limits: Limits,
+        store_timeout: float,
+        counts: Counts,
     ) -> None:
         self._authenticator = authenticator
         self._store = store
         self._limits = limits
         self._store_timeout = store_timeout
+        self._counts = counts
         self._ignored: Counter[str] = Counter()
 
     async def respond(self, request: Request, conn_id: str, secret: str) -> PlainTextResponse:
         try:
             known = await run_in_threadpool(self._authenticator.authenticate, conn_id, secret)
             if known is None:
-                return await _not_found()
+                return await self._refuse_sender(conn_id)
             return await self._receive(request, conn_id, known)
         except BodyTimeout:
-            return PlainTextResponse("The body did not arrive in time.\n", 408)
+            return self._refuse(conn_id, "The body did not arrive in time.", 408)
         except BodyTooLarge:
-            return PlainTextResponse("The body is too large.\n", 413, headers={"connection": "close"})
+            return self._refuse(conn_id, "The body is too large.", 413, {"connection": "close"})
         except InvalidBody as error:
-            return PlainTextResponse(f"{error}\n", 400)
+            return self._refuse(conn_id, str(error), 400)
         except Exception as error:
             # Without a traceback, because its frames contain the secret and the body.
-            log.warning(
-                "A webhook could not be received (%s). The sender is asked to send it again.",
-                type(error).__name__,
-            )
+            self._counts.fail(None, f"the connection could not be read ({type(error).__name__}).")
             return PlainTextResponse(NOT_STORED, 503)
+
+    async def _refuse_sender(self, conn_id: str) -> PlainTextResponse:
+        if await run_in_threadpool(self._authenticator.knows, conn_id):
+            self._counts.refuse(conn_id, "The secret in the address is not the webhook secret.")
+        else:
+            self._counts.refuse(None, "The address names no connection that has a webhook secret.")
+        return await _not_found()
+
+    def _refuse(
+        self, conn_id: str, reason: str, status: int, headers: dict[str, str] | None = None
+    ) -> PlainTextResponse:
+        self._counts.refuse(conn_id, reason)
+        return PlainTextResponse(f"{reason}\n", status, headers=headers)
 
     async def _receive(self, request: Request, conn_id: str, known: WebhookSecrets) -> PlainTextResponse:
         content = await read_body(request, self._limits)
         if not known.match_body(body_secret(content)):
-            log.warning(
-                "A webhook for connection %s was rejected, because its field `secret` is neither the "
-                "application id nor the API token.",
-                conn_id,
+            self._counts.refuse(
+                conn_id, "Its field `secret` is neither the application id nor the API token."
             )
             return await _not_found()
         event = read_event(content)
         if isinstance(event, WebhookEvent):
             is_stored = await self._is_stored(conn_id, event)
             return PlainTextResponse("ok\n") if is_stored else PlainTextResponse(NOT_STORED, 503)
+        self._counts.add("ignored")
         self._ignored[event] += 1
         log.info(
             "Received a webhook for connection %s that creates no event: %s, number %d since the start.",
@@ -145,15 +179,21 @@ class _Receiver:
         try:
             async with asyncio.timeout(self._store_timeout):
                 await self._store.save(conn_id, event)
-        except Exception as error:
-            log.warning(
-                "A %s webhook for connection %s was not stored (%s). The sender is asked to send it again.",
-                event.kind,
-                conn_id,
-                type(error).__name__,
-            )
+        except StoreError as error:
+            self._counts.fail(conn_id, str(error))
             return False
+        except Exception as error:
+            self._counts.fail(conn_id, f"the store failed ({type(error).__name__}).")
+            return False
+        self._counts.add("stored")
         return True
+
+
+def _health(counts: Counts) -> Callable[[], Awaitable[JSONResponse]]:
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok", **counts.as_dict()})
+
+    return health
 
 
 async def _not_found(*_: object) -> PlainTextResponse:

@@ -93,9 +93,17 @@ class Authenticator:
         :param conn_id: id of the connection, as the address names it
         :param secret: the secret at the end of the address
         """
-        known = self._cached(conn_id, int(self._clock() / CACHE_SECONDS))
+        known = self._read(conn_id)
         is_match = (known or PLACEHOLDER).match_path(secret)
         return known if is_match else None
+
+    def knows(self, conn_id: str) -> bool:
+        """Return whether there is a connection of this id that accepts webhooks."""
+        known = self._read(conn_id)
+        return known is not None and bool(known.in_path)
+
+    def _read(self, conn_id: str) -> WebhookSecrets | None:
+        return self._cached(conn_id, int(self._clock() / CACHE_SECONDS))
 
 
 def _is_one_of(value: str, known: tuple[str, ...]) -> bool:

@@ -89,7 +89,8 @@ async def _bytes(request: Request, limit: int) -> bytes:
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body.decode("utf-8"), parse_constant=_reject)
+        # With or without the byte order mark that some programs write.
+        content = json.loads(body.decode("utf-8-sig"), parse_constant=_reject)
     except UnicodeDecodeError:
         raise InvalidBody("The body is not UTF-8.") from None
     except (ValueError, RecursionError):
@@ -104,6 +105,8 @@ def _reject(constant: str) -> NoReturn:
 
 
 def _form(body: bytes) -> dict[str, Any]:
+    if body.lstrip().startswith(b"{"):
+        raise InvalidBody("The body is JSON, but its content type is that of a form.")
     try:
         pairs = parse_qsl(
             body.decode("utf-8"),

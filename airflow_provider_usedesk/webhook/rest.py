@@ -17,6 +17,7 @@ import requests
 
 from airflow_provider_usedesk.assets import asset_uri
 from airflow_provider_usedesk.delivery.reports import DeliveryReport, as_state, reports_in, state_key
+from airflow_provider_usedesk.webhook.app import StoreError
 from airflow_provider_usedesk.webhook.events import SEEN_EVENTS, WebhookEvent, asset_event_extra
 
 log = logging.getLogger(__name__)
@@ -26,9 +27,13 @@ TIMEOUT = (5, 10)
 CACHE_SECONDS = 30
 # Number of events known without a state store, which Airflow has from 3.3 on.
 MAX_REGISTERED = 10_000
+EXPIRED = (
+    " Has the access token expired? Use AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD instead of "
+    "AIRFLOW_API_TOKEN; then the receiver renews it."
+)
 
 
-class AirflowRequestError(RuntimeError):
+class AirflowRequestError(StoreError):
     """Airflow's REST API responded with an error; the text names the request and the status."""
 
 
@@ -94,10 +99,12 @@ class RestStore:
 
 class AirflowApi:
     """
-    A client of Airflow's public REST API, with a token or with a username and a password.
+    A client of Airflow's public REST API, with a username and a password or with a token.
+
+    With a username, it requests an access token, and a new one when that has expired.
 
     :param url: address of Airflow, such as https://airflow.example.org
-    :param token: an access token
+    :param token: an access token, used if there is no username; it is not renewed
     :param username: user to request an access token for, at ``/auth/token``
     :param password: password of the user
     :param verify: whether to check the TLS certificate, or the path of a CA file; default: true
@@ -113,8 +120,8 @@ class AirflowApi:
         verify: bool | str = True,
     ) -> None:
         self._url = url.rstrip("/")
-        self._token = token
         self._login = {"username": username, "password": password} if username else None
+        self._token = None if self._login else token
         self._session = requests.Session()
         self._session.verify = verify
         # A redirected POST would arrive as a GET, and its content would be lost.
@@ -151,7 +158,10 @@ class AirflowApi:
             self._token = None
             response = self._send(verb, path, **kwargs)
         if not response.ok and not (may_be_missing and response.status_code in (404, 405)):
-            raise AirflowRequestError(f"Airflow responded with HTTP {response.status_code} to {verb} {path}.")
+            hint = EXPIRED if response.status_code == 401 and not self._login else ""
+            raise AirflowRequestError(
+                f"Airflow responded with HTTP {response.status_code} to {verb} {path}.{hint}"
+            )
         return response
 
     def _send(self, verb: str, path: str, **kwargs: Any) -> requests.Response:

@@ -67,12 +67,12 @@ def serve(shared_server):
 
 
 @contextmanager
-def serving(app):
-    """Serve an application on a free port of this machine."""
+def serving(app, **options):
+    """Serve an application on a free port of this machine, with further options of uvicorn."""
     import uvicorn
 
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

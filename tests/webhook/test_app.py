@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 import socket
 from urllib.parse import urlencode
 
@@ -11,9 +13,13 @@ import pytest
 
 pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 
-from airflow_provider_usedesk.webhook.app import build_app, hide_secrets
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from airflow_provider_usedesk.webhook.app import StoreError, build_app, hide_secrets
 from airflow_provider_usedesk.webhook.auth import Authenticator, read_secrets
 from airflow_provider_usedesk.webhook.body import Limits
+from airflow_provider_usedesk.webhook.counts import WARNING_INTERVAL, Counts
 from tests.webhook.conftest import ADDRESS, REPORT, SECRET, MemoryStore, post
 
 FORM = "application/x-www-form-urlencoded"
@@ -46,6 +52,7 @@ ENCODINGS = {
     "form": (urlencode(REPORT_FORM).encode(), FORM),
     "form-empty-fields": (f"&{urlencode(REPORT_FORM)}&x&".encode(), FORM),
     "multipart": (MULTIPART, "multipart/form-data; boundary=b"),
+    "json-bom": (b"\xef\xbb\xbf" + json.dumps(REPORT).encode(), "application/json"),
 }
 
 
@@ -116,6 +123,12 @@ INVALID_BODIES = {
     "deep": (b'{"a":' * 40 + b"1" + b"}" * 40, "application/json", "The body is nested too deeply."),
     "very-deep": (b'{"a":' * 5000 + b"1" + b"}" * 5000, "application/json", "The body is not JSON."),
     "empty-form": (b"", FORM, "The body is empty."),
+    "json-as-form": (
+        b' {"ping": 1}',
+        FORM,
+        "The body is JSON, but its content type is that of a form.",
+    ),
+    "json-charset": ('{"a": "привет"}'.encode("cp1251"), "application/json", "The body is not UTF-8."),
     "form-utf8": (b"a=%ff", FORM, "The body is not a form."),
     "many-fields": (b"&".join([b"a[]=1"] * 1001), FORM, "The body is not a form."),
     "no-multipart": (b"hello", "multipart/form-data; boundary=b", "The body is not multipart."),
@@ -157,8 +170,15 @@ def test_late_body_gets_408(serve, authenticator, store):
 def test_store_error_gets_503(port, store, caplog):
     store.error = RuntimeError(SECRET)
     assert post(port, ADDRESS, REPORT) == NOT_STORED
-    assert "A delivery webhook for connection usedesk_default was not stored (RuntimeError)." in caplog.text
+    assert "for connection usedesk_default was not stored; the sender" in caplog.text
+    assert "the store failed (RuntimeError)." in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_store_says_why(port, store, caplog):
+    store.error = StoreError("Airflow responded with HTTP 401.")
+    assert post(port, ADDRESS, REPORT) == NOT_STORED
+    assert "Airflow responded with HTTP 401." in caplog.text
 
 
 def test_slow_store_gets_503(serve, authenticator):
@@ -179,35 +199,90 @@ def test_authenticator_error_gets_503(serve, store, error):
     assert post(port, ADDRESS, REPORT) == NOT_STORED
 
 
+REFUSALS = {
+    "wrong-secret": (
+        "/webhook/usedesk_default/wrong-wrong-wrong-wrong",
+        REPORT,
+        "for connection usedesk_default was refused: The secret in the address is not the webhook secret.",
+    ),
+    "no-connection": (
+        f"/webhook/other/{SECRET}",
+        REPORT,
+        "for an unknown connection was refused: The address names no connection that has a webhook secret.",
+    ),
+    "body": (ADDRESS, b"{", "for connection usedesk_default was refused: The body is not JSON."),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusal_is_logged_once_a_minute(serve, authenticator, store, caplog, case):
+    path, body, line = REFUSALS[case]
+    now = 0.0
+    port = serve(build_app(authenticator, store, counts=Counts(lambda: now)))
+    for _ in range(3):
+        post(port, path, body)
+    now = WARNING_INTERVAL
+    post(port, path, body)
+    first, second = (record.message for record in caplog.records if record.levelname == "WARNING")
+    assert first == f"A webhook {line}"
+    assert second == f"{first} The same happened to 2 more since the last warning."
+
+
+def test_health_counts_webhooks(port, store):
+    post(port, ADDRESS, REPORT)
+    post(port, ADDRESS, {"ping": 1})
+    post(port, ADDRESS, b"{")
+    post(port, "/webhook/usedesk_default/wrong-wrong-wrong-wrong", REPORT)
+    store.error = RuntimeError()
+    post(port, ADDRESS, REPORT)
+    status, body = post(port, "/health", method="GET")
+    assert status == 200
+    assert json.loads(body) == {"status": "ok", "stored": 1, "ignored": 1, "refused": 2, "failed": 1}
+
+
 @pytest.mark.parametrize(
     "path",
-    [ADDRESS, f"{ADDRESS}/more", f"/webhook/other/{SECRET}", f"/webhook/{SECRET}"],
-    ids=["known", "more", "other-connection", "no-connection"],
+    [
+        ADDRESS,
+        f"{ADDRESS}/more",
+        f"/webhook/other/{SECRET}",
+        f"/webhook/{SECRET}",
+        f"/webhook/{SECRET}/usedesk_default",
+        f"/webhooks/usedesk_default/{SECRET}",
+        f"/{SECRET}",
+        f"//webhook/usedesk_default/{SECRET}",
+        f"/webhook/usedesk_default?secret={SECRET}",
+        f"/health?secret={SECRET}",
+    ],
+    ids=lambda path: path.replace(SECRET, "SECRET"),
 )
 def test_access_log_has_no_secret(serve, authenticator, store, path):
     lines = []
-    app = build_app(authenticator, store)
+    app = Mount("/usedesk", build_app(authenticator, store))
 
     async def logging_app(scope, receive, send):
+        def line():
+            return f"{scope['path']} {scope['raw_path']} {scope['query_string']}"
+
         async def logging_send(message):
-            lines.append(f"{scope['path']} {scope['raw_path']}")
+            lines.append(line())
             await send(message)
 
-        await app(scope, receive, logging_send)
-        lines.append(f"{scope['path']} {scope['raw_path']}")
+        await Starlette(routes=[app])(scope, receive, logging_send)
+        lines.append(line())
 
-    post(serve(logging_app), path, REPORT)
+    post(serve(logging_app), f"/usedesk{path}", REPORT)
     assert len(lines) > 1
     for line in lines:
         assert SECRET not in line
-        assert line.startswith("/webhook/")
+        assert re.match("/usedesk/([*]{3}|health) ", line)
 
 
 def test_crash_leaves_no_secret():
     async def broken(scope, receive, send):
         raise RuntimeError
 
-    scope = {"type": "http", "path": ADDRESS, "raw_path": ADDRESS.encode()}
+    scope = {"type": "http", "path": ADDRESS, "raw_path": ADDRESS.encode(), "query_string": SECRET.encode()}
     with pytest.raises(RuntimeError):
         asyncio.run(hide_secrets(broken)(scope, None, None))
     assert SECRET not in str(scope)

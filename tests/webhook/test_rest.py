@@ -151,6 +151,19 @@ def test_expired_token_is_renewed(mocker):
     assert asked == [{"username": "receiver", "password": "p"}] * 2
 
 
+def test_login_overrides_token(mocker):
+    mocker.post(f"{URL}/auth/token", json={"access_token": "new"})
+    mocker.get(ASSETS, json={"assets": []})
+    AirflowApi(URL, token="expires", username="receiver", password="p").asset_id(URI)
+    assert mocker.last_request.headers["Authorization"] == "Bearer new"
+
+
+def test_expired_token_says_what_to_do(mocker):
+    mocker.get(ASSETS, status_code=401)
+    with pytest.raises(AirflowRequestError, match="HTTP 401 .* expired\\? Use AIRFLOW_API_USERNAME"):
+        AirflowApi(URL, token="t0ken").asset_id(URI)
+
+
 def test_login_error_has_no_password(mocker):
     mocker.post(f"{URL}/auth/token", status_code=401)
     with pytest.raises(AirflowRequestError) as raised:
