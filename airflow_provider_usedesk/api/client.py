@@ -21,6 +21,7 @@ from airflow_provider_usedesk.api.body import Body
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
 from airflow_provider_usedesk.api.connection_errors import error_without_response
 from airflow_provider_usedesk.api.filters import encoded_filters
+from airflow_provider_usedesk.api.observer import NoObserver, Observer, outcome_of
 from airflow_provider_usedesk.api.paging import Row, pages
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
@@ -88,6 +89,7 @@ class UsedeskClient:
     :param jitter: returns a random number from 0 to 1
     :param before_send: called immediately before each POST that changes something in Usedesk, so again before
         each retry; an exception that it raises ends the call, and nothing was sent
+    :param observer: receives the outcome of each request and the waits for the rate limit; default: none
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class UsedeskClient:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         before_send: Callable[[], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.settings = settings
+        self._observer = observer or NoObserver()
         self._before_send = before_send
         self._open_url = open_url
         self._sleep = sleep
@@ -113,7 +117,7 @@ class UsedeskClient:
             account_name(settings.base_url, settings.token),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
             settings.rate_limit_store or (IN_MEMORY if clock is time.monotonic else MemoryStore(clock)),
-            sleep,
+            self._wait_for_rate_limit,
             jitter,
         )
         self._transport = Transport(
@@ -363,7 +367,9 @@ class UsedeskClient:
 
     def _send(self, method: Method, request: Request, parse: Callable[[Response], T]) -> T:
         try:
-            return self._with_retries(lambda: parse(self._call(method.path, request, sending=True)))
+            return self._with_retries(
+                method.path, lambda: parse(self._call(method.path, request, sending=True))
+            )
         except _Stopped as stopped:
             error = stopped.error
         # Raised here, so that it is not chained to the wrapper.
@@ -371,7 +377,9 @@ class UsedeskClient:
 
     def _read(self, method: str, parse: Callable[[Response], T], *, verb: str = "POST", **params: Any) -> T:
         request = Request(params)
-        return self._with_retries(lambda: parse(self._call(method, request, sending=False, verb=verb)))
+        return self._with_retries(
+            method, lambda: parse(self._call(method, request, sending=False, verb=verb))
+        )
 
     def _pages(
         self,
@@ -386,14 +394,27 @@ class UsedeskClient:
             lambda offset: self._read(method, parse, **params, offset=offset), until_empty=until_empty
         )
 
-    def _with_retries(self, call: Callable[[], T]) -> T:
+    def _with_retries(self, method: str, call: Callable[[], T]) -> T:
         wait_budget = WaitBudget(self.settings.max_wait, self._clock)
 
         def with_permit() -> T:
             with self._rate_limiter.permit(wait_budget):
-                return call()
+                return self._observed(method, call)
 
         return with_retries(with_permit, wait_budget, self._sleep, self._jitter)
+
+    def _observed(self, method: str, call: Callable[[], T]) -> T:
+        try:
+            result = call()
+        except errors.UsedeskError as error:
+            self._observer.on_request(method, outcome_of(error))
+            raise
+        self._observer.on_request(method, "success")
+        return result
+
+    def _wait_for_rate_limit(self, seconds: float) -> None:
+        self._observer.on_rate_limit_wait(seconds)
+        self._sleep(seconds)
 
     def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Response:
         if sending and self._before_send is not None:

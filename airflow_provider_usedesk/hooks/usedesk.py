@@ -336,8 +336,9 @@ class UsedeskHook(BaseHook):
         :param options: other arguments of :class:`~airflow_provider_usedesk.api.client.UsedeskClient`
         """
         from airflow_provider_usedesk.api.client import UsedeskClient
+        from airflow_provider_usedesk.hooks.metrics import RequestMetrics
 
-        return UsedeskClient(settings, open_url=ObjectStoragePath, **options)
+        return UsedeskClient(settings, open_url=ObjectStoragePath, observer=RequestMetrics(), **options)
 
     def _read(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
         """Return the settings, and keep those for the delivery contract."""

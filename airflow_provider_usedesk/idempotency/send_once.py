@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Generic
+from typing import Generic, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown
 from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 SendRequest = Callable[[IdempotencyKey, Callable[[], None]], Created]
 """Sends a request with a key; calls the second argument before each POST."""
 
+MessageOutcome = Literal["sent", "skipped", "ambiguous", "unknown", "failed"]
+"""``skipped``: an earlier attempt sent it. ``ambiguous``: nothing was sent, because one may have."""
+
 
 def new_nonce() -> str:
     """Return a random text for a key."""
@@ -60,6 +63,7 @@ class SendOnce(Generic[Created]):
     :param delays: how long Usedesk may take
     :param now: returns the current time, UTC
     :param nonce: returns a random text for a key
+    :param observe: receives the outcome of the message
     """
 
     send: SendRequest[Created]
@@ -71,6 +75,7 @@ class SendOnce(Generic[Created]):
     delays: Delays = field(default_factory=Delays)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     nonce: Callable[[], str] = new_nonce
+    observe: Callable[[MessageOutcome], None] = lambda outcome: None
 
     def __call__(self, message: Message, record: StoredRecord[Created]) -> Created:
         """
@@ -91,8 +96,10 @@ class SendOnce(Generic[Created]):
                 key = look_up.key if look_up.by == "key" else message.key
                 self._save_found(replace(message, key=key), step.response)
         if isinstance(step, Fail):
+            self.observe("ambiguous")
             raise UsedeskOutcomeUnknown(step.reason)
         if isinstance(step, Reuse):
+            self.observe("skipped")
             log.info("An earlier attempt created Usedesk %s. No request is sent.", name_of(step.response))
             return step.response
         return self._send(message, record if isinstance(record, AttemptRecord) else None, step)
@@ -102,9 +109,11 @@ class SendOnce(Generic[Created]):
         try:
             response = self.send(fence.record.key, fence)
         except UsedeskOutcomeUnknown:
+            self.observe("unknown")
             self._save_end(fence)
             raise
         except UsedeskError:
+            self.observe("failed")
             if step.is_certain:
                 self._save_or_warn(replace(fence.record, state=RecordState.NOT_SENT, ended=self.now()))
             raise
@@ -114,6 +123,7 @@ class SendOnce(Generic[Created]):
         self._save_or_warn(
             replace(fence.record, state=RecordState.ANSWERED, ended=self.now(), response=response)
         )
+        self.observe("sent")
         return response
 
     def _new_record(

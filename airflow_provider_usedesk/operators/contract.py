@@ -109,6 +109,7 @@ class DeliveryContract:
         :raises UsedeskInvalidRequest: when this attempt has already sent the same message
         :raises UsedeskOutcomeUnknown: when an earlier attempt may have sent, and this cannot be decided
         """
+        from airflow_provider_usedesk.compat import stats
         from airflow_provider_usedesk.compat.supervisor import task_store
         from airflow_provider_usedesk.idempotency.attempt_store import AttemptStore
         from airflow_provider_usedesk.idempotency.send_once import SendOnce
@@ -132,6 +133,7 @@ class DeliveryContract:
             check_current=self._check_is_current,
             on_unknown=self.operator.on_unknown_outcome,
             delays=self._delays(),
+            observe=lambda outcome: stats.count(f"messages.{outcome}"),
         )
         created = send_once(message, record)
         memory.slots.add(slot)

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Literal
 
+from airflow_provider_usedesk.compat import stats
+
 log = logging.getLogger(__name__)
 
 Outcome = Literal["stored", "ignored", "refused", "failed"]
@@ -35,6 +37,7 @@ class Counts:
         """Count one webhook."""
         with self._lock:
             self._outcomes[outcome] += 1
+        stats.count_in_service(f"webhooks.{outcome}")
 
     def refuse(self, conn_id: str | None, reason: str) -> None:
         """
