@@ -1,4 +1,4 @@
-"""Open a ticket when a Dag fails, comment on it when the Dag fails again, and solve it on success."""
+"""Open a ticket when a task or its Dag fails, comment on it at the next failure, and solve it on success."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ except ImportError:  # Airflow 2.11
 
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
 
+FAILED = UsedeskNotifier(one_open_ticket_per="dag", tag="data", repeat_priority="urgent")
+RECOVERED = UsedeskNotifier(one_open_ticket_per="dag", resolve=True)
+
 
 @dag(
     schedule=None,
     start_date=datetime(2026, 1, 1),
     params={"rows": 120},
-    on_failure_callback=UsedeskNotifier(one_open_ticket_per="dag", priority="urgent", tag="data"),
-    on_success_callback=UsedeskNotifier(one_open_ticket_per="dag", resolve=True),
+    # The callback of a task gets the exception. The one of the Dag is also called if a process is killed.
+    default_args={"on_failure_callback": FAILED},
+    on_failure_callback=FAILED,
+    on_success_callback=RECOVERED,
     tags=["usedesk"],
 )
 def usedesk_failure_alert():

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from airflow_provider_usedesk.hooks.delivery_settings import MAX_PREFIX
+from airflow_provider_usedesk.hooks.message_files import MESSAGE_FILES, names_file
 from airflow_provider_usedesk.notifications.open_ticket import (
     MAX_TAG,
+    PRIORITIES,
     Scope,
     may_count_as_open,
     with_tag,
@@ -35,6 +37,40 @@ def check_scope(scope: Any, tag_prefix: Any, resolve: Any, status: Any) -> None:
         raise ValueError("resolve needs one_open_ticket_per, which says how to find the ticket")
     if scope and not may_count_as_open(status):
         raise ValueError(f"status {status} with one_open_ticket_per would open a ticket for each alert")
+
+
+def check_repeat_priority(priority: Any, scope: Any, *, resolve: Any) -> None:
+    """
+    Check the argument ``repeat_priority``.
+
+    :param priority: the argument
+    :param scope: argument ``one_open_ticket_per``
+    :param resolve: argument ``resolve``
+    :raises ValueError: if it is not a priority, or would have no effect
+    """
+    if priority is None:
+        return
+    if priority not in PRIORITIES:
+        raise ValueError(f"repeat_priority must be one of {', '.join(PRIORITIES)}")
+    if not scope:
+        raise ValueError("repeat_priority needs one_open_ticket_per, which says how to find the ticket")
+    if resolve:
+        raise ValueError("repeat_priority has no effect with resolve")
+
+
+def check_message(message: Any) -> None:
+    """
+    Check that a message is a text. A deadline alert has no Dag, so no folder to look for a file in.
+
+    :param message: argument ``message``
+    :raises ValueError: if it is the name of a file
+    """
+    if names_file(message):
+        raise ValueError(
+            "message is the name of a file, but a notifier takes the text itself: pass "
+            'Path(__file__).with_name("alert.html").read_text(). '
+            f"A text cannot end in {', '.join(MESSAGE_FILES)}: append a space to it."
+        )
 
 
 def check_ticket_params(ticket_params: Mapping[str, Any], *, has_incident_tag: bool) -> None:

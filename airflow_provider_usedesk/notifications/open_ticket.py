@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.values import STATUSES
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.records import TicketRow
 
 Scope = Literal["dag", "task", "run"]
+Priority = Literal["low", "medium", "urgent", "extreme"]
 
+# From the lowest to the highest.
+PRIORITIES: tuple[str, ...] = get_args(Priority)
 OPEN_STATUSES = tuple(STATUSES[name] for name in ("new", "open", "on hold", "pending"))
 # The tag does not depend on other tags of the notifier, so that a recovery finds the ticket of the failure.
 MAX_TAG = 120
@@ -159,6 +162,19 @@ def action_after_opening(new_id: int, open_ids: Collection[int]) -> KeepTicket |
     """
     lowest = min(open_ids, default=new_id)
     return CloseDuplicate(lowest) if lowest < new_id else KeepTicket()
+
+
+def is_raised(current: str | None, wanted: str) -> bool:
+    """
+    Return whether a priority is higher than that of the ticket.
+
+    :param current: priority of the ticket, as the service names it; None if it is not known
+    :param wanted: one of the priorities
+    """
+    if current in PRIORITIES:
+        return PRIORITIES.index(wanted) > PRIORITIES.index(current)
+    # A priority of unknown rank is replaced only by the highest.
+    return wanted == PRIORITIES[-1]
 
 
 def _has_tag(row: TicketRow, tag: str) -> bool:

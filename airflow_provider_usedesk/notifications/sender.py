@@ -30,6 +30,7 @@ from airflow_provider_usedesk.notifications.open_ticket import (
     SolveTickets,
     action_after_opening,
     first_action,
+    is_raised,
     open_tickets,
     with_tag,
 )
@@ -56,11 +57,13 @@ class Alert:
     :param params: parameters of ``create/ticket``, without the tag of the incident
     :param tag: tag of the incident; None to open a ticket for each alert
     :param is_recovery: whether the alert ends the incident
+    :param repeat_priority: priority to which a comment raises the ticket; None to leave it
     """
 
     params: Mapping[str, Any]
     tag: str | None = None
     is_recovery: bool = False
+    repeat_priority: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class AlertSender:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.opened: AlertResult | None = None
+        self.confirmed: AlertResult | None = None
         self._connect = connect
         self._alert = alert
         self._deadline = deadline
@@ -155,8 +158,8 @@ class AlertSender:
         if self._alert.tag is not None:
             params["tag"] = with_tag(params.get("tag"), self._alert.tag)
         created = self._created(params)
-        self.opened = AlertResult("opened", (created.ticket_id,), is_delivered=not created.not_delivered)
-        return self.opened
+        self.confirmed = AlertResult("opened", (created.ticket_id,), is_delivered=not created.not_delivered)
+        return self.confirmed
 
     def _created(self, params: Mapping[str, Any]) -> CreatedTicket:
         """Create the ticket, without the arguments that are not valid rather than not at all."""
@@ -221,7 +224,7 @@ class AlertSender:
         if not self._add_comment(ticket_id):
             return False
         try:
-            return self._usedesk.ticket(ticket_id).status in OPEN_STATUSES
+            ticket = self._usedesk.ticket(ticket_id)
         except UsedeskTicketNotFound:
             return False
         except UsedeskError as error:
@@ -231,6 +234,21 @@ class AlertSender:
                 error,
             )
             return True
+        if ticket.status not in OPEN_STATUSES:
+            return False
+        self._raise_priority(ticket_id, ticket.priority)
+        return True
+
+    def _raise_priority(self, ticket_id: int, current: str | None) -> None:
+        """Raise the priority; the alert has arrived as a comment, so an error is only logged."""
+        wanted = self._alert.repeat_priority
+        if wanted is None or not is_raised(current, wanted):
+            return
+        self.confirmed = self.confirmed or AlertResult("commented on", (ticket_id,))
+        try:
+            self._usedesk.update_ticket(ticket_id=ticket_id, priority=wanted)
+        except UsedeskError as error:
+            log.warning("The priority of Usedesk ticket %s may not be raised: %s", ticket_id, error)
 
     def _add_comment(self, ticket_id: int) -> bool:
         """Add a private comment, if necessary without author and files; return whether it was accepted."""

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_usedesk.compat.callbacks import callback_kind
 from airflow_provider_usedesk.compat.notifier import TextNotifier
 from airflow_provider_usedesk.compat.sdk import redact
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
-from airflow_provider_usedesk.notifications.open_ticket import Scope
+from airflow_provider_usedesk.notifications.open_ticket import Priority, Scope
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
@@ -43,8 +44,8 @@ class UsedeskNotifier(TextNotifier):
     :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
     :param subject: subject of a new ticket, cut to 255 characters; default: what happened to which task
         or Dag (templated)
-    :param message: text of the ticket or of the comment, HTML allowed, cut to 65,535 bytes; default: what
-        happened, with run, try, state, error and a link to the log (templated)
+    :param message: text of the ticket or of the comment, HTML allowed, cut to 65,535 bytes; no name of a
+        file; default: what happened, with run, try, state, error and a link to the log (templated)
     :param one_open_ticket_per: ``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open,
         add a private comment to it instead of opening another ticket. A callback of a whole Dag has no task,
         so its scope is the Dag. Default: open a ticket for each alert
@@ -53,6 +54,9 @@ class UsedeskNotifier(TextNotifier):
     :param resolve: whether this alert ends the incident: add a comment to its open ticket and set it to
         solved, or do nothing if there is none. Needs ``one_open_ticket_per``. The success of a task ends only
         an incident of that task, and not if the task is mapped. Default: false
+    :param repeat_priority: priority of the open ticket from the second alert on: ``low``, ``medium``,
+        ``urgent`` or ``extreme``. It is only raised, never lowered. Needs ``one_open_ticket_per``. Default:
+        the priority stays
     :param timeout: seconds for the whole alert; default: 30
     :param context: set by Airflow when it creates the notifier itself, for deadline alerts
     :param ticket_params: all other parameters of ``create/ticket`` by name, such as ``priority`` or
@@ -72,14 +76,22 @@ class UsedeskNotifier(TextNotifier):
         one_open_ticket_per: Scope | None = None,
         tag_prefix: str | None = None,
         resolve: bool = False,
+        repeat_priority: Priority | None = None,
         timeout: float = 30.0,
         context: Context | None = None,
         **ticket_params: Any,
     ) -> None:
-        from airflow_provider_usedesk.notifications.arguments import check_scope, check_ticket_params
+        from airflow_provider_usedesk.notifications.arguments import (
+            check_message,
+            check_repeat_priority,
+            check_scope,
+            check_ticket_params,
+        )
 
         super().__init__()
         check_scope(one_open_ticket_per, tag_prefix, resolve, ticket_params.get("status"))
+        check_repeat_priority(repeat_priority, one_open_ticket_per, resolve=resolve)
+        check_message(message)
         if not 0 < timeout < math.inf:
             raise ValueError("timeout must be a number of seconds above 0")
         check_ticket_params(ticket_params, has_incident_tag=one_open_ticket_per is not None)
@@ -89,6 +101,7 @@ class UsedeskNotifier(TextNotifier):
         self.one_open_ticket_per = one_open_ticket_per
         self.tag_prefix = tag_prefix
         self.resolve = resolve
+        self.repeat_priority = repeat_priority
         self.timeout = timeout
         self.ticket_params = ticket_params
         self.context: Any = context or {}
@@ -153,7 +166,7 @@ class UsedeskNotifier(TextNotifier):
         )
         from airflow_provider_usedesk.notifications.sender import Alert
 
-        incident = read_incident(context, _redacted)
+        incident = read_incident(context, _redacted, callback=callback_kind(context, self))
         subject = self._text(context, "subject", default_subject(incident, recovered=self.resolve))
         message = self._text(context, "message", default_message(incident, recovered=self.resolve))
         params = {
@@ -161,7 +174,7 @@ class UsedeskNotifier(TextNotifier):
             "subject": fit_subject(subject),
             "message": fit_message(message, MESSAGE_BYTES),
         }
-        return Alert(params, self._tag(incident, tag_prefix), self.resolve)
+        return Alert(params, self._tag(incident, tag_prefix), self.resolve, self.repeat_priority)
 
     def _hook(self, context: Context) -> UsedeskHook:
         return UsedeskHook(usedesk_conn_id=self.rendered(self.usedesk_conn_id, context))
@@ -267,12 +280,12 @@ def _sender(hook: UsedeskHook, settings: Settings, alert: Alert, deadline: float
 
 
 def _result_at_deadline(sender: AlertSender) -> AlertResult:
-    """Return the ticket that is opened already; raise the error of a timeout if there is none."""
+    """Return what has been confirmed already; raise the error of a timeout if nothing has."""
     from airflow_provider_usedesk.notifications.sender import timeout_error
 
-    if sender.opened is None:
+    if sender.confirmed is None:
         raise timeout_error()
-    return sender.opened
+    return sender.confirmed
 
 
 @contextmanager

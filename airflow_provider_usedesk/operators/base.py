@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.rendering import with_rendering_hook
 from airflow_provider_usedesk.compat.sdk import BaseOperator
+from airflow_provider_usedesk.hooks.message_files import MESSAGE_FILES, names_file
 from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
@@ -18,8 +19,6 @@ from airflow_provider_usedesk.operators.arguments import constructor_arguments
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.compat.sdk import Context
-
-MESSAGE_FILES = (".html", ".md", ".txt")
 
 
 @with_rendering_hook
@@ -122,7 +121,7 @@ class UsedeskOperator(BaseOperator):
 
     def _text_of_message(self, message: Any) -> Any:
         """Return the content of the template file that a message names, else the message."""
-        if not isinstance(message, str) or not message.endswith(MESSAGE_FILES) or "\n" in message:
+        if not names_file(message):
             return message
         from jinja2 import DictLoader, TemplateNotFound
 

@@ -35,13 +35,18 @@ def test_fifty_failures_leave_one_ticket(airflow, sandbox):
     assert sandbox.ticket(ticket.ticket_id).status == SOLVED
 
 
-def test_dag_callbacks_open_and_solve(airflow, sandbox):
-    """The Dag processor runs the callbacks of a Dag."""
-    assert airflow.run("usedesk_failure_alert", {"rows": 0}).state == "failed"
-    until(lambda: len(open_tickets(sandbox)) == 1, 120)
-    [failed] = sandbox.tickets
-    assert failed.subject == "Airflow: Dag usedesk_failure_alert failed"
-    airflow.wait_for_success("usedesk_failure_alert", airflow.run("usedesk_failure_alert").run_id)
+def test_task_and_dag_callbacks_share_ticket(airflow, sandbox):
+    """The worker runs the callback of a task, the Dag processor those of a Dag."""
+    dag = "usedesk_failure_alert"
+    assert airflow.run(dag, {"rows": 0}).state == "failed"
+    until(lambda: alerts_in_the_open_ticket(sandbox) == 2, 120)
+    [failed] = open_tickets(sandbox)
+    texts = "".join(comment.message for comment in failed.comments)
+    assert f"Task load_orders of Dag {dag} failed." in texts
+    assert "ValueError: The shop sent no orders." in texts
+    assert f"<p>Dag {dag} failed.</p>" in texts
+    assert failed.priority == "urgent"
+    airflow.wait_for_success(dag, airflow.run(dag).run_id)
     until(lambda: sandbox.ticket(failed.ticket_id).status == SOLVED, 120)
 
 

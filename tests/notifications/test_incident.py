@@ -74,7 +74,7 @@ def test_started_task_has_no_error():
 def test_dag_callback_names_the_dag(reason, verb):
     incident = read_incident({**task_context(state="upstream_failed"), "reason": reason})
     assert default_subject(incident) == f"Airflow: Dag sales {verb}"
-    assert "Last task: load<br>" in default_message(incident)
+    assert " task: load<br>" in default_message(incident)
     assert "Try" not in default_message(incident)
     assert incident.own_task_id is None
 

@@ -17,6 +17,7 @@ from airflow_provider_usedesk.notifications.open_ticket import (
     action_after_opening,
     ends_incident,
     first_action,
+    is_raised,
     open_tickets,
     scope_tag,
     with_tag,
@@ -110,6 +111,21 @@ class TestDecisions:
         assert first_action(False, (5, 3)) == AddComment(3)
         assert first_action(True, ()) == NoAction()
         assert first_action(True, (5, 3)) == SolveTickets((3, 5))
+
+    @pytest.mark.parametrize(
+        ("current", "wanted", "raised"),
+        [
+            ("low", "medium", True),
+            ("medium", "extreme", True),
+            ("urgent", "urgent", False),
+            ("extreme", "urgent", False),
+            (None, "urgent", False),
+            ("critical", "urgent", False),
+            (None, "extreme", True),
+        ],
+    )
+    def test_priority_is_only_raised(self, current, wanted, raised):
+        assert is_raised(current, wanted) == raised
 
     def test_lowest_id_stays(self):
         assert action_after_opening(5, (5,)) == KeepTicket()

@@ -28,10 +28,11 @@ TAG = "airflow/sales"
 class Usedesk:
     """A client with scripted responses that records its calls."""
 
-    def __init__(self, *listings, comment=None, status=1, update=None):
+    def __init__(self, *listings, comment=None, status=1, priority="medium", update=None):
         self.listings = list(listings)
         self.comment = comment
         self.status = status
+        self.priority = priority
         self.update = update
         self.calls = []
 
@@ -54,7 +55,7 @@ class Usedesk:
             self.comment(params)
 
     def update_ticket(self, **params):
-        self.calls.append(("update", params["ticket_id"], params["status"]))
+        self.calls.append(("update", params["ticket_id"], params.get("status", params.get("priority"))))
         if self.update:
             self.update(params)
 
@@ -63,7 +64,7 @@ class Usedesk:
         return self.details(ticket_id)
 
     def details(self, ticket_id):
-        return TicketDetails(ticket_id, status=self.status, comments=(Comment(1),))
+        return TicketDetails(ticket_id, status=self.status, priority=self.priority, comments=(Comment(1),))
 
     @property
     def writes(self):
@@ -80,9 +81,9 @@ class Clock:
         self.now += seconds
 
 
-def send(usedesk, *, resolve=False, tag=TAG, deadline=30.0, clock=None, **params):
+def send(usedesk, *, resolve=False, repeat=None, tag=TAG, deadline=30.0, clock=None, **params):
     clock = clock or Clock()
-    alert = Alert({"subject": "s", "message": "m", **params}, tag, resolve)
+    alert = Alert({"subject": "s", "message": "m", **params}, tag, resolve, repeat)
     sender = AlertSender(lambda: nullcontext(usedesk), alert, deadline, sleep=clock.sleep, clock=clock)
     return sender.send()
 
@@ -106,6 +107,46 @@ def test_open_ticket_gets_comment():
     usedesk = Usedesk((7, 9))
     assert send(usedesk) == AlertResult("commented on", (7,))
     assert usedesk.writes == [("comment", 7, "private")]
+
+
+def test_repeat_raises_priority_after_comment():
+    usedesk = Usedesk((7, 9))
+    assert send(usedesk, repeat="urgent") == AlertResult("commented on", (7,))
+    assert usedesk.writes == [("comment", 7, "private"), ("update", 7, "urgent")]
+
+
+@pytest.mark.parametrize("priority", ["urgent", "extreme", None])
+def test_repeat_never_lowers_priority(priority):
+    usedesk = Usedesk((7,), priority=priority)
+    assert send(usedesk, repeat="urgent") == AlertResult("commented on", (7,))
+    assert usedesk.writes == [("comment", 7, "private")]
+
+
+@pytest.mark.parametrize(
+    "error", [UsedeskRejected("no"), UsedeskUnavailable("down"), UsedeskOutcomeUnknown("?")]
+)
+def test_failed_priority_keeps_comment(error, caplog):
+    """The alert has arrived, so nothing is sent a second time."""
+
+    def fail(params):
+        raise error
+
+    usedesk = Usedesk((7,), update=fail)
+    assert send(usedesk, repeat="urgent") == AlertResult("commented on", (7,))
+    assert usedesk.writes == [("comment", 7, "private"), ("update", 7, "urgent")]
+    assert "The priority of Usedesk ticket 7 may not be raised" in caplog.text
+
+
+def test_first_alert_keeps_its_priority():
+    usedesk = Usedesk((), (50,))
+    assert send(usedesk, repeat="extreme", priority="low") == AlertResult("opened", (50,))
+    assert not [write for write in usedesk.writes if write[0] == "update"]
+
+
+def test_closed_ticket_keeps_its_priority():
+    usedesk = Usedesk((7,), (7, 50), status=2)
+    assert send(usedesk, repeat="urgent") == AlertResult("opened", (50,))
+    assert not [write for write in usedesk.writes if write[0] == "update"]
 
 
 def test_missing_ticket_opens_another():

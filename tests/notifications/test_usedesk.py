@@ -359,6 +359,26 @@ class TestOneOpenTicket:
             assert first.status == 1
             assert all(f"Task task_{n} " in str(first.comments) for n in range(10))
 
+    def test_second_alert_raises_priority(self, usedesk_sandbox):
+        notifier = UsedeskNotifier(one_open_ticket_per="dag", priority="low", repeat_priority="urgent")
+        priorities = []
+        for task in ("load", "send", "check"):
+            notifier(failure(task))
+            [ticket] = usedesk_sandbox.tickets
+            priorities.append(ticket.priority)
+        assert priorities == ["low", "urgent", "urgent"]
+        assert len(ticket.comments) == 3
+        assert usedesk_sandbox.requests("update/ticket") == 1
+
+    def test_slow_priority_is_no_failed_alert(self, own_sandbox, lines):
+        notifier = UsedeskNotifier(one_open_ticket_per="dag", repeat_priority="urgent", timeout=2)
+        notifier(failure())
+        own_sandbox.fail(faults.delay(3), method="update/ticket")
+        notifier(failure())
+        [ticket] = own_sandbox.tickets
+        assert lines()[-1] == ("INFO", f"Usedesk ticket {ticket.ticket_id} commented on.")
+        assert "ERROR" not in dict(lines())
+
     @pytest.mark.parametrize(("scope", "count"), [("dag", 1), ("task", 2), ("run", 3), (None, 4)])
     def test_tickets_per_scope(self, usedesk_sandbox, scope, count):
         notifier = UsedeskNotifier(one_open_ticket_per=scope)
@@ -559,6 +579,17 @@ INVALID_ARGUMENTS = {
     "empty tag": ({"tag": "a,,b", "one_open_ticket_per": "dag"}, "tag"),
     "user missing": ({"from_": "user"}, "user_id: is required"),
     "two templates": ({"template_id": 1, "template_name": "a"}, "only one of them"),
+    "repeat priority": (
+        {"repeat_priority": "high", "one_open_ticket_per": "dag"},
+        "repeat_priority must be one of low, medium, urgent, extreme",
+    ),
+    "repeat priority without scope": ({"repeat_priority": "urgent"}, "needs one_open_ticket_per"),
+    "repeat priority of recovery": (
+        {"repeat_priority": "urgent", "one_open_ticket_per": "dag", "resolve": True},
+        "no effect with resolve",
+    ),
+    "html file": ({"message": "alert.html"}, "message is the name of a file"),
+    "text file": ({"message": "{{ params.folder }}/alert.txt"}, "message is the name of a file"),
     "field value missing": ({"field_id": 5}, "field_value: is required"),
 }
 

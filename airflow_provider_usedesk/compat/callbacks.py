@@ -1,0 +1,67 @@
+"""What the context of a callback means, which differs between the versions of Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from airflow_provider_usedesk.compat.version import AIRFLOW, NAMES_FAILED_TASK
+
+# What the task in the context is to the Dag run, by the reason of the callback.
+_ROLES = {
+    "task_failure": "Last failed task",
+    "timed_out": "Unfinished task",
+    "all_tasks_deadlocked": "Blocked task",
+}
+_ANY_TASK = "Last task"
+
+
+def callback_kind(context: Mapping[str, Any], callback: Any) -> Literal["failure", "retry"] | None:
+    """
+    Return which callback of its task a function is; None if it is none of the two, or both.
+
+    :param context: context of the callback
+    :param callback: the function
+    """
+    task = context.get("task")
+    is_failure, is_retry = (
+        any(one is callback for one in _listed(getattr(task, f"on_{kind}_callback", None)))
+        for kind in ("failure", "retry")
+    )
+    if is_failure == is_retry:
+        return None
+    return "failure" if is_failure else "retry"
+
+
+def relevant_task(context: Mapping[str, Any], ti: Any) -> tuple[Any, str]:
+    """
+    Return the task instance that explains the end of a Dag run, and what it is to the run.
+
+    Airflow 3.2 and newer passes it. Airflow 3.0 and 3.1 pass an arbitrary one, as does Airflow 2, where the
+    callback can read the others.
+
+    :param context: context of the callback of a Dag run
+    :param ti: the task instance in the context
+    """
+    reason = str(context.get("reason"))
+    if NAMES_FAILED_TASK:
+        return ti, _ROLES.get(reason, _ANY_TASK)
+    if AIRFLOW < (3, 0) and reason == "task_failure":
+        failed = _last_failed(context.get("dag_run"))
+        if failed is not None:
+            return failed, _ROLES[reason]
+    return ti, _ANY_TASK
+
+
+def _last_failed(dag_run: Any) -> Any:
+    try:
+        failed = dag_run.get_task_instances(state=["failed"])
+        return max(failed, key=lambda ti: ti.end_date or datetime.min.replace(tzinfo=UTC), default=None)
+    except Exception:
+        # The alert is sent all the same.
+        return None
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
