@@ -82,6 +82,11 @@ def _client_fields() -> dict[str, Any]:
             "is no limit until Usedesk refuses a request.",
             1,
         ),
+        "rate_limit_scope": _text(
+            "Rate limit scope",
+            "token: the limit is that of this URL and token. host: all connections to the same host share "
+            "it; set it in each of them. token if empty.",
+        ),
         "redis_conn_id": _text(
             "Redis connection id",
             "Airflow connection of type redis, through which the workers of all machines share the rate "

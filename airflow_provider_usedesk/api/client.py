@@ -29,6 +29,7 @@ from airflow_provider_usedesk.api.rate_limiter import (
     RateLimiter,
     WaitBudget,
     account_name,
+    host_name,
 )
 from airflow_provider_usedesk.api.records import (
     Channel,
@@ -78,9 +79,9 @@ class UsedeskClient:
     :class:`~.errors.UsedeskOutcomeUnknown` instead. All waits of one call together take at most
     ``settings.max_wait`` seconds.
 
-    All clients of an account with the same ``settings.rate_limit_store`` share one rate limit; without a
-    store, all clients of the process do. Any number of threads can use one client; up to 64 of them keep a
-    connection each.
+    All clients of an account, or of a host with ``settings.rate_limit_scope``, share one rate limit if they
+    have the same ``settings.rate_limit_store``; without a store, all of them in the process do. Any number
+    of threads can use one client; up to 64 of them keep a connection each.
 
     :param settings: the settings
     :param open_url: returns a path object for the URL of a file; default: URLs are refused
@@ -114,7 +115,7 @@ class UsedeskClient:
         self.requests = 0
         """Number of requests that were made."""
         self._rate_limiter = RateLimiter(
-            account_name(settings.base_url, settings.token),
+            _rate_limit_name(settings),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
             settings.rate_limit_store or (IN_MEMORY if clock is time.monotonic else MemoryStore(clock)),
             self._wait_for_rate_limit,
@@ -136,7 +137,7 @@ class UsedeskClient:
         :param token: API token of an API channel
         :param base_url: URL of the API with its path
         :param options: ``timeout``, ``connect_timeout``, ``max_wait``, ``requests_per_minute``,
-            ``verify``, ``proxy`` and ``web_url``, as in :class:`~.settings.Settings`
+            ``rate_limit_scope``, ``verify``, ``proxy`` and ``web_url``, as in :class:`~.settings.Settings`
         :raises UsedeskBadConnection: naming every setting that is wrong
         """
         return cls(read_settings(token, base_url, **options))
@@ -460,6 +461,12 @@ def _id(name: str, value: Any) -> dict[str, Any]:
         return {name: values.identifier(value)}
     except ValueError as error:
         raise errors.UsedeskInvalidRequest([f"{name}: {error}"]) from None
+
+
+def _rate_limit_name(settings: Settings) -> str:
+    if settings.rate_limit_scope == "host":
+        return host_name(settings.base_url)
+    return account_name(settings.base_url, settings.token)
 
 
 def _user_agent(program: str) -> str:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.rate_limit_state import (
@@ -163,3 +164,9 @@ class RateLimiter:
 def account_name(base_url: str, token: str) -> str:
     """Return a name of an account that does not contain its token."""
     return hashlib.sha256(f"{base_url}\n{token}".encode()).hexdigest()[:32]
+
+
+def host_name(base_url: str) -> str:
+    """Return a name of the host of a URL, for a rate limit that all of its accounts share."""
+    host = urlsplit(base_url).hostname or ""
+    return hashlib.sha256(f"host\n{host}".encode()).hexdigest()[:32]

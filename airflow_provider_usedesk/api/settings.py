@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
 from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
 from airflow_provider_usedesk.api.values import flag
 
 DEFAULT_BASE_URL = "https://secure.usedesk.com/uapi"
+RATE_LIMIT_SCOPES = ("token", "host")
+# Characters of a token that is recognized in another field; a shorter one can be a part of any word.
+MIN_RECOGNIZED = 16
 HOST = r"\w([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?|[0-9a-f:.]*:[0-9a-f:.]*"
 
 
@@ -30,6 +33,8 @@ class Settings:
     :param max_wait: seconds that all waits of one call together may take; 0 for no wait
     :param requests_per_minute: rate limit of all requests with this token; None for no limit until Usedesk
         refuses a request
+    :param rate_limit_scope: what shares the rate limit: ``token`` for all requests with this URL and token,
+        ``host`` for all requests to the host of this URL, with any token
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder
     :param proxy: URL of a proxy; None for the proxy of the environment
     :param web_url: URL at which agents open tickets; None if it is not known
@@ -43,6 +48,7 @@ class Settings:
     connect_timeout: float = 10.0
     max_wait: float = 120.0
     requests_per_minute: float | None = None
+    rate_limit_scope: str = "token"
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
     web_url: str | None = None
@@ -94,6 +100,8 @@ def checked_settings(
     if not token or not token.strip():
         reader.reject("token", "is empty: it must be the token of an API channel")
     address = reader.read("base_url", read_base_url, DEFAULT_BASE_URL)
+    if token and len(token) >= MIN_RECOGNIZED and token.strip().lower() in address.lower():
+        reader.reject("base_url", "contains the token, which belongs only in its own field")
     settings = Settings(
         token=(token or "").strip(),
         base_url=address,
@@ -101,6 +109,7 @@ def checked_settings(
         connect_timeout=reader.number("connect_timeout", Settings.connect_timeout),
         max_wait=reader.number("max_wait", Settings.max_wait, least=0),
         requests_per_minute=reader.number("requests_per_minute", None),
+        rate_limit_scope=reader.option("rate_limit_scope", _scope, Settings.rate_limit_scope),
         verify=reader.option("verify", _verify, True),
         proxy=reader.option("proxy", _proxy, None),
         web_url=reader.option("web_url", _web_url, web_url(address)),
@@ -116,25 +125,22 @@ def base_url(address: str = "", *, port: int | None = None, path: str = "") -> s
     :param address: a whole URL, or a host with or without port and path; empty for the default URL
     :param port: port, if the address has none
     :param path: path, added to that of the address
-    :raises ValueError: saying how the address was read and what is expected
+    :raises ValueError: saying what is wrong and what is expected, without a part of the address: a token
+        can be in the wrong field
     """
     address, path = address.strip(), path.strip().strip("/")
     if not address and not port:
         if not path:
             return DEFAULT_BASE_URL
-        raise ValueError(_wrong_address("no host", f"path /{path}"))
+        raise ValueError(_wrong_address("has no host, but a path"))
     try:
         parts = urlsplit(address if "://" in address else f"https://{address}")
         own_port = parts.port
     except ValueError:
-        raise ValueError(_wrong_address("an address that is not a URL")) from None
-    read_as = (f"scheme {parts.scheme}", f"host {parts.hostname or 'none'}")
-    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
-        raise ValueError(_wrong_address(*read_as))
-    if parts.netloc.endswith(":") or not 0 <= (port or 0) <= 65535:
-        raise ValueError(_wrong_address(*read_as, "an invalid port"))
-    if "@" in parts.netloc or parts.query or parts.fragment or re.search(r"[\s\\]|//", parts.path):
-        raise ValueError(_wrong_address(*read_as, "and more that does not belong to a base URL"))
+        raise ValueError(_wrong_address("is not a URL")) from None
+    reason = _reason_against(parts, port)
+    if reason:
+        raise ValueError(_wrong_address(reason))
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     number = own_port or port
     whole_path = "/".join(part for part in (parts.path.strip("/"), path) if part)
@@ -186,10 +192,26 @@ def _is_host(name: str | None) -> bool:
     return bool(name) and re.fullmatch(HOST, str(name)) is not None
 
 
-def _wrong_address(*read_as: str) -> str:
+def _reason_against(parts: SplitResult, port: int | None) -> str | None:
+    if not parts.hostname:
+        return "has no host"
+    if parts.scheme not in ("http", "https"):
+        return "has another scheme than http and https"
+    if not _is_host(parts.hostname):
+        return "has a host that is not a host name"
+    if parts.netloc.endswith(":") or not 0 <= (port or 0) <= 65535:
+        return "has an invalid port"
+    if "@" in parts.netloc:
+        return "has a user name or a password before the host"
+    if parts.query or parts.fragment or re.search(r"[\s\\]|//", parts.path):
+        return "has more than scheme, host, port and path"
+    return None
+
+
+def _wrong_address(reason: str) -> str:
     return (
-        f"was read as {', '.join(read_as)}; it must be the URL of the API, such as {DEFAULT_BASE_URL}, "
-        "https://api.usedesk.ru or your own host with its path"
+        f"{reason}; it must be the URL of the API, such as {DEFAULT_BASE_URL}, https://api.usedesk.ru or "
+        "your own host with its path"
     )
 
 
@@ -201,6 +223,13 @@ def _number(value: Any, least: float | None) -> float:
     if isinstance(value, bool) or not math.isfinite(number) or not (number > 0 or number == least):
         raise ValueError(f"must be a number {'from' if least == 0 else 'greater than'} 0")
     return number
+
+
+def _scope(value: Any) -> str:
+    scope = str(value).strip().lower()
+    if scope not in RATE_LIMIT_SCOPES:
+        raise ValueError(f"must be {' or '.join(RATE_LIMIT_SCOPES)}")
+    return scope
 
 
 def _verify(value: Any) -> bool | str:

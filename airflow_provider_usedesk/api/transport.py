@@ -95,7 +95,8 @@ class Transport:
         verify = self._options["verify"]
         is_tls = self._base_url.startswith("https:")
         return Route(
-            host=urlsplit(self._base_url).hostname or "",
+            host=urlsplit(self._base_url).netloc.rpartition("@")[2],
+            has_tls=is_tls,
             proxy=_address(proxy) if proxy else None,
             ca_file=verify if is_tls and isinstance(verify, str) else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException, BaseHook
@@ -9,10 +10,30 @@ from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException, BaseHo
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Connection
 
+NO_OBJECT = 'must be a JSON object, such as {"timeout": 30}'
+ENCODED_TWICE = "; it is a JSON text, so it may be encoded twice"
 
-async def read_connection(conn_id: str) -> tuple[Connection, dict[str, Any]]:
+
+def extra_of(connection: Any) -> dict[str, Any]:
     """
-    Return a connection and its extra, read in a worker thread.
+    Return the extra fields of a connection, whose secrets Airflow masks.
+
+    Some versions of Airflow accept any text as the extra, and then return a list, a text, or no fields.
+
+    :param connection: the connection
+    :raises ValueError: when its extra is not a JSON object
+    """
+    extra = connection.extra_dejson
+    if not extra and connection.extra:
+        extra = _json_or_none(connection.extra)
+    if not isinstance(extra, dict):
+        raise ValueError(NO_OBJECT + (ENCODED_TWICE if isinstance(extra, str) else ""))
+    return extra
+
+
+async def read_connection(conn_id: str) -> Connection:
+    """
+    Return a connection, read in a worker thread.
 
     Airflow's own asynchronous calls block the loop of the triggerer on some versions, because they mask
     secrets with a synchronous call.
@@ -22,11 +43,7 @@ async def read_connection(conn_id: str) -> tuple[Connection, dict[str, Any]]:
     """
     from asgiref.sync import sync_to_async
 
-    def read() -> tuple[Connection, dict[str, Any]]:
-        connection = BaseHook.get_connection(conn_id)
-        return connection, connection.extra_dejson
-
-    return await sync_to_async(read)()
+    return await sync_to_async(BaseHook.get_connection)(conn_id)
 
 
 def find_connection(conn_id: str) -> Any:
@@ -53,3 +70,10 @@ def connection_in_environment(conn_id: str) -> Any:
     from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 
     return EnvironmentVariablesBackend().get_connection(conn_id)
+
+
+def _json_or_none(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

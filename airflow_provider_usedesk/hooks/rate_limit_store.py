@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.connection import extra_of
 from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def _redis_store(redis_conn_id: str) -> RateLimitStore:
         raise UsedeskBadConnection(
             f"{FIELD} names {redis_conn_id!r}, but Airflow has no such connection. Nothing was sent."
         ) from None
-    if connection.conn_type != "redis" or connection.extra_dejson.get("cluster"):
+    if connection.conn_type != "redis" or _is_cluster(connection):
         raise UsedeskBadConnection(
             f"{FIELD} names {redis_conn_id!r}, which must be an Airflow connection of type redis, to a "
-            "single Redis and no cluster. Nothing was sent."
+            "single Redis and no cluster, with a JSON object as its extra. Nothing was sent."
         )
     # One store for all clients of the process: they share its connections and its state during an outage.
     key = redis_conn_id, _fingerprint(connection)
@@ -57,6 +58,13 @@ def _redis_store(redis_conn_id: str) -> RateLimitStore:
         consequence = f"Each machine keeps to the rate limit alone, without {redis_conn_id}"
         _redis_stores[key] = FallbackStore(RedisStore(hook.get_conn()), machine_store(), consequence)
     return _redis_stores[key]
+
+
+def _is_cluster(connection: Any) -> bool:
+    try:
+        return bool(extra_of(connection).get("cluster"))
+    except ValueError:
+        return True
 
 
 def _fingerprint(connection: Any) -> str:

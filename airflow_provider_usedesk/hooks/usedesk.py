@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import BaseHook, ObjectStoragePath
-from airflow_provider_usedesk.hooks.connection import declared_form, redis_conn_id, settings_of
-from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings, read_delivery_settings
+from airflow_provider_usedesk.hooks.connection import checked_extra, declared_form, read_settings_of
+from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
@@ -75,8 +75,7 @@ class UsedeskHook(BaseHook):
         :raises UsedeskBadConnection: naming every field of the connection that is wrong
         :raises AirflowNotFoundException: when there is no such connection
         """
-        connection = self.get_connection(self.usedesk_conn_id)
-        return self._read(connection, connection.extra_dejson)
+        return self._read(self.get_connection(self.usedesk_conn_id))
 
     def delivery_settings(self) -> DeliverySettings:
         """
@@ -108,13 +107,13 @@ class UsedeskHook(BaseHook):
 
         from airflow_provider_usedesk.compat.connection import read_connection
 
-        connection, extra = await read_connection(self.usedesk_conn_id)
+        connection = await read_connection(self.usedesk_conn_id)
         # Masking calls Airflow's supervisor, which must not happen in the thread of the loop.
-        return await sync_to_async(self._read)(connection, extra)
+        return await sync_to_async(self._read)(connection)
 
     def takes_webhooks(self) -> bool:
         """Return whether the connection has a webhook secret; without one, no webhook is accepted."""
-        return bool(self.get_connection(self.usedesk_conn_id).extra_dejson.get("webhook_secret"))
+        return bool(checked_extra(self.get_connection(self.usedesk_conn_id)).get("webhook_secret"))
 
     def create_ticket(self, **params: Any) -> CreatedTicket:
         """
@@ -291,16 +290,16 @@ class UsedeskHook(BaseHook):
         :return: whether it succeeded, and a text that the form shows
         """
         try:
-            connection = self.get_connection(self.usedesk_conn_id)
-            settings = settings_of(connection, connection.extra_dejson)
-            with self.client_for(replace(settings, max_wait=0.0)) as client:
+            read = read_settings_of(self.get_connection(self.usedesk_conn_id))
+            with self.client_for(replace(read.client, max_wait=0.0)) as client:
                 count = len(client.groups())
         except Exception as exc:
             return False, str(exc)
         message = f"connected, {count} group{'' if count == 1 else 's'} visible"
-        redis = redis_conn_id(connection.extra_dejson)
-        if redis and getattr(settings.rate_limit_store, "uses_fallback", False):
-            return False, f"{message}, but the Redis of {redis} cannot be reached"
+        if read.ignored:
+            message += f"; fields of the extra that are ignored: {', '.join(read.ignored)}"
+        if read.redis_conn_id and getattr(read.client.rate_limit_store, "uses_fallback", False):
+            return False, f"{message}, but the Redis of {read.redis_conn_id} cannot be reached"
         return True, message
 
     @classmethod
@@ -340,8 +339,8 @@ class UsedeskHook(BaseHook):
 
         return UsedeskClient(settings, open_url=ObjectStoragePath, observer=RequestMetrics(), **options)
 
-    def _read(self, connection: Connection, extra: Mapping[str, Any]) -> Settings:
+    def _read(self, connection: Connection) -> Settings:
         """Return the settings, and keep those for the delivery contract."""
-        settings = settings_of(connection, extra)
-        self._delivery_settings = read_delivery_settings(extra, {})[0]
-        return settings
+        read = read_settings_of(connection)
+        self._delivery_settings = read.delivery
+        return read.client

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.connection import extra_of
+
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Connection
 
@@ -69,7 +71,12 @@ def secrets_of(connection: Connection | None) -> WebhookSecrets | None:
     """Return the secrets of a connection of Airflow; None if there is none, or it has another type."""
     if connection is None or connection.conn_type != "usedesk":
         return None
-    return read_secrets(connection.password, connection.extra_dejson)
+    try:
+        extra = extra_of(connection)
+    except ValueError as error:
+        log.warning("The Usedesk connection %s is not complete: the extra %s.", connection.conn_id, error)
+        return None
+    return read_secrets(connection.password, extra)
 
 
 class Authenticator:

@@ -581,6 +581,12 @@ class TestSharedRateLimit:
         shared("other", requests_per_minute=60).groups()
         assert time.slept == [1.0, 1.0]
 
+    def test_scope_host_shares_over_all_tokens(self, shared, usedesk, time):
+        usedesk.post(f"{URL}/groups", json=[])
+        for token in (TOKEN, "other", "third"):
+            shared(token, requests_per_minute=60, rate_limit_scope="host").groups()
+        assert time.slept == [1.0, 1.0]
+
     @pytest.mark.parametrize("refusal", [{"status_code": 429}, {"json": {"code": 121, "error": "limit"}}])
     def test_refusal_backs_off_whole_account(self, shared, usedesk, time, refusal):
         usedesk.post(f"{URL}/groups", [{**refusal, "headers": {"Retry-After": "20"}}, {"json": []}])

@@ -15,9 +15,17 @@ from airflow_provider_usedesk.api.rate_limiter import (
     RateLimiter,
     WaitBudget,
     account_name,
+    host_name,
 )
 
 NOW = 1000.0
+
+
+def test_host_name_ignores_path_port_and_case():
+    name = host_name("https://help.example/uapi")
+    assert name == host_name("http://Help.Example:8080")
+    assert name != host_name("https://elsewhere.example/uapi")
+    assert name != account_name("https://help.example/uapi", "")
 
 
 def test_account_name_contains_no_token():

@@ -47,11 +47,14 @@ def test_base_url_from_parts(address, port, path, expected):
         "a..b",
         "-",
         ".",
+        "pa55://x",
+        "help pa55",
+        '"conn_type": "usedesk", "password": "pa55"}',
     ],
 )
 def test_wrong_address_names_expected_form(address):
     with pytest.raises(
-        ValueError, match="was read as .*it must be the URL of the API, .*https://secure.usedesk.com/uapi"
+        ValueError, match="(has|is) .*it must be the URL of the API, .*https://secure.usedesk.com/uapi"
     ) as raised:
         base_url(address)
     assert "pa55" not in str(raised.value)
@@ -64,8 +67,17 @@ def test_wrong_port_is_refused(port):
 
 
 def test_path_needs_a_host():
-    with pytest.raises(ValueError, match="no host, path /uapi"):
-        base_url(path="uapi")
+    with pytest.raises(ValueError, match="has no host, but a path") as raised:
+        base_url(path="pa55")
+    assert "pa55" not in str(raised.value)
+
+
+def test_token_is_not_a_part_of_the_url():
+    token = "0123456789ABCDEF0123"
+    with pytest.raises(UsedeskBadConnection, match="base_url contains the token") as raised:
+        read_settings(token, f"https://help.example/{token}")
+    assert token not in str(raised.value)
+    assert read_settings("uapi", "https://help.example/uapi").token == "uapi"
 
 
 def test_defaults_apply():
@@ -101,6 +113,7 @@ def test_error_names_all_settings():
         "connect_timeout": 0,
         "max_wait": -1,
         "requests_per_minute": True,
+        "rate_limit_scope": "machine",
         "verify": "/no/such/file",
         "proxy": "proxy:pa55",
     }

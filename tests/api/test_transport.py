@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 import warnings
@@ -188,6 +189,62 @@ class TestTls:
             warnings.simplefilter("ignore")
             client.create_ticket(**TICKET)
         assert len(secure.requests) == 1
+
+
+class TestNoConnection:
+    """The reason of a request without a connection, in plain words."""
+
+    def failure(self, url, **options):
+        with connect(url, **options) as client, pytest.raises(errors.UsedeskError) as raised:
+            client.groups()
+        assert "nothing was sent" in str(raised.value).lower()
+        return raised.value
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_closed_port(self, scheme):
+        error = self.failure(f"{scheme}://127.0.0.1:9/uapi")
+        assert isinstance(error, errors.UsedeskUnavailable)
+        assert "No connection to 127.0.0.1:9: connection refused." in str(error)
+
+    @pytest.mark.parametrize(
+        ("number", "reason"),
+        [
+            (socket.EAI_NONAME, "host name not found"),
+            (socket.EAI_AGAIN, "the name server does not respond"),
+        ],
+    )
+    def test_unknown_host(self, monkeypatch, number, reason):
+        def fail(*args, **kwargs):
+            raise socket.gaierror(number, "resolver text")
+
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+        assert f"No connection to help.example: {reason}." in str(self.failure("https://help.example/uapi"))
+
+    def test_closed_port_of_a_proxy(self):
+        error = self.failure("https://help.example", proxy="http://me:pa55@127.0.0.1:9")
+        assert "No connection to the proxy 127.0.0.1:9: connection refused." in str(error)
+
+    def test_server_without_tls(self):
+        with serving() as service:
+            error = self.failure(service.url.removeprefix("http://"))
+        assert isinstance(error, errors.UsedeskBadConnection)
+        assert "does not respond with TLS" in str(error)
+        assert "write http:// in the API base URL" in str(error)
+
+    def test_server_that_closes_during_the_handshake(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def close():
+                client, _ = server.accept()
+                client.recv(100)
+                client.close()
+
+            thread = threading.Thread(target=close)
+            thread.start()
+            error = self.failure(f"127.0.0.1:{server.getsockname()[1]}")
+            thread.join()
+        assert "the other side closed the connection" in str(error)
+        assert "write http:// in the API base URL" in str(error)
 
 
 def test_netrc_is_ignored(environment, tmp_path):

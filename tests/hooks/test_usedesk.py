@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from unittest import mock
 
 import pytest
 import requests
+from airflow.secrets.local_filesystem import LocalFilesystemBackend
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
@@ -70,6 +72,54 @@ def test_token_and_secrets_are_masked(monkeypatch):
     assert [call.args[0] for call in mask.call_args_list] == [TOKEN, "hidden-word", "other-word"]
 
 
+@pytest.mark.parametrize(
+    "connection",
+    [
+        as_json(extra=["a"]),
+        as_json(extra=json.dumps(json.dumps({"timeout": 5}))),
+    ],
+    ids=["list", "encoded twice"],
+)
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda hook: hook.settings(),
+        lambda hook: asyncio.run(hook.asettings()),
+        lambda hook: hook.delivery_settings(),
+        lambda hook: hook.takes_webhooks(),
+    ],
+    ids=["settings", "asettings", "delivery settings", "webhooks"],
+)
+def test_extra_without_object_is_reported(monkeypatch, connection, read):
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", connection)
+    with pytest.raises(UsedeskBadConnection, match="the extra must be a JSON object"):
+        read(UsedeskHook())
+
+
+def test_extra_without_object_fails_the_test(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", as_json(extra=["a"]))
+    connected, message = UsedeskHook().test_connection()
+    assert not connected
+    assert "the extra must be a JSON object" in message
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [f"usedesk:///{TOKEN}", as_json(schema=TOKEN), as_json(), f"usedesk://:{TOKEN}@/{TOKEN}"],
+    ids=["token as path", "token as schema", "JSON in an env file", "token twice"],
+)
+def test_misplaced_token_is_not_shown(monkeypatch, tmp_path, connection):
+    # The backend reads each line of an .env file as a URI, JSON, too.
+    path = tmp_path / "connections.env"
+    path.write_text(f"mine={connection}\n")
+    backend = LocalFilesystemBackend(connections_file_path=str(path))
+    monkeypatch.setattr(UsedeskHook, "get_connection", backend.get_connection)
+    connected, message = UsedeskHook(usedesk_conn_id="mine").test_connection()
+    assert not connected
+    assert "has no host, but a path" in message
+    assert TOKEN not in message
+
+
 def test_files_from_object_storage(usedesk, tmp_path):
     (tmp_path / "report.csv").write_bytes(b"a,b\n1,2\n")
     bodies = []
@@ -125,7 +175,7 @@ class TestConnectionTest:
             ({"status_code": 404, "text": "<html>"}, "no Usedesk API at this URL"),
             ({"text": "<html>Login"}, "an HTML page"),
             ({"status_code": 429}, "too many requests"),
-            ({"exc": requests.ConnectTimeout}, "ConnectTimeout"),
+            ({"exc": requests.ConnectTimeout}, "help.example: no connection within the connect timeout"),
         ],
     )
     def test_failure_names_reason(self, usedesk, response, reason):
@@ -143,4 +193,12 @@ class TestConnectionTest:
         connected, message = UsedeskHook().test_connection()
         assert not connected
         assert "API token is empty" in message
-        assert "was read as scheme ftp" in message
+        assert "has another scheme than http and https" in message
+
+    def test_ignored_field_is_reported(self, usedesk, monkeypatch):
+        value = as_json(host=URL, extra={"time_out": 5})
+        monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
+        usedesk.post(f"{URL}/groups", json=[])
+        connected, message = UsedeskHook().test_connection()
+        assert connected
+        assert message.endswith("fields of the extra that are ignored: time_out (is timeout meant?)")

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from airflow_provider_usedesk.webhook.auth import CACHE_SECONDS, Authenticator, read_secrets
+from airflow_provider_usedesk.compat.sdk import Connection
+from airflow_provider_usedesk.webhook.auth import CACHE_SECONDS, Authenticator, read_secrets, secrets_of
 
 OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
 
@@ -55,6 +56,14 @@ def test_connection_is_cached_for_seconds():
     now[0] = CACHE_SECONDS
     assert authenticator.authenticate("usedesk_default", NEW)
     assert not authenticator.authenticate("usedesk_default", OLD)
+
+
+@pytest.mark.parametrize("extra", ['["a"]', '"{}"'])
+def test_extra_without_object_has_no_secrets(caplog, extra):
+    found = Connection(conn_id="mine", conn_type="usedesk", password="token", extra=extra)
+    with caplog.at_level(logging.WARNING):
+        assert secrets_of(found) is None
+    assert "connection mine is not complete: the extra must be a JSON object" in caplog.text
 
 
 def test_cache_of_unknown_connections_is_bounded():
