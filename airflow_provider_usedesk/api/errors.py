@@ -94,7 +94,7 @@ class UsedeskClientNotFound(UsedeskRejected):
 
 
 class UsedeskFileTooLarge(UsedeskRejected):
-    """A file is larger than Usedesk accepts (code 120)."""
+    """A file or a request is larger than Usedesk accepts (code 120), or its web server (HTTP 413)."""
 
 
 class UsedeskRateLimited(UsedeskError):

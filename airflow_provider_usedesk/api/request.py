@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, attachment, is_named_bytes
+from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, attachment, file_sources
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.php import flattened
 
@@ -214,7 +214,7 @@ def attachments(given: Any, open_url: OpenUrl | None = None) -> tuple[Attachment
     """
     Return files and their sizes, without reading them.
 
-    :param given: one or several of local path, URL, path object and (name, bytes); or an empty value
+    :param given: one or several of local path, URL, path object and (name, content); or an empty value
     :param open_url: returns a path object for the URL of a file
     :raises UsedeskInvalidRequest: naming every file that is not there
     """
@@ -227,7 +227,7 @@ def attachments(given: Any, open_url: OpenUrl | None = None) -> tuple[Attachment
 def _attachments(given: Any, open_url: OpenUrl | None) -> tuple[tuple[Attachment, ...], dict[str, str]]:
     if values.is_empty(given):
         return (), {}
-    sources = [given] if is_named_bytes(given) else values.as_list(given)
+    sources = file_sources(given)
     found, validation_errors = [], {}
     for number, source in enumerate([given] if sources is None else sources, 1):
         try:

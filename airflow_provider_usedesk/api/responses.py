@@ -193,10 +193,15 @@ NO_API = (
     "There is no Usedesk API at this URL. Check the API base URL with its path, for example "
     "https://secure.usedesk.com/uapi.",
 )
+REQUEST_TOO_LARGE = (
+    errors.UsedeskFileTooLarge,
+    "The web server before Usedesk takes no request of this size: send smaller files, or links to them.",
+)
 BY_STATUS: Mapping[int, tuple[type[errors.UsedeskError], str]] = {
     404: NO_API,
     405: NO_API,
     407: PROXY_AUTHENTICATION,
+    413: REQUEST_TOO_LARGE,
 }
 TOO_MANY = (errors.UsedeskRateLimited, "")
 REJECTED = (errors.UsedeskRejected, "Correct the request before you send it again.")
@@ -324,7 +329,7 @@ def _classify(
     if status in (401, 403):
         return REFUSALS[115]
     if refusal:
-        return REJECTED
+        return BY_STATUS[413] if status == 413 else REJECTED
     if status == CLIENT_CLOSED:
         return None
     return REDIRECT if 300 <= status < 400 else BY_STATUS.get(status, REJECTED)

@@ -7,7 +7,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -302,6 +302,13 @@ def as_list(value: Any) -> list[Any] | None:
     if not isinstance(value, Iterable):
         return None
     return list(value)
+
+
+def reads_once(value: Any) -> bool:
+    """Return whether a value, or an item of a list, is used up by reading it: a generator, an open file."""
+    if isinstance(value, (list, tuple)):
+        return any(reads_once(item) for item in value)
+    return isinstance(value, Iterator)
 
 
 def as_mapping(value: Any) -> Mapping[Any, Any] | None:

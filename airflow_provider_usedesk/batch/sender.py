@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.attachments import OpenUrl
+from airflow_provider_usedesk.api.attachments import OpenUrl, file_sources
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.responses import CreatedTicket, as_id
@@ -61,8 +61,9 @@ class MessageSender:
         """
         own_id = str(params.get("additional_id") or "").strip()
         keyed = {**params, "additional_id": own_id or self.key(as_hex(digest(row_key)))}
-        files = params.get("files")
-        own_files = [] if files is self.files else _paths(files)
+        if (files := params.get("files")) is self.files:
+            return ticket_request(keyed, self.profile, self.open_url).fields, []
+        keyed["files"] = own_files = _paths(files)
         return ticket_request(keyed, self.profile, self.open_url).fields, own_files
 
     def send(self, row: CheckedRow) -> CreatedTicket:
@@ -118,7 +119,7 @@ class MessageSender:
 def _paths(files: Any) -> list[str]:
     if values.is_empty(files):
         return []
-    several = values.as_list(files)
+    several = file_sources(files)
     paths = [files] if several is None else several
     if not all(isinstance(path, str) for path in paths):
         raise InvalidRow(["files: those of a row must be paths or URLs"])

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.compat.sdk import BaseHook, ObjectStoragePath
+from airflow_provider_usedesk.compat.object_storage import object_storage_path
+from airflow_provider_usedesk.compat.sdk import BaseHook
 from airflow_provider_usedesk.hooks.connection import checked_extra, declared_form, read_settings_of
 from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings
 
@@ -337,7 +338,7 @@ class UsedeskHook(BaseHook):
         from airflow_provider_usedesk.api.client import UsedeskClient
         from airflow_provider_usedesk.hooks.metrics import RequestMetrics
 
-        return UsedeskClient(settings, open_url=ObjectStoragePath, observer=RequestMetrics(), **options)
+        return UsedeskClient(settings, open_url=object_storage_path, observer=RequestMetrics(), **options)
 
     def _read(self, connection: Connection) -> Settings:
         """Return the settings, and keep those for the delivery contract."""

@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_usedesk.api.attachments import file_sources
+from airflow_provider_usedesk.api.values import is_empty
+
 MAX_LENGTH = 255
 VERSION = "af2"
 MIN_CUT = 8
@@ -185,5 +188,8 @@ def _canonical(value: Any) -> Any:
 
 
 def _file_names(files: Any) -> list[str]:
-    several = [files] if files and not isinstance(files, list) else files or []
-    return [str(file[0]) if isinstance(file, tuple) else str(file) for file in several]
+    if is_empty(files):
+        return []
+    sources = file_sources(files)
+    several = [files] if sources is None else sources
+    return [str(file[0] if file and isinstance(file, (list, tuple)) else file) for file in several]

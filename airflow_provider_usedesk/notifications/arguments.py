@@ -80,10 +80,17 @@ def check_ticket_params(ticket_params: Mapping[str, Any], *, has_incident_tag: b
     :param ticket_params: the parameters
     :param has_incident_tag: whether the tag of an incident is added to the tags
     :raises UsedeskInvalidRequest: if a parameter is not valid
+    :raises ValueError: if a parameter can be read only once
     """
     from airflow_provider_usedesk.api.request import Draft
     from airflow_provider_usedesk.api.ticket import CREATE_TICKET, ticket_request
+    from airflow_provider_usedesk.api.values import reads_once
 
+    if once := [name for name, value in ticket_params.items() if reads_once(value)]:
+        raise ValueError(
+            f"{' and '.join(once)} can be read only once, like a generator or an open file, but a notifier "
+            "sends many alerts: give a list, or the path of the file"
+        )
     known = CREATE_TICKET.arguments | {"from"}
     unknown_yet = {
         name

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import CodeType
 from typing import Any
 
+from airflow_provider_usedesk.api.values import as_list, reads_once
 from airflow_provider_usedesk.compat.sdk import BaseOperator
 
 
@@ -16,10 +17,37 @@ def assign_arguments(operator: object, variables: Mapping[str, Any]) -> None:
 
     :param operator: the operator
     :param variables: ``locals()`` of the constructor, before it sets any variable
+    :raises ValueError: naming every argument that is an iterator
     """
+    refuse_iterators(variables)
     for name, value in variables.items():
         if name not in ("self", "kwargs", "__class__"):
             setattr(operator, name, value)
+
+
+def refuse_iterators(arguments: Mapping[str, Any]) -> None:
+    """
+    Check that every argument can be read more than once: by each attempt, and when a message is sent again.
+
+    :param arguments: arguments by name
+    :raises ValueError: naming every argument that is an iterator, such as a generator or an open file
+    """
+    found = [name for name, value in arguments.items() if reads_once(value)]
+    if found:
+        raise ValueError(
+            f"{' and '.join(found)} can be read only once, like a generator or an open file, but a task "
+            "reads its arguments in each attempt: give a list, such as list(folder.glob('*.csv')), or the "
+            "path of the file"
+        )
+
+
+def with_lists(params: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return parameters of which each can be read more than once.
+
+    :param params: parameters by name; an iterator, which native rendering can make, becomes a list
+    """
+    return {name: as_list(value) if _is_generator(value) else value for name, value in params.items()}
 
 
 def template_fields_of(
@@ -42,6 +70,11 @@ def constructor_arguments(operator_class: type) -> tuple[str, ...]:
     classes = (one for one in operator_class.__mro__ if one not in BaseOperator.__mro__)
     constructors = (vars(one)["__init__"] for one in classes if "__init__" in vars(one))
     return tuple(dict.fromkeys(name for init in constructors for name in _arguments_of(init)))
+
+
+def _is_generator(value: Any) -> bool:
+    # An open file would become a list of its lines; it is refused later.
+    return reads_once(value) and not isinstance(value, (list, tuple)) and not hasattr(value, "read")
 
 
 def _arguments_of(constructor: Callable[..., None]) -> tuple[str, ...]:

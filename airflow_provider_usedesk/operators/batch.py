@@ -12,16 +12,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from airflow_provider_usedesk.compat.object_storage import object_storage_path
 from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
-    ObjectStoragePath,
     conf,
     determine_kwargs,
 )
 from airflow_provider_usedesk.compat.stores import FolderStore
 from airflow_provider_usedesk.compat.supervisor import task_store
-from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
+from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of, with_lists
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 
 if TYPE_CHECKING:
@@ -262,11 +262,15 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     def _checkpoint_folder(self, context: Context) -> FolderStore:
         """Return the folder that all attempts and all mapped instances of the task in this run share."""
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
         from airflow_provider_usedesk.batch.digests import as_hex, digest
 
         ti, folder = context["ti"], str(self.checkpoint_path).removeprefix("file://")
         name = as_hex(digest(json.dumps([ti.dag_id, ti.run_id, ti.task_id])))
-        return FolderStore((ObjectStoragePath if "://" in folder else Path)(folder) / name)
+        try:
+            return FolderStore((object_storage_path if "://" in folder else Path)(folder) / name)
+        except ImportError as error:
+            raise UsedeskInvalidRequest([f"checkpoint_path: {error}"]) from None
 
     def _with_times(self, options: BatchOptions, context: Context) -> BatchOptions:
         return replace(
@@ -309,7 +313,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         if not self.results_path:
             return nullcontext(NoResultFile())
         try:
-            return ResultFile(self.results_path, ObjectStoragePath)
+            return ResultFile(self.results_path, object_storage_path)
         except ValueError as error:
             raise UsedeskInvalidRequest([f"results_path: {error}"]) from None
 
@@ -320,10 +324,10 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.runner import BatchRun
         from airflow_provider_usedesk.batch.send_lease import SendLease
 
-        lease, params = SendLease(), self._params()
+        lease, params = SendLease(), with_lists(self._params())
         io = self._batch_io(context, lease, params, results, checkpoint)
         try:
-            rows = read_rows(self._source(context), ObjectStoragePath)
+            rows = read_rows(self._source(context), object_storage_path)
         except ValueError as error:
             # With a retry: the file may exist then.
             raise ValueError(f"recipients: {error}") from error
@@ -349,7 +353,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             # The checkpoint knows its clear count once it is loaded.
             lambda row_id: row_key(checkpoint.clear_count, row_id),
             params.get("files"),
-            ObjectStoragePath,
+            object_storage_path,
             lease,
             self.hook.delivery_settings().consistency_delay,
         )
@@ -433,7 +437,7 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
 
     :param private_comment: whether only agents see the message; default: false (templated)
     :param files: files to attach to each ticket: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list; rows name paths and URLs only
+        (``s3://conn_id@bucket/key``) or (name, content), one or a list; rows name paths and URLs only
         (templated)
     :param username: Telegram name of the client, text, for channels of Telegram personal (pact) (templated)
     :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,

@@ -7,7 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import conf
-from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
+from airflow_provider_usedesk.operators.arguments import (
+    assign_arguments,
+    refuse_iterators,
+    template_fields_of,
+    with_lists,
+)
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 from airflow_provider_usedesk.operators.waiting import (
     check_waiting,
@@ -44,7 +49,7 @@ class CreateCommentOperator(UsedeskOperator):
     :param cc: email addresses that get a copy, a list or a text with commas (templated)
     :param bcc: email addresses that get a hidden copy, a list or a text with commas (templated)
     :param files: files to attach: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+        (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :param user_id: id of the agent who writes, 32-bit number; default of Usedesk: the first agent of the
         company (templated)
     :param from_: author of the comment: ``user``, ``client`` or ``trigger`` (templated)
@@ -117,6 +122,7 @@ class CreateCommentOperator(UsedeskOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
+        refuse_iterators(kwargs)
         return partial_with_inlets(super().partial(**kwargs))
 
     def execute(self, context: Context) -> int:
@@ -135,7 +141,7 @@ class CreateCommentOperator(UsedeskOperator):
         from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.api.values import identifier
 
-        params = self._params()
+        params = with_lists(self._params())
         with self._no_retry():
             refuse_private(self, is_private=str(params["type"]).strip().lower() == "private")
             # Before sending, so that the link is there although the request fails.

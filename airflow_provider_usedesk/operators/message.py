@@ -36,7 +36,7 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
         (templated)
     :param from_: author of the message, must be ``user``; default: user (templated)
     :param files: files to attach: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+        (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
         a ``retry_policy``, the ``UsedeskError`` itself
@@ -135,7 +135,7 @@ class SendViberMessageOperator(SendTicketOperator):
         .md or .txt (templated)
     :param channel_id: id of the Viber channel, 32-bit number (templated)
     :param files: files to attach: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+        (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
@@ -175,7 +175,7 @@ class SendTelegramMessageOperator(SendTicketOperator):
     :param channel_id: id of the Telegram channel, 32-bit number (templated)
     :param username: Telegram name of the client, text, with or without ``@`` (templated)
     :param files: files to attach: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+        (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
         a ``retry_policy``, the ``UsedeskError`` itself

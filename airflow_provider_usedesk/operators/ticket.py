@@ -8,7 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_usedesk.compat.sdk import conf
-from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of
+from airflow_provider_usedesk.operators.arguments import (
+    assign_arguments,
+    refuse_iterators,
+    template_fields_of,
+    with_lists,
+)
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 from airflow_provider_usedesk.operators.waiting import (
     check_waiting,
@@ -167,6 +172,7 @@ class SendTicketOperator(BaseTicketOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
+        refuse_iterators(kwargs)
         return partial_with_inlets(super().partial(**kwargs))
 
     def execute(self, context: Context) -> int:
@@ -182,7 +188,7 @@ class SendTicketOperator(BaseTicketOperator):
         :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
         :raises UsedeskError: for every other failure
         """
-        params = self._params()
+        params = with_lists(self._params())
         with self._no_retry():
             refuse_private(self, is_private=_is_private(params))
             created = self._create(context, params)
@@ -306,7 +312,7 @@ class CreateTicketOperator(SendTicketOperator):
         that ends in .html, .md or .txt (templated)
     :param private_comment: whether only agents see the message; default: false (templated)
     :param files: files to attach: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, bytes), one or a list (templated)
+        (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
     :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
         characters (templated)
@@ -413,7 +419,7 @@ class UpdateTicketOperator(UsedeskOperator):
         from airflow_provider_usedesk.api.responses import as_id
         from airflow_provider_usedesk.api.values import identifier
 
-        params = self._params()
+        params = with_lists(self._params())
         with self._no_retry():
             # Before sending, so that the link is there although the update fails.
             self._push_link(context, as_id(params["ticket_id"]))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,72 @@ def test_files_accepts_every_shape(report):
         assert (file.name, file.size, Upload(file).read()) == ("note.txt", 5, b"hello")
     assert len(attached([report, in_memory])) == 2
     assert attached([]) == attached(None) == ()
+
+
+TEXT = "дата;сумма\n1;2\n"
+PAIR = ("report.csv", TEXT)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [PAIR, [PAIR], [list(PAIR)], (PAIR,), str([PAIR]), str(PAIR), json.dumps([PAIR]), iter([PAIR])],
+    ids=["pair", "in list", "list in list", "in tuple", "as text", "pair as text", "as JSON", "iterator"],
+)
+def test_text_is_content_in_utf_8(files):
+    [file] = attached(files)
+    assert (file.name, file.size, Upload(file).read()) == ("report.csv", len(TEXT.encode()), TEXT.encode())
+
+
+def test_list_of_two_texts_is_two_paths(report):
+    other = report.with_name("other.csv")
+    other.write_bytes(b"x")
+    for files in ([str(report), str(other)], str([str(report), str(other)]), (report, other)):
+        assert [file.name for file in attached(files)] == ["report.csv", "other.csv"]
+
+
+@pytest.mark.parametrize(
+    "content", ["b.csv", "other report.csv", "/data/b", "../b", "s3://bucket/b", "https://example.org/b"]
+)
+def test_content_like_a_path_is_refused(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other report.csv").touch()
+    with pytest.raises(UsedeskInvalidRequest, match="looks like a path.*Give several files as a list"):
+        attached(("a.csv", content))
+
+
+@pytest.mark.parametrize("content", ["", " \n", "None", "a\udcff"])
+def test_empty_text_content_is_refused(content):
+    with pytest.raises(UsedeskInvalidRequest, match="files, number 1: "):
+        attached(("a.csv", content))
+
+
+def test_open_file_is_refused(report):
+    with report.open("rb") as file, tempfile.NamedTemporaryFile() as temporary:
+        for handle in (file, temporary, io.BytesIO(b"x"), io.StringIO("x")):
+            for files in (handle, [handle]):
+                with pytest.raises(UsedeskInvalidRequest, match="is an open file; give its path, or"):
+                    attached(files)
+            with pytest.raises(UsedeskInvalidRequest, match="number 2: is an open file"):
+                attached(("a.csv", handle))
+
+
+@pytest.mark.parametrize("broken", ["open_url", "is_file", "stat"])
+def test_missing_library_is_named(report, broken):
+    class Stored(type(report)):
+        def is_file(self, **options):
+            return missing() if broken == "is_file" else super().is_file(**options)
+
+        def stat(self, **options):
+            return missing() if broken == "stat" else super().stat(**options)
+
+    def missing():
+        raise ImportError("Install s3fs to access S3")
+
+    def open_url(url):
+        return missing() if broken == "open_url" else Stored(report)
+
+    with pytest.raises(ValueError, match="cannot be (opened|read): Install s3fs to access S3"):
+        attachment("s3://bucket/key.csv", open_url)
 
 
 def test_error_names_every_missing_file(tmp_path, report):

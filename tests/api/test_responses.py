@@ -95,6 +95,13 @@ def test_clear_refusal_is_rejected(body, status):
     assert type(error(body, status)) is errors.UsedeskRejected
 
 
+@pytest.mark.parametrize("body", [b"<html>413 Request Entity Too Large</html>", b"", {"error": "too large"}])
+def test_too_large_for_web_server(body):
+    found = error(body, 413)
+    assert type(found) is errors.UsedeskFileTooLarge
+    assert "smaller files" in str(found)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

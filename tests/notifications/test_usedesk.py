@@ -616,3 +616,8 @@ class TestConstructor:
 
     def test_missing_file_is_no_error(self):
         UsedeskNotifier(files="/nowhere/report.csv")
+
+
+def test_notifier_refuses_what_is_read_once(tmp_path):
+    with pytest.raises(ValueError, match="files can be read only once"):
+        UsedeskNotifier(files=tmp_path.glob("*.log"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from airflow_provider_usedesk.compat.sdk import BaseOperator
@@ -99,3 +101,31 @@ def test_arguments_of_subclasses_are_found():
     names = constructor_arguments(Footer)
     assert names[:3] == ("footer", "sign", "subject")
     assert "retries" not in names
+
+
+def files_of(folder):
+    return folder.glob("*.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("files", files_of),
+        ("files", lambda folder: [files_of(folder)]),
+        ("files", lambda folder: ("report.csv", io.BytesIO(b"x"))),
+        ("tag", lambda folder: iter(["a", "b"])),
+    ],
+    ids=["files", "nested", "open file", "tag"],
+)
+@pytest.mark.parametrize("make", [CreateTicketOperator, CreateCommentOperator, CreateTicketBatchOperator])
+def test_what_is_read_once_is_no_argument(tmp_path, make, name, value):
+    if (make, name) == (CreateCommentOperator, "tag"):
+        name = "cc"
+    with pytest.raises(ValueError, match=f"{name} can be read only once.*give a list"):
+        make(task_id="task", **OPERATORS[make], **{name: value(tmp_path)})
+
+
+@pytest.mark.parametrize("make", [CreateTicketOperator, CreateCommentOperator])
+def test_mapped_task_refuses_what_is_read_once(tmp_path, make):
+    with pytest.raises(ValueError, match="files can be read only once"):
+        make.partial(task_id="task", **OPERATORS[make], files=files_of(tmp_path))

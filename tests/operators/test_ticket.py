@@ -452,6 +452,24 @@ def test_not_delivered_twice_fails(run_dag, usedesk):
     assert run.xcoms["send", -1]["ticket_id"] == 79
 
 
+def test_second_ticket_has_the_same_files(usedesk, tmp_path):
+    (tmp_path / "report.csv").write_bytes(b"content")
+    bodies = []
+
+    def respond(request, context):
+        bodies.append(request.body.read())
+        return {"status": "success", **(DELIVERED if len(bodies) > 1 else NOT_DELIVERED)}
+
+    usedesk.post(f"{URL}/create/ticket", json=respond)
+    # Native rendering makes a generator of it.
+    files = f"{{{{ ['{tmp_path}/report.csv'] | map('string') }}}}"
+    words = {"subject": "s", "message": "m", "channel_id": 1, "username": "i"}
+    run_attempt(
+        message.SendTelegramMessageOperator, native=True, **words, files=files, on_not_delivered="resend"
+    )
+    assert [(b"report.csv" in body, b"content" in body) for body in bodies] == [(True, True), (True, True)]
+
+
 def test_idempotency_key_names_dag_and_task(run_dag, usedesk):
     run_dag(dag("CreateTicketOperator.partial(task_id='open', subject='s').expand(message=['a', 'b'])"))
     keys = sorted(sent["additional_id"] for sent in usedesk.sent())
