@@ -68,7 +68,7 @@ class Api:
 async def _read_params(request: Request) -> dict[str, Any] | None:
     try:
         return await _merged_params(request)
-    except (ValueError, MultiPartException, HTTPException, ClientDisconnect):
+    except (ValueError, RecursionError, MultiPartException, HTTPException, ClientDisconnect):
         return None
 
 
@@ -82,6 +82,8 @@ async def _merged_params(request: Request) -> dict[str, Any]:
     body = await request.body()
     if content_type == "application/json" and body:
         content = json.loads(body)
+        # Half of a surrogate pair is not Unicode: PHP rejects it, too.
+        json.dumps(content, ensure_ascii=False).encode()
         return params | content if isinstance(content, dict) else params
     return params
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import Body, FastAPI, HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_usedesk.sandbox import faults
 from airflow_provider_usedesk.sandbox.api import Api, method_of
 from airflow_provider_usedesk.sandbox.inbox import inbox_routes
+from airflow_provider_usedesk.sandbox.origin import refuse_other_sites
 from airflow_provider_usedesk.sandbox.state import State
 
 FAULTS: Mapping[str, Callable[..., faults.Fault]] = {
@@ -36,7 +38,8 @@ def build_app(state: State) -> ASGIApp:
         else:
             await pages(scope, receive, send)
 
-    return app
+    # A page of another site could have its own name resolve to this machine.
+    return TrustedHostMiddleware(refuse_other_sites(app), state.options.hosts, www_redirect=False)
 
 
 def _add_control_routes(pages: FastAPI, state: State) -> None:

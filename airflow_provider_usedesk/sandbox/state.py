@@ -25,6 +25,8 @@ from airflow_provider_usedesk.sandbox.webhooks import (
     webhooks_of,
 )
 
+LOOPBACK = ("127.0.0.1", "localhost")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -36,6 +38,7 @@ class Options:
     :param offset_is: unit of ``offset``, ``page`` or ``row``
     :param filters_fields: whether ``tickets`` filters by custom fields, or ignores ``fields``
     :param additional_id: returns what ``ticket`` shows of an ``additional_id``
+    :param hosts: names by which the server can be addressed
     """
 
     token: str = field(default="sandbox-token", repr=False)
@@ -43,6 +46,7 @@ class Options:
     offset_is: str = "page"
     filters_fields: bool = True
     additional_id: Callable[[str], Any] = str
+    hosts: tuple[str, ...] = LOOPBACK
 
 
 class State:
