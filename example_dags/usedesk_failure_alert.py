@@ -11,7 +11,9 @@ except ImportError:  # Airflow 2.11
 
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
 
-FAILED = UsedeskNotifier(one_open_ticket_per="dag", tag="data", repeat_priority="urgent")
+# One failed run calls back twice, so only the callback of the task raises the priority.
+TASK_FAILED = UsedeskNotifier(one_open_ticket_per="dag", tag="data", repeat_priority="urgent")
+DAG_FAILED = UsedeskNotifier(one_open_ticket_per="dag", tag="data")
 RECOVERED = UsedeskNotifier(one_open_ticket_per="dag", resolve=True)
 
 
@@ -20,8 +22,8 @@ RECOVERED = UsedeskNotifier(one_open_ticket_per="dag", resolve=True)
     start_date=datetime(2026, 1, 1),
     params={"rows": 120},
     # The callback of a task gets the exception. The one of the Dag is also called if a process is killed.
-    default_args={"on_failure_callback": FAILED},
-    on_failure_callback=FAILED,
+    default_args={"on_failure_callback": TASK_FAILED},
+    on_failure_callback=DAG_FAILED,
     on_success_callback=RECOVERED,
     tags=["usedesk"],
 )

@@ -45,7 +45,9 @@ def test_task_and_dag_callbacks_share_ticket(airflow, sandbox):
     assert f"Task load_orders of Dag {dag} failed." in texts
     assert "ValueError: The shop sent no orders." in texts
     assert f"<p>Dag {dag} failed.</p>" in texts
-    assert failed.priority == "urgent"
+    assert airflow.run(dag, {"rows": 0}).state == "failed"
+    until(lambda: alerts_in_the_open_ticket(sandbox) == 4, 120)
+    assert sandbox.ticket(failed.ticket_id).priority == "urgent"
     airflow.wait_for_success(dag, airflow.run(dag).run_id)
     until(lambda: sandbox.ticket(failed.ticket_id).status == SOLVED, 120)
 
