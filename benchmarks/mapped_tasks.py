@@ -17,9 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks._fast_server import FastServer, serving
-from benchmarks._postgres import is_installed, postgres
 from dev.airflow_client import AirflowClient
 from dev.local_airflow import LocalAirflow
+from dev.postgres import is_installed, postgres
 from dev.text import say
 
 DAGS = """

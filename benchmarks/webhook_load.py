@@ -23,8 +23,8 @@ from itertools import count
 from pathlib import Path
 from urllib.request import urlopen
 
-from benchmarks._postgres import is_installed, postgres
 from dev.local_airflow import free_port
+from dev.postgres import is_installed, postgres
 
 SECRET = "benchmark-benchmark-benchmark"
 CONNECTION = {"conn_type": "usedesk", "password": "token", "extra": {"webhook_secret": SECRET}}

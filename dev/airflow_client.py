@@ -114,6 +114,9 @@ class AirflowClient:
 
         self._wait(lambda: self._is_parsed(dag_id), f"Dag {dag_id} was not parsed", details, timeout)
 
+    def pause(self, dag_id: str) -> None:
+        self.call("PATCH", f"/dags/{quote(dag_id)}", json={"is_paused": True})
+
     def unpause(self, dag_id: str) -> None:
         self.call("PATCH", f"/dags/{quote(dag_id)}", json={"is_paused": False})
 

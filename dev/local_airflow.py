@@ -33,7 +33,7 @@ HEALTHY_PARTS = frozenset({"metadatabase", "scheduler", "triggerer", "dag_proces
 
 class LocalAirflow(AirflowClient):
     """
-    Scheduler, API server, Dag processor and triggerer with the LocalExecutor on SQLite.
+    Scheduler, API server, Dag processor and triggerer with the LocalExecutor, on SQLite by default.
 
     What `airflow standalone` starts, bound to 127.0.0.1. Any number can run side by side.
     Use as a context manager; afterwards no process and no temporary directory is left.
@@ -48,12 +48,14 @@ class LocalAirflow(AirflowClient):
         port: int = 0,
         start_timeout: float = 180,
         parse_every: int = 60,
+        database: str | None = None,
     ) -> None:
         """
         `home` is kept when given, otherwise a temporary one; `port` 0 takes a free one.
 
         The files of Dags are read again after `parse_every` seconds, which takes much of a small machine.
-        Watchers of assets of a Dag that was paused begin with that.
+        Watchers of assets of a Dag that was paused begin with that. `database` is the URL of another database
+        than SQLite, for SQLAlchemy.
         """
         self.port = port or free_port()
         super().__init__(f"http://{LOOPBACK}:{self.port}")
@@ -62,6 +64,7 @@ class LocalAirflow(AirflowClient):
         self._given_home = home
         self._start_timeout = start_timeout
         self._parse_every = parse_every
+        self._other_database = database
         self._home: Path | None = None
         self._processes: Processes | None = None
 
@@ -194,6 +197,8 @@ class LocalAirflow(AirflowClient):
         }
 
     def _database_settings(self, timeout: int, connect_args: str) -> dict[str, str]:
+        if self._other_database:
+            return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._other_database}
         return {
             # The asynchronous engine takes the timeout from the address.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout={timeout}",

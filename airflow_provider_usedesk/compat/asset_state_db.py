@@ -13,9 +13,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel
+from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel, DagScheduleAssetReference
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
-from sqlalchemy import bindparam, delete, event, insert, or_, select, text, update
+from airflow.utils.types import DagRunType
+from sqlalchemy import bindparam, delete, event, exists, false, func, insert, or_, select, text, true, update
+from sqlalchemy.orm import object_session
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,6 +31,10 @@ try:
     STATES: Any = AssetStateStoreModel.__table__
 except ImportError:  # before Airflow 3.3
     STATES = None
+
+QUEUE: Any = AssetDagRunQueue.__table__
+# Seconds that the triggerer waits for a lock, on PostgreSQL.
+QUEUE_LOCK_TIMEOUT = 10
 
 
 class AssetStateTable:
@@ -121,8 +129,7 @@ def transaction(lock_timeout: int) -> Iterator[Session]:
     :param lock_timeout: seconds to wait for a lock, on PostgreSQL
     """
     with create_session() as session:
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(text(f"SET LOCAL lock_timeout = '{lock_timeout}s'"))
+        _limit_lock_wait(session, session.get_bind().dialect.name, lock_timeout)
         yield session
 
 
@@ -150,16 +157,55 @@ def add_asset_events(session: Session, asset: AssetModel, extras: Sequence[dict[
     """
     from airflow.assets.manager import asset_manager
 
-    queue = AssetDagRunQueue.asset_id == asset.id
     # Locked first, so that the scheduler makes a run of the queue before these events, or after all of them.
-    session.scalars(select(AssetDagRunQueue).where(queue).with_for_update()).all()
+    _lock_queue(session, asset.id)
     for extra in _extras_to_register(session, asset, extras):
         asset_manager.register_asset_change(asset=asset, extra=extra, session=session)
-    # A queued Dag takes the events up to this moment; later ones would wait for another event.
-    session.execute(
-        update(AssetDagRunQueue).where(queue).values(created_at=datetime.now(UTC)),
-        execution_options={"synchronize_session": False},
-    )
+    _extend_queue(session, asset.id, datetime.now(UTC))
+
+
+def queue_for_event(connection: Connection, asset_id: int, moment: datetime) -> None:
+    """
+    Let the Dags that are scheduled on an asset take an event that was just inserted.
+
+    A queued Dag takes the events up to the moment at which it was queued. Airflow does not queue it again for
+    a later event, which would wait for the event after it. Airflow does not queue a paused Dag at all.
+
+    :param connection: the transaction that inserts the event, which has locked nothing else of the asset
+    :param asset_id: id of the asset
+    :param moment: the current time, not before the event
+    """
+    _limit_lock_wait(connection, connection.dialect.name, QUEUE_LOCK_TIMEOUT)
+    # Nobody else queues a Dag for this asset meanwhile: the scheduler could take that before this event.
+    connection.execute(select(AssetModel.id).where(AssetModel.id == asset_id).with_for_update())
+    _lock_queue(connection, asset_id)
+    _extend_queue(connection, asset_id, moment)
+    for dag_id in connection.execute(_paused_dags(asset_id)).scalars().all():
+        _queue(connection, asset_id, dag_id, moment)
+
+
+def queue_left_over_events(dag_run: Any, is_ours: Callable[[Any], bool], now: datetime) -> list[int]:
+    """
+    Queue a Dag again for events that no run has taken, in the transaction of the scheduler.
+
+    Where the scheduler does not lock the queue (SQLite, and Airflow before 3.3), it can delete an entry
+    that was extended after it was read.
+
+    :param dag_run: a run that starts, which the session of the scheduler contains
+    :param is_ours: decides by the ``extra`` of an event whether it counts
+    :param now: the current time
+    :return: ids of the assets with such events
+    """
+    session = object_session(dag_run)
+    if session is None or dag_run.run_type != DagRunType.ASSET_TRIGGERED:
+        return []
+    with session.begin_nested():
+        rows = session.execute(_left_over(dag_run.dag_id)).all()
+        latest = {asset_id: at for asset_id, extra, at in rows if is_ours(extra)}
+        for asset_id, at in latest.items():
+            # The clocks of two machines differ: the queued moment must not be before the event.
+            _queue(session, asset_id, dag_run.dag_id, max(now, at))
+    return list(latest)
 
 
 def values_in_events(
@@ -202,6 +248,67 @@ def on_asset_event(callback: Callable[[Any, Connection, Any], None]) -> None:
     """
     if not event.contains(AssetEvent, "after_insert", callback):
         event.listen(AssetEvent, "after_insert", callback)
+
+
+def _limit_lock_wait(connection: Session | Connection, dialect: str, seconds: int) -> None:
+    if dialect == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{seconds}s'"))
+
+
+def _lock_queue(connection: Session | Connection, asset_id: int) -> None:
+    connection.execute(select(QUEUE).where(QUEUE.c.asset_id == asset_id).with_for_update()).all()
+
+
+def _extend_queue(connection: Session | Connection, asset_id: int, moment: datetime) -> None:
+    """Let the queued Dags take the events up to a moment."""
+    is_earlier = QUEUE.c.created_at < moment
+    connection.execute(
+        update(QUEUE).where(QUEUE.c.asset_id == asset_id, is_earlier).values(created_at=moment)
+    )
+
+
+def _queue(connection: Session | Connection, asset_id: int, dag_id: str, moment: datetime) -> None:
+    connection.execute(insert(QUEUE).values(asset_id=asset_id, target_dag_id=dag_id, created_at=moment))
+
+
+def _paused_dags(asset_id: int) -> Any:
+    """Return the query for the paused Dags that are scheduled on an asset and not queued for it."""
+    reference = DagScheduleAssetReference
+    return (
+        select(reference.dag_id)
+        .join(DagModel, DagModel.dag_id == reference.dag_id)
+        .where(
+            reference.asset_id == asset_id,
+            DagModel.is_paused == true(),
+            # Airflow 3.2 and newer; the queue is not for Dags that are scheduled by partitions.
+            getattr(DagModel, "timetable_partitioned", false()) == false(),
+            ~_is_queued(asset_id, reference.dag_id),
+        )
+    )
+
+
+def _left_over(dag_id: str) -> Any:
+    """Return the query for the events that a Dag has neither taken nor is queued for, oldest first."""
+    last_run = (
+        select(func.max(DagRun.run_after))
+        .where(DagRun.dag_id == dag_id, DagRun.run_type == DagRunType.ASSET_TRIGGERED)
+        .scalar_subquery()
+    )
+    reference = DagScheduleAssetReference
+    return (
+        select(AssetEvent.asset_id, AssetEvent.extra, AssetEvent.timestamp)
+        .join(reference, reference.asset_id == AssetEvent.asset_id)
+        .where(
+            reference.dag_id == dag_id,
+            AssetEvent.timestamp > last_run,
+            ~_is_queued(AssetEvent.asset_id, dag_id),
+        )
+        .order_by(AssetEvent.timestamp)
+    )
+
+
+def _is_queued(asset_id: Any, dag_id: Any) -> Any:
+    return exists().where(QUEUE.c.asset_id == asset_id, QUEUE.c.target_dag_id == dag_id)
 
 
 def _extras_to_register(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         AirflowNotFoundException as AirflowNotFoundException,
         AirflowSensorTimeout as AirflowSensorTimeout,
         AirflowSkipException as AirflowSkipException,
+        AirflowTaskTimeout as AirflowTaskTimeout,
         TaskDeferred as TaskDeferred,
     )
     from airflow.sdk.execution_time.xcom import XCom as XCom
@@ -59,6 +60,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "AirflowPlugin": ("airflow.sdk.plugins_manager", "airflow.plugins_manager"),
     "AirflowSensorTimeout": _EXCEPTIONS,
     "AirflowSkipException": _EXCEPTIONS,
+    "AirflowTaskTimeout": _EXCEPTIONS,
     "Asset": ("airflow.sdk", "airflow.datasets:Dataset"),
     "BaseEventTrigger": ("airflow.triggers.base", "airflow.triggers.base:BaseTrigger"),
     "BaseHook": ("airflow.sdk", "airflow.hooks.base"),

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import AirflowSensorTimeout
 from airflow_provider_usedesk.polling.trigger_event import (
-    defer_timeout,
     error_in,
     event_for,
+    has_timed_out,
     unexpected_event,
+    wait_deadline,
 )
 
 if TYPE_CHECKING:
@@ -108,11 +109,21 @@ class DeliveryWait:
             self.sleep(min(self.interval, left))
         return outcome
 
-    def trigger_kwargs(self, began: datetime) -> dict[str, Any]:
+    def deadline(self, began: datetime, execution_end: datetime | None) -> datetime:
+        """
+        Return when the trigger ends the wait.
+
+        :param began: when the wait began, UTC; the timeout counts from then
+        :param execution_end: when ``execution_timeout`` ends the attempt; None without one
+        """
+        return wait_deadline(began, self.timeout, execution_end)
+
+    def trigger_kwargs(self, began: datetime, deadline: datetime) -> dict[str, Any]:
         """
         Return the arguments of the ``MessageDeliveryTrigger`` that continues the wait.
 
-        :param began: when the last poll began, UTC; the timeout counts from then
+        :param began: when the last poll began, UTC
+        :param deadline: when the trigger ends the wait
         """
         return {
             "usedesk_conn_id": self.hook.usedesk_conn_id,
@@ -123,14 +134,9 @@ class DeliveryWait:
             "source": "webhook" if self._reads_webhook_reports else "poll",
             "poll_interval": self.interval,
             "since": began.isoformat(),
-            "deadline": (began + timedelta(seconds=self.timeout)).isoformat(),
+            "deadline": deadline.isoformat(),
             "max_failures": self.max_failures,
         }
-
-    @property
-    def defer_timeout(self) -> timedelta:
-        """The timeout of the deferral."""
-        return defer_timeout(self.timeout)
 
     def resume(self, event: Any) -> dict[str, Any]:
         """
@@ -146,7 +152,7 @@ class DeliveryWait:
         from airflow_provider_usedesk.delivery.reports import DeliveryReport
 
         event = event_for(self.awaited.ticket_id, event)
-        if event.get("outcome") == "timeout":
+        if has_timed_out(event):
             return self._poll_after_timeout()
         if event.get("outcome") == "error":
             raise error_in(event)

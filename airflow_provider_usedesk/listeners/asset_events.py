@@ -1,13 +1,19 @@
-"""Mark the events of subscriptions as stored, so that no trigger fires them again after a restart."""
+"""
+Listeners in the triggerer and the scheduler.
+
+Events of subscriptions are marked as stored, so that no trigger fires them again after a restart. And each
+event gets into a run at once, although Airflow queues a Dag for the first of several events only.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import hookimpl
-from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
+from airflow_provider_usedesk.compat.version import HAS_ASSET_EVENTS_IN_TASKS, HAS_STATE_STORES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,15 +28,36 @@ _last_clean_up: dict[int, date] = {}
 @hookimpl
 def on_starting(component: Any) -> None:
     """Start with each component of Airflow; the triggerer is the one that inserts events of triggers."""
-    if HAS_STATE_STORES:
+    # Not in the processes of tasks, which have no database.
+    if HAS_ASSET_EVENTS_IN_TASKS and type(component).__name__ == "Job":
         from airflow_provider_usedesk.compat.asset_state_db import on_asset_event
 
-        on_asset_event(store_marker)
+        on_asset_event(follow_event)
 
 
-def store_marker(mapper: Any, connection: Any, asset_event: Any) -> None:
+@hookimpl
+def on_dag_run_running(dag_run: Any, msg: str) -> None:
+    """Queue the Dag of a run that starts for the events that the run did not take, in the scheduler."""
+    if not HAS_ASSET_EVENTS_IN_TASKS or dag_run.run_type != "asset_triggered":
+        return
+    from airflow_provider_usedesk.compat.asset_state_db import queue_left_over_events
+
+    try:
+        left_over = queue_left_over_events(dag_run, _is_of_usedesk, datetime.now(UTC))
+    except Exception:
+        log.warning(
+            "Events after the run %s could not be queued. The next event starts a run with them.",
+            dag_run.run_id,
+            exc_info=True,
+        )
+    else:
+        if left_over:
+            log.info("Queued %s for events that no run has taken.", dag_run.dag_id)
+
+
+def follow_event(mapper: Any, connection: Any, asset_event: Any) -> None:
     """
-    Store a marker for an event of a subscription, in the transaction that inserts the event.
+    Queue the Dags for an event of a subscription, and mark it, in the transaction that inserts the event.
 
     :param mapper: not used; SQLAlchemy passes it
     :param connection: connection of the transaction
@@ -39,16 +66,41 @@ def store_marker(mapper: Any, connection: Any, asset_event: Any) -> None:
     key = _marker_key(asset_event.extra)
     if key is None:
         return
-    try:
-        # A nested transaction, so that the event is stored even if its marker is not.
-        with connection.begin_nested():
-            _write_marker(connection, asset_event.asset_id, key, datetime.now(UTC))
-    except Exception:
-        log.warning(
-            "The marker %s could not be stored. Its event is stored, but may be fired again after a restart.",
-            key,
-            exc_info=True,
+    asset_id = asset_event.asset_id
+    # First, because it locks more than the marker does.
+    _try_to(
+        connection,
+        lambda: _queue_dags(connection, asset_id),
+        f"The Dags could not be queued for the event {key}. The next event starts a run with it.",
+    )
+    if HAS_STATE_STORES:
+        _try_to(
+            connection,
+            lambda: _write_marker(connection, asset_id, key, datetime.now(UTC)),
+            f"The marker {key} could not be stored. Its event is stored, but may be fired again after a "
+            "restart.",
         )
+
+
+def _try_to(connection: Connection, act: Callable[[], None], warning: str) -> None:
+    """Act in a nested transaction, so that the event is stored even if this fails."""
+    try:
+        with connection.begin_nested():
+            act()
+    except Exception:
+        log.warning("%s", warning, exc_info=True)
+
+
+def _queue_dags(connection: Connection, asset_id: int) -> None:
+    from airflow_provider_usedesk.compat.asset_state_db import queue_for_event
+
+    queue_for_event(connection, asset_id, datetime.now(UTC))
+
+
+def _is_of_usedesk(extra: Any) -> bool:
+    """Return whether an event is of a subscription, or of a webhook."""
+    is_webhook = isinstance(extra, dict) and {"usedesk_conn_id", "event_id"} <= extra.keys()
+    return is_webhook or _marker_key(extra) is not None
 
 
 def _marker_key(extra: Any) -> str | None:

@@ -7,11 +7,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.object_storage import object_storage_path
 from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
@@ -23,6 +24,7 @@ from airflow_provider_usedesk.compat.stores import FolderStore
 from airflow_provider_usedesk.compat.supervisor import task_store
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of, with_lists
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
+from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -175,6 +177,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         :param event: what :class:`~airflow_provider_usedesk.triggers.quiet_hours.QuietHoursTrigger` fired
         :return: the summary
         """
+        if has_timed_out(event):
+            check_execution_time(self, context)
         return self._send_all(context)
 
     def on_kill(self) -> None:
@@ -214,7 +218,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
                     self._run = run = self._new_run(context, options, checkpoint, results)
                     summary = run.run()
             except Paused as pause:
-                self._defer_until(pause.until)
+                self._defer_until(context, pause.until)
             except TooManyBadRows:
                 self._push_summary(context, "summary", run.summary())
                 raise
@@ -398,11 +402,19 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     def _as_dict(self, summary: Summary) -> dict[str, Any]:
         return {**summary.as_dict(), "results_path": self.results_path or None}
 
-    def _defer_until(self, until: datetime) -> NoReturn:
+    def _defer_until(self, context: Context, until: datetime) -> NoReturn:
         from airflow_provider_usedesk.triggers.quiet_hours import QuietHoursTrigger
 
+        end, timeout = execution_end(self, context), None
         self.log.info("Quiet hours until %s; the other rows are sent then.", until.isoformat())
-        self.defer(trigger=QuietHoursTrigger(until=until.isoformat()), method_name="execute_complete")
+        if end is not None:
+            timeout = defer_timeout(datetime.now(UTC), min(until, end))
+            if end < until:
+                self.log.warning(
+                    "execution_timeout ends this attempt before the quiet hours end, at %s.", end.isoformat()
+                )
+        trigger = QuietHoursTrigger(until=until.isoformat(), deadline=end.isoformat() if end else None)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     def _check_outcome(self, run: BatchRun, options: BatchOptions, summary: Summary) -> None:
         """Fail the task if its options say so, without a retry if a retry would fail again."""

@@ -151,7 +151,7 @@ class CreateCommentOperator(UsedeskOperator):
             self.log.info("Usedesk comment %s of ticket %s.", created.comment_id, ticket_id)
             self._push_ids(context, ticket_id, {"comment_id": created.comment_id})
             if self.wait_for_delivery:
-                wait_for_delivery(self, ticket_id, created.comment_id)
+                wait_for_delivery(self, context, ticket_id, created.comment_id)
         return ticket_id
 
     def execute_complete(
@@ -173,7 +173,7 @@ class CreateCommentOperator(UsedeskOperator):
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
         """
         with self._no_retry():
-            return resume_wait(self, event, ticket_id, comment_id)
+            return resume_wait(self, context, event, ticket_id, comment_id)
 
     def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedComment:
         from airflow_provider_usedesk.api.responses import CreatedComment

@@ -195,7 +195,7 @@ class SendTicketOperator(BaseTicketOperator):
             self._push_ids(context, created.ticket_id, _ids(created))
             self._check_delivered(created)
             if self.wait_for_delivery and not created.not_delivered:
-                wait_for_delivery(self, created.ticket_id, created.comment_id)
+                wait_for_delivery(self, context, created.ticket_id, created.comment_id)
         return created.ticket_id
 
     def execute_complete(
@@ -217,7 +217,7 @@ class SendTicketOperator(BaseTicketOperator):
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
         """
         with self._no_retry():
-            return resume_wait(self, event, ticket_id, comment_id)
+            return resume_wait(self, context, event, ticket_id, comment_id)
 
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         """Send the request by the method of the hook for this operator."""

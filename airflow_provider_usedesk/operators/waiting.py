@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.sdk import AirflowException
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.delivery.waiter import DeliveryWait, wait_seconds
+from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 
 if TYPE_CHECKING:
+    from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.operators.base import UsedeskOperator
 
 
@@ -52,11 +55,14 @@ def refuse_private(operator: UsedeskOperator, *, is_private: bool) -> None:
         )
 
 
-def wait_for_delivery(operator: UsedeskOperator, ticket_id: int, comment_id: int | None) -> None:
+def wait_for_delivery(
+    operator: UsedeskOperator, context: Context, ticket_id: int, comment_id: int | None
+) -> None:
     """
     Wait until a message was delivered, in the worker or, with ``deferrable``, in the triggerer.
 
     :param operator: the operator that sent it
+    :param context: the context of the task
     :param ticket_id: its ticket
     :param comment_id: the message; None for any message of the ticket
     :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
@@ -68,23 +74,28 @@ def wait_for_delivery(operator: UsedeskOperator, ticket_id: int, comment_id: int
     if not operator.deferrable:
         wait.wait_in_worker()
     elif wait.poll() is None:
+        deadline = wait.deadline(began, execution_end(operator, context))
         operator.defer(
-            trigger=MessageDeliveryTrigger(**wait.trigger_kwargs(began)),
+            trigger=MessageDeliveryTrigger(**wait.trigger_kwargs(began, deadline)),
             method_name="execute_complete",
             kwargs={"ticket_id": ticket_id, "comment_id": comment_id},
-            timeout=wait.defer_timeout,
+            timeout=defer_timeout(began, deadline),
         )
 
 
-def resume_wait(operator: UsedeskOperator, event: Any, ticket_id: int | None, comment_id: int | None) -> int:
+def resume_wait(
+    operator: UsedeskOperator, context: Context, event: Any, ticket_id: int | None, comment_id: int | None
+) -> int:
     """
     Continue after the wait in the triggerer.
 
     :param operator: the operator that sent the message
+    :param context: the context of the task
     :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
     :param ticket_id: the ticket; None for that of the event, because ``dag.test()`` passes the event only
     :param comment_id: the message; None for any message of the ticket
     :return: the id of the ticket
+    :raises AirflowTaskTimeout: when ``execution_timeout`` has passed
     """
     from airflow_provider_usedesk.api.responses import as_id
 
@@ -96,6 +107,8 @@ def resume_wait(operator: UsedeskOperator, event: Any, ticket_id: int | None, co
             "The task was resumed without the id of the ticket whose delivery it waits for. Clear the task: "
             "it sends nothing again, and waits again."
         )
+    if has_timed_out(event):
+        check_execution_time(operator, context)
     _delivery_wait(operator, awaited, comment_id).resume(event)
     return awaited
 

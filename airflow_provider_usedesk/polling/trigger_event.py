@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import AirflowException
@@ -14,18 +14,36 @@ if TYPE_CHECKING:
 TRIGGER_GRACE = timedelta(minutes=1)
 
 
-def defer_timeout(seconds: float) -> timedelta:
+def wait_deadline(began: datetime, seconds: float, execution_end: datetime | None) -> datetime:
+    """
+    Return when the trigger ends a wait.
+
+    :param began: when the wait began
+    :param seconds: timeout of the wait
+    :param execution_end: when ``execution_timeout`` ends the attempt; None without one
+    """
+    end = began + timedelta(seconds=seconds)
+    return end if execution_end is None else min(end, execution_end)
+
+
+def defer_timeout(began: datetime, deadline: datetime) -> timedelta:
     """
     Return the timeout of a deferral.
 
-    :param seconds: when the trigger itself ends the wait
+    :param began: when the deferral begins
+    :param deadline: when the trigger itself ends the wait
     """
-    return timedelta(seconds=seconds) + TRIGGER_GRACE
+    return max(deadline - began, timedelta()) + TRIGGER_GRACE
 
 
 def event_for(ticket_id: int, event: Any) -> dict[str, Any]:
     """Return the event of a trigger if it is about a ticket, else an empty dict."""
     return event if isinstance(event, dict) and event.get("ticket_id") == ticket_id else {}
+
+
+def has_timed_out(event: Any) -> bool:
+    """Return whether a trigger ended a wait at its deadline."""
+    return isinstance(event, dict) and event.get("outcome") == "timeout"
 
 
 def error_event(error: UsedeskError) -> dict[str, Any]:

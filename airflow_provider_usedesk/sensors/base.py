@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, ended_by_timeout
 from airflow_provider_usedesk.compat.sdk import AirflowSkipException, BaseSensorOperator, conf
 from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, ended_by_timeout
+from airflow_provider_usedesk.compat.sdk import Context
 
 
 class UsedeskSensor(BaseSensorOperator):
@@ -51,7 +53,10 @@ class UsedeskSensor(BaseSensorOperator):
         Resume after a deferral.
 
         :raises AirflowSkipException: on any error with ``never_fail``, as the sensor does in a worker
+        :raises AirflowTaskTimeout: when ``execution_timeout`` has passed and no triggerer ended the wait
         """
+        if ended_by_timeout(next_method, next_kwargs):
+            check_execution_time(self, context)
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowSkipException:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.sdk import PokeReturnValue
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 from airflow_provider_usedesk.hooks.no_retry import no_retry
+from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class MessageDeliverySensor(UsedeskSensor):
         the ticket, before the task fails; in ``reschedule`` mode only ``timeout`` counts; default: 10
     :raises AirflowFailException: when the message failed, or when an argument or the connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed
+    :raises AirflowTaskTimeout: when ``execution_timeout`` has passed, with the time in the triggerer
     :raises UsedeskError: of the class that names any other failure
     """
 
@@ -95,7 +98,7 @@ class MessageDeliverySensor(UsedeskSensor):
         with no_retry():
             outcome = self._wait.poll()
             if outcome is None and self.deferrable:
-                self._defer(began)
+                self._defer(context, began)
         return PokeReturnValue(is_done=outcome is not None, xcom_value=outcome)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -104,16 +107,19 @@ class MessageDeliverySensor(UsedeskSensor):
 
         :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
         """
+        if has_timed_out(event):
+            check_execution_time(self, context)
         with no_retry():
             return self._wait.resume(event)
 
-    def _defer(self, began: datetime) -> None:
+    def _defer(self, context: Context, began: datetime) -> None:
         from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 
+        deadline = self._wait.deadline(began, execution_end(self, context))
         self.defer(
-            trigger=MessageDeliveryTrigger(**self._wait.trigger_kwargs(began)),
+            trigger=MessageDeliveryTrigger(**self._wait.trigger_kwargs(began, deadline)),
             method_name="execute_complete",
-            timeout=self._wait.defer_timeout,
+            timeout=defer_timeout(began, deadline),
         )
 
     @cached_property

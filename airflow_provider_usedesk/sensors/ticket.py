@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -17,7 +18,9 @@ from airflow_provider_usedesk.polling.trigger_event import (
     defer_timeout,
     error_in,
     event_for,
+    has_timed_out,
     unexpected_event,
+    wait_deadline,
 )
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 
@@ -50,6 +53,7 @@ class TicketStatusSensor(UsedeskSensor):
     :raises AirflowFailException: when the ticket has one of ``failed_statuses``, or when an argument or the
         connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed
+    :raises AirflowTaskTimeout: when ``execution_timeout`` has passed, with the time in the triggerer
     :raises UsedeskError: of the class that names any other failure
     """
 
@@ -88,7 +92,7 @@ class TicketStatusSensor(UsedeskSensor):
         began = datetime.now(UTC)
         polled = self._poll()
         if not polled and self.deferrable:
-            self._defer(began, known_until=began if polled.xcom_value else LONG_AGO)
+            self._defer(context, began, known_until=began if polled.xcom_value else LONG_AGO)
         return polled
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
@@ -99,7 +103,8 @@ class TicketStatusSensor(UsedeskSensor):
         """
         ticket_id, goal = self._checked()
         event = event_for(ticket_id, event)
-        if event.get("outcome") == "timeout":
+        if has_timed_out(event):
+            check_execution_time(self, context)
             return self._poll_after_timeout(ticket_id)
         if event.get("outcome") == "error":
             with no_retry():
@@ -128,10 +133,11 @@ class TicketStatusSensor(UsedeskSensor):
         self.log.info("Usedesk ticket %s is %s.", ticket_id, status_name(ticket.status))
         return self._decide(ticket_state(ticket_id, ticket), goal)
 
-    def _defer(self, began: datetime, known_until: datetime) -> None:
+    def _defer(self, context: Context, began: datetime, known_until: datetime) -> None:
         from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 
         ticket_id, goal = self._checked()
+        deadline = wait_deadline(began, self.timeout, execution_end(self, context))
         self.defer(
             trigger=TicketStatusTrigger(
                 usedesk_conn_id=self.usedesk_conn_id,
@@ -140,11 +146,11 @@ class TicketStatusSensor(UsedeskSensor):
                 failed_statuses=goal.failed,
                 poll_interval=self.poke_interval,
                 since=known_until.isoformat(),
-                deadline=(began + timedelta(seconds=self.timeout)).isoformat(),
+                deadline=deadline.isoformat(),
                 max_failures=self.max_failures,
             ),
             method_name="execute_complete",
-            timeout=defer_timeout(self.timeout),
+            timeout=defer_timeout(began, deadline),
         )
 
     def _poll_after_timeout(self, ticket_id: int) -> Any:

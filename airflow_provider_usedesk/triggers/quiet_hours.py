@@ -14,16 +14,22 @@ class QuietHoursTrigger(DeferringTrigger):
     Fires at the end of quiet hours.
 
     :param until: when they end, ISO 8601, with a time zone
+    :param deadline: when ``execution_timeout`` ends the attempt, ISO 8601; default: never
     """
 
-    def __init__(self, *, until: str) -> None:
+    def __init__(self, *, until: str, deadline: str | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.until = until
+        self.deadline = deadline
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{type(self).__module__}.{type(self).__qualname__}", {"until": self.until}
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "until": self.until,
+            "deadline": self.deadline,
+        }
 
     async def _payload(self) -> dict[str, Any]:
-        left = (datetime.fromisoformat(self.until) - datetime.now(UTC)).total_seconds()
-        await asyncio.sleep(max(left, 0))
-        return {"until": self.until}
+        until = datetime.fromisoformat(self.until)
+        deadline = datetime.fromisoformat(self.deadline) if self.deadline else until
+        await asyncio.sleep(max((min(until, deadline) - datetime.now(UTC)).total_seconds(), 0))
+        return {"outcome": "timeout" if deadline < until else "done", "until": self.until}

@@ -55,12 +55,13 @@ def test_last_poll_is_at_the_timeout(wait, clock, ticket_responses):
     assert requests() == 5
 
 
-def test_trigger_deadline_counts_from_the_poll(wait):
+@pytest.mark.parametrize(("execution_seconds", "expected"), [(None, 100), (300, 100), (40, 40)])
+def test_the_earlier_timeout_ends_the_wait(wait, execution_seconds, expected):
     began = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    kwargs = wait.trigger_kwargs(began)
+    end = None if execution_seconds is None else began + timedelta(seconds=execution_seconds)
+    kwargs = wait.trigger_kwargs(began, wait.deadline(began, end))
     assert datetime.fromisoformat(kwargs["since"]) == began
-    assert datetime.fromisoformat(kwargs["deadline"]) == began + timedelta(seconds=100)
-    assert wait.defer_timeout > timedelta(seconds=100)
+    assert datetime.fromisoformat(kwargs["deadline"]) == began + timedelta(seconds=expected)
 
 
 @pytest.mark.parametrize("value", [90, 90.0, timedelta(seconds=90)])

@@ -1,4 +1,4 @@
-"""Markers of subscription events, stored in Airflow's database together with the events."""
+"""Events of subscriptions in Airflow's database: their markers, and the runs that they get into."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import pytest
 
 pytest.importorskip("airflow.models.asset_state_store", reason="Airflow has a state store from 3.3 on")
 
-from airflow.models.asset import AssetEvent, AssetModel
+from airflow.assets.manager import asset_manager
+from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel, DagScheduleAssetReference
 from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import delete, event, select, update
 
 from airflow_provider_usedesk.listeners import asset_events
@@ -23,22 +29,33 @@ EXTRA = {
     "payload": {"source": "usedesk", "usedesk_conn_id": "main", "event_id": "new/5"},
 }
 MARKER = f"{MARKERS}main/new/5"
+DAG = "listening"
+
+
+class Job:
+    """A component of Airflow that has a database."""
 
 
 @pytest.fixture
 def asset_id(airflow_db):
-    asset_events.on_starting(None)
+    asset_events.on_starting(Job())
     with create_session() as session:
         asset = AssetModel(name="listened", uri="listened", group="asset")
-        session.add(asset)
+        session.add_all([asset, DagBundleModel(name="tests")])
         session.flush()
         made = asset.id
+        session.add(DagModel(dag_id=DAG, is_paused=False, bundle_name="tests"))
+        session.flush()
+        session.add(DagScheduleAssetReference(asset_id=made, dag_id=DAG))
     yield made
-    event.remove(AssetEvent, "after_insert", asset_events.store_marker)
+    event.remove(AssetEvent, "after_insert", asset_events.follow_event)
     with create_session() as session:
-        for model in (AssetEvent, AssetStateStoreModel):
+        for model in (AssetDagRunQueue, AssetEvent, AssetStateStoreModel, DagScheduleAssetReference):
             session.execute(delete(model).where(model.asset_id == made))
         session.execute(delete(AssetModel).where(AssetModel.id == made))
+        for model in (DagRun, DagModel):
+            session.execute(delete(model).where(model.dag_id == DAG))
+        session.execute(delete(DagBundleModel).where(DagBundleModel.name == "tests"))
 
 
 def insert_event(asset_id, extra):
@@ -115,6 +132,124 @@ def test_old_markers_are_deleted(asset_id, monkeypatch, age, remain):
     events, keys = stored(asset_id)
     expected = [*(f"{MARKERS}main/new/{number}" for number in [*remain, "6"]), cursor]
     assert (events, sorted(keys)) == (2, sorted(expected))
+
+
+def fire(asset_id, number, conn_id="main"):
+    """Store an event as the triggerer does: each in a transaction of its own."""
+    payload = {**EXTRA["payload"], "usedesk_conn_id": conn_id, "event_id": f"new/{number}"}
+    register(asset_id, {"from_trigger": True, "payload": payload})
+
+
+def register(asset_id, extra):
+    with create_session() as session:
+        asset = session.get(AssetModel, asset_id)
+        asset_manager.register_asset_change(asset=asset, extra=extra, session=session)
+
+
+def queued_until(asset_id):
+    """Return the moment up to which the queued Dag takes events; None if it is not queued."""
+    with create_session() as session:
+        return session.scalar(
+            select(AssetDagRunQueue.created_at).where(AssetDagRunQueue.asset_id == asset_id)
+        )
+
+
+def event_times(asset_id):
+    with create_session() as session:
+        query = select(AssetEvent.timestamp).where(AssetEvent.asset_id == asset_id).order_by(AssetEvent.id)
+        return session.scalars(query).all()
+
+
+def start_run(asset_id, takes):
+    """Start a run that took the events up to a moment, and delete the entry of the queue."""
+    with create_session() as session:
+        session.execute(delete(AssetDagRunQueue).where(AssetDagRunQueue.asset_id == asset_id))
+        run = DagRun(
+            dag_id=DAG,
+            run_id=f"asset_{takes.isoformat()}",
+            run_type=DagRunType.ASSET_TRIGGERED,
+            run_after=takes,
+            state=DagRunState.RUNNING,
+            triggered_by=DagRunTriggeredByType.ASSET,
+        )
+        session.add(run)
+        session.flush()
+        asset_events.on_dag_run_running(run, "started")
+
+
+def test_queued_dag_takes_each_event(asset_id):
+    for number in range(3):
+        fire(asset_id, number)
+    assert queued_until(asset_id) >= event_times(asset_id)[-1]
+
+
+def test_event_does_not_move_the_queue_back(asset_id):
+    """The clock of another machine can be ahead."""
+    fire(asset_id, 1)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with create_session() as session:
+        session.execute(update(AssetDagRunQueue).values(created_at=later))
+    fire(asset_id, 2)
+    assert queued_until(asset_id) == later
+
+
+def test_event_at_the_moment_of_pausing_is_queued(asset_id):
+    with create_session() as session:
+        session.execute(update(DagModel).where(DagModel.dag_id == DAG).values(is_paused=True))
+    for number in range(2):
+        fire(asset_id, number)
+    assert queued_until(asset_id) >= event_times(asset_id)[-1]
+
+
+def test_other_events_extend_no_queue(asset_id):
+    register(asset_id, {})
+    queued = queued_until(asset_id)
+    register(asset_id, {})
+    assert queued_until(asset_id) == queued < event_times(asset_id)[-1]
+
+
+def test_event_survives_failed_queue(asset_id, monkeypatch, caplog):
+    def broken(connection, *args):
+        connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
+
+    monkeypatch.setattr(asset_events, "_queue_dags", broken)
+    fire(asset_id, 5)
+    assert stored(asset_id) == (1, [MARKER])
+    assert "could not be queued" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "extra", [EXTRA, {"usedesk_conn_id": "main", "event_id": "delivery/1/2/READ"}], ids=["poll", "webhook"]
+)
+def test_left_over_event_is_queued_when_the_run_starts(asset_id, extra):
+    """The scheduler deleted the entry that a later event had extended."""
+    register(asset_id, extra)
+    register(asset_id, extra)
+    start_run(asset_id, takes=event_times(asset_id)[0])
+    assert queued_until(asset_id) >= event_times(asset_id)[1]
+
+
+def test_taken_and_foreign_events_are_not_queued_again(asset_id):
+    fire(asset_id, 1)
+    start_run(asset_id, takes=event_times(asset_id)[0])
+    assert queued_until(asset_id) is None
+    register(asset_id, {"from": "elsewhere"})
+    start_run(asset_id, takes=event_times(asset_id)[0] + timedelta(microseconds=1))
+    assert queued_until(asset_id) is None
+
+
+def test_failing_check_does_not_end_the_scheduler(asset_id, monkeypatch, caplog):
+    monkeypatch.setattr(asset_events, "_is_of_usedesk", lambda extra: 1 / 0)
+    fire(asset_id, 1)
+    start_run(asset_id, takes=event_times(asset_id)[0] - timedelta(seconds=1))
+    assert "could not be queued" in caplog.text
+
+
+def test_task_process_loads_no_database():
+    class TaskRunnerMarker: ...
+
+    asset_events.on_starting(TaskRunnerMarker())
+    assert not event.contains(AssetEvent, "after_insert", asset_events.follow_event)
 
 
 def test_plugin_registers_listener(airflow_db):

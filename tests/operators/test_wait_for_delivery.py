@@ -129,7 +129,7 @@ def test_killed_wait_resumes_without_sending(run_dag, usedesk_sandbox, monkeypat
     wait, waits = waiting.wait_for_delivery, []
 
     def killed(*args):
-        waits.append(args[1])
+        waits.append(args[2])
         if len(waits) == 1:
             raise RuntimeError("killed, for the test")
         return wait(*args)
@@ -224,7 +224,7 @@ class TestDeferring:
     def test_deferral_keeps_ids(self, operator, messenger):
         messenger(ticket_with())
         with pytest.raises(TaskDeferred) as deferred:
-            waiting.wait_for_delivery(operator, 1001, 501)
+            waiting.wait_for_delivery(operator, {}, 1001, 501)
         assert deferred.value.kwargs == {"ticket_id": 1001, "comment_id": 501}
         assert deferred.value.method_name == "execute_complete"
         assert deferred.value.timeout > timedelta(seconds=60)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -51,3 +51,25 @@ def test_fires_after_the_minimum_deferral(trigger):
 
 def test_fires_at_once_in_dag_test(trigger):
     assert fired_at(trigger) == 0
+
+
+def test_execution_timeout_ends_quiet_hours_early():
+    now = datetime.now(UTC)
+    until, deadline = now + timedelta(hours=9), now + timedelta(minutes=30)
+    trigger = QuietHoursTrigger(until=until.isoformat(), deadline=deadline.isoformat())
+    assert payload(trigger)["outcome"] == "timeout"
+    assert fired_at(trigger) == pytest.approx(1800, abs=30)
+
+
+def test_quiet_hours_end_before_execution_timeout():
+    until = datetime.now(UTC) + timedelta(minutes=30)
+    deadline = until + timedelta(hours=1)
+    trigger = QuietHoursTrigger(until=until.isoformat(), deadline=deadline.isoformat())
+    assert payload(trigger) == {"outcome": "done", "until": until.isoformat()}
+
+
+def payload(trigger):
+    async def fire():
+        return (await anext(trigger.run())).payload
+
+    return virtual_time.run(fire())

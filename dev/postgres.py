@@ -1,4 +1,4 @@
-"""A PostgreSQL server for one benchmark, from Debian's package."""
+"""A PostgreSQL server for a test or a benchmark, from Debian's package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def is_installed() -> bool:
 def postgres(folder: Path) -> Iterator[str]:
     """Run a PostgreSQL server in a folder; yield its URL for SQLAlchemy."""
     binaries, port = _binaries(), free_port()
-    assert binaries is not None
+    if binaries is None:
+        raise RuntimeError("PostgreSQL is not installed.")
     # PostgreSQL does not run as root.
     user = "postgres" if os.geteuid() == 0 else None
     folder.chmod(0o755)
