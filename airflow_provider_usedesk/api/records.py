@@ -14,6 +14,7 @@ from airflow_provider_usedesk.api.responses import (
     text_or_none,
     unclear,
 )
+from airflow_provider_usedesk.api.results import PlainResult, PrivateResult
 from airflow_provider_usedesk.api.values import STATUSES
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ FIELD_TYPES = {1: "text", 2: "list", 3: "checkbox", 4: "nested list"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ticket:
+class Ticket(PrivateResult):
     """
     What ``ticket`` and ``tickets`` both return of a ticket.
 
@@ -59,7 +60,7 @@ class TicketRow(Ticket):
 
 
 @dataclass(frozen=True)
-class Comment:
+class Comment(PrivateResult):
     """
     A comment of a ticket, as `ticket <https://api.usedocs.com/article/51377>`__ returns it.
 
@@ -103,7 +104,7 @@ class TicketDetails(Ticket):
 
 
 @dataclass(frozen=True)
-class Channel:
+class Channel(PlainResult):
     """A channel of `channels <https://api.usedocs.com/article/51397>`__; ``channel_id`` takes its id."""
 
     id: int
@@ -112,7 +113,7 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(PlainResult):
     """A group of agents of `groups <https://api.usedocs.com/article/51418>`__; ``group_id`` takes its id."""
 
     id: int
@@ -121,7 +122,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class User:
+class User(PrivateResult):
     """An agent of `users <https://api.usedocs.com/article/51414>`__; ``user_id`` takes its id."""
 
     id: int
@@ -133,7 +134,7 @@ class User:
 
 
 @dataclass(frozen=True)
-class FieldOption:
+class FieldOption(PlainResult):
     """A value of a custom field; in nested lists, all values but those of the first level have a parent."""
 
     id: int
@@ -142,7 +143,7 @@ class FieldOption:
 
 
 @dataclass(frozen=True)
-class TicketField:
+class TicketField(PlainResult):
     """
     A custom field of tickets of `ticket/fields <https://api.usedocs.com/article/51411>`__.
 
@@ -159,7 +160,7 @@ class TicketField:
 
 
 @dataclass(frozen=True)
-class Tag:
+class Tag(PlainResult):
     """A tag of tickets of `tags <https://api.usedocs.com/article/51382>`__."""
 
     id: int
@@ -168,7 +169,7 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class ClientRow:
+class ClientRow(PrivateResult):
     """A row of `clients <https://api.usedocs.com/article/51383>`__."""
 
     id: int

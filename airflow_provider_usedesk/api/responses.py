@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api.results import PlainResult
 
 # Characters of a text of the service in which personal data is replaced; a quotation is shorter.
 MAX_QUOTED = 2000
@@ -36,7 +37,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class CreatedTicket:
+class CreatedTicket(PlainResult):
     """
     The result of `create/ticket <https://api.usedocs.com/article/51378>`__.
 
@@ -58,7 +59,7 @@ class CreatedTicket:
 
 
 @dataclass(frozen=True)
-class CreatedComment:
+class CreatedComment(PlainResult):
     """
     The result of `create/comment <https://api.usedocs.com/article/51381>`__.
 

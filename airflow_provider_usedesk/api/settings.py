@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
 from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
+from airflow_provider_usedesk.api.results import PrivateResult
 from airflow_provider_usedesk.api.values import flag
 
 DEFAULT_BASE_URL = "https://secure.usedesk.com/uapi"
@@ -22,7 +23,7 @@ HOST = r"\w([\w-]*\w)?(\.\w([\w-]*\w)?)*\.?|[0-9a-f:.]*:[0-9a-f:.]*"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PrivateResult):
     """
     The settings of one client.
 
