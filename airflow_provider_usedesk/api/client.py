@@ -23,6 +23,7 @@ from airflow_provider_usedesk.api.connection_errors import error_without_respons
 from airflow_provider_usedesk.api.filters import encoded_filters
 from airflow_provider_usedesk.api.observer import NoObserver, Observer, outcome_of
 from airflow_provider_usedesk.api.paging import Row, pages
+from airflow_provider_usedesk.api.quoting import repeats
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
     MemoryStore,
@@ -441,11 +442,16 @@ class UsedeskClient:
                 transport = self._transport
                 return error_without_response(exc, sending, transport.phase, transport.route())
         return Response(
-            response.status_code, response.headers, response.content, self._hider(request), sending
+            response.status_code,
+            response.headers,
+            response.content,
+            request.hide,
+            sending,
+            self._repeats_token,
         )
 
-    def _hider(self, request: Request) -> Callable[[str], str]:
-        return lambda text: request.hide(text.replace(self.settings.token, "***"))
+    def _repeats_token(self, text: str) -> bool:
+        return repeats(text, self.settings.token)
 
 
 class _Stopped(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api.quoting import MAX_READ, quoted
 from airflow_provider_usedesk.api.results import PlainResult
 
-# Characters of a text of the service in which personal data is replaced; a quotation is shorter.
-MAX_QUOTED = 2000
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Response:
     :param status: HTTP status
     :param headers: headers, looked up without regard to case
     :param body: the body as it came
-    :param hide: removes from a text of the service what an error must not repeat
+    :param hide: removes the values of the request from a text of the service
+    :param repeats_token: whether a text of the service contains a part of the token
     :param sending: whether the request changes something in Usedesk, so that a blind retry is not safe
     """
 
@@ -34,6 +36,7 @@ class Response:
     body: bytes = field(repr=False)
     hide: Callable[[str], str] = field(default=str, repr=False)
     sending: bool = False
+    repeats_token: Callable[[str], bool] = field(default=lambda text: False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,7 @@ class _Effect:
 
 def _content(response: Response) -> Any:
     content = _parsed(response.body)
-    refusal = _refusal(content, response.hide)
+    refusal = _refusal(content, response)
     if refusal or not 200 <= response.status < 300:
         raise _error(response, content, refusal)
     if content is _NOT_JSON:
@@ -249,7 +252,7 @@ def _parsed(body: bytes | str) -> Any:
         return _NOT_JSON
 
 
-def _refusal(content: Any, hide: Callable[[str], str]) -> _Refusal | None:
+def _refusal(content: Any, response: Response) -> _Refusal | None:
     if not isinstance(content, dict):
         return None
     code = as_id(content.get("code"))
@@ -258,7 +261,7 @@ def _refusal(content: Any, hide: Callable[[str], str]) -> _Refusal | None:
     if not (content.get("error") or known or failed):
         return None
     text = content.get("error") or content.get("message")
-    return _Refusal(quotable(text, hide), code)
+    return _Refusal(_quoted_text(text, response), code)
 
 
 # In a body that is not JSON, such as a JSON text that is cut off; the last number in it may not be complete.
@@ -355,8 +358,17 @@ def _quoted(response: Response, content: Any, refusal: _Refusal | None) -> str:
         place = f"HTTP {response.status}" if refusal.code is None else f"code {refusal.code}"
         return f"Usedesk responded: {refusal.text} ({place})."
     text = content.get("message") if isinstance(content, dict) else None
-    reason = f": {quotable(text, response.hide)}" if text else ""
+    reason = f": {_quoted_text(text, response)}" if text else ""
     return f"Usedesk refused the request (HTTP {response.status}){reason}."
+
+
+def _quoted_text(text: object, response: Response) -> str:
+    """Return what can be shown of a text of the service; the log has the rest at level DEBUG."""
+    if isinstance(text, str) and log.isEnabledFor(logging.DEBUG):
+        shown = response.hide(text[:MAX_READ])
+        repeats_token = response.repeats_token(text[:MAX_READ]) or response.repeats_token(shown)
+        log.debug("Usedesk responded: %s", "a text that repeats the token" if repeats_token else shown)
+    return quoted(text, response.hide)
 
 
 def _rate_limited(response: Response, text: str, code: int | None) -> errors.UsedeskRateLimited:
@@ -395,14 +407,3 @@ def _shape(response: Response) -> str:
 def _kind(content: Any) -> str:
     names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
     return names.get(type(content), "number")
-
-
-def quotable(text: object, hide: Callable[[str], str] = str) -> str:
-    """Return a text of the service for logs: short, one line, without personal data."""
-    if not isinstance(text, str) or not text.strip():
-        return "no reason given"
-    # Cut first: the patterns are slow on a long text.
-    text = re.sub(r"\S+@\S+", "***", hide(text)[:MAX_QUOTED])
-    text = re.sub(r"\+?\d[\d\s()-]{8,}\d", "***", text)
-    text = " ".join(text.split()).rstrip(".")
-    return text if len(text) <= 300 else text[:299] + "…"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from airflow_provider_usedesk.api.responses import as_id, quotable
+from airflow_provider_usedesk.api.quoting import without_contacts
+from airflow_provider_usedesk.api.responses import as_id
 from airflow_provider_usedesk.assets import Kind
 
 SEEN_EVENTS = "webhook/"
@@ -217,7 +218,7 @@ def _word(value: Any) -> str | None:
         return None
     # E-mail addresses first: without their punctuation they would not be recognized as such.
     text = re.sub(r"\S*@\S*|[^\w :-]", " ", value[: 2 * MAX_WORD])
-    return quotable(text)[:MAX_WORD] if text.strip() else None
+    return without_contacts(text)[:MAX_WORD] if text.strip() else None
 
 
 def _event_id(*parts: int | str | None) -> str:
