@@ -21,9 +21,9 @@ CREATE_COMMENT = Method(
         # The present page names user and client, an older one also trigger.
         "from_": values.choice("user", "client", "trigger"),
         "template_id": values.identifier,
-        "template_name": values.text(255),
+        "template_name": values.one_line(255),
         "template_variables": values.template_variables,
-        "template_lang": values.text(255),
+        "template_lang": values.one_line(255),
     },
     left_out_when_blank=frozenset({"cc", "bcc", "files", "template_name", "template_lang"}),
     takes_files=True,
@@ -34,7 +34,7 @@ def comment_request(params: Mapping[str, Any], open_url: OpenUrl | None = None) 
     """
     Return the checked request for a comment.
 
-    :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given. ``type`` is
+    :param params: parameters by name; ``from`` may be spelled ``from_``; a null means not given. ``type`` is
         required: the default of Usedesk, private, hides the comment from the client without an error
     :param open_url: returns a path object for the URL of a file
     :raises UsedeskInvalidRequest: naming every invalid argument

@@ -32,7 +32,7 @@ def encoded_filters(method: str, filters: Mapping[str, Any]) -> dict[str, Any]:
     Return filters as the API takes them: several values joined with commas, times to the minute in UTC.
 
     :param method: path of the method
-    :param filters: values by name; None for no filter
+    :param filters: values by name; a null for no filter
     :raises UsedeskInvalidRequest: naming every invalid filter
     """
     validation_errors = []
@@ -42,7 +42,7 @@ def encoded_filters(method: str, filters: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in filters.items():
         if name != "offset" and name not in FILTERS[method]:
             validation_errors.append(f"{name}: {unknown_parameter(name, FILTERS[method], method)}")
-        elif value is not None and name != "offset":
+        elif not values.is_null(value) and name != "offset":
             try:
                 encoded[name] = _filter(name, value)
             except ValueError as error:

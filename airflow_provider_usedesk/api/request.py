@@ -103,7 +103,7 @@ class Draft:
     """
     Checks the parameters of one call and collects at most one validation error for each.
 
-    :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given
+    :param params: parameters by name; ``from`` may be spelled ``from_``; a null means not given
     :param method: the method
     :param open_url: returns a path object for the URL of a file
     """
@@ -111,11 +111,11 @@ class Draft:
     def __init__(self, params: Mapping[str, Any], method: Method, open_url: OpenUrl | None = None) -> None:
         self._method = method
         self._validation_errors: dict[str, str] = {}
-        given = {_argument(name): value for name, value in params.items() if value is not None}
+        given = {_argument(name): value for name, value in params.items() if not values.is_null(value)}
         self.given = frozenset(name for name in given if self._is_given(name, given[name]))
         self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}
         self._attachments = self._attached(given.get("files"), open_url)
-        if params.get("from") is not None and params.get("from_") is not None:
+        if not any(values.is_null(params.get(name)) for name in ("from", "from_")):
             self.reject("from_", "is given as from, too")
 
     def reject(self, name: str, reason: str) -> None:
@@ -197,8 +197,7 @@ class Draft:
                 return None
         if values.is_empty(value):
             raise ValueError("is given but empty; its template may have rendered to an empty value")
-        if isinstance(value, str) and value.strip() == "None":
-            raise ValueError(values.NONE_TEXT)
+        values.check_not_null_text(value)
         return self._method.parameters[name](value)
 
     def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:

@@ -19,12 +19,12 @@ from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, R
 CREATE_TICKET = Method(
     path="create/ticket",
     parameters={
-        "subject": values.text(255),
+        "subject": values.one_line(255),
         "message": values.text_of_bytes(MESSAGE_BYTES),
-        "client_name": values.text(255),
-        "client_email": values.text(255),
+        "client_name": values.one_line(255),
+        "client_email": values.email,
         "client_id": values.client_identifier,
-        "company_name": values.text(255),
+        "company_name": values.one_line(255),
         "private_comment": values.flag,
         "additional_id": values.text(255),
         "type": values.choice("question", "task", "problem", "incident"),
@@ -40,16 +40,16 @@ CREATE_TICKET = Method(
         "from_": values.choice("user", "client", "trigger"),
         "user_id": values.identifier,
         "trigger_id": values.identifier,
-        "client_country": values.text(255),
-        "client_city": values.text(255),
-        "client_address": values.text(255),
+        "client_country": values.one_line(255),
+        "client_city": values.one_line(255),
+        "client_address": values.one_line(255),
         "new_address": values.address_flag,
         "phone_type": values.choice("home", "mobile", "stationary", "fax", "other"),
         "lists": values.nested_lists,
         "template_id": values.identifier,
-        "template_name": values.text(255),
+        "template_name": values.one_line(255),
         "template_variables": values.template_variables,
-        "template_lang": values.text(255),
+        "template_lang": values.one_line(255),
         "username": values.username,
     },
     # Any other blank parameter would change the channel, the author or the recipient of a ticket.
@@ -82,7 +82,7 @@ UPDATE_TICKET = Method(
     path="update/ticket",
     parameters={
         "ticket_id": values.identifier,
-        "subject": values.text(255),
+        "subject": values.one_line(255),
         "client_id": values.identifier,
         "group_id": values.identifier,
         "assignee_id": values.assignee,
@@ -142,7 +142,7 @@ def ticket_request(
     """
     Return the checked request for a new ticket.
 
-    :param params: parameters by name; ``from`` may be spelled ``from_``; None means not given
+    :param params: parameters by name; ``from`` may be spelled ``from_``; a null means not given
     :param profile: what this kind of message requires
     :param open_url: returns a path object for the URL of a file
     :raises UsedeskInvalidRequest: naming every invalid argument
@@ -199,7 +199,7 @@ def update_request(params: Mapping[str, Any]) -> Request:
     """
     Return the checked request for a change of a ticket.
 
-    :param params: parameters by name; None leaves that part of the ticket unchanged
+    :param params: parameters by name; a null leaves that part of the ticket unchanged
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
     draft = Draft(params, UPDATE_TICKET)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import math
+import numbers
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -32,10 +34,18 @@ STATUSES: Mapping[str, int] = {
     "merged": 10,
 }
 
-NONE_TEXT = (
-    "is the text 'None', which a template renders for a missing value; "
-    "give it a default, or leave the argument out"
-)
+NULL_TEXTS = ("None", "nan", "NaT", "<NA>")
+"""
+What a template renders for a null, in exactly this spelling.
+
+``None`` is Python's, ``nan`` that of Python, numpy and pandas, ``NaT`` and ``<NA>`` those of pandas. Other
+spellings are words that people write: Nan is a name, and "none" is an answer.
+"""
+
+# Above it, not every whole number is a float: the digits of an id may be other ones.
+EXACT_FLOAT = 2**53
+
+ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]\\"]+@[^\s@,;:<>()\[\]\\".]+(\.[^\s@,;:<>()\[\]\\".]+)*""")
 
 
 def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -50,11 +60,52 @@ def all_checked(checks: Mapping[str, Check], given: Mapping[str, Any]) -> tuple[
     return valid, validation_errors
 
 
-def is_empty(value: object) -> bool:
-    """Return whether a value is empty: None, a blank text, or an empty collection."""
+def is_null(value: Any) -> bool:
+    """
+    Return whether a value stands for no value: None, a NaN of any type, or NaT and NA of pandas.
+
+    A data frame has them where a file has an empty cell. No library of theirs is imported.
+    """
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    if isinstance(value, (str, bool, int)) or hasattr(value, "__len__"):
+        return False
+    try:
+        # Only what is not a number differs from itself.
+        return bool(value != value)
+    except Exception:
+        # A signaling NaN of decimal refuses the comparison.
+        return isinstance(value, Decimal)
+
+
+def is_null_text(value: object) -> bool:
+    """Return whether a value is the text that a template renders for a null."""
+    return isinstance(value, str) and value.strip() in NULL_TEXTS
+
+
+def is_empty(value: Any) -> bool:
+    """Return whether a value is empty: a null, a blank text, or an empty collection."""
     if isinstance(value, str):
         return not value.strip()
-    return value is None or (hasattr(value, "__len__") and len(value) == 0)
+    return is_null(value) or (hasattr(value, "__len__") and len(value) == 0)
+
+
+def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by their names, with None in place of every other null."""
+    return {name: None if is_null(value) else value for name, value in given.items()}
+
+
+def check_not_null_text(value: object) -> None:
+    """
+    Check that a value is not the text that a template renders for a null.
+
+    :raises ValueError: saying what to do
+    """
+    if is_null_text(value):
+        raise ValueError(
+            f"is the text {str(value).strip()!r}, which a template renders for a missing value; give it "
+            "a default with default(), or leave the argument out"
+        )
 
 
 def text(limit: int) -> Callable[[Any], str]:
@@ -67,6 +118,26 @@ def text(limit: int) -> Callable[[Any], str]:
         return string
 
     return check
+
+
+def one_line(limit: int) -> Callable[[Any], str]:
+    """
+    Return a check for a text of one line, of at most ``limit`` characters.
+
+    Line breaks, tabs and other control characters in a row become one space, together with the spaces
+    around them; at the ends they are removed.
+    """
+
+    def check(value: Any) -> str:
+        return text(limit)(_filled_text(as_line(as_text(value))))
+
+    return check
+
+
+def as_line(string: str) -> str:
+    """Return a text as one line, as :func:`one_line` does."""
+    parts = (part.strip() for part in re.split(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", string))
+    return " ".join(part for part in parts if part)
 
 
 def text_of_bytes(limit: int) -> Callable[[Any], str]:
@@ -97,18 +168,18 @@ def choice(*options: str) -> Check:
 def as_text(value: Any) -> str:
     """Return a text; numbers are accepted, because native rendering turns digits into numbers."""
     if isinstance(value, str):
-        if value.strip() == "None":
-            raise ValueError(NONE_TEXT)
+        check_not_null_text(value)
         try:
             value.encode()
         except UnicodeEncodeError:
             raise ValueError("contains half of a surrogate pair, which cannot be sent") from None
         return value
-    if isinstance(value, int) and type(value) is not bool:
-        return str(value)
-    if isinstance(value, (float, Decimal)) and math.isfinite(value):
-        return f"{value:f}" if isinstance(value, Decimal) else str(value)
-    raise ValueError(f"must be a text, not {'NaN' if isinstance(value, float) else type(value).__name__}")
+    if is_null(value):
+        raise ValueError("is an empty value: null, NaN or NaT")
+    number = _number_text(value)
+    if number is None:
+        raise ValueError(f"must be a text, not {type(value).__name__}")
+    return number
 
 
 def identifier(value: Any) -> int:
@@ -166,8 +237,8 @@ def several(value: Any) -> list[Any]:
 
 def flag(value: Any) -> bool:
     """Return a bool, given as such or as the text that a template renders."""
-    if isinstance(value, bool):
-        return value
+    if is_bool(value):
+        return bool(value)
     word = str(value).strip().lower()
     if word in ("true", "1"):
         return True
@@ -196,6 +267,11 @@ def username(value: Any) -> str:
     return name
 
 
+def email(value: Any) -> str:
+    """Return one email address, without the spaces around it."""
+    return _address(text(255)(value))
+
+
 def addresses(value: Any) -> list[str]:
     """Return email addresses, given as a list or a text with commas."""
     items = as_list(value)
@@ -209,7 +285,7 @@ def tags(value: Any) -> str:
     items = as_list(value)
     if items is None:
         items = text(255)(value).split(",")
-        if not all(item.strip() for item in items):
+        if any(is_empty(item) or is_null_text(item) for item in items):
             raise ValueError("contains an empty tag")
         return text(255)(value)
     names = [_tag(item) for item in items]
@@ -253,7 +329,7 @@ def field_items(value: Any) -> list[Any]:
 
 def field_value(value: Any) -> str:
     """Return the value of one custom field."""
-    if isinstance(value, bool):
+    if is_bool(value):
         return "true" if value else "false"
     string = text(255)(value)
     if ";" in string:
@@ -326,11 +402,38 @@ def _literal(value: str) -> Any:
     return None
 
 
-def _whole_number(value: Any) -> int | None:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,300}", value.strip()):
-        return int(value)
-    if isinstance(value, (bool, str)):
+def is_bool(value: object) -> bool:
+    """Return whether a value is a bool, of Python or of numpy."""
+    kind = type(value)
+    return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
+
+
+def _number_text(value: Any) -> str | None:
+    """Return a number as text; None if it is no number that has decimal digits."""
+    if is_bool(value):
         return None
+    # numpy registers its numbers with these classes.
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    if isinstance(value, Decimal):
+        return f"{value:f}" if value.is_finite() else None
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational):
+        return str(value) if math.isfinite(value) else None
+    return None
+
+
+def _whole_number(value: Any) -> int | None:
+    """Return a whole number; ``683.0``, too: a column of numbers with an empty cell has floats."""
+    if isinstance(value, str):
+        digits = re.fullmatch(r"([0-9]{1,300})(\.0+)?", value.strip())
+        return int(digits[1]) if digits else None
+    if is_bool(value):
+        return None
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, (numbers.Real, Decimal)):
+        number = float(value)
+        return int(number) if number.is_integer() and abs(number) < EXACT_FLOAT else None
     try:
         return operator.index(value)
     except TypeError:
@@ -345,10 +448,24 @@ def _filled_text(value: Any) -> str:
 
 
 def _address(value: Any) -> str:
-    address = _filled_text(value).strip()
-    if not re.fullmatch(r"[^\s@,;]+@[^\s@,;]+", address):
-        raise ValueError("must be an email address")
+    address = _trimmed(_filled_text(value))
+    if not ADDRESS.fullmatch(address):
+        raise ValueError("must be one email address")
+    # After the form, which an address with a visible fault breaks first.
+    if hidden := sorted({code_point(one) for one in address if unicodedata.category(one) in ("Cc", "Cf")}):
+        raise ValueError(f"contains the invisible characters {', '.join(hidden[:3])}")
     return address
+
+
+def _trimmed(string: str) -> str:
+    """Return a text without spaces and invisible characters at its ends."""
+    ends = "".join(one for one in set(string) if one.isspace() or unicodedata.category(one) in ("Cc", "Cf"))
+    return string.strip(ends)
+
+
+def code_point(character: str) -> str:
+    """Return the code point of a character, such as U+200B."""
+    return f"U+{ord(character):04X}"
 
 
 def _tag(value: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.values import is_null, is_null_text, without_nulls
 
 if TYPE_CHECKING:
     from jinja2 import Environment, UndefinedError
@@ -75,10 +76,11 @@ class RowParams:
         :param columns: the columns of the row
         :raises InvalidRow: if it has no key
         """
+        columns = without_nulls(columns)
         rendered = self._rendered(self._render_key, columns)
         value = rendered["row_key"] if rendered else columns.get(self._key)
         text = str("" if value is None else value).strip()
-        if text in ("", "None"):
+        if not text or is_null_text(text):
             raise InvalidRow([f"row_key: the row has no value for {self._key!r}"])
         if not _is_unicode(text):
             raise InvalidRow(["row_key: contains half of a surrogate pair, which is not valid Unicode"])
@@ -91,10 +93,11 @@ class RowParams:
         :param columns: the columns of the row
         :raises InvalidRow: naming every template that cannot be rendered
         """
+        columns = without_nulls(columns)
         own = {name: value for name, value in columns.items() if name in self._names and value is not None}
         rendered = self._rendered(self._templates, columns)
         # Unlike an argument that was not given, an empty result of a template must be noticed.
-        filled = {name: "" if value is None else value for name, value in rendered.items()}
+        filled = {name: "" if is_null(value) else value for name, value in rendered.items()}
         return {**self._shared, **own, **filled}
 
     def _compiled(self, templates: Mapping[str, Any]) -> tuple[dict[str, Render], list[str]]:

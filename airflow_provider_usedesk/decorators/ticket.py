@@ -30,9 +30,9 @@ def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwa
 
     The function may be async. It returns the message as a text, or a dict of parameters of ``create/ticket``
     by name (``from`` may be spelled ``from_``), ``custom_fields``, ``files`` and ``message_key``. They
-    override the arguments of the decorator; a parameter that is None does not. What the function returns is
-    not rendered, so the
-    braces of a customer stay braces, and none of its texts names a template file.
+    override the arguments of the decorator; a parameter that is None or NaN does not. What the function
+    returns is not rendered, so the braces of a customer stay braces, and none of its texts names a template
+    file.
 
     The task returns the id of the ticket. It pushes ``ticket_id`` to XCom and, where Usedesk returns them,
     ``message_status``, ``chat_id`` and ``comment_id``. A later attempt calls the function again, and does not
@@ -121,6 +121,8 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
 
 
 def _returned_params(returned: Any) -> dict[str, Any]:
+    from airflow_provider_usedesk.api.values import is_null
+
     if isinstance(returned, str):
         return {"message": returned}
     if not isinstance(returned, Mapping):
@@ -128,7 +130,7 @@ def _returned_params(returned: Any) -> dict[str, Any]:
             "The function of @task.usedesk_ticket must return the message as a text, or a dict of parameters "
             f"of create/ticket. It returned {type(returned).__name__}. Nothing was sent to Usedesk."
         )
-    return {str(name): value for name, value in returned.items() if value is not None}
+    return {str(name): value for name, value in returned.items() if not is_null(value)}
 
 
 async def _awaited(returned: Any) -> Any:

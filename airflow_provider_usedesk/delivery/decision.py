@@ -124,7 +124,7 @@ def checked_message(
     """
     checks = {
         "ticket_id": values.identifier,
-        "comment_id": lambda value: None if value is None else values.identifier(value),
+        "comment_id": lambda value: None if values.is_null(value) else values.identifier(value),
         "source": values.choice(*SOURCES),
         "delivered_statuses": normalized_words,
         "failed_statuses": normalized_words,

@@ -61,10 +61,12 @@ class UsedeskOperator(BaseOperator):
         """Return the method of the API that this operator calls."""
 
     def _params(self) -> dict[str, Any]:
-        """Return the parameters of the method that this operator was given."""
+        """Return the parameters of the method that this operator was given, with None for every null."""
+        from airflow_provider_usedesk.api.values import without_nulls
+
         parameters = self._method().arguments
         arguments = constructor_arguments(type(self))
-        return {name: getattr(self, name, None) for name in arguments if name in parameters}
+        return without_nulls({name: getattr(self, name, None) for name in arguments if name in parameters})
 
     def _no_retry(self) -> AbstractContextManager[None]:
         """Fail the task without a retry on an error that a retry cannot repair, unless a policy decides."""
@@ -93,16 +95,18 @@ class UsedeskOperator(BaseOperator):
     def _around_rendering(
         self, names: Sequence[str], is_rendered: Callable[[Any], bool]
     ) -> Iterator[list[str]]:
+        from airflow_provider_usedesk.api.values import is_null
+
         # A value that was rendered before must not be rendered again: a customer may have written it.
         known = self._rendered or {}
         unrendered = [name for name in names if name not in known or getattr(self, name) is not known[name]]
-        given = [name for name in unrendered if getattr(self, name, None) is not None]
+        given = [name for name in unrendered if not is_null(getattr(self, name, None))]
         # What a mapped task got from upstream is a text, never the name of a file.
         if "message" in given and not is_rendered(self.message):
             self.message = self._text_of_message(self.message)
         yield unrendered
         for name in given:
-            if getattr(self, name) is None:
+            if is_null(getattr(self, name)):
                 # Unlike an argument that was not given, an empty result of a template must be noticed.
                 setattr(self, name, "")
         self._rendered = {**known, **{name: getattr(self, name) for name in unrendered}}

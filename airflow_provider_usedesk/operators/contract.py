@@ -75,8 +75,21 @@ class DeliveryContract:
 
     @property
     def message_key(self) -> str:
-        """The name of the message; empty without one."""
-        return str(self.operator.message_key or "").strip()
+        """
+        The name of the message; empty without one.
+
+        :raises UsedeskInvalidRequest: when a template rendered it to a null, which names no message
+        """
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+        from airflow_provider_usedesk.api.values import check_not_null_text, is_null
+
+        given = self.operator.message_key
+        name = "" if is_null(given) else str(given).strip()
+        try:
+            check_not_null_text(name)
+        except ValueError as error:
+            raise UsedeskInvalidRequest([f"message_key: {error}"]) from None
+        return name
 
     @property
     def is_nested(self) -> bool:

@@ -8,6 +8,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
+from tests.support.foreign_types import NaTType, NAType
 
 NAMES = frozenset({"subject", "message", "template_variables", "custom_fields", "client_phone"})
 
@@ -193,3 +194,33 @@ def test_row_without_key_is_invalid(key, columns, error):
     with pytest.raises(InvalidRow) as caught:
         row_params(key=key).key(columns)
     assert caught.value.validation_errors == (error,)
+
+
+@pytest.mark.parametrize("null", [float("nan"), NaTType(), NAType()])
+class TestNulls:
+    """What pandas has in an empty cell."""
+
+    def test_column_keeps_shared_argument(self, null):
+        assert row_params(shared={"subject": "s"}).parameters({"subject": null}) == {"subject": "s"}
+
+    def test_template_can_replace_it(self, null):
+        assert rendered("Dear {{ row.name or 'customer' }}", {"name": null}) == "Dear customer"
+
+    def test_result_of_a_template_is_noticed(self, null):
+        params = row_params({"custom_fields": null}, shared={"custom_fields": {1: 2}})
+        assert params.parameters({}) == {"custom_fields": ""}
+
+    @pytest.mark.parametrize("key", ["id", "{{ row.id }}"])
+    def test_key_is_required(self, null, key):
+        with pytest.raises(InvalidRow, match="row_key"):
+            row_params(key=key).key({"id": null})
+
+
+@pytest.mark.parametrize("text", ["nan", "NaT", "<NA>", "None"])
+def test_text_of_null_is_no_key(text):
+    with pytest.raises(InvalidRow, match="row_key"):
+        row_params().key({"id": text})
+
+
+def test_other_spelling_is_a_key():
+    assert row_params().key({"id": "Nan"}) == "Nan"

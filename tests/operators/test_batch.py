@@ -472,3 +472,12 @@ def dies_twice(monkeypatch):
 def no_delay(monkeypatch):
     """Requests end at once, and Usedesk lists new tickets at once."""
     set_extra(monkeypatch, consistency_delay=0, timeout=0.5, connect_timeout=0.5)
+
+
+def test_nan_of_json_lines_is_not_given(run_attempt_of_batch, usedesk_sandbox, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": 1, "client_name": NaN, "priority": NaN}\n{"id": NaN, "client_name": "Boris"}\n')
+    summary = run_attempt_of_batch(recipients=str(path), subject="s", max_bad_rows=1, fail_on="none")
+    assert (summary["sent"], summary["bad"]) == (1, 1)
+    [ticket] = usedesk_sandbox.tickets
+    assert "client_name" not in ticket.received

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from airflow_provider_usedesk.compat.sdk import AirflowFailException
 from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import URL
-from tests.support.operators import attempt_context, dag, pushed
+from tests.support.operators import attempt_context, dag, pushed, run_attempt
 
 REAL = "Dear Anna"
 HOOKS = """
@@ -282,3 +283,38 @@ def test_rendered_fields_are_json(run_recording, usedesk):
     assert json.loads(json.dumps(run.rendered["open", -1]))["tag"] == ["a"]
     assert run.rendered["open", -1]["custom_fields"] == "***"
     assert pushed(run, "open")["ticket_id"] == 1001
+
+
+NAN = float("nan")
+
+
+class TestNaN:
+    """NaN in an argument, as a data frame or an XCom brings it."""
+
+    @pytest.mark.parametrize("native", [True, False])
+    def test_literal_is_not_given(self, usedesk, native):
+        given = {"client_name": NAN, "channel_id": NAN}
+        run_attempt(CreateTicketOperator, native=native, subject="s", message="m", **given)
+        [sent] = usedesk.sent()
+        assert not given.keys() & sent.keys()
+
+    @pytest.mark.parametrize(("native", "reason"), [(True, "empty"), (False, "text 'nan'")])
+    @pytest.mark.parametrize("name", ["message", "channel_id"])
+    def test_result_of_a_template_is_refused(self, usedesk, native, reason, name):
+        given = {"subject": "s", "message": "m", name: "{% set nan = 'nan' %}{{ nan | float }}"}
+        with pytest.raises(AirflowFailException, match=f"{name}: .*{reason}"):
+            run_attempt(CreateTicketOperator, native=native, **given)
+        assert not usedesk.sent()
+
+    def test_value_of_a_function_is_not_given(self, usedesk):
+        def opening():
+            return {"subject": "s", "message": "m", "client_name": NAN, "additional_id": NAN}
+
+        run_attempt(lambda **given: usedesk_ticket_task(opening, **given)().operator)
+        [sent] = usedesk.sent()
+        assert "client_name" not in sent
+        assert sent["additional_id"].startswith("af2.")
+
+    def test_text_of_null_names_no_message(self, usedesk):
+        with pytest.raises(AirflowFailException, match="message_key: .*'None'"):
+            run_attempt(CreateTicketOperator, subject="s", message="m", message_key="{{ none }}")

@@ -181,12 +181,13 @@ def test_all_parameters_are_templated_and_sent(run_dag, usedesk):
     ids = ("assignee_id", "group_id", "channel_id", "user_id", "trigger_id", "template_id", "client_id")
     given = {name: f"{{{{ {number} }}}}" for number, name in enumerate(ids, 1001)}
     texts = ("subject", "message", "client_name", "client_email", "company_name", "additional_id")
-    texts += ("client_country", "client_city", "client_address", "template_lang", "username", "new_address")
-    given |= {name: f"{{{{ 'my' }}}}_{name}" for name in texts}
+    texts += ("client_country", "client_city", "client_address", "template_lang", "new_address")
+    given |= {name: f"{{{{ 'my' }}}}_{name}@example.org" for name in texts}
     choices = {"type": "task", "priority": "low", "phone_type": "fax", "from_": "user", "status": "5"}
     given |= {name: f"{{{{ '{value}' }}}}" for name, value in choices.items()}
     given |= {
-        "client_phone": "+{{ 79 }}",
+        "client_phone": "+{{ 79123456789 }}",
+        "username": "@{{ 'anna' }}",
         "private_comment": "{{ True }}",
         "tag": ["{{ 'a' }}"],
         "field_id": "{{ 10 }}",
@@ -201,13 +202,14 @@ def test_all_parameters_are_templated_and_sent(run_dag, usedesk):
     assert sent == {
         **{name: number for number, name in enumerate(ids, 1001)},
         "client_id": "1007",
-        **{name: f"my_{name}" for name in texts},
+        **{name: f"my_{name}@example.org" for name in texts},
         "type": "task",
         "priority": "low",
         "phone_type": "fax",
         "from": "user",
         "status": 5,
-        "client_phone": "79",
+        "client_phone": "79123456789",
+        "username": "@anna",
         "private_comment": True,
         "tag": "a",
         "field_id": "10",
