@@ -46,7 +46,7 @@ with DAG(
         channel_id=123,
         template_id=8094,
         row_template={"template_variables": ["{{ row.name }}", "{{ row.time }}", "London"]},
-        max_bad_rows=0.01,
+        max_bad_rows="1%",
         quiet_hours=("22:00", "08:00"),
         timezone=os.environ.get("USEDESK_TIMEZONE", "Europe/London"),
         deferrable=True,

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Recipients
-from airflow_provider_usedesk.batch.options import as_number
+from airflow_provider_usedesk.batch.options import Limit, as_number
 from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
 from airflow_provider_usedesk.batch.row_store import CheckedRow, FinishedRow, RowStore
 from airflow_provider_usedesk.batch.rows import Row, UnreadableRow
@@ -80,11 +80,11 @@ class RowLoader:
         self.is_complete = True
         self._compare_with_earlier_attempt()
 
-    def check_bad_rows(self, limit: float) -> None:
+    def check_bad_rows(self, limit: Limit) -> None:
         """
         Check that not too many rows are invalid.
 
-        :param limit: how many may be, as a number or a share of all rows
+        :param limit: how many may be
         :raises TooManyBadRows: if more are
         """
         bad, reasons = self._recorder.counts[Outcome.BAD], self._recorder.reasons

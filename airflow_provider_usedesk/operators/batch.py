@@ -23,6 +23,7 @@ from airflow_provider_usedesk.compat.sdk import (
 from airflow_provider_usedesk.compat.stores import FolderStore
 from airflow_provider_usedesk.compat.supervisor import task_store
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of, with_lists
+from airflow_provider_usedesk.operators.batch_checks import check_batch_arguments
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 
@@ -52,12 +53,15 @@ OPTIONS = (
     "max_bad_rows",
     "max_failures",
     "fail_on",
+    "fail_if_empty",
     "on_not_delivered",
     "quiet_hours",
     "timezone",
     "in_quiet_hours",
 )
 """Arguments that say how a batch is sent; they are neither templated nor sent."""
+CHECKED = (*OPTIONS, "additional_id", "on_unknown_outcome")
+"""Arguments that are checked when the Dag is parsed."""
 
 
 class BaseTicketBatchOperator(BaseTicketOperator):
@@ -95,12 +99,15 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     :param max_in_flight: number of requests at the same time, 1 to 64; default: 8
     :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
         default: first
-    :param max_bad_rows: with ``validate="first"``, how many rows may be invalid, a number, or below 1 a share
-        of all rows; with more no row is sent; default: 0
-    :param max_failures: how many rows may fail before the run ends, a number, or below 1 a share of all rows;
-        default: None, any number
+    :param max_bad_rows: how many rows may have validation errors, a whole number or a percentage of all rows
+        such as ``"2.5%"``; so many bad rows are left out and do not fail the task, more fail it: before any
+        row is sent, or with ``validate="row"`` at the end; default: 0
+    :param max_failures: how many rows may fail before the run ends, a whole number or a percentage of all
+        rows such as ``"2.5%"``; default: None, any number
     :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
-        rows that are bad, rejected, unknown or not delivered have failed; default: any
+        rows that are rejected, unknown or not delivered have failed; default: any
+    :param fail_if_empty: whether the task fails if there are no recipients, rather than to warn; default:
+        false
     :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
         (``ignore``); it is not sent again; default: fail
     :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
@@ -114,6 +121,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         of the task (``leave``); default: wait
     :param deferrable: whether to wait for the end of quiet hours in the triggerer; default:
         ``[operators] default_deferrable``
+    :raises UsedeskInvalidRequest: when the Dag is parsed, naming every option that is not valid
     :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
         and at the end when rows failed that would fail again
     :raises AirflowException: when rows failed that a retry may send, or when the task was stopped
@@ -138,9 +146,10 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         template_lang: str | None = None,
         max_in_flight: int = 8,
         validate: Literal["first", "row"] = "first",
-        max_bad_rows: float = 0,
-        max_failures: float | None = None,
+        max_bad_rows: int | str = 0,
+        max_failures: int | str | None = None,
         fail_on: Literal["any", "all", "none"] = "any",
+        fail_if_empty: bool = False,
         on_not_delivered: Literal["fail", "ignore"] = "fail",
         results_path: str | None = None,
         checkpoint_path: str | None = None,
@@ -152,10 +161,19 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     ) -> None:
         super().__init__(**kwargs)
         assign_arguments(self, locals())
+        check_batch_arguments({name: getattr(self, name) for name in CHECKED})
 
     template_fields: Sequence[str] = template_fields_of(
         __init__, BaseTicketOperator.template_fields, without=(*OPTIONS, "deferrable")
     )
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        partial = super().partial(**kwargs)
+        defaults = getattr(partial.kwargs.get("dag"), "default_args", None) or {}
+        # Each mapped instance checks all arguments together.
+        check_batch_arguments({**defaults, **partial.kwargs}, is_complete=False)
+        return partial
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -236,13 +254,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         """
         from airflow_provider_usedesk.batch.options import read_options
 
-        return read_options(
-            **{name: getattr(self, name) for name in OPTIONS},
-            on_unknown=self.on_unknown_outcome,
-            pauses=self.deferrable,
-            shared_id=self.additional_id,
-            arguments=self._method().arguments,
-        )
+        given = {name: getattr(self, name) for name in CHECKED}
+        return read_options(given, self._method().arguments, pauses=self.deferrable)
 
     def _checkpoint(self, context: Context) -> Checkpoint:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -418,7 +431,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     def _check_outcome(self, run: BatchRun, options: BatchOptions, summary: Summary) -> None:
         """Fail the task if its options say so, without a retry if a retry would fail again."""
-        from airflow_provider_usedesk.batch.summary import failures, has_failed
+        from airflow_provider_usedesk.batch.summary import failure
 
         if run.halted_by is not None:
             with self._no_retry():
@@ -427,12 +440,9 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             raise AirflowException(
                 f"The task was stopped with {summary.left} rows left. The next attempt sends them."
             )
-        if has_failed(summary, options):
+        if reason := failure(summary, options):
             error = AirflowException if summary.unknown else AirflowFailException
-            raise error(
-                f"{failures(summary, options)} of {summary.rows} rows failed. The log and the results file "
-                "name the reasons."
-            )
+            raise error(f"{reason} The log and the results file name the rows.")
         if run.was_cut_short:
             raise AirflowException(f"Ended early with {summary.left} rows left. The next attempt sends them.")
 

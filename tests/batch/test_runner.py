@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 from collections import Counter
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from jinja2 import Environment, StrictUndefined
 
 from airflow_provider_usedesk.api import errors
@@ -17,7 +19,7 @@ from airflow_provider_usedesk.batch.batch_io import BatchIO
 from airflow_provider_usedesk.batch.checkpoint import CheckpointTaken, DamagedCheckpoint, OpenRow
 from airflow_provider_usedesk.batch.digests import digest
 from airflow_provider_usedesk.batch.loader import TooManyBadRows
-from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.batch.options import BatchOptions, Share
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.rows import read_rows
@@ -26,13 +28,14 @@ from airflow_provider_usedesk.batch.send_lease import TICK, SendAborted, SendLea
 from airflow_provider_usedesk.batch.send_loop import Paused
 from airflow_provider_usedesk.batch.send_window import LONGEST_REQUEST, MAX_OPEN, SendWindow
 from airflow_provider_usedesk.batch.state_checkpoint import StateCheckpoint
-from airflow_provider_usedesk.batch.summary import has_failed
+from airflow_provider_usedesk.batch.summary import Outcome, failure
 from airflow_provider_usedesk.compat.stores import MemoryStore
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
 from tests.support.batch import NOON, FakeClock, ObservedStore
 
 LEASE_SECONDS = SendWindow(1).lease_seconds
 QUIET = QuietHours.read("22:00-08:00", "UTC")
+NOW_QUIET = QuietHours.read("11:00-13:00", "UTC")
 
 
 class Died(BaseException):
@@ -286,7 +289,7 @@ class TestUnknownOutcomes:
         )
         summary = batch.run(people(5))
         assert (summary.sent, summary.unknown, summary.left) == (4, 1, 0)
-        assert has_failed(summary, BatchOptions())
+        assert failure(summary, BatchOptions())
         assert [outcome for key, outcome in batch.outcomes("key", "outcome") if key == "n3"] == ["unknown"]
         batch.usedesk.look_up = look_up
         summary = batch.run(people(5))
@@ -603,14 +606,14 @@ class TestEndOfRun:
         assert batch.usedesk.sends.total() <= 12
         assert batch.run(people(500)).left > 0 or batch.usedesk.sends.total() >= 500
 
-    @pytest.mark.parametrize("limit", [20, 0.02])
+    @pytest.mark.parametrize("limit", [20, Share(2)])
     def test_too_many_failures_end_the_run(self, batch, limit):
         for row in people(1000):
             batch.usedesk.failures[row["name"]] = [errors.UsedeskRejected("No.")]
         summary = batch.run(people(1000), BatchOptions(max_failures=limit, max_in_flight=2))
         assert 20 < summary.rejected < 40
         assert summary.left == 1000 - summary.rejected
-        assert has_failed(summary, BatchOptions(max_failures=limit, fail_on="none"))
+        assert failure(summary, BatchOptions(max_failures=limit, fail_on="none"))
 
     def test_early_end_is_no_success(self, batch):
         for row in people(2000):
@@ -618,7 +621,7 @@ class TestEndOfRun:
         options = BatchOptions(fail_on="none")
         summary = batch.run(people(2000), options)
         assert summary.left
-        assert not has_failed(summary, options)
+        assert failure(summary, options) is None
         assert batch.last.was_cut_short
 
     def test_complete_run_was_not_cut_short(self, batch):
@@ -632,8 +635,8 @@ class TestEndOfRun:
         batch.usedesk.failures["n2"] = ["not delivered"]
         summary = batch.run(people(3))
         assert (summary.sent, summary.not_delivered) == (2, 1)
-        assert has_failed(summary, BatchOptions())
-        assert not has_failed(summary, BatchOptions(ignore_not_delivered=True))
+        assert failure(summary, BatchOptions())
+        assert failure(summary, BatchOptions(ignore_not_delivered=True)) is None
         assert [row[2:4] for row in batch.results if row[1] == "n2"] == [
             ("not_delivered", batch.usedesk.tickets["n2"][0])
         ]
@@ -641,7 +644,7 @@ class TestEndOfRun:
         assert summary.sent == 0
         assert batch.usedesk.sends["n2"] == 1
         # It stays a failure, as it does for a single message.
-        assert has_failed(summary, BatchOptions())
+        assert failure(summary, BatchOptions())
 
 
 class TestValidation:
@@ -655,12 +658,14 @@ class TestValidation:
             "row 5: row_key: the row has no value for 'name'",
         )
 
-    @pytest.mark.parametrize("limit", [2, 0.4])
-    def test_allowed_bad_rows_are_not_sent(self, batch, limit):
+    @pytest.mark.parametrize("limit", [2, Share(40)])
+    def test_allowed_bad_rows_are_not_sent(self, batch, limit, caplog):
         rows = [*people(3), {"name": "x"}, {"client_phone": "79"}]
-        summary = batch.run(rows, BatchOptions(max_bad_rows=limit))
+        options = BatchOptions(max_bad_rows=limit)
+        summary = batch.run(rows, options)
         assert (summary.sent, summary.bad) == (3, 2)
-        assert has_failed(summary, BatchOptions())
+        assert failure(summary, options) is None
+        assert "2 of 5 rows are bad and were left out: row 4, 5." in caplog.text
 
     def test_template_error_names_missing_column(self, batch):
         with pytest.raises(TooManyBadRows, match="row 1: subject: the row has no column 'name'"):
@@ -678,7 +683,7 @@ class TestQuietHours:
         options = BatchOptions(quiet_hours=QUIET, in_quiet_hours="leave")
         summary = batch.run(people(5), options)
         assert (summary.sent, summary.left, batch.usedesk.sends.total()) == (0, 5, 0)
-        assert not has_failed(summary, BatchOptions())
+        assert failure(summary, BatchOptions()) is None
         assert set(batch.outcomes("outcome")) == {("left",)}
         batch.clock.moment = NOON
         assert batch.run(people(5), options).sent == 5
@@ -729,7 +734,7 @@ class TestProgress:
         batch.run(people(200), BatchOptions(report_seconds=5.0), clock=FakeClock(tick=1.0))
         assert batch.reports
         assert all(summary.sent + summary.left == 200 for summary in batch.reports)
-        assert "Sent 200 of 200" in caplog.text
+        assert "200 rows: 200 sent" in caplog.text
 
     def test_each_report_syncs_the_result_file(self, batch):
         batch.run(people(200), BatchOptions(report_seconds=5.0), clock=FakeClock(tick=1.0))
@@ -742,6 +747,48 @@ class TestProgress:
         assert "secret-name" not in caplog.text
         assert "n2" not in caplog.text
         assert "row 2: UsedeskRejected: No." in caplog.text
+
+
+OUTCOMES = st.sampled_from([None, None, "lost", "unknown", "rejected", "not delivered", "token"])
+ATTEMPTS = st.sampled_from(
+    [
+        BatchOptions(max_bad_rows=99),
+        BatchOptions(max_bad_rows=0),
+        BatchOptions(max_bad_rows=99, max_failures=1),
+        BatchOptions(validate="row"),
+        BatchOptions(max_bad_rows=99, on_unknown="fail"),
+        BatchOptions(
+            max_bad_rows=99, quiet_hours=QuietHours.read("11:00-13:00", "UTC"), in_quiet_hours="leave"
+        ),
+    ]
+)
+ROWS = st.lists(
+    st.one_of(st.integers(1, 9).map(lambda number: people(1, number)[0]), st.just({"name": "x"})), max_size=12
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=ROWS,
+    failures=st.dictionaries(st.integers(1, 9), st.lists(OUTCOMES, max_size=3)),
+    attempts=st.lists(ATTEMPTS, min_size=1, max_size=3),
+)
+def test_outcomes_add_up_to_rows(rows, failures, attempts):
+    batch = Batch()
+    errors_of = {
+        "unknown": unknown(),
+        "rejected": errors.UsedeskRejected("No."),
+        "token": errors.UsedeskInvalidToken("No."),
+    }
+    for number, outcomes in failures.items():
+        batch.usedesk.failures[f"n{number}"] = [errors_of.get(one, one) for one in outcomes]
+    for options in attempts:
+        with contextlib.suppress(TooManyBadRows):
+            batch.run(rows, replace(options, report_seconds=0.0))
+        for summary in (*batch.reports, batch.last.summary()):
+            assert summary.rows in (None, len(rows))
+            assert summary.rows is None or summary.rows_so_far == len(rows)
+            assert min(summary.count(outcome) for outcome in Outcome) >= 0
 
 
 def test_states_take_no_memory(batch):

@@ -10,9 +10,11 @@ from functools import partial
 import pytest
 
 from airflow_provider_usedesk import sandbox as faults
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+from tests.support.dags import DAG
 from tests.support.delivery import set_extra
 from tests.support.operators import StateStore, attempt_context, dag, run_attempt
 
@@ -146,35 +148,84 @@ def test_invalid_rows_send_no_request(run_batch, usedesk_sandbox):
     assert (summary["rows"], summary["bad"], summary["sent"], summary["requests"]) == (2, 2, 0, 0)
 
 
-def test_all_invalid_options_are_named(run_attempt_of_batch, usedesk_sandbox):
-    with pytest.raises(AirflowFailException) as caught:
-        run_attempt_of_batch(
-            recipients="no-such-file.csv",
-            row_template={"mesage": "m"},
-            max_in_flight=0,
-            max_bad_rows=1.5,
-            max_failures=-1,
-            validate="never",
-            fail_on="some",
-            on_not_delivered="resend",
-            quiet_hours="22-8",
-            in_quiet_hours="sleep",
-            on_unknown_outcome="guess",
-        )
-    for error in (
-        "row_template: mesage is not a parameter of create/ticket; is message meant?",
-        "max_in_flight: must be a whole number from 1 to 64",
-        "max_bad_rows: must be",
-        "max_failures: must be",
-        "validate: must be one of first, row",
-        "fail_on: must be one of any, all, none",
-        "on_not_delivered: must be one of fail, ignore",
-        "quiet_hours: must be two times of day",
-        "timezone: ",
-        "in_quiet_hours: must be one of wait, leave",
-        "on_unknown_outcome: must be one of verify, fail, send",
-    ):
-        assert error in str(caught.value)
+WRONG_OPTIONS = {
+    "row_template": ({"mesage": "m"}, "row_template: mesage is not a parameter of create/ticket; is message"),
+    "max_in_flight": (0, "max_in_flight: must be a whole number from 1 to 64"),
+    "max_bad_rows": ("10 %x", "max_bad_rows: must be a whole number of rows, such as 5, or a percentage"),
+    "max_failures": (1.0, "max_failures: must be a whole number of rows, such as 5, or a percentage"),
+    "validate": ("never", "validate: must be one of first, row"),
+    "fail_on": ("x", "fail_on: must be one of any, all, none"),
+    "fail_if_empty": ("x", "fail_if_empty: must be True or False"),
+    "on_not_delivered": ("resend", "on_not_delivered: must be one of fail, ignore"),
+    "quiet_hours": (("25:00", "08:00"), "quiet_hours: must be two times of day"),
+    "timezone": ("Moscow", "timezone: must be the IANA name of a time zone"),
+    "in_quiet_hours": ("x", "in_quiet_hours: must be one of wait, leave"),
+    "on_unknown_outcome": ("guess", "on_unknown_outcome: must be one of verify, fail, send"),
+    "additional_id": ("orders", "additional_id: identifies a ticket"),
+}
+
+
+class TestParseTime:
+    """Options that are wrong are named when the Dag is parsed."""
+
+    wrong = {name: value for name, (value, _) in WRONG_OPTIONS.items()}
+
+    def test_all_wrong_options_are_named(self):
+        with pytest.raises(UsedeskInvalidRequest) as caught:
+            CreateTicketBatchOperator(task_id="send", recipients=[], row_key="id", **self.wrong)
+        for _, error in WRONG_OPTIONS.values():
+            assert error in str(caught.value)
+
+    def test_mapped_tasks_check_shared_options(self):
+        with pytest.raises(UsedeskInvalidRequest) as caught:
+            CreateTicketBatchOperator.partial(task_id="send", row_key="id", **self.wrong)
+        for _, error in WRONG_OPTIONS.values():
+            assert error in str(caught.value)
+
+    def test_quiet_hours_need_timezone(self):
+        with pytest.raises(UsedeskInvalidRequest, match="timezone: must be the IANA name"):
+            CreateTicketBatchOperator(
+                task_id="send", recipients=[], row_key="id", quiet_hours=("22:00", "08:00")
+            )
+
+    def test_default_args_count_for_mapped_tasks(self):
+        with (
+            DAG("example", schedule=None, default_args={"fail_on": "x"}),
+            pytest.raises(UsedeskInvalidRequest, match="fail_on: must be one of"),
+        ):
+            CreateTicketBatchOperator.partial(task_id="send", row_key="id")
+
+    @pytest.mark.parametrize("name", WRONG_OPTIONS)
+    def test_changed_options_are_checked_again(self, usedesk_sandbox, name):
+        operator = CreateTicketBatchOperator(task_id="task", recipients=[], row_key="id", message="m")
+        setattr(operator, name, WRONG_OPTIONS[name][0])
+        with pytest.raises(AirflowFailException, match=f"{name}: "):
+            operator.execute(attempt_context())
+
+
+EMPTY = {"list": [], "header": "id,subject\n"}
+
+
+@pytest.mark.parametrize("rows", EMPTY.values(), ids=EMPTY)
+def test_no_recipients_warn_or_fail(run_attempt_of_batch, usedesk_sandbox, tmp_path, rows, caplog):
+    if isinstance(rows, str):
+        (tmp_path / "rows.csv").write_text(rows)
+        rows = str(tmp_path / "rows.csv")
+    summary = run_attempt_of_batch(recipients=rows)
+    assert summary["rows"] == 0
+    assert "There are no recipients" in caplog.text
+    with pytest.raises(AirflowFailException, match="There are no recipients, and fail_if_empty is set"):
+        run_attempt_of_batch(recipients=rows, fail_if_empty=True)
+
+
+def test_tolerated_bad_rows_do_not_fail(run_attempt_of_batch, usedesk_sandbox, caplog):
+    rows = [{"id": 1, "subject": "s"}, {"id": 2}, {"id": 3, "subject": "s"}, {}]
+    for validate in ("first", "row"):
+        summary = run_attempt_of_batch(recipients=rows, max_bad_rows="50%", validate=validate)
+        assert (summary["rows"], summary["bad"]) == (4, 2)
+        assert "2 of 4 rows are bad and were left out: row 2, 4." in caplog.text
+    with pytest.raises(AirflowFailException, match="2 of 4 rows are bad, and max_bad_rows is 1"):
+        run_attempt_of_batch(recipients=rows, max_bad_rows=1, validate="row", fail_on="none")
 
 
 def test_missing_file_is_named(run_attempt_of_batch, usedesk_sandbox):
@@ -210,7 +261,6 @@ INVALID_ARGUMENTS = {
     "results_path": ({"results_path": "out.txt"}, "results_path: must be the path or URL of a .jsonl"),
     "file type": ({"recipients": "people.xls"}, "recipients: must be an iterable of dicts"),
     "dict": ({"recipients": {"id": 1}}, "recipients: must be an iterable of dicts"),
-    "additional_id": ({"additional_id": "orders"}, "additional_id: identifies a ticket"),
     "row_template": (
         {"row_template": {"subject": "{{ row.a"}},
         "row_template: subject: is not a valid template",
