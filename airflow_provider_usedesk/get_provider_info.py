@@ -94,6 +94,11 @@ def _client_fields() -> dict[str, Any]:
         ),
         "verify": _text("Verify TLS", "true, false, or the path of a CA file; true if empty."),
         "proxy": _text("Proxy", "URL of a proxy; if empty, the proxy of the environment."),
+        "phone_region": _text(
+            "Phone region",
+            "Country of phone numbers without country code, two letters such as RU; if empty, every number "
+            "needs its country code. Needs airflow-provider-usedesk[phone] on the workers.",
+        ),
     }
 
 

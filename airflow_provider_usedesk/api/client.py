@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import random
 import threading
@@ -23,6 +24,7 @@ from airflow_provider_usedesk.api.connection_errors import error_without_respons
 from airflow_provider_usedesk.api.filters import encoded_filters
 from airflow_provider_usedesk.api.observer import NoObserver, Observer, outcome_of
 from airflow_provider_usedesk.api.paging import Row, pages
+from airflow_provider_usedesk.api.phone import looks_national
 from airflow_provider_usedesk.api.quoting import repeats
 from airflow_provider_usedesk.api.rate_limiter import (
     IN_MEMORY,
@@ -67,6 +69,8 @@ from airflow_provider_usedesk.api.ticket import (
     update_request,
 )
 from airflow_provider_usedesk.api.transport import Transport
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -115,6 +119,8 @@ class UsedeskClient:
         self._requests_lock = threading.Lock()
         self.requests = 0
         """Number of requests that were made."""
+        # Shared by the copies of a client.
+        self._warned: list[bool] = []
         self._rate_limiter = RateLimiter(
             _rate_limit_name(settings),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
@@ -138,7 +144,8 @@ class UsedeskClient:
         :param token: API token of an API channel
         :param base_url: URL of the API with its path
         :param options: ``timeout``, ``connect_timeout``, ``max_wait``, ``requests_per_minute``,
-            ``rate_limit_scope``, ``verify``, ``proxy`` and ``web_url``, as in :class:`~.settings.Settings`
+            ``rate_limit_scope``, ``verify``, ``proxy``, ``web_url`` and
+            ``phone_region``, as in :class:`~.settings.Settings`
         :raises UsedeskBadConnection: naming every setting that is wrong
         """
         return cls(read_settings(token, base_url, **options))
@@ -238,13 +245,37 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.send_checked(ticket_request(params, profile, self._open_url))
+        return self.send_checked(self.checked(params, profile))
+
+    def checked(self, params: Mapping[str, Any], profile: MessageProfile) -> Request:
+        """
+        Check the parameters of a message, and return its request.
+
+        :param params: parameters of ``create/ticket`` by name; default of ``phone_region``: that of the
+            settings
+        :param profile: what this kind of message requires
+        :raises UsedeskInvalidRequest: naming every invalid argument
+        """
+        if values.is_empty(params.get("phone_region")):
+            params = {**params, "phone_region": self.settings.phone_region}
+            self._warn_of_national_phone(params.get("client_phone"))
+        return ticket_request(params, profile, self._open_url)
+
+    def _warn_of_national_phone(self, given: Any) -> None:
+        if self.settings.phone_region or self._warned or not looks_national(given):
+            return
+        # Once for each client, so once in a batch; without the number.
+        self._warned.append(True)
+        log.warning(
+            "A phone number looks like a Russian one without country code (8 and ten digits, or ten digits "
+            "that begin with 9). It is sent as it is. Set phone_region in the connection or as an argument."
+        )
 
     def send_checked(self, request: Request) -> CreatedTicket:
         """
         Create a ticket from a checked request.
 
-        :param request: the request, from :func:`~.ticket.ticket_request`
+        :param request: the request, from :meth:`checked`
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`, but not for invalid arguments
         """

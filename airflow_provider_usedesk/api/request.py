@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, attachment, file_sources
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.phone import checked_region, phone
 from airflow_provider_usedesk.api.php import flattened
 
 MESSAGE_BYTES = 65_535
@@ -63,10 +64,15 @@ class Method:
 
     @cached_property
     def arguments(self) -> frozenset[str]:
-        """All arguments of a caller; ``custom_fields`` stands for field_id and field_value."""
+        """
+        All arguments of a caller.
+
+        ``custom_fields`` stands for field_id and field_value; ``phone_region`` says how to read client_phone.
+        """
         files = {"files"} if self.takes_files else set()
         friendly = {"custom_fields"} if "field_id" in self.parameters else set()
-        return frozenset(self.parameters) | files | friendly
+        region = {"phone_region"} if "client_phone" in self.parameters else set()
+        return frozenset(self.parameters) | files | friendly | region
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ class Draft:
         self._validation_errors: dict[str, str] = {}
         given = {_argument(name): value for name, value in params.items() if not values.is_null(value)}
         self.given = frozenset(name for name in given if self._is_given(name, given[name]))
+        self._phone_region = self._region(given.get("phone_region"))
         self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}
         self._attachments = self._attached(given.get("files"), open_url)
         if not any(values.is_null(params.get(name)) for name in ("from", "from_")):
@@ -178,7 +185,7 @@ class Draft:
         for name, value in given.items():
             if name not in self._method.arguments:
                 self.reject(name, unknown_parameter(name, self._method.arguments, self._method.path))
-            elif name == "files" or not self._is_given(name, value):
+            elif name in ("files", "phone_region") or not self._is_given(name, value):
                 continue
             else:
                 try:
@@ -198,7 +205,20 @@ class Draft:
         if values.is_empty(value):
             raise ValueError("is given but empty; its template may have rendered to an empty value")
         values.check_not_null_text(value)
+        if name == "client_phone":
+            # With a wrong region, it is not known how to read the number.
+            is_readable = "phone_region" not in self._validation_errors
+            return phone(value, self._phone_region) if is_readable else None
         return self._method.parameters[name](value)
+
+    def _region(self, given: Any) -> str | None:
+        if "phone_region" not in self.given:
+            return None
+        try:
+            return checked_region(given)
+        except ValueError as error:
+            self.reject("phone_region", str(error))
+            return None
 
     def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:
         if not self._method.takes_files:

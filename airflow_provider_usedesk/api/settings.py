@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
+from airflow_provider_usedesk.api.phone import region_code
 from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
 from airflow_provider_usedesk.api.results import PrivateResult
 from airflow_provider_usedesk.api.values import flag
@@ -39,6 +40,7 @@ class Settings(PrivateResult):
     :param verify: whether to check the TLS certificate, or the path of a CA file or folder
     :param proxy: URL of a proxy; None for the proxy of the environment
     :param web_url: URL at which agents open tickets; None if it is not known
+    :param phone_region: country of phone numbers without country code, two letters; None if all have one
     :param user_agent: name of the program that uses the client
     :param rate_limit_store: store of the rate limit; None for the memory of the process
     """
@@ -53,6 +55,7 @@ class Settings(PrivateResult):
     verify: bool | str = True
     proxy: str | None = field(default=None, repr=False)
     web_url: str | None = None
+    phone_region: str | None = None
     user_agent: str = ""
     rate_limit_store: RateLimitStore | None = field(default=None, repr=False)
 
@@ -114,6 +117,7 @@ def checked_settings(
         verify=reader.option("verify", _verify, True),
         proxy=reader.option("proxy", _proxy, None),
         web_url=reader.option("web_url", _web_url, web_url(address)),
+        phone_region=reader.option("phone_region", region_code, None),
         user_agent=user_agent,
     )
     return settings, reader.reasons

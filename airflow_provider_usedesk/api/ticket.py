@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.phone import phone
 from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request
 
 CREATE_TICKET = Method(
@@ -33,7 +34,7 @@ CREATE_TICKET = Method(
         "tag": values.tags,
         "assignee_id": values.identifier,
         "group_id": values.identifier,
-        "client_phone": values.phone,
+        "client_phone": phone,
         "field_id": values.field_ids,
         "field_value": values.field_values,
         "channel_id": values.identifier,
@@ -61,6 +62,7 @@ CREATE_TICKET = Method(
             "additional_id",
             "tag",
             "client_phone",
+            "phone_region",
             "field_id",
             "field_value",
             "custom_fields",
@@ -142,7 +144,8 @@ def ticket_request(
     """
     Return the checked request for a new ticket.
 
-    :param params: parameters by name; ``from`` may be spelled ``from_``; a null means not given
+    :param params: parameters by name; ``from`` may be spelled ``from_``; a null means not given;
+        ``phone_region`` is the country of a ``client_phone`` without country code
     :param profile: what this kind of message requires
     :param open_url: returns a path object for the URL of a file
     :raises UsedeskInvalidRequest: naming every invalid argument

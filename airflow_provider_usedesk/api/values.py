@@ -247,18 +247,6 @@ def flag(value: Any) -> bool:
     raise ValueError("must be true or false")
 
 
-def phone(value: Any) -> str:
-    """Return a phone number without its formatting; no digit is added or changed."""
-    if isinstance(value, (int, float, Decimal)) and value < 0:
-        raise ValueError("must be a phone number, not a negative one")
-    digits = re.sub(r"[\s()\[\]‐-―−-]", "", as_text(value)).removeprefix("+")
-    if not re.fullmatch(r"[0-9]+", digits):
-        raise ValueError("must be a phone number: digits with the country code, such as 79123456789")
-    if len(digits) > 255:
-        raise ValueError(f"must have at most 255 digits, has {len(digits)}")
-    return digits
-
-
 def username(value: Any) -> str:
     """Return a Telegram name, with or without the leading @."""
     name = text(255)(value).strip()

@@ -13,7 +13,7 @@ from airflow_provider_usedesk.api.attachments import OpenUrl, file_sources
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.responses import CreatedTicket, as_id
-from airflow_provider_usedesk.api.ticket import MessageProfile, ticket_request
+from airflow_provider_usedesk.api.ticket import MessageProfile
 from airflow_provider_usedesk.batch.batch_io import UnknownOutcome
 from airflow_provider_usedesk.batch.digests import as_hex, digest
 from airflow_provider_usedesk.batch.row_params import InvalidRow
@@ -62,9 +62,9 @@ class MessageSender:
         own_id = str(params.get("additional_id") or "").strip()
         keyed = {**params, "additional_id": own_id or self.key(as_hex(digest(row_key)))}
         if (files := params.get("files")) is self.files:
-            return ticket_request(keyed, self.profile, self.open_url).fields, []
+            return self.client.checked(keyed, self.profile).fields, []
         keyed["files"] = own_files = _paths(files)
-        return ticket_request(keyed, self.profile, self.open_url).fields, own_files
+        return self.client.checked(keyed, self.profile).fields, own_files
 
     def send(self, row: CheckedRow) -> CreatedTicket:
         """

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_usedesk.api.attachments import file_sources
+from airflow_provider_usedesk.api.phone import phone, region_code
 from airflow_provider_usedesk.api.values import is_empty
 
 MAX_LENGTH = 255
@@ -33,6 +34,7 @@ NESTED = "n"
 
 RECIPIENT_FIELDS = ("client_phone", "client_email", "client_id", "username", "client_name")
 """The parameters that name a recipient; the first one that is given counts."""
+NO_CONTENT = frozenset({*RECIPIENT_FIELDS, "phone_region", "channel_id", "additional_id", "files"})
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,11 @@ def recipient_digest(params: Mapping[str, Any]) -> str:
     """
     Return the digest of the recipient and the channel of a ticket.
 
-    :param params: the parameters of ``create/ticket``
+    :param params: the parameters of ``create/ticket``; with ``phone_region``, two ways to write a phone
+        number are one recipient
     """
-    name = next((name for name in RECIPIENT_FIELDS if _normalized(name, params.get(name))), None)
-    recipient = [name, _normalized(name, params.get(name))] if name else None
+    name = next((name for name in RECIPIENT_FIELDS if _normalized(name, params)), None)
+    recipient = [name, _normalized(name, params)] if name else None
     return digest([recipient, _canonical(params.get("channel_id"))], 12)
 
 
@@ -157,7 +160,7 @@ def content_digest(params: Mapping[str, Any]) -> str:
     others = {
         name: _canonical(value)
         for name, value in params.items()
-        if value is not None and name not in (*RECIPIENT_FIELDS, "channel_id", "additional_id", "files")
+        if value is not None and name not in NO_CONTENT
     }
     return digest([others, _file_names(params.get("files"))], 8)
 
@@ -169,13 +172,22 @@ def digest(value: Any, length: int) -> str:
     return base64.b32encode(hashed).decode().casefold()[:length]
 
 
-def _normalized(name: str | None, value: Any) -> str:
-    text = "" if value is None else str(value).strip().casefold()
-    if name == "client_phone":
-        return "".join(character for character in text if character.isdigit())
+def _normalized(name: str, params: Mapping[str, Any]) -> str:
+    value = params.get(name)
+    text = "" if is_empty(value) else str(value).strip().casefold()
+    if name == "client_phone" and text:
+        return _normalized_phone(value, params.get("phone_region"))
     if name == "client_id" and text == "new_client":
         return ""
     return text.removeprefix("@") if name == "username" else text
+
+
+def _normalized_phone(value: Any, region: Any) -> str:
+    try:
+        return phone(value, None if is_empty(region) else region_code(region))
+    except (ValueError, ImportError):
+        # It is refused before it is sent.
+        return "".join(character for character in str(value) if character.isdigit())
 
 
 def _canonical(value: Any) -> Any:

@@ -341,7 +341,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.runner import BatchRun
         from airflow_provider_usedesk.batch.send_lease import SendLease
 
-        lease, params = SendLease(), with_lists(self._params())
+        lease, params = SendLease(), self._with_region(with_lists(self._params()))
+        _check_region(params["phone_region"])
         io = self._batch_io(context, lease, params, results, checkpoint)
         try:
             rows = read_rows(self._source(context), object_storage_path)
@@ -445,6 +446,23 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             raise error(f"{reason} The log and the results file name the rows.")
         if run.was_cut_short:
             raise AirflowException(f"Ended early with {summary.left} rows left. The next attempt sends them.")
+
+
+def _check_region(region: Any) -> None:
+    """
+    Check the phone region of all rows, so that not each of them is refused.
+
+    :raises UsedeskInvalidRequest: when its phone numbers cannot be read
+    """
+    from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+    from airflow_provider_usedesk.api.phone import checked_region
+
+    if region is None:
+        return
+    try:
+        checked_region(region)
+    except ValueError as error:
+        raise UsedeskInvalidRequest([f"phone_region: {error}"]) from None
 
 
 class CreateTicketBatchOperator(BaseTicketBatchOperator):

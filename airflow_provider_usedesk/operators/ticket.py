@@ -42,8 +42,11 @@ class BaseTicketOperator(UsedeskOperator):
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
-    :param client_phone: phone number of the client with country code, text or number; ``+``, spaces, brackets
-        and dashes are removed, nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
+        nothing else is changed (templated)
+    :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
+        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
+        (templated)
     :param company_name: company of the client, text of at most 255 characters; Usedesk creates it if it does
         not exist, and moves the client to it (templated)
     :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
@@ -84,6 +87,7 @@ class BaseTicketOperator(UsedeskOperator):
         client_email: str | None = None,
         client_id: int | str | None = None,
         client_phone: int | str | None = None,
+        phone_region: str | None = None,
         company_name: str | None = None,
         additional_id: str | None = None,
         type: str | None = None,
@@ -120,6 +124,14 @@ class BaseTicketOperator(UsedeskOperator):
         from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 
         return CREATE_TICKET
+
+    def _with_region(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters with the phone region of the connection, if they have none."""
+        from airflow_provider_usedesk.api.values import is_empty
+
+        if not is_empty(params.get("phone_region")):
+            return params
+        return {**params, "phone_region": self.hook.client.settings.phone_region}
 
     def _contract(self, context: Context) -> DeliveryContract:
         from airflow_provider_usedesk.operators.contract import DeliveryContract
@@ -240,6 +252,7 @@ class SendTicketOperator(BaseTicketOperator):
         from airflow_provider_usedesk.api.responses import CreatedTicket
         from airflow_provider_usedesk.idempotency.keys import content_digest, recipient_digest
 
+        params = self._with_region(params)
         own_id = str(params.get("additional_id") or "").strip()
         created = self._contract(context).send(
             CreatedTicket,

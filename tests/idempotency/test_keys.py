@@ -129,6 +129,10 @@ def test_places_differ():
     [
         ({"client_phone": "+7 (912) 345-67-89"}, {"client_phone": 79123456789}),
         ({"client_phone": "79123456789", "client_email": "a@example.org"}, {"client_phone": "+79123456789"}),
+        ({"client_phone": "8 912 345-67-89", "phone_region": "RU"}, {"client_phone": "+79123456789"}),
+        ({"client_phone": "912 345-67-89", "phone_region": "ru"}, {"client_phone": 79123456789.0}),
+        ({"client_phone": "0912", "phone_region": "UK"}, {"client_phone": "0912"}),
+        ({"client_phone": float("nan"), "client_id": 5}, {"client_id": 5}),
         ({"client_id": 5}, {"client_id": " 5 "}),
         ({"client_id": 5, "channel_id": 8}, {"client_id": "5", "channel_id": "8"}),
         ({"client_id": "new_client", "username": "@Anna"}, {"username": "anna"}),
@@ -173,6 +177,7 @@ def test_phone_formatting_is_ignored(digits, marks):
         ({"custom_fields": {12: 5}}, {"custom_fields": {"12": "5"}}),
         ({"lists": [1, (2, 3)]}, {"lists": ["1", ["2", "3"]]}),
         ({"subject": None}, {}),
+        ({"phone_region": "RU"}, {}),
         ({"client_phone": "5", "channel_id": 8, "additional_id": "x"}, {"client_email": "a"}),
         ({"files": "bill.pdf"}, {"files": ["bill.pdf"]}),
         ({"files": ("bill.pdf", b"a")}, {"files": [("bill.pdf", b"b")]}),

@@ -531,3 +531,34 @@ def test_nan_of_json_lines_is_not_given(run_attempt_of_batch, usedesk_sandbox, t
     assert (summary["sent"], summary["bad"]) == (1, 1)
     [ticket] = usedesk_sandbox.tickets
     assert "client_name" not in ticket.received
+
+
+PHONE_ROWS = [
+    {"id": 1, "client_phone": "8 (912) 345-67-89"},
+    {"id": 2, "client_phone": "912 345-67-89 доб. 2"},
+    {"id": 3, "client_phone": "050 123 45 67", "phone_region": "UA"},
+    {"id": 4, "client_phone": "79123456789", "phone_region": None},
+]
+
+
+@pytest.mark.parametrize(("extra", "given"), [({"phone_region": "RU"}, {}), ({}, {"phone_region": "RU"})])
+def test_phone_region_of_rows(run_attempt_of_batch, usedesk_sandbox, monkeypatch, extra, given):
+    set_extra(monkeypatch, **extra)
+    run_attempt_of_batch(recipients=PHONE_ROWS, subject="s", **given)
+    phones = Counter(ticket.received["client_phone"] for ticket in usedesk_sandbox.tickets)
+    assert phones == {"79123456789": 3, "380501234567": 1}
+
+
+def test_wrong_phone_region_is_refused_before_rows(run_attempt_of_batch, usedesk_sandbox):
+    def recipients():
+        pytest.fail("the rows were read")
+        yield {}
+
+    with pytest.raises(AirflowFailException, match="phone_region: "):
+        run_attempt_of_batch(recipients=recipients, subject="s", phone_region="UK")
+
+
+def test_national_phone_in_rows_warns_once(run_attempt_of_batch, usedesk_sandbox, caplog):
+    rows = [{"id": number, "client_phone": f"8912345678{number}"} for number in range(5)]
+    run_attempt_of_batch(recipients=rows, subject="s")
+    assert sum("phone_region" in record.getMessage() for record in caplog.records) == 1

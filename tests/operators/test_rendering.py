@@ -176,8 +176,8 @@ NARROWED = {
     ),
     "whatsapp": (
         "SendWhatsAppTemplateOperator",
-        {"channel_id": 5, "client_phone": "79", "template_id": 7, "message": "{{ 'm' }}"},
-        {"channel_id": 5, "client_phone": "79", "template_id": 7, "message": "m", "from": "user"},
+        {"channel_id": 5, "client_phone": "79123456789", "template_id": 7, "message": "{{ 'm' }}"},
+        {"channel_id": 5, "client_phone": "79123456789", "template_id": 7, "message": "m", "from": "user"},
     ),
     "comment": (
         "CreateCommentOperator",

@@ -282,6 +282,27 @@ SendWhatsAppTemplateOperator(
     assert by_id["Main"]["template_lang"] == "en"
 
 
+@pytest.mark.parametrize(
+    ("extra", "given"), [({"phone_region": "RU"}, {}), ({}, {"phone_region": "{{ 'RU' }}"})]
+)
+def test_phone_region_of_connection_or_argument(usedesk, monkeypatch, extra, given):
+    set_extra(monkeypatch, **extra)
+    written = ["8 (912) 345-67-89", "912 345-67-89", "+7.912.345.67.89", "+79123456789 доб. 2"]
+    for phone in written:
+        run_attempt(CreateTicketOperator, subject="s", message="m", client_phone=phone, **given)
+    assert [sent["client_phone"] for sent in usedesk.sent()] == ["79123456789"] * 4
+    assert not any("phone_region" in sent for sent in usedesk.sent())
+    # The recipient in the idempotency key, its fourth part.
+    assert len({sent["additional_id"].split(".")[3] for sent in usedesk.sent()}) == 1
+
+
+def test_all_wrong_arguments_are_named_with_wrong_region(usedesk):
+    given = {"client_phone": "0912", "phone_region": "UK", "priority": "high"}
+    with pytest.raises(AirflowFailException, match="phone_region: .*priority: |priority: .*phone_region: "):
+        run_attempt(CreateTicketOperator, subject="s", message="m", **given)
+    assert usedesk.sent() == []
+
+
 def test_not_delivered_fails_with_ids(run_dag, usedesk):
     usedesk.post(
         f"{URL}/create/ticket",
@@ -307,7 +328,8 @@ def test_viber_pushes_chat_id(run_dag, usedesk):
     )
     run = run_dag(
         dag(
-            "SendViberMessageOperator(task_id='v', subject='s', message='m', channel_id=1, client_phone='79')"
+            "SendViberMessageOperator(task_id='v', subject='s', message='m', channel_id=1, "
+            "client_phone='79123456789')"
         )
     )
     assert pushed(run, "v") == {"return_value": 77, "ticket_id": 77, "chat_id": "5754"}
