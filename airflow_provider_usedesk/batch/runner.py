@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.batch.batch_io import BatchIO
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 from airflow_provider_usedesk.batch.loader import RowLoader
 from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.batch.row_metrics import RowMetrics
 from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.row_states import RowState
 from airflow_provider_usedesk.batch.row_store import RowStore
@@ -48,6 +50,8 @@ class BatchRun:
     ) -> None:
         self._options = options
         self._lease = lease
+        self._metrics = RowMetrics()
+        io = replace(io, report=self._reported(io.report))
         self._store = RowStore()
         self._recorder = OutcomeRecorder(io.results)
         loader = RowLoader(rows, row_params, io.check, self._recorder, self._store, checkpoint)
@@ -103,6 +107,13 @@ class BatchRun:
         self._recorder.log(summary)
         return summary
 
+    def _reported(self, report: Callable[[Summary], None]) -> Callable[[Summary], None]:
+        def report_and_count(summary: Summary) -> None:
+            self._metrics.report(summary)
+            report(summary)
+
+        return report_and_count
+
     def _send_and_resolve(self) -> None:
         unknown = -1
         # Unknown outcomes are resolved at the end, or when there are too many to send on.
@@ -141,5 +152,6 @@ class BatchRun:
             self._send_loop.close()
             self._state.checkpoint.sending_until = self._lease.clock.now()
             self._state.checkpoint.write()
+            self._metrics.finish(self.summary())
         for row in self._state.row_states.rows_in(RowState.UNKNOWN):
             self._recorder.write(Outcome.UNKNOWN, row.number, row.key, reason="it may have been sent")

@@ -156,6 +156,12 @@ class OutcomeRecorder:
                 ", ".join(map(str, self._bad_rows)),
                 f" and {more} more" if (more := summary.bad - len(self._bad_rows)) else "",
             )
+        if summary.unknown:
+            log.warning(
+                "%d rows may have been sent, and Usedesk does not show whether. "
+                "The next attempt looks them up.",
+                summary.unknown,
+            )
         for reason in self.reasons:
             log.warning("%s", reason)
         others = summary.bad + summary.rejected - len(self.reasons)
