@@ -102,7 +102,7 @@ class UsedeskRateLimited(UsedeskError):
 
 
 class UsedeskNotDelivered(UsedeskError):
-    """The ticket ``ticket_id`` was created, but the messenger did not accept its message."""
+    """The ticket ``ticket_id`` was created, but no messenger accepted its message, or none confirmed it."""
 
 
 class UsedeskOutcomeUnknown(UsedeskError):

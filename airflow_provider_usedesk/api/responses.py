@@ -49,12 +49,19 @@ class CreatedTicket(PlainResult):
         ``delivered`` means that the provider accepted the message, not that a person read it
     :param chat_id: the chat, from Viber channels
     :param comment_id: the first comment, if the response names it
+    :param is_found: whether a search found the ticket, so that the response is not known
     """
 
     ticket_id: int
     message_status: str | None = None
     chat_id: str | None = None
     comment_id: int | None = None
+    is_found: bool = field(default=False, compare=False)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the response shows that a messenger got the message; false for other channels."""
+        return self.is_found or self.message_status is not None or self.chat_id is not None
 
     @property
     def not_delivered(self) -> bool:

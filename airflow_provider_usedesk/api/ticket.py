@@ -120,6 +120,15 @@ class MessageProfile:
     author: str | None = None
     template: bool = False
 
+    def expects_confirmation(self, fields: Mapping[str, Any]) -> bool:
+        """
+        Return whether the response should show that a messenger got the message.
+
+        :param fields: the parameters of the ticket
+        """
+        names = ("template_id", "template_name")
+        return bool(self.one_of) or any(not values.is_empty(fields.get(name)) for name in names)
+
 
 TICKET = MessageProfile()
 WHATSAPP_MESSAGE = MessageProfile(

@@ -20,6 +20,7 @@ CHOICES = {
     "validate": ("first", "row"),
     "fail_on": ("any", "all", "none"),
     "on_not_delivered": ("fail", "ignore"),
+    "on_no_confirmation": ("fail", "warn"),
     "on_unknown_outcome": ("verify", "fail", "send"),
     "in_quiet_hours": ("wait", "leave"),
 }

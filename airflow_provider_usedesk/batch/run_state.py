@@ -128,13 +128,14 @@ class RunState:
             ready += [row for row in found if self.row_states.read(row)]
         return ready
 
-    def finish(self, row: CheckedRow, ticket_id: int, not_delivered: bool = False) -> None:
+    def finish(self, row: CheckedRow, ticket_id: int, not_delivered: bool = False, reason: str = "") -> None:
         """
         Record that a row has a ticket.
 
         :param row: a row that was sent
         :param ticket_id: id of the ticket
         :param not_delivered: whether the messenger did not accept the message; default: false
+        :param reason: why it counts as not delivered; default: empty
         """
         finished = FinishedRow(row.digest, ticket_id, not_delivered)
         # First: a signal may interrupt after any line, and then the last write must have the ticket.
@@ -142,7 +143,7 @@ class RunState:
         self.row_states.end(row)
         self.store.add_finished([finished])
         outcome = Outcome.NOT_DELIVERED if not_delivered else Outcome.SENT
-        self.recorder.record(outcome, row.number, row.key, ticket_id)
+        self.recorder.record(outcome, row.number, row.key, ticket_id, reason)
 
     def reject(self, row: CheckedRow, error: UsedeskError) -> None:
         """

@@ -21,6 +21,7 @@ from airflow_provider_usedesk.batch.run_state import RunState
 from airflow_provider_usedesk.batch.send_lease import TICK, SendAborted, SendLease
 from airflow_provider_usedesk.batch.send_window import LAST_RESULTS_SECONDS
 from airflow_provider_usedesk.batch.worker_pool import WorkerPool
+from airflow_provider_usedesk.delivery.confirmation import NotConfirmed
 
 
 class Paused(Exception):
@@ -130,11 +131,15 @@ class SendLoop:
     def _take(self, row: CheckedRow, outcome: CreatedTicket | BaseException) -> None:
         """Move a row to the state that follows from the outcome of sending it."""
         state = self._state
-        if isinstance(outcome, (CreatedTicket, UsedeskRejected)):
+        if isinstance(outcome, (CreatedTicket, NotConfirmed, UsedeskRejected)):
             state.unanswered = 0
         match outcome:
             case CreatedTicket():
                 state.finish(row, outcome.ticket_id, outcome.not_delivered)
+            case NotConfirmed(ticket_id=int(ticket_id)):
+                state.finish(row, ticket_id, not_delivered=True, reason=str(outcome))
+                if outcome.is_shared_channel:
+                    state.halt(outcome)
             case SendAborted():
                 state.row_states.abort(row)
             case UsedeskInvalidRequest() | UsedeskRejected():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 from airflow_provider_usedesk.api import values
@@ -19,10 +21,13 @@ from airflow_provider_usedesk.batch.digests import as_hex, digest
 from airflow_provider_usedesk.batch.row_params import InvalidRow
 from airflow_provider_usedesk.batch.row_store import CheckedRow
 from airflow_provider_usedesk.batch.send_lease import SendLease
+from airflow_provider_usedesk.delivery.confirmation import NotConfirmed
 from airflow_provider_usedesk.idempotency.decision import Ambiguous, SearchResult
 from airflow_provider_usedesk.idempotency.find_ticket import ReadBudget, TicketSearch
 from airflow_provider_usedesk.idempotency.likely_tickets import LikelyTickets
 from airflow_provider_usedesk.idempotency.ticket_match import has_ids, match_ids
+
+log = logging.getLogger(__name__)
 
 SHARED_ID = Ambiguous("another row of unknown outcome has the same additional_id")
 
@@ -38,6 +43,8 @@ class MessageSender:
     :param files: the files that all rows share
     :param open_url: returns a path object for a URL
     :param lease: the permission to send
+    :param channel_id: the channel that all rows share; default: None
+    :param warns_without_confirmation: whether a message that is not confirmed counts as sent; default: false
     :param consistency_delay: seconds after the end of a request until Usedesk lists its ticket; default: 120
     """
 
@@ -48,6 +55,9 @@ class MessageSender:
     open_url: OpenUrl
     lease: SendLease
     consistency_delay: float = 120.0
+    channel_id: Any = None
+    warns_without_confirmation: bool = False
+    _warned: Event = field(default_factory=Event, compare=False)
 
     def check(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
         """
@@ -73,9 +83,13 @@ class MessageSender:
         :param row: the row
         :raises UsedeskError: as :meth:`~airflow_provider_usedesk.api.client.UsedeskClient.send_checked` does
         :raises SendAborted: if the lease is closed before the request
+        :raises NotConfirmed: if no messenger confirms the message
         """
         files = attachments(row.files or self.files, self.open_url)
-        return self.client.send_checked(Request(row.fields, files))
+        created = self.client.send_checked(Request(row.fields, files))
+        if not created.is_confirmed and self.profile.expects_confirmation(row.fields):
+            self._report_no_confirmation(created, row.fields.get("channel_id"))
+        return created
 
     def look_up(
         self, outcomes: Sequence[UnknownOutcome], has_ticket: Callable[[int], bool]
@@ -93,6 +107,15 @@ class MessageSender:
             own_id = row.fields["additional_id"]
             # Of two rows with one id, it is unknown whose ticket it is.
             yield row.number, found[own_id] if rows_with_id[own_id] == 1 else SHARED_ID
+
+    def _report_no_confirmation(self, created: CreatedTicket, channel_id: Any) -> None:
+        is_shared_channel = channel_id is None or str(channel_id) == str(self.channel_id).strip()
+        error = NotConfirmed.of(created, channel_id, is_shared_channel=is_shared_channel)
+        if not self.warns_without_confirmation:
+            raise error
+        if not self._warned.is_set():
+            self._warned.set()
+            log.warning("%s This is logged once; other rows may have no confirmation, too.", error)
 
     def _search(
         self, outcomes: Sequence[UnknownOutcome], has_ticket: Callable[[int], bool]

@@ -30,7 +30,7 @@ def match_key(seen: SeenTickets, look_up: LookUp, taken: Collection[int] = ()) -
     :param taken: tickets of other messages that this attempt sent or found
     """
     if wanted := list(_wanted(seen.shown, look_up, taken)):
-        return Found(CreatedTicket(_first_of(wanted)))
+        return Found(CreatedTicket(_first_of(wanted), is_found=True))
     if reason := _reason_against_absence(seen.shown, look_up, taken):
         return Ambiguous(reason)
     return seen.rest
@@ -74,7 +74,7 @@ def match_ids(seen: SeenTickets, own_ids: Collection[str]) -> Mapping[str, Searc
         wanted = _compared(own_id)
         beginning = next((text for text in cut if wanted.startswith(text)), None)
         if found := tickets.get(wanted):
-            results[own_id] = Found(CreatedTicket(_first_of(found)))
+            results[own_id] = Found(CreatedTicket(_first_of(found), is_found=True))
         elif beginning:
             results[own_id] = Ambiguous(_CUT_OFF.format(tickets[beginning][0]))
         else:

@@ -25,6 +25,19 @@ def assign_arguments(operator: object, variables: Mapping[str, Any]) -> None:
             setattr(operator, name, value)
 
 
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """
+    Check an argument that is one of several words.
+
+    :param name: the argument
+    :param value: its value
+    :param choices: the words
+    :raises ValueError: when it is none of them
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}")
+
+
 def refuse_iterators(arguments: Mapping[str, Any]) -> None:
     """
     Check that every argument can be read more than once: by each attempt, and when a message is sent again.

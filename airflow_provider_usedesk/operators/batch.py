@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.batch.send_lease import SendLease
     from airflow_provider_usedesk.batch.summary import Summary
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.delivery.confirmation import OnNoConfirmation
 
 # Seconds for which one request of a batch waits while Usedesk refuses it or cannot be reached.
 MAX_WAIT = 900.0
@@ -55,6 +56,7 @@ OPTIONS = (
     "fail_on",
     "fail_if_empty",
     "on_not_delivered",
+    "on_no_confirmation",
     "quiet_hours",
     "timezone",
     "in_quiet_hours",
@@ -110,6 +112,9 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         false
     :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
         (``ignore``); it is not sent again; default: fail
+    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
+        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch ends if all
+        rows share the channel; ``warn`` is for an account that never returns them; default: fail
     :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
         each row is written; default: none (templated)
     :param checkpoint_path: folder for the checkpoint, on a disk that all workers share or on object storage;
@@ -151,6 +156,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         fail_on: Literal["any", "all", "none"] = "any",
         fail_if_empty: bool = False,
         on_not_delivered: Literal["fail", "ignore"] = "fail",
+        on_no_confirmation: OnNoConfirmation = "fail",
         results_path: str | None = None,
         checkpoint_path: str | None = None,
         quiet_hours: Any = None,
@@ -374,6 +380,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             object_storage_path,
             lease,
             self.hook.delivery_settings().consistency_delay,
+            params.get("channel_id"),
+            self.on_no_confirmation == "warn",
         )
         return BatchIO(
             check=sender.check,

@@ -10,6 +10,7 @@ from airflow_provider_usedesk.operators.ticket import SendTicketOperator
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.responses import CreatedTicket
+    from airflow_provider_usedesk.api.ticket import MessageProfile
 
 
 class SendWhatsAppMessageOperator(SendTicketOperator):
@@ -24,8 +25,8 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
         parameters of ``create/ticket``, and
-        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
-        ``on_not_delivered``.
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery``,
+        ``on_not_delivered`` and ``on_no_confirmation``.
 
     :param subject: subject of the ticket, text of at most 255 characters; the client does not see it
         (templated)
@@ -38,8 +39,8 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
     :param files: files to attach: local paths, URLs of Airflow's object storage
         (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
-        the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
-        a ``retry_policy``, the ``UsedeskError`` itself
+        the connection is wrong, when Usedesk refuses the request, or when the message was not delivered or
+        not confirmed; with a ``retry_policy``, the ``UsedeskError`` itself
     :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
 
@@ -62,6 +63,11 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_whatsapp_message(**params)
 
+    def _profile(self) -> MessageProfile:
+        from airflow_provider_usedesk.api.ticket import WHATSAPP_MESSAGE
+
+        return WHATSAPP_MESSAGE
+
 
 class SendWhatsAppTemplateOperator(SendTicketOperator):
     """
@@ -75,8 +81,8 @@ class SendWhatsAppTemplateOperator(SendTicketOperator):
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
         parameters of ``create/ticket``, and
-        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
-        ``on_not_delivered``.
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery``,
+        ``on_not_delivered`` and ``on_no_confirmation``.
 
     :param channel_id: id of the WhatsApp channel, 32-bit number (templated)
     :param template_id: id of the template, for pact, 32-bit number (templated)
@@ -88,8 +94,8 @@ class SendWhatsAppTemplateOperator(SendTicketOperator):
     :param message: message of the ticket, text of at most 65,535 bytes; sent if given (templated)
     :param from_: author of the message, must be ``user``; default: user (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
-        the connection is wrong, when Usedesk refuses the request, or when the template was not delivered;
-        with a ``retry_policy``, the ``UsedeskError`` itself
+        the connection is wrong, when Usedesk refuses the request, or when the template was not delivered or
+        not confirmed; with a ``retry_policy``, the ``UsedeskError`` itself
     :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
 
@@ -114,6 +120,11 @@ class SendWhatsAppTemplateOperator(SendTicketOperator):
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_whatsapp_template(**params)
 
+    def _profile(self) -> MessageProfile:
+        from airflow_provider_usedesk.api.ticket import WHATSAPP_TEMPLATE
+
+        return WHATSAPP_TEMPLATE
+
 
 class SendViberMessageOperator(SendTicketOperator):
     """
@@ -126,8 +137,8 @@ class SendViberMessageOperator(SendTicketOperator):
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
         parameters of ``create/ticket``, and
-        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
-        ``on_not_delivered``.
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery``,
+        ``on_not_delivered`` and ``on_no_confirmation``.
 
     :param subject: subject of the ticket, text of at most 255 characters; the client does not see it
         (templated)
@@ -137,8 +148,8 @@ class SendViberMessageOperator(SendTicketOperator):
     :param files: files to attach: local paths, URLs of Airflow's object storage
         (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
-        the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
-        ``UsedeskError`` itself
+        the connection is wrong, when Usedesk refuses the request, or does not confirm the message; with a
+        ``retry_policy``, the ``UsedeskError`` itself
     :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
 
@@ -153,6 +164,11 @@ class SendViberMessageOperator(SendTicketOperator):
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_viber_message(**params)
 
+    def _profile(self) -> MessageProfile:
+        from airflow_provider_usedesk.api.ticket import VIBER_MESSAGE
+
+        return VIBER_MESSAGE
+
 
 class SendTelegramMessageOperator(SendTicketOperator):
     """
@@ -165,8 +181,8 @@ class SendTelegramMessageOperator(SendTicketOperator):
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
         parameters of ``create/ticket``, and
-        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery`` and
-        ``on_not_delivered``.
+        :class:`~airflow_provider_usedesk.operators.ticket.SendTicketOperator` for ``wait_for_delivery``,
+        ``on_not_delivered`` and ``on_no_confirmation``.
 
     :param subject: subject of the ticket, text of at most 255 characters; the client does not see it
         (templated)
@@ -177,8 +193,8 @@ class SendTelegramMessageOperator(SendTicketOperator):
     :param files: files to attach: local paths, URLs of Airflow's object storage
         (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
-        the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
-        a ``retry_policy``, the ``UsedeskError`` itself
+        the connection is wrong, when Usedesk refuses the request, or when the message was not delivered or
+        not confirmed; with a ``retry_policy``, the ``UsedeskError`` itself
     :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
     """
 
@@ -199,3 +215,8 @@ class SendTelegramMessageOperator(SendTicketOperator):
 
     def _send(self, params: dict[str, Any]) -> CreatedTicket:
         return self.hook.send_telegram_message(**params)
+
+    def _profile(self) -> MessageProfile:
+        from airflow_provider_usedesk.api.ticket import TELEGRAM_MESSAGE
+
+        return TELEGRAM_MESSAGE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_usedesk.compat.sdk import conf
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
+    check_choice,
     refuse_iterators,
     template_fields_of,
     with_lists,
@@ -26,7 +27,9 @@ from airflow_provider_usedesk.operators.waiting import (
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.api.responses import CreatedTicket
+    from airflow_provider_usedesk.api.ticket import MessageProfile
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.delivery.confirmation import OnNoConfirmation
     from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
     from airflow_provider_usedesk.idempotency.keys import IdempotencyKey
     from airflow_provider_usedesk.operators.contract import DeliveryContract
@@ -150,6 +153,9 @@ class SendTicketOperator(BaseTicketOperator):
 
     :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
         retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
+    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
+        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
+        for an account that never returns them; default: fail
     :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
         :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``;
         a message that was not delivered and the end of the wait fail the task; default: false
@@ -161,13 +167,15 @@ class SendTicketOperator(BaseTicketOperator):
     :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
         appointment; for mapped tasks, and for a task that executes the operator several times; default: none
         (templated)
-    :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time
+    :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time, or
+        ``on_not_delivered`` or ``on_no_confirmation`` is another word
     """
 
     def __init__(
         self,
         *,
         on_not_delivered: Literal["fail", "ignore", "resend"] = "fail",
+        on_no_confirmation: OnNoConfirmation = "fail",
         wait_for_delivery: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         delivery_timeout: timedelta | float = timedelta(minutes=10),
@@ -177,6 +185,8 @@ class SendTicketOperator(BaseTicketOperator):
     ) -> None:
         super().__init__(**kwargs)
         assign_arguments(self, locals())
+        check_choice("on_not_delivered", on_not_delivered, ("fail", "ignore", "resend"))
+        check_choice("on_no_confirmation", on_no_confirmation, ("fail", "warn"))
         check_waiting(self)
 
     message_key: str | None
@@ -206,6 +216,7 @@ class SendTicketOperator(BaseTicketOperator):
             created = self._create(context, params)
             self._push_ids(context, created.ticket_id, _ids(created))
             self._check_delivered(created)
+            self._check_confirmed(created, params)
             if self.wait_for_delivery and not created.not_delivered:
                 wait_for_delivery(self, context, created.ticket_id, created.comment_id)
         return created.ticket_id
@@ -262,8 +273,7 @@ class SendTicketOperator(BaseTicketOperator):
             content=content_digest(params),
             is_resend=is_resend,
         )
-        status = f"; its message is {created.message_status}" if created.message_status else ""
-        self.log.info("Usedesk ticket %s%s.", created.ticket_id, status)
+        self.log.info("Usedesk ticket %s%s.", created.ticket_id, _status_text(created.message_status))
         return created
 
     def _with_key(self, params: dict[str, Any], key: IdempotencyKey, own_id: str) -> dict[str, Any]:
@@ -308,6 +318,22 @@ class SendTicketOperator(BaseTicketOperator):
                 "again.",
                 ticket_id=created.ticket_id,
             )
+
+    def _check_confirmed(self, created: CreatedTicket, params: dict[str, Any]) -> None:
+        from airflow_provider_usedesk.delivery.confirmation import NotConfirmed
+
+        if created.is_confirmed or not self._profile().expects_confirmation(params):
+            return
+        error = NotConfirmed.of(created, params.get("channel_id"))
+        if self.on_no_confirmation == "fail":
+            raise error
+        self.log.warning("%s", error)
+
+    def _profile(self) -> MessageProfile:
+        """Return what a message of this operator requires."""
+        from airflow_provider_usedesk.api.ticket import TICKET
+
+        return TICKET
 
 
 class CreateTicketOperator(SendTicketOperator):
@@ -446,6 +472,14 @@ class UpdateTicketOperator(UsedeskOperator):
         from airflow_provider_usedesk.api.ticket import UPDATE_TICKET
 
         return UPDATE_TICKET
+
+
+def _status_text(message_status: str | None) -> str:
+    if message_status is None:
+        return ""
+    if message_status.strip().lower() == "delivered":
+        return "; its message is accepted by the messenger's provider, delivery is not confirmed yet"
+    return f"; message_status of its message: {message_status}"
 
 
 def _is_private(params: Mapping[str, Any]) -> bool:

@@ -108,6 +108,7 @@ def test_limit_as_number_is_exact(limit, rows, number):
         ("validate", "first, row"),
         ("fail_on", "any, all, none"),
         ("on_not_delivered", "fail, ignore"),
+        ("on_no_confirmation", "fail, warn"),
         ("on_unknown_outcome", "verify, fail, send"),
         ("in_quiet_hours", "wait, leave"),
     ],

@@ -157,6 +157,7 @@ WRONG_OPTIONS = {
     "fail_on": ("x", "fail_on: must be one of any, all, none"),
     "fail_if_empty": ("x", "fail_if_empty: must be True or False"),
     "on_not_delivered": ("resend", "on_not_delivered: must be one of fail, ignore"),
+    "on_no_confirmation": ("ignore", "on_no_confirmation: must be one of fail, warn"),
     "quiet_hours": (("25:00", "08:00"), "quiet_hours: must be two times of day"),
     "timezone": ("Moscow", "timezone: must be the IANA name of a time zone"),
     "in_quiet_hours": ("x", "in_quiet_hours: must be one of wait, leave"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
+from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
 from airflow_provider_usedesk.operators import message
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import TOKEN, URL
 from tests.support.delivery import set_extra
-from tests.support.operators import dag, pushed, run_attempt
+from tests.support.operators import StateStore, attempt_context, dag, pushed, run_attempt
 
 OPEN_FROM_XCOM = """
 @task
@@ -474,6 +477,104 @@ def test_not_delivered_twice_fails(run_dag, usedesk):
     assert run.state == "failed"
     assert len(usedesk.sent()) == 2
     assert run.xcoms["send", -1]["ticket_id"] == 79
+
+
+UNCONFIRMED = {"ticket_id": 77}
+MESSENGERS = {
+    "whatsapp": (
+        message.SendWhatsAppMessageOperator,
+        {"subject": "s", "message": "m", "user_id": 2, "client_phone": "79123456789"},
+    ),
+    "template": (message.SendWhatsAppTemplateOperator, {"template_id": 8, "client_phone": "79123456789"}),
+    "viber": (
+        message.SendViberMessageOperator,
+        {"subject": "s", "message": "m", "client_phone": "79123456789"},
+    ),
+    "telegram": (
+        message.SendTelegramMessageOperator,
+        {"subject": "s", "message": "m", "username": "ivanov"},
+    ),
+    "ticket": (CreateTicketOperator, {"subject": "s", "message": "m", "template_name": "Main"}),
+}
+
+
+@pytest.mark.parametrize(("operator", "arguments"), MESSENGERS.values(), ids=MESSENGERS)
+def test_message_without_confirmation_fails(usedesk, operator, arguments, caplog, capsys):
+    respond(usedesk, UNCONFIRMED)
+    arguments = {**arguments, "channel_id": 20054}
+    with pytest.raises(AirflowFailException, match=r"ticket 77, but did not confirm.*channel_id=20054 may"):
+        run_attempt(operator, **arguments)
+    assert run_attempt(operator, **arguments, on_no_confirmation="warn") == 77
+    assert "channel_id=20054 may be wrong" in caplog.text + capsys.readouterr().out
+
+
+@pytest.mark.parametrize("response", [{"message_status": "delivered"}, {"chat_id": "5754"}])
+def test_either_field_confirms(usedesk, response):
+    respond(usedesk, {**UNCONFIRMED, **response})
+    operator, arguments = MESSENGERS["viber"]
+    assert run_attempt(operator, **arguments, channel_id=1) == 77
+
+
+def test_ticket_needs_no_confirmation(usedesk):
+    respond(usedesk, UNCONFIRMED)
+    assert run_attempt(CreateTicketOperator, subject="s", message="m", channel_id=1) == 77
+
+
+def test_unconfirmed_message_is_sent_once(run_dag, usedesk):
+    respond(usedesk, UNCONFIRMED)
+    run = run_dag(dag(TELEGRAM.format("retries=3, retry_delay=0.1")))
+    assert run.state == "failed"
+    assert len(usedesk.sent()) == 1
+    assert pushed(run, "send") == UNCONFIRMED
+
+
+@pytest.mark.parametrize(("on_no_confirmation", "is_ok"), [("fail", False), ("warn", True)])
+def test_clear_reuses_unconfirmed_ticket(usedesk, on_no_confirmation, is_ok):
+    respond(usedesk, UNCONFIRMED)
+    operator, arguments = MESSENGERS["telegram"]
+    store = StateStore()
+    with pytest.raises(AirflowFailException):
+        attempt(operator, attempt_context(store=store), **arguments)
+    cleared = attempt_context(2, max_tries=1, store=store, clear_number=1)
+    with nullcontext() if is_ok else pytest.raises(AirflowFailException, match="ticket 77"):
+        assert attempt(operator, cleared, **arguments, on_no_confirmation=on_no_confirmation) == 77
+    assert cleared["ti"].pushed["ticket_id"] == 77
+    assert len(usedesk.sent()) == 1
+
+
+def attempt(operator, context, **arguments):
+    task = operator(task_id="task", channel_id=1, **arguments)
+    task.render_template_fields(context)
+    return task.execute(context)
+
+
+def test_found_ticket_needs_no_confirmation(usedesk):
+    found = CreatedTicket(77, is_found=True)
+    assert found == CreatedTicket(77)
+    assert (found.is_confirmed, CreatedTicket(77).is_confirmed) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [
+        (DELIVERED, "its message is accepted by the messenger's provider, delivery is not confirmed yet"),
+        ({"ticket_id": 78, "message_status": "queued"}, "message_status of its message: queued"),
+    ],
+)
+def test_log_promises_no_delivery(usedesk, caplog, capsys, response, text):
+    caplog.set_level("INFO")
+    respond(usedesk, response)
+    operator, arguments = MESSENGERS["telegram"]
+    run_attempt(operator, **arguments, channel_id=1)
+    logged = caplog.text + capsys.readouterr().out
+    assert f"Usedesk ticket 78; {text}." in logged
+    assert "is delivered" not in logged
+
+
+@pytest.mark.parametrize("name", ["on_not_delivered", "on_no_confirmation"])
+def test_unknown_word_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be one of fail"):
+        CreateTicketOperator(task_id="task", subject="s", message="m", **{name: "resent"})
 
 
 def test_second_ticket_has_the_same_files(usedesk, tmp_path):
