@@ -17,6 +17,8 @@ from dev.text import GREEN, RED, colored, say, table
 
 LOG_LINES = 30
 LOG_WIDTH = 160
+PUBLIC_TEXTS = ("message_status", "chat_id")
+"""Keys of XComs whose text is shown."""
 
 
 class DemoFailed(Exception):
@@ -102,7 +104,20 @@ def _log_tail(airflow: LocalAirflow, run: DagRun, task: TaskInstance) -> str:
 
 
 def _xcom_row(xcom: XComEntry) -> tuple[str, str, str]:
-    return xcom.task_name, xcom.key, json.dumps(xcom.value, ensure_ascii=False)
+    return xcom.task_name, xcom.key, shown_value(xcom)
+
+
+def shown_value(xcom: XComEntry) -> str:
+    """Return the value of an XCom; ``***`` for a text that can name a client."""
+    if xcom.key in PUBLIC_TEXTS or _has_only_numbers(xcom.value):
+        return json.dumps(xcom.value, ensure_ascii=False)
+    return "***"
+
+
+def _has_only_numbers(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_has_only_numbers(item) for item in value.values())
+    return value is None or isinstance(value, (bool, int, float))
 
 
 def _ticket_row(ticket: Ticket) -> tuple[object, ...]:

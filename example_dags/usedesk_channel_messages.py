@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 try:
-    from airflow.sdk import dag
+    from airflow.sdk import dag, task
 except ImportError:  # Airflow 2.11
-    from airflow.decorators import dag
+    from airflow.decorators import dag, task
 
 from airflow_provider_usedesk.operators.message import (
     SendTelegramMessageOperator,
@@ -22,8 +22,6 @@ from airflow_provider_usedesk.operators.message import (
     start_date=datetime(2026, 1, 1),
     tags=["usedesk"],
     params={
-        "phone": "79254697403",
-        "telegram_name": "@ivanov",
         "agent": 2156,
         "whatsapp_channel": 20054,
         "infobip_channel": 20055,
@@ -32,32 +30,40 @@ from airflow_provider_usedesk.operators.message import (
     },
 )
 def usedesk_channel_messages():
+    # From a task, not from a Dag param: OpenLineage and the UI show the configuration of a run. Airflow logs
+    # what a task returns, and this names a client.
+    @task(show_return_value_in_logs=False)
+    def find_client() -> dict[str, str]:
+        return {"name": "Valeria", "phone": "79254697403", "telegram": "@ivanov"}
+
+    client = find_client()
+
     SendWhatsAppMessageOperator(
         task_id="whatsapp_message",
         channel_id="{{ params.whatsapp_channel }}",
         user_id="{{ params.agent }}",
-        client_phone="{{ params.phone }}",
+        client_phone=client["phone"],
         subject="Your order",
         message="Your order is ready. See you today!",
     )
     SendWhatsAppTemplateOperator(
         task_id="whatsapp_template_of_infobip",
         channel_id="{{ params.infobip_channel }}",
-        client_phone="{{ params.phone }}",
+        client_phone=client["phone"],
         template_name="Main",
-        template_variables=["Valeria"],
+        template_variables=[client["name"]],
     )
     SendViberMessageOperator(
         task_id="viber_message",
         channel_id="{{ params.viber_channel }}",
-        client_phone="{{ params.phone }}",
+        client_phone=client["phone"],
         subject="Your order",
         message="Your order is ready. See you today!",
     )
     SendTelegramMessageOperator(
         task_id="telegram_message",
         channel_id="{{ params.telegram_channel }}",
-        username="{{ params.telegram_name }}",
+        username=client["telegram"],
         subject="Your order",
         message="Your order is ready. See you today!",
     )

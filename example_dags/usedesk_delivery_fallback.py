@@ -14,7 +14,8 @@ from airflow_provider_usedesk.operators.message import SendViberMessageOperator,
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["usedesk", "example"])
 def usedesk_delivery_fallback():
-    @task
+    # Airflow logs what a task returns, and this names clients.
+    @task(show_return_value_in_logs=False)
     def find_client() -> dict[str, str]:
         return {"name": "John", "phone": "+7 951 123-45-67"}
 

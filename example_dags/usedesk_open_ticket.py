@@ -20,7 +20,8 @@ from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
     params={"email_channel": 683, "whatsapp_channel": 123, "template_id": 8094},
 )
 def usedesk_open_ticket():
-    @task(multiple_outputs=True)
+    # Airflow logs what a task returns, and this names clients.
+    @task(show_return_value_in_logs=False, multiple_outputs=True)
     def find_overdue_invoice() -> dict[str, str]:
         return {"number": "2026-117", "client": "John", "phone": "+7 951 123-45-67", "amount": "120.00"}
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
+from dev import DEMO_DAG, EXAMPLE_DAGS
+from dev.airflow_client import XComEntry
+from dev.demo import shown_value
+from tests.support.dags import DAG
 from tests.support.zones import zone_at_noon
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "example_dags").glob("*.py"))
@@ -31,6 +37,11 @@ def approver(usedesk_sandbox):
     person.join()
 
 
+PERSONAL = re.compile(
+    r"(?<!\d)\+?7[ (]*9\d{2}[ )]*\d{3}[ -]?\d{2}[ -]?\d{2}(?!\d)|@ivanov|Valeria|Anna|Boris|John"
+)
+"""The phones and names in the examples."""
+
 LEFT_OUT = {"usedesk_delivery_fallback": {"viber"}}
 """Tasks for which there is no need when all goes well."""
 WITH_EVENTS = {"usedesk_new_ticket"}
@@ -42,7 +53,7 @@ BATCHES = {"usedesk_reminders_batch"}
 @pytest.mark.parametrize(
     "path", [path for path in EXAMPLES if path.stem not in WITH_EVENTS | BATCHES], ids=lambda path: path.stem
 )
-def test_example(path, run_dag, usedesk_sandbox, approver):
+def test_example(path, run_dag, usedesk_sandbox, approver, caplog):
     if path.stem == "usedesk_deadline_alert" and find_spec("airflow.sdk"):
         pytest.skip("dag.test() of Airflow 3.3.2 fails on deadlines; tests/end_to_end runs it")
     run = run_dag(path)
@@ -53,6 +64,41 @@ def test_example(path, run_dag, usedesk_sandbox, approver):
     pushed = {xcoms["ticket_id"] for xcoms in run.xcoms.values() if "ticket_id" in xcoms}
     assert pushed == {ticket.ticket_id for ticket in usedesk_sandbox.tickets}
     assert usedesk_sandbox.requests("create/ticket") == len(pushed)
+    assert PERSONAL.findall(run.printed + caplog.text) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_params_name_no_client(path):
+    if path.stem in WITH_EVENTS and not find_spec("airflow.sdk"):
+        pytest.skip("needs asset watchers, of Airflow 3")
+    for dag in vars(_module(path)).values():
+        if isinstance(dag, DAG):
+            params = dict(dag.params)
+            assert PERSONAL.findall(json.dumps(params)) == []
+            assert [name for name in params if re.search("phone|mail|user|name", name)] == []
+
+
+def test_demo_shows_no_client(run_dag, usedesk_sandbox):
+    run = run_dag(Path(EXAMPLE_DAGS) / f"{DEMO_DAG}.py")
+    xcoms = [
+        XComEntry(task, index, key, value)
+        for (task, index), values in run.xcoms.items()
+        for key, value in values.items()
+    ]
+    shown = {(xcom.task_id, xcom.key): shown_value(xcom) for xcom in xcoms}
+    assert PERSONAL.search(json.dumps([xcom.value for xcom in xcoms]))
+    assert PERSONAL.findall(json.dumps(list(shown.values()))) == []
+    ticket, template = usedesk_sandbox.tickets
+    assert shown["open_ticket", "ticket_id"] == str(ticket.ticket_id)
+    assert shown["send_template", "message_status"] == '"delivered"'
+    assert str(template.ticket_id) in shown["collect_ids", "return_value"]
+
+
+def _module(path):
+    spec = spec_from_file_location(path.stem, path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_open_ticket_hands_its_values_on(run_dag, usedesk_sandbox):
