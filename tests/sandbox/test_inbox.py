@@ -53,7 +53,7 @@ def test_pages_escape_content_without_scripts(sandbox, ticket, path):
 def test_ticket_page_shows_content(sandbox, ticket):
     page = requests.get(f"{sandbox.inbox_url}tickets/{ticket}", timeout=5).text
     assert '<iframe sandbox=""' in page
-    for shown in ("&lt;b&gt;Bold&lt;/b&gt;", "79000000001", "delivered", "WhatsApp", "client"):
+    for shown in ("&lt;b&gt;Bold&lt;/b&gt;", "79000000001", "accepted", "WhatsApp", "client"):
         assert shown in page
     assert 'name="viewport"' in page
 
@@ -155,6 +155,6 @@ def test_list_shows_status_and_delivery(sandbox, call, ticket):
     rows = requests.get(sandbox.inbox_url, timeout=5).text.split('<a class="row"')[1:]
     [plain, evil] = rows
     assert ">New<" in plain
-    assert "delivered" not in plain
+    assert "accepted" not in plain
     assert ">On hold<" in evil
-    assert ">delivered<" in evil
+    assert ">accepted<" in evil
