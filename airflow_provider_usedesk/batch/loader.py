@@ -12,9 +12,9 @@ from typing import Any
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Recipients
 from airflow_provider_usedesk.batch.options import Limit, as_number
+from airflow_provider_usedesk.batch.row import Row, UnreadableRow
 from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
 from airflow_provider_usedesk.batch.row_store import CheckedRow, FinishedRow, RowStore
-from airflow_provider_usedesk.batch.rows import Row, UnreadableRow
 from airflow_provider_usedesk.batch.summary import Outcome, OutcomeRecorder
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.request import unknown_parameter
+from airflow_provider_usedesk.batch.file_options import file_option_errors
 from airflow_provider_usedesk.batch.quiet_hours import QuietHours
 from airflow_provider_usedesk.batch.send_window import LONGEST_REQUEST
 from airflow_provider_usedesk.idempotency.decision import OnUnknown
@@ -130,6 +131,7 @@ def option_errors(
         *_errors_of_numbers(given),
         *_errors_of_rows(given, arguments),
         *_errors_of_quiet_hours(given, is_complete=is_complete),
+        *file_option_errors(given),
     ]
 
 

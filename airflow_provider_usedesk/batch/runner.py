@@ -11,11 +11,11 @@ from airflow_provider_usedesk.batch.batch_io import BatchIO
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 from airflow_provider_usedesk.batch.loader import RowLoader
 from airflow_provider_usedesk.batch.options import BatchOptions
+from airflow_provider_usedesk.batch.row import Row, UnreadableRow
 from airflow_provider_usedesk.batch.row_metrics import RowMetrics
 from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.row_states import RowState
 from airflow_provider_usedesk.batch.row_store import RowStore
-from airflow_provider_usedesk.batch.rows import Row, UnreadableRow
 from airflow_provider_usedesk.batch.run_state import RunState
 from airflow_provider_usedesk.batch.send_lease import SendLease
 from airflow_provider_usedesk.batch.send_loop import SendLoop

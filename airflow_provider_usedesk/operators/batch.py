@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.ticket import MessageProfile
     from airflow_provider_usedesk.batch.batch_io import BatchIO
     from airflow_provider_usedesk.batch.checkpoint import Checkpoint
+    from airflow_provider_usedesk.batch.file_options import FileOptions
     from airflow_provider_usedesk.batch.options import BatchOptions
     from airflow_provider_usedesk.batch.result_file import ResultWriter
     from airflow_provider_usedesk.batch.row_params import RowParams
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 # Seconds for which one request of a batch waits while Usedesk refuses it or cannot be reached.
 MAX_WAIT = 900.0
+
+FILE_OPTIONS = ("delimiter", "encoding", "columns")
+"""Arguments that say how a file of recipients is read; they are neither templated nor sent."""
 
 OPTIONS = (
     "row_key",
@@ -62,7 +66,7 @@ OPTIONS = (
     "in_quiet_hours",
 )
 """Arguments that say how a batch is sent; they are neither templated nor sent."""
-CHECKED = (*OPTIONS, "additional_id", "on_unknown_outcome")
+CHECKED = (*OPTIONS, *FILE_OPTIONS, "additional_id", "on_unknown_outcome")
 """Arguments that are checked when the Dag is parsed."""
 
 
@@ -83,8 +87,14 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         arguments of ``create/ticket``, for ``on_unknown_outcome`` and for ``send_again_on_clear``.
 
     :param recipients: the rows: a list of dicts or an XComArg of one; the path or URL
-        (``s3://conn_id@bucket/key``) of a .csv, .jsonl or .ndjson file; or a function that returns or yields
-        dicts, and may take parts of the context by name (templated)
+        (``s3://conn_id@bucket/key``, ``https://…``) of a .csv, .tsv, .jsonl, .ndjson or .xlsx file; or a
+        function that returns or yields dicts, and may take parts of the context by name (templated)
+    :param delimiter: character between two fields of a .csv or .tsv file; default: found from its header and
+        its first rows
+    :param encoding: encoding of a text file, such as ``cp1251``; default: UTF-8, or what its byte order mark
+        says
+    :param columns: a dict of column names by heading, such as ``{"Телефон": "client_phone"}``; default: none,
+        headings are names
     :param row_key: the column that identifies a row, or a template such as
         ``{{ row.client }}-{{ row.month }}``; of several rows with one key, one is sent; in a mapped task the
         keys of all instances must differ
@@ -141,6 +151,9 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         self,
         *,
         recipients: Any,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        columns: Mapping[str, str] | None = None,
         row_key: str,
         row_template: Mapping[str, Any] | None = None,
         subject: str | None = None,
@@ -170,7 +183,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         check_batch_arguments({name: getattr(self, name) for name in CHECKED})
 
     template_fields: Sequence[str] = template_fields_of(
-        __init__, BaseTicketOperator.template_fields, without=(*OPTIONS, "deferrable")
+        __init__, BaseTicketOperator.template_fields, without=(*OPTIONS, *FILE_OPTIONS, "deferrable")
     )
 
     @classmethod
@@ -224,13 +237,15 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             yield unrendered
 
     def _hidden_fields(self) -> frozenset[str]:
-        # A path or a function names no recipient.
-        names_none = isinstance(self.recipients, str) or callable(self.recipients)
+        # A path or a function names no recipient; what follows the path of a URL may be a signature.
+        source = self.recipients
+        names_none = (isinstance(source, str) and "?" not in source) or callable(source)
         return super()._hidden_fields() | (set() if names_none else {"recipients"})
 
     def _send_all(self, context: Context) -> dict[str, Any]:
         from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint
         from airflow_provider_usedesk.batch.loader import TooManyBadRows
+        from airflow_provider_usedesk.batch.row import InvalidRecipients
         from airflow_provider_usedesk.batch.send_loop import Paused
 
         with self._no_retry():
@@ -248,6 +263,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
                 raise
             except DamagedCheckpoint as error:
                 raise AirflowFailException(str(error)) from None
+            except InvalidRecipients as error:
+                raise AirflowFailException(f"recipients: {error}") from None
         self._push_summary(context, "summary", summary)
         self._check_outcome(run, options, summary)
         return self._as_dict(summary)
@@ -351,10 +368,10 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         _check_region(params["phone_region"])
         io = self._batch_io(context, lease, params, results, checkpoint)
         try:
-            rows = read_rows(self._source(context), object_storage_path)
-        except ValueError as error:
+            rows = read_rows(self._source(context), object_storage_path, self._file_options())
+        except OSError as error:
             # With a retry: the file may exist then.
-            raise ValueError(f"recipients: {error}") from error
+            raise AirflowException(f"recipients: {error}") from None
         row_params = self._row_params(context, params)
         return BatchRun(rows, row_params, checkpoint, options, io, lease)
 
@@ -390,6 +407,16 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             results=results,
             report=lambda summary: self._push_summary(context, "progress", summary),
             count_requests=lambda: client.requests,
+        )
+
+    def _file_options(self) -> FileOptions:
+        from airflow_provider_usedesk.batch.file_options import file_options
+
+        return file_options(
+            **{name: getattr(self, name) for name in FILE_OPTIONS},
+            row_key=self.row_key,
+            row_template=self.row_template,
+            arguments=self._method().arguments,
         )
 
     def _source(self, context: Context) -> Any:

@@ -231,9 +231,50 @@ def test_tolerated_bad_rows_do_not_fail(run_attempt_of_batch, usedesk_sandbox, c
 
 def test_missing_file_is_named(run_attempt_of_batch, usedesk_sandbox):
     """A retry may find the file, so the task does not fail without one."""
-    with pytest.raises(ValueError, match=r"no-such\.csv"):
+    with pytest.raises(AirflowException, match=r"no-such\.csv") as raised:
         run_attempt_of_batch(recipients="no-such.csv")
+    assert not isinstance(raised.value, AirflowFailException)
     assert usedesk_sandbox.requests() == 0
+
+
+INVALID_FILES = {
+    "cp1251": "id;имя\n1;Анна\n".encode("cp1251"),
+    "quote": b'id;name\n1;"Anna\n2;Eve\n',
+    "column": b"number;name\n1;Anna\n",
+    "delimiters": b"a;b,c\n1;2,3\n",
+    "no gzip": b"id\n",
+}
+
+
+@pytest.mark.parametrize("content", INVALID_FILES.values(), ids=INVALID_FILES)
+@pytest.mark.parametrize("validate", ["first", "row"])
+def test_invalid_file_fails_at_once(run_attempt_of_batch, usedesk_sandbox, tmp_path, content, validate):
+    path = tmp_path / ("list.csv.gz" if content == b"id\n" else "list.csv")
+    path.write_bytes(content)
+    with pytest.raises(AirflowFailException, match=r"recipients: .*list\.csv"):
+        run_attempt_of_batch(recipients=str(path), validate=validate)
+    assert usedesk_sandbox.requests() == 0
+
+
+def test_invalid_file_option_fails_parsing():
+    with pytest.raises(ValueError, match=r"delimiter: must be one.*encoding: .*columns: "):
+        CreateTicketBatchOperator(
+            task_id="send", recipients="a.csv", row_key="a", delimiter="", encoding="x", columns=5
+        )
+
+
+def test_signature_of_a_url_is_hidden(run_batch, usedesk_sandbox, requests_mock):
+    requests_mock.get("https://bucket.example/list.csv", text="id;subject\n1;Hello\n")
+    run = run_batch("""
+CreateTicketBatchOperator(
+    task_id="send",
+    recipients="https://bucket.example/list.csv?sig=secret",
+    row_key="id",
+    message="m",
+    CHECKPOINT,
+)
+""")
+    assert "secret" not in run.printed + str(run.rendered)
 
 
 def test_native_rendering_keeps_texts(run_batch, usedesk_sandbox):
