@@ -22,6 +22,7 @@ from airflow_provider_usedesk.api.body import Body
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
 from airflow_provider_usedesk.api.connection_errors import error_without_response
 from airflow_provider_usedesk.api.filters import encoded_filters
+from airflow_provider_usedesk.api.hidden import HiddenDict, moved
 from airflow_provider_usedesk.api.observer import NoObserver, Observer, outcome_of
 from airflow_provider_usedesk.api.paging import Row, pages
 from airflow_provider_usedesk.api.phone import looks_national
@@ -73,6 +74,8 @@ from airflow_provider_usedesk.api.transport import Transport
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+NO_PARAMETERS = Request({})
 
 
 class UsedeskClient:
@@ -186,7 +189,7 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
-        return self.send(params, TICKET)
+        return self.send(moved(params), TICKET)
 
     def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
         """
@@ -199,7 +202,7 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.send({"from_": "user", **params}, WHATSAPP_MESSAGE)
+        return self.send(HiddenDict({"from_": "user", **moved(params)}), WHATSAPP_MESSAGE)
 
     def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
         """
@@ -210,7 +213,7 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.send({"from_": "user", **params}, WHATSAPP_TEMPLATE)
+        return self.send(HiddenDict({"from_": "user", **moved(params)}), WHATSAPP_TEMPLATE)
 
     def send_viber_message(self, **params: Any) -> CreatedTicket:
         """
@@ -221,7 +224,7 @@ class UsedeskClient:
         :return: the ids in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.send(params, VIBER_MESSAGE)
+        return self.send(moved(params), VIBER_MESSAGE)
 
     def send_telegram_message(self, **params: Any) -> CreatedTicket:
         """
@@ -234,7 +237,7 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.send(params, TELEGRAM_MESSAGE)
+        return self.send(moved(params), TELEGRAM_MESSAGE)
 
     def send(self, params: dict[str, Any], profile: MessageProfile) -> CreatedTicket:
         """
@@ -245,7 +248,10 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.send_checked(self.checked(params, profile))
+        request = self.checked(params, profile)
+        # While it is sent, no local variable contains its values.
+        del params
+        return self.send_checked(request)
 
     def checked(self, params: Mapping[str, Any], profile: MessageProfile) -> Request:
         """
@@ -257,7 +263,7 @@ class UsedeskClient:
         :raises UsedeskInvalidRequest: naming every invalid argument
         """
         if values.is_empty(params.get("phone_region")):
-            params = {**params, "phone_region": self.settings.phone_region}
+            params = HiddenDict({**params, "phone_region": self.settings.phone_region})
             self._warn_of_national_phone(params.get("client_phone"))
         return ticket_request(params, profile, self._open_url)
 
@@ -292,7 +298,7 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
-        return self._send(CREATE_COMMENT, comment_request(params, self._open_url), created_comment)
+        return self._send(CREATE_COMMENT, comment_request(moved(params), self._open_url), created_comment)
 
     def update_ticket(self, **params: Any) -> None:
         """
@@ -304,7 +310,7 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
-        self._send(UPDATE_TICKET, update_request(params), updated)
+        self._send(UPDATE_TICKET, update_request(moved(params)), updated)
 
     def ticket(self, ticket_id: int) -> TicketDetails:
         """
@@ -315,7 +321,7 @@ class UsedeskClient:
         :raises UsedeskTicketNotFound: when there is no such ticket
         :raises UsedeskError: of another class for every other error
         """
-        return self._read("ticket", records.ticket_details, **_id("ticket_id", ticket_id))
+        return self._read("ticket", records.ticket_details, _id("ticket_id", ticket_id))
 
     def tickets(self, **filters: Any) -> Iterator[TicketRow]:
         """
@@ -342,14 +348,14 @@ class UsedeskClient:
 
         :param channel_type: only channels of this type, such as ``whatsapp``; default: all
         """
-        params = {"channel_type": channel_type} if channel_type else {}
+        request = Request({"channel_type": channel_type} if channel_type else {})
         try:
-            return self._read("channels", records.channels, **params)
+            return self._read("channels", records.channels, request)
         except errors.UsedeskError as error:
             if error.status != 405:
                 raise
         # Documented as GET with the token in the URL, which every proxy on the way would log.
-        return self._read("channels", records.channels, verb="GET", **params)
+        return self._read("channels", records.channels, request, verb="GET")
 
     def groups(self) -> list[Group]:
         """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
@@ -362,7 +368,7 @@ class UsedeskClient:
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
             which leaves out the others), ``group_id``, ``query``, ``user_id``
         """
-        return self._read("users", records.users, **encoded_filters("users", filters))
+        return self._read("users", records.users, Request(encoded_filters("users", moved(filters))))
 
     def ticket_fields(self) -> list[TicketField]:
         """
@@ -396,7 +402,7 @@ class UsedeskClient:
         :param client_id: id of the client
         :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent
         """
-        return self._read("client", records.client_details, **_id("client_id", client_id))
+        return self._read("client", records.client_details, _id("client_id", client_id))
 
     def _send(self, method: Method, request: Request, parse: Callable[[Response], T]) -> T:
         try:
@@ -408,8 +414,14 @@ class UsedeskClient:
         # Raised here, so that it is not chained to the wrapper.
         raise error
 
-    def _read(self, method: str, parse: Callable[[Response], T], *, verb: str = "POST", **params: Any) -> T:
-        request = Request(params)
+    def _read(
+        self,
+        method: str,
+        parse: Callable[[Response], T],
+        request: Request = NO_PARAMETERS,
+        *,
+        verb: str = "POST",
+    ) -> T:
         return self._with_retries(
             method, lambda: parse(self._call(method, request, sending=False, verb=verb))
         )
@@ -418,13 +430,14 @@ class UsedeskClient:
         self,
         method: str,
         parse: Callable[[Response], list[Row]],
-        filters: Mapping[str, Any],
+        filters: dict[str, Any],
         *,
         until_empty: bool = False,
     ) -> Iterator[list[Row]]:
-        params = encoded_filters(method, filters)
+        request = Request(encoded_filters(method, moved(filters)))
         yield from pages(
-            lambda offset: self._read(method, parse, **params, offset=offset), until_empty=until_empty
+            lambda offset: self._read(method, parse, Request({**request.fields, "offset": offset})),
+            until_empty=until_empty,
         )
 
     def _with_retries(self, method: str, call: Callable[[], T]) -> T:
@@ -493,9 +506,9 @@ class _Stopped(Exception):
         self.error = error
 
 
-def _id(name: str, value: Any) -> dict[str, Any]:
+def _id(name: str, value: Any) -> Request:
     try:
-        return {name: values.identifier(value)}
+        return Request({name: values.identifier(value)})
     except ValueError as error:
         raise errors.UsedeskInvalidRequest([f"{name}: {error}"]) from None
 

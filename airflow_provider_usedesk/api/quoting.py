@@ -80,6 +80,10 @@ HINT = " (whole text: log level DEBUG)"
 _WORD = re.compile(r"""^(["'`«»“”‘’(\[{<]*)(.*?)(["'`«»“”‘’)\]}>]*)([.,:;!?]*)(["'`«»“”‘’)\]}>]*)$""")
 
 
+# A character in JSON or in the source of a program.
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+
+
 def quoted(text: object, hide: Callable[[str], str] = str) -> str:
     """
     Return a text of the service for errors: its words of :data:`VOCABULARY`, all others left out.
@@ -140,7 +144,9 @@ def _folded(word: str) -> str:
 def _bare(text: str) -> str:
     """Return the letters and digits of a text, decoded and in lower case."""
     for _ in range(MAX_DECODED):
-        decoded = unquote_plus(html.unescape(text))
+        decoded = _ESCAPE.sub(
+            lambda found: chr(int(found[1] or found[2], 16)), unquote_plus(html.unescape(text))
+        )
         if decoded == text:
             break
         text = decoded

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, attachment, file_sources
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.api.hidden import HiddenDict
 from airflow_provider_usedesk.api.phone import checked_region, phone
 from airflow_provider_usedesk.api.php import flattened
 
@@ -117,7 +118,9 @@ class Draft:
     def __init__(self, params: Mapping[str, Any], method: Method, open_url: OpenUrl | None = None) -> None:
         self._method = method
         self._validation_errors: dict[str, str] = {}
-        given = {_argument(name): value for name, value in params.items() if not values.is_null(value)}
+        given = HiddenDict(
+            {_argument(name): value for name, value in params.items() if not values.is_null(value)}
+        )
         self.given = frozenset(name for name in given if self._is_given(name, given[name]))
         self._phone_region = self._region(given.get("phone_region"))
         self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}

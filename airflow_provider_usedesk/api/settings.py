@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_usedesk.api.errors import UsedeskBadConnection
+from airflow_provider_usedesk.api.hidden import HiddenText
 from airflow_provider_usedesk.api.phone import region_code
 from airflow_provider_usedesk.api.rate_limiter import RateLimitStore
 from airflow_provider_usedesk.api.results import PrivateResult
@@ -58,6 +59,12 @@ class Settings(PrivateResult):
     phone_region: str | None = None
     user_agent: str = ""
     rate_limit_store: RateLimitStore | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        # Local variables of a traceback can contain them.
+        object.__setattr__(self, "token", HiddenText(self.token))
+        if self.proxy is not None:
+            object.__setattr__(self, "proxy", HiddenText(self.proxy))
 
     @property
     def longest_request(self) -> float:

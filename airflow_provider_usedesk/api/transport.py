@@ -14,6 +14,7 @@ from requests_toolbelt import MultipartEncoder
 
 from airflow_provider_usedesk.api.connection_errors import ResponseTooLarge, Route
 from airflow_provider_usedesk.api.connections import Phase, noted, progress
+from airflow_provider_usedesk.api.hidden import HiddenText
 
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
@@ -58,6 +59,8 @@ class Transport:
             "timeout": timeout,
             "allow_redirects": False,  # a redirected POST becomes a GET
         }
+        found: Mapping[str, str] = self._options["proxies"]
+        self._options["proxies"] = {scheme: HiddenText(url) for scheme, url in found.items()}
         self._prepared_requests: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def send(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -48,9 +48,9 @@ class CheckedRow:
     """
 
     number: int
-    key: str
-    fields: Mapping[str, Any]
-    files: Sequence[str] = ()
+    key: str = field(repr=False)
+    fields: Mapping[str, Any] = field(repr=False)
+    files: Sequence[str] = field(default=(), repr=False)
 
     @cached_property
     def digest(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.api.hidden import moved
 from airflow_provider_usedesk.compat.object_storage import object_storage_path
 from airflow_provider_usedesk.compat.sdk import BaseHook
 from airflow_provider_usedesk.hooks.connection import checked_extra, declared_form, read_settings_of
@@ -128,7 +129,7 @@ class UsedeskHook(BaseHook):
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
-        return self.client.create_ticket(**params)
+        return self.client.create_ticket(**moved(params))
 
     def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
         """
@@ -139,7 +140,7 @@ class UsedeskHook(BaseHook):
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.client.send_whatsapp_message(**params)
+        return self.client.send_whatsapp_message(**moved(params))
 
     def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
         """
@@ -150,7 +151,7 @@ class UsedeskHook(BaseHook):
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.client.send_whatsapp_template(**params)
+        return self.client.send_whatsapp_template(**moved(params))
 
     def send_viber_message(self, **params: Any) -> CreatedTicket:
         """
@@ -161,7 +162,7 @@ class UsedeskHook(BaseHook):
         :return: the ids in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.client.send_viber_message(**params)
+        return self.client.send_viber_message(**moved(params))
 
     def send_telegram_message(self, **params: Any) -> CreatedTicket:
         """
@@ -174,7 +175,7 @@ class UsedeskHook(BaseHook):
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.client.send_telegram_message(**params)
+        return self.client.send_telegram_message(**moved(params))
 
     def create_comment(self, **params: Any) -> CreatedComment:
         """
@@ -185,7 +186,7 @@ class UsedeskHook(BaseHook):
         :return: the id of the comment
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        return self.client.create_comment(**params)
+        return self.client.create_comment(**moved(params))
 
     def update_ticket(self, **params: Any) -> None:
         """
@@ -196,7 +197,7 @@ class UsedeskHook(BaseHook):
             ticket has
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        self.client.update_ticket(**params)
+        self.client.update_ticket(**moved(params))
 
     def ticket(self, ticket_id: int) -> TicketDetails:
         """
@@ -217,7 +218,7 @@ class UsedeskHook(BaseHook):
         :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
         :raises UsedeskError: of another class for every other error
         """
-        return self.client.tickets(**filters)
+        return self.client.tickets(**moved(filters))
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
         """
@@ -239,7 +240,7 @@ class UsedeskHook(BaseHook):
             which leaves out the others), ``group_id``, ``query``, ``user_id``
         :raises UsedeskInvalidRequest: naming every invalid filter; nothing was sent
         """
-        return self.client.users(**filters)
+        return self.client.users(**moved(filters))
 
     def ticket_fields(self) -> list[TicketField]:
         """
@@ -265,7 +266,7 @@ class UsedeskHook(BaseHook):
             ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
         :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
         """
-        return self.client.clients(**filters)
+        return self.client.clients(**moved(filters))
 
     def client_details(self, client_id: int) -> ClientDetails:
         """

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -19,6 +19,7 @@ from airflow_provider_usedesk.api.errors import (
     UsedeskTicketNotFound,
     UsedeskUnavailable,
 )
+from airflow_provider_usedesk.api.hidden import HiddenDict
 from airflow_provider_usedesk.api.values import STATUSES
 from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
 from airflow_provider_usedesk.notifications.open_ticket import (
@@ -60,7 +61,7 @@ class Alert:
     :param repeat_priority: priority to which a comment raises the ticket; None to leave it
     """
 
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)
     tag: str | None = None
     is_recovery: bool = False
     repeat_priority: str | None = None
@@ -154,7 +155,7 @@ class AlertSender:
         return first_action(self._alert.is_recovery, open_ids)
 
     def _open(self) -> AlertResult:
-        params = dict(self._alert.params)
+        params = HiddenDict(self._alert.params)
         if self._alert.tag is not None:
             params["tag"] = with_tag(params.get("tag"), self._alert.tag)
         created = self._created(params)
@@ -170,7 +171,7 @@ class AlertSender:
             if not invalid:
                 raise
             log.warning("The ticket is opened without %s. %s", ", ".join(sorted(invalid)), error)
-        valid = {name: value for name, value in params.items() if name not in invalid}
+        valid = HiddenDict({name: value for name, value in params.items() if name not in invalid})
         if "tag" in invalid and self._alert.tag is not None:
             valid["tag"] = self._alert.tag
         if "private_comment" in invalid:

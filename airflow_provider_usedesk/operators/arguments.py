@@ -60,7 +60,11 @@ def with_lists(params: Mapping[str, Any]) -> dict[str, Any]:
 
     :param params: parameters by name; an iterator, which native rendering can make, becomes a list
     """
-    return {name: as_list(value) if _is_generator(value) else value for name, value in params.items()}
+    from airflow_provider_usedesk.api.hidden import HiddenDict
+
+    return HiddenDict(
+        {name: as_list(value) if _is_generator(value) else value for name, value in params.items()}
+    )
 
 
 def template_fields_of(

@@ -62,11 +62,13 @@ class UsedeskOperator(BaseOperator):
 
     def _params(self) -> dict[str, Any]:
         """Return the parameters of the method that this operator was given, with None for every null."""
+        from airflow_provider_usedesk.api.hidden import HiddenDict
         from airflow_provider_usedesk.api.values import without_nulls
 
         parameters = self._method().arguments
         arguments = constructor_arguments(type(self))
-        return without_nulls({name: getattr(self, name, None) for name in arguments if name in parameters})
+        given = {name: getattr(self, name, None) for name in arguments if name in parameters}
+        return HiddenDict(without_nulls(given))
 
     def _no_retry(self) -> AbstractContextManager[None]:
         """Fail the task without a retry on an error that a retry cannot repair, unless a policy decides."""

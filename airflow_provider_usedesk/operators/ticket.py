@@ -260,14 +260,15 @@ class SendTicketOperator(BaseTicketOperator):
     def _send_once(
         self, context: Context, params: dict[str, Any], *, is_resend: bool = False
     ) -> CreatedTicket:
+        from airflow_provider_usedesk.api.hidden import HiddenDict
         from airflow_provider_usedesk.api.responses import CreatedTicket
         from airflow_provider_usedesk.idempotency.keys import content_digest, recipient_digest
 
-        params = self._with_region(params)
+        params = HiddenDict(self._with_region(params))
         own_id = str(params.get("additional_id") or "").strip()
         created = self._contract(context).send(
             CreatedTicket,
-            send=lambda key: self._send(self._with_key(params, key, own_id)),
+            send=lambda key: self._send(HiddenDict(self._with_key(params, key, own_id))),
             look_up=lambda step: self._look_up(context, step, params, own_id),
             recipient=recipient_digest(params),
             content=content_digest(params),
