@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": [{"schemes": ["usedesk"], "handler": f"{PACKAGE}.assets.checked_uri"}],
         "extra-links": [f"{PACKAGE}.links.ticket.UsedeskTicketLink"],
         "connection-types": [_connection_type()],
+        "config": {"usedesk": {"description": "Options of the Usedesk provider.", "options": _options()}},
         "cli": [f"{PACKAGE}.cli.commands.usedesk_commands"],
     }
 
@@ -40,6 +41,20 @@ def _modules(room: str, *names: str) -> list[dict[str, Any]]:
     return [
         {"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.{room}.{name}" for name in names]}
     ]
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "show_values": {
+            "description": "Whether Rendered Templates and `airflow tasks render` show the values that are "
+            "otherwise hidden: names, phone numbers, e-mail addresses and texts for clients. For "
+            "development only: Airflow stores what it shows.",
+            "version_added": None,
+            "type": "boolean",
+            "example": None,
+            "default": "False",
+        }
+    }
 
 
 def _connection_type() -> dict[str, Any]:

@@ -16,31 +16,9 @@ from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.hidden import HiddenDict
 from airflow_provider_usedesk.api.phone import checked_region, phone
 from airflow_provider_usedesk.api.php import flattened
+from airflow_provider_usedesk.api.redacted import REDACTED
 
 MESSAGE_BYTES = 65_535
-
-REDACTED = (
-    "subject",
-    "message",
-    "client_name",
-    "client_email",
-    "client_phone",
-    "client_country",
-    "client_city",
-    "client_address",
-    "new_address",
-    "username",
-    "field_value",
-    "custom_fields",
-    "lists",
-    "template_variables",
-    "files",
-    "cc",
-    "bcc",
-    "query",
-    "fields",
-)
-"""Parameters of any method that can contain personal data or message text."""
 
 
 @dataclass(frozen=True)

@@ -320,6 +320,9 @@ def field_value(value: Any) -> str:
     if is_bool(value):
         return "true" if value else "false"
     string = text(255)(value)
+    if string in ("True", "False"):
+        # As a template renders a bool.
+        return string.lower()
     if ";" in string:
         raise ValueError("cannot contain a ';', which ends the value in Usedesk")
     return string

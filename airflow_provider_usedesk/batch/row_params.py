@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.values import is_null, is_null_text, without_nulls
+from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment, UndefinedError
@@ -59,7 +60,7 @@ class RowParams:
         self._key = key
         self._sources: dict[str, Any] = {}
         # A missing column is an error, also in a Dag that allows undefined variables.
-        self._environment = environment.overlay(undefined=StrictUndefined)
+        self._environment = strict_environment(environment.overlay(undefined=StrictUndefined))
         # Not copied: some of the context is computed, or warns, when it is read.
         self._variables = ChainMap[str, Any]({}, cast("Any", context), environment.globals)
         self._templates, validation_errors = self._compiled(templates)
@@ -124,6 +125,8 @@ class RowParams:
                 rendered[name] = render(variables)
             except UndefinedError as error:
                 validation_errors.append(f"{name}: {_missing(error, self._sources[name])}")
+            except InvalidTemplate as error:
+                validation_errors.append(f"{name}: {error}")
             except Exception as error:
                 validation_errors.append(f"{name}: its template failed ({type(error).__name__})")
         if validation_errors:

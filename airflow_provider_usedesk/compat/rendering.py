@@ -6,10 +6,58 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
+from airflow_provider_usedesk.compat.sdk import conf
+
 HIDDEN_VALUE = "***"
 """What Airflow stores in place of a hidden value."""
 
 OperatorClass = TypeVar("OperatorClass", bound=type)
+
+
+class Hidden:
+    """
+    A value that its holder does not show: neither to ``repr()`` nor to whoever reads its attributes.
+
+    :param value: the value
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return HIDDEN_VALUE
+
+
+class HiddenAttribute:
+    """
+    An attribute that has its value in code, and that ``vars()`` shows as ``***``.
+
+    A listener of Airflow may emit all attributes of a task, as OpenLineage does with full task info.
+    """
+
+    def __init__(self, name: str, *default: Any) -> None:
+        self._name, self._default = name, default
+
+    def __get__(self, task: Any, owner: type) -> Any:
+        if task is None:
+            return self._default[0] if self._default else self
+        try:
+            found = vars(task)[self._name]
+        except KeyError:
+            if self._default:
+                return self._default[0]
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}") from None
+        return found.value if type(found) is Hidden else found
+
+    def __set__(self, task: Any, value: Any) -> None:
+        # A copy of a task on Airflow 2 sets what vars() shows.
+        vars(task)[self._name] = value if value is None or type(value) is Hidden else Hidden(value)
+
+    def __delete__(self, task: Any) -> None:
+        if vars(task).pop(self._name, self) is self:
+            raise AttributeError(self._name)
 
 
 class HidingFields(tuple[str, ...]):
@@ -44,17 +92,35 @@ class HidingFields(tuple[str, ...]):
                 yield name
 
 
+def hide_attributes(operator_class: type, names: Iterable[str]) -> None:
+    """
+    Hide attributes of all tasks of an operator class from ``vars()``.
+
+    :param operator_class: the class; an attribute that it sets itself is the default of its tasks
+    :param names: names of the attributes; a property of the class stays as it is
+    """
+    for name in names:
+        default = [vars(one)[name] for one in operator_class.__mro__ if name in vars(one)][:1]
+        if not any(hasattr(value, "__set__") for value in default):
+            setattr(operator_class, name, HiddenAttribute(name, *default))
+
+
 def with_rendering_hook(operator_class: OperatorClass) -> OperatorClass:
     """
-    Let an operator class act around the rendering of its own template fields, in mapped tasks too.
+    Let an operator class render its own template fields, in mapped tasks too.
 
-    Airflow calls no public method of the operator when it renders a mapped task. The class has these methods:
+    Airflow calls no public method of the operator when it renders a mapped task, and it logs the source of
+    a template that fails. The class has these methods:
 
-    ``_around_rendering(names, is_rendered)``
-        a context manager; it gets the names of the template fields and a function that returns whether a
-        value is rendered already (as what a mapped task got from upstream), and returns the names to render
+    ``_render_fields(names, render, is_rendered)``
+        gets the names of the template fields, a function that renders one of them, and a function that
+        returns whether a value is rendered already (as what a mapped task got from upstream)
+    ``_template_environment(environment)``
+        returns the environment to use in place of that of the Dag
     ``_is_hidden(name)``
         returns whether Airflow stores ``***`` in place of the present value of a field
+    ``_personal_fields``
+        the attributes that ``vars()`` of a task does not show
     """
 
     def _do_render_template_fields(
@@ -66,18 +132,64 @@ def with_rendering_hook(operator_class: OperatorClass) -> OperatorClass:
         seen_oids: set[int],
         **options: Any,
     ) -> None:
-        render = super(cast("Any", operator_class), self)._do_render_template_fields
         if parent is not self:
-            render(parent, template_fields, context, jinja_env, seen_oids, **options)
+            for name in template_fields:
+                _render_field(self, parent, name, context, jinja_env, seen_oids)
             return
         names = list(template_fields)
-        # Before the values are there: Airflow may store them although the rendering of one of them fails.
-        self.template_fields = HidingFields.of(self, names, self._is_hidden)
-        with self._around_rendering(names, lambda value: id(value) in seen_oids) as unrendered:
-            render(parent, unrendered, context, jinja_env, seen_oids, **options)
+        if not _shows_values():
+            # Before the values are there: Airflow may store them although the rendering of one of them fails.
+            self.template_fields = HidingFields.of(self, names, self._is_hidden)
+        environment = self._template_environment(jinja_env)
+        self._render_fields(
+            names,
+            lambda name: _render_field(self, self, name, context, environment, seen_oids),
+            lambda value: id(value) in seen_oids,
+        )
 
+    hide_attributes(operator_class, cast("Any", operator_class)._personal_fields)
     cast("Any", operator_class)._do_render_template_fields = _do_render_template_fields
     return operator_class
+
+
+def mapped_arguments(task: Any) -> dict[str, Any]:
+    """
+    Return the arguments that a mapped task got from the values that it is mapped over.
+
+    :param task: the operator of one map index
+    """
+    if not getattr(task, "_BaseOperator__from_mapped", False):
+        return {}
+    mapped = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
+    shared = getattr(mapped, "partial_kwargs", {})
+    given = getattr(task, "_BaseOperator__init_kwargs", {})
+    return {name: value for name, value in given.items() if name not in shared}
+
+
+def _shows_values() -> bool:
+    return bool(conf.getboolean("usedesk", "show_values", fallback=False))
+
+
+def _render_field(
+    task: Any, parent: Any, name: str, context: Any, environment: Any, seen_oids: set[int]
+) -> None:
+    """Render one field as Airflow does, without its log of the template if that fails."""
+    value = getattr(parent, name)
+    if _is_false(value):
+        return
+    if callable(value):
+        rendered = value(context=context, jinja_env=environment)
+    else:
+        rendered = task.render_template(value, context, environment, seen_oids)
+    setattr(parent, name, rendered)
+
+
+def _is_false(value: Any) -> bool:
+    try:
+        return not value
+    except Exception:
+        # As a data frame, which may have templates nevertheless.
+        return False
 
 
 @contextmanager

@@ -73,6 +73,7 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
         **DecoratedOperator.template_fields_renderers,
         **CreateTicketOperator.template_fields_renderers,
     }
+    _personal_fields = CreateTicketOperator._personal_fields | {"op_args", "op_kwargs", "_returned"}
     custom_operator_name = "@task.usedesk_ticket"
     message_key: str | None
 
@@ -99,8 +100,11 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
     def execute(self, context: Context) -> int:
         self._returned = _returned_params(self._call(context))
         self.message_key = self._returned.pop("message_key", self.message_key)
-        # Not super(): DecoratedOperator.execute would return what the function returns.
-        return CreateTicketOperator.execute(self, context)
+        try:
+            # Not super(): DecoratedOperator.execute would return what the function returns.
+            return CreateTicketOperator.execute(self, context)
+        finally:
+            self._returned = {}
 
     def _call(self, context: Context) -> Any:
         args, kwargs = self.op_args, self.op_kwargs
@@ -116,8 +120,9 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
             params.pop("from_", None)
         return {**params, **self._returned}
 
-    def _hidden_fields(self) -> frozenset[str]:
-        return super()._hidden_fields() | {"op_args", "op_kwargs"}
+    def _empty_mapped_arguments(self) -> set[str]:
+        # What this task is mapped over are the arguments of the function, which may be None.
+        return set()
 
 
 def _returned_params(returned: Any) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_usedesk.compat.callbacks import callback_kind
 from airflow_provider_usedesk.compat.notifier import TextNotifier
 from airflow_provider_usedesk.compat.sdk import redact
+from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
 from airflow_provider_usedesk.notifications.open_ticket import Priority, Scope
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.notifications.incident import Incident
@@ -176,6 +179,9 @@ class UsedeskNotifier(TextNotifier):
         }
         return Alert(params, self._tag(incident, tag_prefix), self.resolve, self.repeat_priority)
 
+    def _environment(self, context: Context) -> Environment:
+        return strict_environment(super()._environment(context))
+
     def _hook(self, context: Context) -> UsedeskHook:
         return UsedeskHook(usedesk_conn_id=self.rendered(self.usedesk_conn_id, context))
 
@@ -190,7 +196,7 @@ class UsedeskNotifier(TextNotifier):
             self.log.warning(
                 "%s cannot be rendered in this callback (%s). The alert is sent with the default text.",
                 name,
-                type(error).__name__,
+                _reason(error),
             )
             return default
         return default if text.strip() in ("", "None") else text
@@ -204,7 +210,7 @@ class UsedeskNotifier(TextNotifier):
                 self.log.warning(
                     "%s cannot be rendered in this callback (%s). The alert is sent without it.",
                     name,
-                    type(error).__name__,
+                    _reason(error),
                 )
                 if name == "private_comment":
                     # A message that may have been meant for agents only must not become public.
@@ -306,6 +312,10 @@ def _naming_connection(hook: UsedeskHook) -> Iterator[None]:
 
 def _redacted(text: str) -> str:
     return str(redact(text[:MAX_RAW]))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, InvalidTemplate) else type(error).__name__
 
 
 def _kind(error: Exception) -> str:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_usedesk.compat.rendering import with_rendering_hook
+from airflow_provider_usedesk.api.redacted import REDACTED
+from airflow_provider_usedesk.compat.rendering import (
+    hide_attributes,
+    mapped_arguments,
+    with_rendering_hook,
+)
 from airflow_provider_usedesk.compat.sdk import BaseOperator
 from airflow_provider_usedesk.hooks.message_files import MESSAGE_FILES, names_file
 from airflow_provider_usedesk.hooks.no_retry import no_retry
+from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
 from airflow_provider_usedesk.operators.arguments import constructor_arguments
+from airflow_provider_usedesk.operators.template_failures import TemplateFailures
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from airflow_provider_usedesk.api.request import Method
     from airflow_provider_usedesk.compat.sdk import Context
 
@@ -41,8 +50,14 @@ class UsedeskOperator(BaseOperator):
     ui_color = "#d7ecff"
 
     message: str | None = None
+    # Template fields whose values Airflow must not store; a message may be named by the phone of a client.
+    _personal_fields: ClassVar[frozenset[str]] = frozenset({*REDACTED, "message_key", "_rendered"})
     # The values of this attempt, set when the template fields are rendered.
     _rendered: Mapping[str, Any] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        hide_attributes(cls, cls._personal_fields)
 
     def __init__(self, *, usedesk_conn_id: str = UsedeskHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -93,37 +108,45 @@ class UsedeskOperator(BaseOperator):
         # A callback in the Dag processor would wait for a reply until it is ended.
         return self.do_xcom_push and serves_tasks()
 
-    @contextmanager
-    def _around_rendering(
-        self, names: Sequence[str], is_rendered: Callable[[Any], bool]
-    ) -> Iterator[list[str]]:
+    def _template_environment(self, environment: Environment) -> Environment:
+        return strict_environment(environment)
+
+    def _render_fields(
+        self, names: Sequence[str], render: Callable[[str], None], is_rendered: Callable[[Any], bool]
+    ) -> None:
         from airflow_provider_usedesk.api.values import is_null
 
         # A value that was rendered before must not be rendered again: a customer may have written it.
         known = self._rendered or {}
         unrendered = [name for name in names if name not in known or getattr(self, name) is not known[name]]
-        given = [name for name in unrendered if not is_null(getattr(self, name, None))]
-        # What a mapped task got from upstream is a text, never the name of a file.
-        if "message" in given and not is_rendered(self.message):
-            self.message = self._text_of_message(self.message)
-        yield unrendered
+        empty = self._empty_mapped_arguments() & {*names, *self._method().arguments}
+        given = empty.union(name for name in unrendered if not is_null(getattr(self, name, None)))
+        failures = TemplateFailures()
+        for name in unrendered:
+            with failures.collecting(name):
+                # What a mapped task got from upstream is a text, never the name of a file.
+                if name == "message" and not is_rendered(self.message):
+                    self.message = self._text_of_message(self.message)
+                render(name)
         for name in given:
             if is_null(getattr(self, name)):
                 # Unlike an argument that was not given, an empty result of a template must be noticed.
                 setattr(self, name, "")
-        self._rendered = {**known, **{name: getattr(self, name) for name in unrendered}}
+        rendered = {name: getattr(self, name) for name in unrendered if name not in failures}
+        self._rendered = {**known, **rendered}
+        with self._no_retry():
+            failures.check(self)
+
+    def _empty_mapped_arguments(self) -> set[str]:
+        """Return the arguments that this task got as a null from the values that it is mapped over."""
+        from airflow_provider_usedesk.api.values import is_null
+
+        return {name for name, value in mapped_arguments(self).items() if is_null(value)}
 
     def _is_hidden(self, name: str) -> bool:
         from airflow_provider_usedesk.api.values import is_empty
 
-        return name in self._hidden_fields() and not is_empty(getattr(self, name))
-
-    def _hidden_fields(self) -> frozenset[str]:
-        """Return the template fields whose values Airflow must not store."""
-        from airflow_provider_usedesk.api.request import REDACTED
-
-        # A message may be named by the phone number of its recipient.
-        return frozenset({*REDACTED, "message_key"})
+        return name in self._personal_fields and not is_empty(getattr(self, name))
 
     def _text_of_message(self, message: Any) -> Any:
         """Return the content of the template file that a message names, else the message."""
@@ -136,7 +159,7 @@ class UsedeskOperator(BaseOperator):
             return (environment.loader or DictLoader({})).get_source(environment, message)[0]
         except TemplateNotFound:
             # Without the name: it may be a text for a customer that happens to end like a file.
-            raise ValueError(
+            raise InvalidTemplate(
                 "message ends like the name of a template file, but neither the folder of the Dag nor "
                 f"template_searchpath has this file. A text cannot end in {', '.join(MESSAGE_FILES)}: "
                 "append a space to it."

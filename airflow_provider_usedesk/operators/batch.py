@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, partial
@@ -145,6 +145,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     # A batch has no single ticket to link to.
     operator_extra_links = ()
 
+    _personal_fields = BaseTicketOperator._personal_fields | {"recipients", "row_template"}
     _run: BatchRun | None = None
 
     def __init__(
@@ -227,20 +228,18 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     def _profile(self) -> MessageProfile:
         """Return what a message of this operator requires."""
 
-    @contextmanager
-    def _around_rendering(
-        self, names: Sequence[str], is_rendered: Callable[[Any], bool]
-    ) -> Iterator[list[str]]:
+    def _render_fields(
+        self, names: Sequence[str], render: Callable[[str], None], is_rendered: Callable[[Any], bool]
+    ) -> None:
         # Airflow would call a function that it finds in a template field, without the context by name.
         kept = [name for name in names if name != "recipients" or not callable(self.recipients)]
-        with super()._around_rendering(kept, is_rendered) as unrendered:
-            yield unrendered
+        super()._render_fields(kept, render, is_rendered)
 
-    def _hidden_fields(self) -> frozenset[str]:
+    def _is_hidden(self, name: str) -> bool:
         # A path or a function names no recipient; what follows the path of a URL may be a signature.
         source = self.recipients
         names_none = (isinstance(source, str) and "?" not in source) or callable(source)
-        return super()._hidden_fields() | (set() if names_none else {"recipients"})
+        return not (name == "recipients" and names_none) and super()._is_hidden(name)
 
     def _send_all(self, context: Context) -> dict[str, Any]:
         from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint

@@ -175,6 +175,16 @@ class TestShapes:
     def test_custom_fields_accept_ids_and_values(self, ids, entries):
         assert sent(field_id=ids, field_value=entries) == {"field_id": "10;12", "field_value": "x;true"}
 
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"custom_fields": {10: "True", 12: "False", 9: "True story"}},
+            {"field_id": "10;12;9", "field_value": "True;False;True story"},
+        ],
+    )
+    def test_rendered_bools_are_spelled_for_a_checkbox(self, given):
+        assert sent(**given) == {"field_id": "10;12;9", "field_value": "true;false;True story"}
+
     def test_single_custom_field(self):
         assert sent(field_id=10, field_value=False) == {"field_id": "10", "field_value": "false"}
 

@@ -102,6 +102,19 @@ def test_missing_column_is_an_error(name, undefined):
         rendered(f"{{{{ row.{name} }}}}", {"a": "1"}, environment=Environment(undefined=undefined))
 
 
+@pytest.mark.parametrize("value", [None, float("nan")])
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (row_params({"message": "Dear {{ row.a }}!"}).parameters, "message"),
+        (row_params(key="visit-{{ row.a }}").key, "row_key"),
+    ],
+)
+def test_empty_value_inside_a_text_is_refused(read, name, value):
+    with pytest.raises(InvalidRow, match=f"^{name}: an expression inside its text has no value.*default"):
+        read({"a": value})
+
+
 def test_row_can_be_iterated():
     template = (
         "{% for name in row %}{{ name }}={{ row[name] }};{% endfor %}"

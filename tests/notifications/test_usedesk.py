@@ -217,6 +217,15 @@ class TestTemplates:
         assert all(text.startswith("subject cannot be rendered") for text in warnings)
         assert template not in str(lines())
 
+    @both
+    def test_empty_value_inside_a_text_sends_default_text(self, usedesk_sandbox, lines, send):
+        send(UsedeskNotifier(subject="For {{ none }}", client_name="{{ none }} Smith"), deadline())
+        [ticket] = usedesk_sandbox.tickets
+        assert ticket.subject == "Airflow: Dag sales missed its deadline"
+        warnings = [text for level, text in lines() if level == "WARNING"]
+        assert [text.split()[0] for text in warnings] == ["subject", "client_name"]
+        assert all("default('customer', true)" in text for text in warnings)
+
     def test_broken_argument_is_left_out(self, usedesk_sandbox, lines):
         UsedeskNotifier(priority="{{ ti.priority }}", private_comment="{{ ti.x }}")(deadline())
         [ticket] = usedesk_sandbox.tickets

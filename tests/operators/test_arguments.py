@@ -48,7 +48,7 @@ def test_every_argument_is_an_attribute(operator_class, required):
     operator = operator_class(task_id="task", **required)
     attributes = vars(operator)
     assert set(constructor_arguments(operator_class)) <= set(attributes)
-    assert {name: attributes[name] for name in required} == required
+    assert {name: getattr(operator, name) for name in required} == required
 
 
 @each_operator

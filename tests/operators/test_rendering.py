@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import logging
+import pickle
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
+from jinja2 import ChainableUndefined, Undefined
 
-from airflow_provider_usedesk.compat.sdk import AirflowFailException
+from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
 from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
-from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
-from tests.support.airflow import URL
+from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+from airflow_provider_usedesk.operators.comment import CreateCommentOperator
+from airflow_provider_usedesk.operators.message import (
+    SendTelegramMessageOperator,
+    SendViberMessageOperator,
+    SendWhatsAppMessageOperator,
+    SendWhatsAppTemplateOperator,
+)
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator, UpdateTicketOperator
+from tests.support.airflow import TOKEN, URL
+from tests.support.dags import DAG
 from tests.support.operators import attempt_context, dag, pushed, run_attempt
 
 REAL = "Dear Anna"
@@ -301,7 +315,7 @@ class TestNaN:
     @pytest.mark.parametrize(("native", "reason"), [(True, "empty"), (False, "text 'nan'")])
     @pytest.mark.parametrize("name", ["message", "channel_id"])
     def test_result_of_a_template_is_refused(self, usedesk, native, reason, name):
-        given = {"subject": "s", "message": "m", name: "{% set nan = 'nan' %}{{ nan | float }}"}
+        given = {"subject": "s", "message": "m", name: "{{ ('nan' ~ ti.task_id[4:]) | float }}"}
         with pytest.raises(AirflowFailException, match=f"{name}: .*{reason}"):
             run_attempt(CreateTicketOperator, native=native, **given)
         assert not usedesk.sent()
@@ -318,3 +332,335 @@ class TestNaN:
     def test_text_of_null_names_no_message(self, usedesk):
         with pytest.raises(AirflowFailException, match="message_key: .*'None'"):
             run_attempt(CreateTicketOperator, subject="s", message="m", message_key="{{ none }}")
+
+
+EMPTY_INSIDE = "Dear {{ none }}, see you"
+TICKET = {"subject": "s", "message": "m"}
+CHANNEL = {**TICKET, "channel_id": 1}
+FIELDS = [
+    (CreateTicketOperator, TICKET, "subject"),
+    (CreateTicketOperator, TICKET, "message"),
+    (CreateTicketOperator, TICKET, "client_name"),
+    (CreateTicketOperator, TICKET, "message_key"),
+    (CreateTicketOperator, TICKET, "tag"),
+    (UpdateTicketOperator, {"ticket_id": 77, "status": 2}, "subject"),
+    (CreateCommentOperator, {"ticket_id": 77, "type": "public", "message": "m"}, "message"),
+    (SendWhatsAppMessageOperator, {**CHANNEL, "user_id": 5, "client_id": 5}, "message"),
+    (SendViberMessageOperator, {**CHANNEL, "client_id": 5}, "message"),
+    (SendTelegramMessageOperator, {**CHANNEL, "username": "anna"}, "message"),
+    (CreateTicketBatchOperator, {"recipients": [], "row_key": "id", **TICKET}, "message"),
+]
+NESTED = {
+    "template_variables": ["18:00", EMPTY_INSIDE],
+    "custom_fields": {10: EMPTY_INSIDE},
+    "lists": [[{"id": 61, "value": EMPTY_INSIDE}]],
+}
+WHATSAPP = {"channel_id": 1, "client_id": 5, "template_id": 7}
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
+class TestEmptyValueInsideText:
+    @pytest.mark.parametrize(("operator", "arguments", "name"), FIELDS)
+    def test_fails_and_names_the_argument(self, usedesk, native, operator, arguments, name):
+        with pytest.raises(AirflowFailException, match=rf"{name}: .*default\('customer', true\)") as caught:
+            run_attempt(operator, native=native, **{**arguments, name: EMPTY_INSIDE})
+        assert "see you" not in str(caught.value)
+        assert usedesk.request_history == []
+
+    @pytest.mark.parametrize("name", NESTED)
+    def test_fails_in_lists_and_dicts(self, usedesk, native, name):
+        with pytest.raises(AirflowFailException, match=f"{name}: .*default"):
+            run_attempt(SendWhatsAppTemplateOperator, native=native, **{**WHATSAPP, name: NESTED[name]})
+        assert usedesk.request_history == []
+
+    def test_names_all_arguments(self, usedesk, native):
+        with pytest.raises(AirflowFailException, match="subject: .*message: "):
+            run_attempt(CreateTicketOperator, native=native, subject=EMPTY_INSIDE, message=EMPTY_INSIDE)
+
+    def test_fails_in_arguments_of_the_decorator(self, usedesk, native):
+        with pytest.raises(AirflowFailException, match="subject: .*default"):
+            run_decorated(lambda: "m", native=native, subject=EMPTY_INSIDE)
+
+    def test_fails_in_arguments_of_the_function(self, usedesk, native):
+        with pytest.raises(AirflowFailException, match="op_args: .*default"):
+            run_decorated(lambda text: text, EMPTY_INSIDE, native=native, subject="s")
+
+    @pytest.mark.parametrize("value", ["none", "nan", "decimal_nan", "nothing", "people | first"])
+    def test_every_empty_value_counts(self, usedesk, native, value):
+        options = {"user_defined_macros": EMPTY_VALUES, "jinja_environment_kwargs": {"undefined": Undefined}}
+        with pytest.raises(AirflowFailException, match="message: .*default"):
+            run_in_dag({**options}, native=native, message=f"Dear {{{{ {value} }}}}, see you")
+
+    @pytest.mark.parametrize(
+        ("template", "sent"),
+        [
+            ("Dear {{ none | default('customer', true) }}!", "Dear customer!"),
+            ("Dear {{ '' }}Anna!", "Dear Anna!"),
+            ("Dear {{ 'Mr ' if false }}Smith!", "Dear Smith!"),
+            ("Dear {% if false %}{{ none }}{% endif %}Anna!", "Dear Anna!"),
+            ("You have {{ 0 }} of {{ false }}!", "You have 0 of False!"),
+        ],
+    )
+    def test_other_values_are_sent(self, usedesk, native, template, sent):
+        run_attempt(CreateTicketOperator, native=native, subject="s", message=template)
+        assert usedesk.sent()[0]["message"] == sent
+
+
+EMPTY_VALUES = {"nan": float("nan"), "decimal_nan": Decimal("nan"), "people": []}
+
+
+def run_decorated(function, *args, native=False, **arguments):
+    with DAG("example", schedule=None, render_template_as_native_obj=native):
+        operator = usedesk_ticket_task(function, task_id="task", **arguments)(*args).operator
+    return rendered_and_executed(operator)
+
+
+def run_in_dag(options, *, native=False, **arguments):
+    with DAG("example", schedule=None, render_template_as_native_obj=native, **options):
+        operator = CreateTicketOperator(task_id="task", **{**TICKET, **arguments})
+    return rendered_and_executed(operator)
+
+
+def rendered_and_executed(operator):
+    task, context = operator.prepare_for_execution(), attempt_context()
+    task.render_template_fields(context)
+    return task.execute(context)
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
+@pytest.mark.parametrize(
+    ("options", "template", "sent"),
+    [
+        (
+            {"finalize": lambda value: "nobody" if value is None else value},
+            "Dear {{ none }}!",
+            "Dear nobody!",
+        ),
+        ({"undefined": ChainableUndefined}, "Dear {{ a.b.c | default('Anna') }}!", "Dear Anna!"),
+        ({"variable_start_string": "[[", "variable_end_string": "]]"}, "Dear [[ 'Anna' ]]!", "Dear Anna!"),
+    ],
+    ids=["finalize", "undefined", "delimiters"],
+)
+def test_options_of_the_dag_stay_in_force(usedesk, native, options, template, sent):
+    run_in_dag({"jinja_environment_kwargs": options}, native=native, message=template)
+    assert usedesk.sent()[0]["message"] == sent
+
+
+def test_text_of_an_undefined_class_is_sent(usedesk):
+    class Unknown(Undefined):
+        def __str__(self):
+            return "customer"
+
+    run_in_dag({"template_undefined": Unknown}, message="Dear {{ nobody }}!")
+    assert usedesk.sent()[0]["message"] == "Dear customer!"
+
+
+def test_included_file_is_strict(usedesk, tmp_path):
+    (tmp_path / "letter.html").write_text("{% include 'greeting.html' %} Bye.")
+    (tmp_path / "greeting.html").write_text("Dear {{ none }}!")
+    with pytest.raises(AirflowFailException, match="message: .*default"):
+        run_in_dag({"template_searchpath": [str(tmp_path)]}, message="letter.html")
+    assert usedesk.request_history == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ({"tag": "{{ ['a', 'b'] }}"}, {"tag": "a,b"}),
+        ({"client_name": "{{ none }}"}, {}),
+        ({"client_name": "{{ none if true else 'x' }}"}, {}),
+    ],
+)
+def test_native_values_stay(usedesk, arguments, sent):
+    run_attempt(CreateTicketOperator, native=True, **TICKET, **arguments)
+    names = {"api_token", "subject", "message", "additional_id"}
+    assert {name: value for name, value in usedesk.sent()[0].items() if name not in names} == sent
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
+@pytest.mark.parametrize(("value", "sent"), [("true", "true"), ("false", "false"), ("1 > 2", "false")])
+def test_checkbox_gets_the_spelling_of_usedesk(usedesk, native, value, sent):
+    run_attempt(CreateTicketOperator, native=native, **TICKET, custom_fields={12: f"{{{{ {value} }}}}"})
+    assert usedesk.sent()[0]["field_value"] == sent
+
+
+class TestMappedNone:
+    @pytest.mark.parametrize(
+        "expand",
+        [
+            "expand(channel_id=[683, None])",
+            "expand(channel_id=[683, float('nan')])",
+            "expand_kwargs([{'channel_id': 683}, {'channel_id': None}])",
+            "expand(channel_id=channels())",
+        ],
+    )
+    def test_is_refused(self, run_dag, usedesk, expand):
+        run = run_dag(
+            dag(f"""
+@task
+def channels():
+    return [683, None]
+
+CreateTicketOperator.partial(task_id="open", subject="s", message="m").{expand}
+""")
+        )
+        assert run.states["open", 0] == "success"
+        assert run.states["open", 1] == "failed"
+        assert "channel_id: is given but empty" in run.printed
+        assert [sent["channel_id"] for sent in usedesk.sent()] == [683]
+
+    def test_is_left_out_where_it_is_an_optional_text(self, run_dag, usedesk):
+        run = run_dag(
+            dag("""
+CreateTicketOperator.partial(task_id="open", subject="s", message="m", channel_id=None).expand_kwargs(
+    [{"client_name": None}, {"client_name": "Anna", "tag": None}, {}]
+)
+""")
+        )
+        assert run.state == "success"
+        assert sorted(sent.get("client_name", "") for sent in usedesk.sent()) == ["", "", "Anna"]
+        assert not any("channel_id" in sent for sent in usedesk.sent())
+
+
+PERSONAL = "Qwertyuiop"
+FAILING = {
+    "missing key": "{{ {'phone': '%s'}['name'] }}",
+    "own error": "{{ fail('%s') }}",
+    "syntax": "{{ '%s' ",
+    "division": "%s {{ 1 / 0 }}",
+}
+
+
+def fail(text):
+    raise ValueError(text)
+
+
+class TestFailingTemplate:
+    @pytest.mark.parametrize("template", FAILING.values(), ids=FAILING)
+    @pytest.mark.parametrize("name", ["message", "client_name", "template_variables", "client_address"])
+    def test_is_told_without_its_text(self, usedesk, caplog, name, template):
+        value = template % PERSONAL
+        caplog.set_level(logging.INFO)
+        given = {"template_variables": [value], "client_address": Address(value)}.get(name, value)
+        with pytest.raises(AirflowException, match=rf"task task failed: {name} \(\w+Error\)") as caught:
+            run_in_dag({"user_defined_macros": {"fail": fail}}, **{name: given})
+        assert PERSONAL not in caplog.text + str(caught.value)
+        assert caught.value.__context__ is None
+        assert caught.value.__cause__ is None
+        assert usedesk.request_history == []
+
+    def test_is_tried_again(self, usedesk):
+        with pytest.raises(AirflowException) as caught:
+            run_attempt(CreateTicketOperator, subject="s", message="{{ nobody }}")
+        assert not isinstance(caught.value, AirflowFailException)
+
+    def test_may_skip_the_task(self, usedesk):
+        def skip():
+            raise AirflowSkipException("no message today")
+
+        with pytest.raises(AirflowSkipException, match="no message today"):
+            run_in_dag({"user_defined_macros": {"skip": skip}}, message="{{ skip() }}")
+
+    @pytest.mark.parametrize("mapped", ["expand_kwargs([{'message': text}])", "expand(message=[text])"])
+    def test_leaves_nothing_behind_in_mapped_tasks(self, run_dag, usedesk, left_behind, mapped):
+        run = run_dag(
+            dag(f"""
+text = "Qwerty" + "uiop {{{{ 1 / 0 }}}}"
+CreateTicketOperator.partial(task_id="open", subject="{{{{ 'Qwerty' }}}}{{{{ 'uiop' }}}}").{mapped}
+""")
+        )
+        assert run.state == "failed"
+        assert "message (ZeroDivisionError)" in run.printed
+        assert b"Qwertyuiop" not in run.printed.encode()
+        rendered = json.dumps(run.rendered.get(("open", 0), {}))
+        assert "Qwertyuiop" not in rendered
+
+
+class Address:
+    template_fields = ("city",)
+
+    def __init__(self, city):
+        self.city = city
+
+
+def emitted(task):
+    """Return what a listener sees that emits all attributes of a task."""
+    left_out = ("_dag", "_BaseOperator__init_kwargs", "_log", "python_callable")
+    return repr({name: value for name, value in vars(task).items() if name not in left_out})
+
+
+class TestAttributes:
+    """A listener can emit all attributes of a task, as OpenLineage does with full task info."""
+
+    def attempt(self, operator):
+        task, context = operator.prepare_for_execution(), attempt_context()
+        seen = [emitted(task)]
+        try:
+            task.render_template_fields(context)
+            seen.append(emitted(task))
+            task.execute(context)
+        except Exception:
+            seen.append(emitted(task))
+        return task, [*seen, emitted(task)]
+
+    @pytest.mark.parametrize("last", ["m", "{{ 1 / 0 }}", EMPTY_INSIDE, "{{ none }}"])
+    def test_show_no_personal_values(self, usedesk, last):
+        with DAG("example", schedule=None):
+            operator = CreateTicketOperator(
+                task_id="task",
+                subject="{{ 'Qwerty' }}uiop",
+                client_name=PERSONAL,
+                client_address=Address(PERSONAL),
+                template_variables=[PERSONAL],
+                message_key=PERSONAL,
+                message=last,
+            )
+        task, seen = self.attempt(operator)
+        assert not any(PERSONAL in text for text in seen)
+        assert task.subject == PERSONAL
+
+    @pytest.mark.parametrize(
+        "returned", [PERSONAL, {"message": PERSONAL, "message_key": PERSONAL}, [PERSONAL]]
+    )
+    def test_show_nothing_that_a_function_got_or_returned(self, usedesk, returned):
+        with DAG("example", schedule=None):
+            made = usedesk_ticket_task(lambda text: returned, task_id="task", subject="s")(PERSONAL)
+        task, seen = self.attempt(made.operator)
+        assert not any(PERSONAL in text for text in seen)
+        assert task._returned == {}
+
+    def test_survive_copies(self):
+        operator = CreateTicketOperator(task_id="task", subject="s", message=PERSONAL)
+        for other in (copy.copy(operator), copy.deepcopy(operator), pickle.loads(pickle.dumps(operator))):
+            assert other.message == PERSONAL
+            assert PERSONAL not in emitted(other)
+
+    def test_keep_the_default_of_a_subclass(self, usedesk):
+        class Polite(CreateTicketOperator):
+            client_name = "Anna"
+
+        assert Polite(task_id="t", subject="s", message="m").client_name is None
+        assert Polite.client_name == "Anna"
+        assert not hasattr(Polite(task_id="t", subject="s", message="m"), "cc")
+
+
+class TestShownValues:
+    @pytest.fixture(autouse=True)
+    def show_values(self, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__USEDESK__SHOW_VALUES", "True")
+
+    def test_are_stored(self, run_recording, usedesk):
+        run, _ = run_recording("""
+Recording(task_id="open", **arguments)
+Recording.partial(task_id="mapped", subject="Subject").expand(message=["One"])
+""")
+        assert run.state == "success"
+        assert run.rendered["open", -1]["message"] == REAL
+        assert run.rendered["mapped", 0]["message"] == "One"
+        assert TOKEN not in json.dumps([*run.rendered.values()])
+
+    def test_stay_out_of_attributes(self, usedesk):
+        task = CreateTicketOperator(task_id="task", subject="s", message=PERSONAL)
+        task.render_template_fields(attempt_context())
+        assert PERSONAL not in emitted(task)
+        assert [getattr(task, name) for name in task.template_fields if name == "message"] == [PERSONAL]

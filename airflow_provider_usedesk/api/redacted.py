@@ -1,0 +1,26 @@
+"""The parameters whose values are neither logged nor stored."""
+
+from __future__ import annotations
+
+REDACTED = (
+    "subject",
+    "message",
+    "client_name",
+    "client_email",
+    "client_phone",
+    "client_country",
+    "client_city",
+    "client_address",
+    "new_address",
+    "username",
+    "field_value",
+    "custom_fields",
+    "lists",
+    "template_variables",
+    "files",
+    "cc",
+    "bcc",
+    "query",
+    "fields",
+)
+"""Parameters of any method that can contain personal data or message text."""
