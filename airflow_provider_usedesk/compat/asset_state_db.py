@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel, DagScheduleAssetReference
@@ -18,7 +19,22 @@ from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunType
-from sqlalchemy import bindparam, delete, event, exists, false, func, insert, or_, select, text, true, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    delete,
+    event,
+    exists,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import object_session
 
 if TYPE_CHECKING:
@@ -35,6 +51,33 @@ except ImportError:  # before Airflow 3.3
 QUEUE: Any = AssetDagRunQueue.__table__
 # Seconds that the triggerer waits for a lock, on PostgreSQL.
 QUEUE_LOCK_TIMEOUT = 10
+
+
+@dataclass(frozen=True)
+class StoredKeys:
+    """
+    A kind of values in the state stores of assets.
+
+    :param pattern: the keys, as a pattern of SQL
+    :param kept: time after the last write after which a value is deleted
+    :param uri: beginning of the URI of the assets; default: all assets
+    :param value: the values, as a pattern of SQL; default: all
+    """
+
+    pattern: str
+    kept: timedelta
+    uri: str = ""
+    value: str = ""
+
+    def is_expired(self, now: datetime) -> Any:
+        """Return the condition for values to delete."""
+        conditions = [STATES.c.key.like(self.pattern), STATES.c.updated_at < now - self.kept]
+        if self.value:
+            conditions.append(STATES.c.value.like(self.value))
+        if self.uri:
+            assets = select(AssetModel.id).where(AssetModel.uri.startswith(self.uri, autoescape=True))
+            conditions.append(STATES.c.asset_id.in_(assets))
+        return and_(*conditions)
 
 
 class AssetStateTable:
@@ -226,16 +269,32 @@ def values_in_events(
     return set(session.scalars(has_value))
 
 
-def delete_old_states(session: Session, uri_prefix: str, prefixes: Sequence[str], before: datetime) -> None:
+def delete_expired(session: Session, stored: Sequence[StoredKeys], now: datetime, limit: int) -> int:
     """
-    Delete old values from the state stores of several assets.
+    Delete values that were last written long ago.
 
-    :param uri_prefix: beginning of the URIs of the assets
-    :param prefixes: beginnings of the keys
-    :param before: values last written before this moment are deleted
+    :param session: the transaction
+    :param stored: the kinds of values, and how long each is kept
+    :param now: the current time
+    :param limit: number of values to delete at most
+    :return: number of values deleted
     """
-    assets = select(AssetModel.id).where(AssetModel.uri.startswith(uri_prefix, autoescape=True))
-    _delete_old(session, STATES.c.asset_id.in_(assets), prefixes, before)
+    deleted = 0
+    for kind in stored:
+        is_expired = kind.is_expired(now)
+        found = select(STATES.c.asset_id, STATES.c.key).where(is_expired).limit(limit - deleted)
+        keys = [tuple(row) for row in session.execute(found.order_by(STATES.c.asset_id, STATES.c.key))]
+        if keys:
+            one_of = tuple_(STATES.c.asset_id, STATES.c.key).in_(keys)
+            # Once more whether it is expired: another transaction may have written it meanwhile.
+            session.execute(delete(STATES).where(one_of, is_expired))
+        deleted += len(keys)
+    return deleted
+
+
+def session_of(row: Any) -> Session | None:
+    """Return the session that contains a row of the database; None if none does."""
+    return object_session(row)
 
 
 def on_asset_event(callback: Callable[[Any, Connection, Any], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from airflow_provider_usedesk.api import values
@@ -52,12 +53,14 @@ class AwaitedMessage:
     :param comment_id: the message; None for any message of the ticket
     :param delivered: normalized words that mean delivered
     :param failed: normalized words that mean failed
+    :param after: stored reports that had arrived by then are on earlier messages; default: all count
     """
 
     ticket_id: int
     comment_id: int | None
     delivered: frozenset[str]
     failed: frozenset[str]
+    after: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -109,6 +112,7 @@ def checked_message(
     failed: Any,
     max_failures: Any,
     webhooks_unavailable: str | None = None,
+    sent_after: Any = None,
 ) -> AwaitedMessage:
     """
     Return the message to wait for, after checking all arguments.
@@ -120,6 +124,8 @@ def checked_message(
     :param failed: words that mean failed, in the same forms
     :param max_failures: how many polls in a row may fail, at least 1
     :param webhooks_unavailable: why this Airflow cannot use the source ``webhook``; None where it can
+    :param sent_after: a moment before the message was sent, a datetime or ISO 8601, with a time zone; None if
+        all reports count
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
     checks = {
@@ -128,8 +134,9 @@ def checked_message(
         "source": values.choice(*SOURCES),
         "delivered_statuses": normalized_words,
         "failed_statuses": normalized_words,
+        "sent_after": _moment,
     }
-    given = (ticket_id, comment_id, source, delivered, failed)
+    given = (ticket_id, comment_id, source, delivered, failed, sent_after)
     valid, validation_errors = values.all_checked(checks, dict(zip(checks, given, strict=True)))
     if valid.get("source") == "webhook" and webhooks_unavailable:
         validation_errors.append(f"source: webhook {webhooks_unavailable}")
@@ -143,17 +150,18 @@ def checked_message(
         validation_errors.append("max_failures: must be a whole number, at least 1")
     if validation_errors:
         raise UsedeskInvalidRequest(validation_errors)
-    return AwaitedMessage(valid["ticket_id"], valid["comment_id"], good, bad)
+    return AwaitedMessage(valid["ticket_id"], valid["comment_id"], good, bad, valid["sent_after"])
 
 
-def default_message(ticket_id: int, comment_id: int | None) -> AwaitedMessage:
+def default_message(ticket_id: int, comment_id: int | None, after: datetime | None = None) -> AwaitedMessage:
     """
     Return a message that was just sent, with the default words.
 
     :param ticket_id: its ticket
     :param comment_id: the message; None for any message of the ticket
+    :param after: stored reports that had arrived by then are on earlier messages; default: all count
     """
-    return AwaitedMessage(ticket_id, comment_id, normalized_words(DELIVERED), normalized_words(FAILED))
+    return AwaitedMessage(ticket_id, comment_id, normalized_words(DELIVERED), normalized_words(FAILED), after)
 
 
 def decide(reports: Iterable[DeliveryReport], awaited: AwaitedMessage) -> DeliveryDecision | None:
@@ -216,6 +224,16 @@ def polled_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
             flags = {"delivered": comment.delivered, "read": comment.readed}
             reports.extend(DeliveryReport(word, message_id, at) for word, is_set in flags.items() if is_set)
     return tuple(reports)
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = value
+    if moment is None or (isinstance(moment, datetime) and moment.tzinfo is not None):
+        return moment
+    raise ValueError("must be a datetime or ISO 8601, with a time zone, such as {{ dag_run.run_after }}")
 
 
 def _concerns(report: DeliveryReport, awaited: AwaitedMessage) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 REPORTS = "report/"
 """The prefix of the keys under which reports are stored."""
-MAX_STORED = 20
+SEEN_EVENTS = "webhook/"
+"""The prefix of the keys under which the receiver marks stored webhooks, followed by the event id."""
+MAX_STORED = 100
 """How many reports of one ticket are stored; older ones are dropped."""
 
 
@@ -42,11 +45,53 @@ def reports_in(state: Any) -> tuple[DeliveryReport, ...]:
     return tuple(report for row in rows or () if (report := _report(row)) is not None)
 
 
+def with_report(known: Sequence[DeliveryReport], new: DeliveryReport) -> tuple[DeliveryReport, ...]:
+    """
+    Return the reports of a ticket after one more arrived.
+
+    The same report on the same message again changes nothing. A report that names no message can be on the
+    next message of the ticket; only the time of the last one is kept.
+
+    :param known: the reports before, oldest first
+    :param new: the report that arrived
+    """
+    same = [one for one in known if (one.status, one.comment_id) == (new.status, new.comment_id)]
+    if same and new.comment_id is not None:
+        return tuple(known)
+    return (*(one for one in known if one not in same), new)
+
+
+def last_without_message(reports: Iterable[DeliveryReport]) -> datetime | None:
+    """Return when the last report arrived that names no message; None if there is none."""
+    times = (_moment(report.at) for report in reports if report.comment_id is None)
+    return max((moment for moment in times if moment is not None), default=None)
+
+
+def reports_after(
+    reports: Iterable[DeliveryReport], after: datetime | None, comment_id: int | None
+) -> tuple[DeliveryReport, ...]:
+    """
+    Return the stored reports that can be on a message.
+
+    :param reports: the stored reports of its ticket
+    :param after: reports that had arrived by then are on earlier messages; None if all count
+    :param comment_id: the message; reports that name it count whenever they arrived
+    """
+    if after is None:
+        return tuple(reports)
+    return tuple(
+        report
+        for report in reports
+        if (comment_id is not None and report.comment_id == comment_id)
+        or ((moment := _moment(report.at)) is not None and moment > after)
+    )
+
+
 def as_state(reports: Sequence[DeliveryReport]) -> dict[str, Any]:
     """
     Return reports as a JSON value for the state store.
 
-    :param reports: oldest first; only the newest 20 are stored
+    :param reports: oldest first; only the newest 100 are stored
     """
     rows = [[report.status, report.comment_id, report.at] for report in reports[-MAX_STORED:]]
     return {"reports": rows}
@@ -57,3 +102,11 @@ def _report(row: Any) -> DeliveryReport | None:
         case [str(status), int() | None as comment_id, str(at)]:
             return DeliveryReport(status, comment_id, at)
     return None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

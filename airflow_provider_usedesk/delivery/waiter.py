@@ -131,11 +131,12 @@ class DeliveryWait:
             "comment_id": self.awaited.comment_id,
             "delivered_statuses": self.awaited.delivered,
             "failed_statuses": self.awaited.failed,
-            "source": "webhook" if self._reads_webhook_reports else "poll",
+            "source": "webhook" if self.reads_webhook_reports else "poll",
             "poll_interval": self.interval,
             "since": began.isoformat(),
             "deadline": deadline.isoformat(),
             "max_failures": self.max_failures,
+            "reports_after": self.awaited.after and self.awaited.after.isoformat(),
         }
 
     def resume(self, event: Any) -> dict[str, Any]:
@@ -164,7 +165,8 @@ class DeliveryWait:
         raise unexpected_event(f"the {self.awaited.name}")
 
     @cached_property
-    def _reads_webhook_reports(self) -> bool:
+    def reads_webhook_reports(self) -> bool:
+        """Whether the reports that the webhook receiver stored count."""
         from airflow_provider_usedesk.delivery.report_store import why_unavailable
 
         if self.source == "auto":
@@ -174,7 +176,7 @@ class DeliveryWait:
     def _decision(self) -> DeliveryDecision | None:
         from airflow_provider_usedesk.delivery.decision import polled_reports
 
-        decision = self._decide(self._webhook_reports()) if self._reads_webhook_reports else None
+        decision = self._decide(self._webhook_reports()) if self.reads_webhook_reports else None
         if decision is None and self.source != "webhook":
             decision = self._decide(polled_reports(self.hook.ticket(self.awaited.ticket_id).comments))
         return decision
@@ -182,9 +184,11 @@ class DeliveryWait:
     def _webhook_reports(self) -> tuple[DeliveryReport, ...]:
         from airflow_provider_usedesk.api.errors import UsedeskUnavailable
         from airflow_provider_usedesk.delivery.report_store import ReportStore
+        from airflow_provider_usedesk.delivery.reports import reports_after
 
         try:
-            return ReportStore(self.hook.usedesk_conn_id).load(self.awaited.ticket_id)
+            reports = ReportStore(self.hook.usedesk_conn_id).load(self.awaited.ticket_id)
+            return reports_after(reports, self.awaited.after, self.awaited.comment_id)
         except UsedeskUnavailable as error:
             if self.source == "webhook":
                 raise

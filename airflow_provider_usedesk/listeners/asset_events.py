@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import hookimpl
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_last_clean_up: dict[int, date] = {}
+MARKER_CLEAN_UP = timedelta(hours=1)
+
+_last_clean_up: dict[int, datetime] = {}
 
 
 @hookimpl
@@ -37,9 +39,32 @@ def on_starting(component: Any) -> None:
 
 @hookimpl
 def on_dag_run_running(dag_run: Any, msg: str) -> None:
-    """Queue the Dag of a run that starts for the events that the run did not take, in the scheduler."""
-    if not HAS_ASSET_EVENTS_IN_TASKS or dag_run.run_type != "asset_triggered":
+    """
+    Queue the Dag of a run that starts for the events that the run did not take, in the scheduler.
+
+    Any run is also the occasion to delete expired values from the state stores of assets.
+    """
+    if HAS_STATE_STORES:
+        _delete_expired(dag_run)
+    if HAS_ASSET_EVENTS_IN_TASKS and dag_run.run_type == "asset_triggered":
+        _queue_left_over_events(dag_run)
+
+
+def _delete_expired(dag_run: Any) -> None:
+    from airflow_provider_usedesk.compat.asset_state_db import session_of
+    from airflow_provider_usedesk.listeners.stored_keys import in_scheduler
+
+    session = session_of(dag_run)
+    if session is None:
         return
+    try:
+        with session.begin_nested():
+            in_scheduler.run(session, datetime.now(UTC))
+    except Exception:
+        log.warning("Expired values could not be deleted from the state stores of assets.", exc_info=True)
+
+
+def _queue_left_over_events(dag_run: Any) -> None:
     from airflow_provider_usedesk.compat.asset_state_db import queue_left_over_events
 
     try:
@@ -123,7 +148,7 @@ def _write_marker(connection: Connection, asset_id: int, key: str, now: datetime
     state = AssetStateTable(connection, asset_id, now)
     if state.get(key) is not None:
         return
-    if _is_first_today(asset_id, now):
+    if _is_clean_up_due(asset_id, now):
         _delete_old_markers(state, now)
     state.set(key, now.isoformat())
 
@@ -137,8 +162,10 @@ def _delete_old_markers(state: AssetStateTable, now: datetime) -> None:
     state.delete_older_than([MARKERS], before=markers_needed_since(cursors, now))
 
 
-def _is_first_today(asset_id: int, now: datetime) -> bool:
-    """Return whether this is the first marker of an asset since this process began, or since midnight UTC."""
-    is_first = _last_clean_up.get(asset_id) != now.date()
-    _last_clean_up[asset_id] = now.date()
-    return is_first
+def _is_clean_up_due(asset_id: int, now: datetime) -> bool:
+    """Return whether this process has not deleted markers of an asset in the last hour."""
+    last = _last_clean_up.get(asset_id)
+    if last is not None and now - last < MARKER_CLEAN_UP:
+        return False
+    _last_clean_up[asset_id] = now
+    return True

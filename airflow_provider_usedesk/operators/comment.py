@@ -15,7 +15,9 @@ from airflow_provider_usedesk.operators.arguments import (
 )
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 from airflow_provider_usedesk.operators.waiting import (
+    after_sending,
     check_waiting,
+    last_report,
     partial_with_inlets,
     refuse_private,
     resume_wait,
@@ -146,12 +148,15 @@ class CreateCommentOperator(UsedeskOperator):
             refuse_private(self, is_private=str(params["type"]).strip().lower() == "private")
             # Before sending, so that the link is there although the request fails.
             self._push_link(context, as_id(params["ticket_id"]))
+            before = last_report(self, as_id(params["ticket_id"]))
             created = self._send_once(context, params)
             ticket_id = identifier(params["ticket_id"])
             self.log.info("Usedesk comment %s of ticket %s.", created.comment_id, ticket_id)
             self._push_ids(context, ticket_id, {"comment_id": created.comment_id})
             if self.wait_for_delivery:
-                wait_for_delivery(self, context, ticket_id, created.comment_id)
+                wait_for_delivery(
+                    self, context, ticket_id, created.comment_id, after_sending(context, before)
+                )
         return ticket_id
 
     def execute_complete(
@@ -160,6 +165,7 @@ class CreateCommentOperator(UsedeskOperator):
         event: Any = None,
         ticket_id: int | None = None,
         comment_id: int | None = None,
+        reports_after: str | None = None,
     ) -> int:
         """
         Continue after the wait in the triggerer, and return the id of the ticket.
@@ -168,12 +174,13 @@ class CreateCommentOperator(UsedeskOperator):
         :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
         :param ticket_id: the ticket whose delivery is waited for; default: that of the event
         :param comment_id: the comment; default: any message of the ticket
+        :param reports_after: reports that had arrived by then are on earlier messages, ISO 8601
         :return: the id of the ticket
         :raises AirflowFailException: when the comment was not delivered
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
         """
         with self._no_retry():
-            return resume_wait(self, context, event, ticket_id, comment_id)
+            return resume_wait(self, context, event, ticket_id, comment_id, reports_after)
 
     def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedComment:
         from airflow_provider_usedesk.api.responses import CreatedComment

@@ -32,12 +32,14 @@ class AttemptMemory:
     :ivar slots: the messages that were sent or found
     :ivar tickets: their tickets
     :ivar known: the ``additional_id`` of each ticket that was read
+    :ivar sent_since: a moment that is not later than the last message was sent, by whichever attempt
     """
 
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     slots: set[str] = field(default_factory=set)
     tickets: set[int] = field(default_factory=set)
     known: dict[int, str | None] = field(default_factory=dict)
+    sent_since: datetime | None = None
 
 
 # The operators that one task executes share nothing else.
@@ -150,6 +152,7 @@ class DeliveryContract:
         )
         created = send_once(message, record)
         memory.slots.add(slot)
+        memory.sent_since = _sent_since(attempt, record)
         if (ticket_id := getattr(created, "ticket_id", None)) is not None:
             memory.tickets.add(ticket_id)
         return created
@@ -271,6 +274,15 @@ class DeliveryContract:
             request=timedelta(seconds=self.hook.client.settings.longest_request),
             consistency=timedelta(seconds=consistency),
         )
+
+
+def _sent_since(attempt: Attempt, record: StoredRecord[Any]) -> datetime:
+    """Return a moment that is not later than a message was sent, by this attempt or an earlier one."""
+    from airflow_provider_usedesk.idempotency.decision import AttemptRecord
+
+    if isinstance(record, AttemptRecord):
+        return record.since
+    return attempt.started if attempt.is_first else attempt.run_began
 
 
 def _earliest(dag_run: Any) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
@@ -14,6 +14,9 @@ from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_ti
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.operators.base import UsedeskOperator
+
+# The clocks of two machines of Airflow; a report arrives after its message was sent by more than that.
+CLOCK_DIFFERENCE = timedelta(seconds=2)
 
 
 def check_waiting(operator: UsedeskOperator) -> None:
@@ -55,8 +58,53 @@ def refuse_private(operator: UsedeskOperator, *, is_private: bool) -> None:
         )
 
 
+def last_report(operator: UsedeskOperator, ticket_id: int | None) -> datetime | None:
+    """
+    Return when the last report on the earlier messages of a ticket arrived, before another one is sent.
+
+    :param operator: the operator that sends it
+    :param ticket_id: the ticket; None for an id that is not valid
+    :return: by the clock of the webhook receiver; None if there is no report that names no message, or if no
+        stored report counts
+    """
+    from airflow_provider_usedesk.api.errors import UsedeskUnavailable
+    from airflow_provider_usedesk.delivery.report_store import ReportStore
+    from airflow_provider_usedesk.delivery.reports import last_without_message
+
+    if ticket_id is None or not operator.wait_for_delivery:
+        return None
+    if not _delivery_wait(operator, ticket_id, None).reads_webhook_reports:
+        return None
+    try:
+        return last_without_message(ReportStore(operator.hook.usedesk_conn_id).load(ticket_id))
+    except UsedeskUnavailable as error:
+        operator.log.warning("%s", error)
+        return datetime.now(UTC) - CLOCK_DIFFERENCE
+
+
+def after_sending(context: Context, before_sending: datetime | None) -> datetime | None:
+    """
+    Return the moment after which a stored report can be on the message that a task sent.
+
+    :param context: the context of the task, which has sent the message
+    :param before_sending: what :func:`last_report` returned
+    :return: None if all reports count
+    """
+    from airflow_provider_usedesk.operators.contract import attempt_memory
+
+    memory = attempt_memory(context["ti"])
+    if memory.sent_since is None or memory.sent_since >= memory.started:
+        return before_sending
+    # An earlier attempt has sent it; what it read before is not known any more.
+    return memory.sent_since - CLOCK_DIFFERENCE
+
+
 def wait_for_delivery(
-    operator: UsedeskOperator, context: Context, ticket_id: int, comment_id: int | None
+    operator: UsedeskOperator,
+    context: Context,
+    ticket_id: int,
+    comment_id: int | None,
+    reports_after: datetime | None = None,
 ) -> None:
     """
     Wait until a message was delivered, in the worker or, with ``deferrable``, in the triggerer.
@@ -65,12 +113,13 @@ def wait_for_delivery(
     :param context: the context of the task
     :param ticket_id: its ticket
     :param comment_id: the message; None for any message of the ticket
+    :param reports_after: stored reports that had arrived by then are on earlier messages; default: all count
     :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
     :raises TaskDeferred: when the wait continues in the triggerer
     """
     from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 
-    wait, began = _delivery_wait(operator, ticket_id, comment_id), datetime.now(UTC)
+    wait, began = _delivery_wait(operator, ticket_id, comment_id, reports_after), datetime.now(UTC)
     if not operator.deferrable:
         wait.wait_in_worker()
     elif wait.poll() is None:
@@ -78,13 +127,23 @@ def wait_for_delivery(
         operator.defer(
             trigger=MessageDeliveryTrigger(**wait.trigger_kwargs(began, deadline)),
             method_name="execute_complete",
-            kwargs={"ticket_id": ticket_id, "comment_id": comment_id},
+            kwargs={
+                "ticket_id": ticket_id,
+                "comment_id": comment_id,
+                # Airflow 2.11 stores nothing else than JSON.
+                **({"reports_after": reports_after.isoformat()} if reports_after else {}),
+            },
             timeout=defer_timeout(began, deadline),
         )
 
 
 def resume_wait(
-    operator: UsedeskOperator, context: Context, event: Any, ticket_id: int | None, comment_id: int | None
+    operator: UsedeskOperator,
+    context: Context,
+    event: Any,
+    ticket_id: int | None,
+    comment_id: int | None,
+    reports_after: str | None = None,
 ) -> int:
     """
     Continue after the wait in the triggerer.
@@ -94,6 +153,7 @@ def resume_wait(
     :param event: what :class:`~airflow_provider_usedesk.triggers.message.MessageDeliveryTrigger` fired
     :param ticket_id: the ticket; None for that of the event, because ``dag.test()`` passes the event only
     :param comment_id: the message; None for any message of the ticket
+    :param reports_after: stored reports that had arrived by then are on earlier messages, ISO 8601
     :return: the id of the ticket
     :raises AirflowTaskTimeout: when ``execution_timeout`` has passed
     """
@@ -109,16 +169,19 @@ def resume_wait(
         )
     if has_timed_out(event):
         check_execution_time(operator, context)
-    _delivery_wait(operator, awaited, comment_id).resume(event)
+    after = datetime.fromisoformat(reports_after) if reports_after else None
+    _delivery_wait(operator, awaited, comment_id, after).resume(event)
     return awaited
 
 
-def _delivery_wait(operator: UsedeskOperator, ticket_id: int, comment_id: int | None) -> DeliveryWait:
+def _delivery_wait(
+    operator: UsedeskOperator, ticket_id: int, comment_id: int | None, after: datetime | None = None
+) -> DeliveryWait:
     from airflow_provider_usedesk.delivery.decision import default_message
 
     return DeliveryWait(
         operator.hook,
-        default_message(ticket_id, comment_id),
+        default_message(ticket_id, comment_id, after),
         "auto",
         deferrable=operator.deferrable,
         interval=operator.delivery_poke_interval,

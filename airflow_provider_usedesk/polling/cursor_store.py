@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CURSORS = "cursor/"
 """The prefix of the keys of cursors in the state store of an asset."""
+CURSOR_NAME = 16
+"""The length of the rest of such a key."""
 MARKERS = "marker/"
 """The prefix of the keys of markers, one for each stored event."""
 
@@ -23,7 +25,7 @@ def cursor_key(usedesk_conn_id: str, events: Events, wanted: Filter) -> str:
     """Return the key of a cursor: the same for the same subscription, whatever its interval."""
     values = {name: sorted(values, key=str) for name, values in wanted.wanted.items()}
     subscription = json.dumps([usedesk_conn_id, events, values], sort_keys=True)
-    return f"{CURSORS}{hashlib.sha256(subscription.encode()).hexdigest()[:16]}"
+    return f"{CURSORS}{hashlib.sha256(subscription.encode()).hexdigest()[:CURSOR_NAME]}"
 
 
 def marker_key(usedesk_conn_id: str, event_id: str) -> str:

@@ -43,6 +43,9 @@ class MessageDeliverySensor(UsedeskSensor):
         (templated)
     :param failed_statuses: words that fail the task at once; default: undelivered, not delivered, failed,
         error, rejected, expired and similar words (templated)
+    :param sent_after: a moment before the message was sent, such as ``"{{ dag_run.run_after }}"``, a datetime
+        or ISO 8601 with a time zone: reports by webhook from before it count only if they name the message
+        ``comment_id``; default: all reports count (templated)
     :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached or does not show
@@ -58,6 +61,7 @@ class MessageDeliverySensor(UsedeskSensor):
         "comment_id",
         "delivered_statuses",
         "failed_statuses",
+        "sent_after",
         *UsedeskSensor.template_fields,
     )
 
@@ -69,6 +73,7 @@ class MessageDeliverySensor(UsedeskSensor):
         source: Source = "auto",
         delivered_statuses: Collection[str] | str | None = None,
         failed_statuses: Collection[str] | str | None = None,
+        sent_after: datetime | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,6 +82,7 @@ class MessageDeliverySensor(UsedeskSensor):
         self.source = source
         self.delivered_statuses = delivered_statuses
         self.failed_statuses = failed_statuses
+        self.sent_after = sent_after
         if source != "poll":
             add_delivery_inlets(self)
 
@@ -136,6 +142,7 @@ class MessageDeliverySensor(UsedeskSensor):
                 FAILED if self.failed_statuses is None else self.failed_statuses,
                 self.max_failures,
                 webhooks_unavailable=why_unavailable(in_triggerer=self.deferrable),
+                sent_after=self.sent_after,
             )
         return DeliveryWait(
             self.hook,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_usedesk.triggers.base import TicketTrigger
@@ -33,9 +34,17 @@ class MessageDeliveryTrigger(TicketTrigger):
     :param delivered_statuses: normalized words that mean delivered
     :param failed_statuses: normalized words that mean failed
     :param source: ``webhook`` for the reports stored in Airflow, or ``poll`` for the ticket in Usedesk
+    :param reports_after: stored reports that had arrived by then are on earlier messages, ISO 8601; default:
+        all count
     """
 
-    goal: ClassVar[tuple[str, ...]] = ("comment_id", "delivered_statuses", "failed_statuses", "source")
+    goal: ClassVar[tuple[str, ...]] = (
+        "comment_id",
+        "delivered_statuses",
+        "failed_statuses",
+        "source",
+        "reports_after",
+    )
 
     def __init__(
         self,
@@ -44,6 +53,7 @@ class MessageDeliveryTrigger(TicketTrigger):
         delivered_statuses: Collection[str],
         failed_statuses: Collection[str],
         source: Literal["webhook", "poll"],
+        reports_after: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -51,6 +61,7 @@ class MessageDeliveryTrigger(TicketTrigger):
         self.delivered_statuses = delivered_statuses
         self.failed_statuses = failed_statuses
         self.source = source
+        self.reports_after = reports_after
         self._logged_words: set[str] = set()
 
     def _polls(self) -> Polls:
@@ -81,12 +92,14 @@ class MessageDeliveryTrigger(TicketTrigger):
         """Read the stored reports: frequently at first, then less and less."""
         from airflow_provider_usedesk.api.errors import UsedeskError
         from airflow_provider_usedesk.delivery.report_store import ReportStore
+        from airflow_provider_usedesk.delivery.reports import reports_after
 
+        after = datetime.fromisoformat(self.reports_after) if self.reports_after else None
         store, pause = ReportStore(self.usedesk_conn_id), FIRST_PAUSE
         while True:
             polled: tuple[DeliveryReport, ...] | UsedeskError
             try:
-                polled = await store.aload(self.ticket_id)
+                polled = reports_after(await store.aload(self.ticket_id), after, self.comment_id)
             except UsedeskError as error:
                 polled = error
             yield polled

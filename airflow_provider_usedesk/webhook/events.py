@@ -7,14 +7,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airflow_provider_usedesk.api.quoting import without_contacts
 from airflow_provider_usedesk.api.responses import as_id
 from airflow_provider_usedesk.assets import Kind
 
-SEEN_EVENTS = "webhook/"
-"""Prefix of the keys in the asset state store that mark stored events, followed by the event id."""
+# Within this time the same report that names no message is a repetition, later it is on another message.
+REPEATED_WITHIN = timedelta(seconds=10)
 
 MAX_ID = 2**63 - 1
 MAX_WORD = 64
@@ -40,6 +41,25 @@ class WebhookEvent:
     kind: Kind
     event_id: str
     facts: Facts
+
+    @property
+    def names_no_message(self) -> bool:
+        """Whether it is a delivery report that can be on any message of its ticket."""
+        return self.kind == "delivery" and self.facts["comment_id"] is None
+
+    def was_stored(self, stored_at: Any, now: datetime) -> bool:
+        """
+        Return whether an event with the same id was stored before, and not for another message.
+
+        :param stored_at: what is stored under its id: when it was received, ISO 8601; None for nothing
+        :param now: the current time
+        """
+        if stored_at is None or not self.names_no_message:
+            return stored_at is not None
+        try:
+            return now - datetime.fromisoformat(stored_at) < REPEATED_WITHIN
+        except (TypeError, ValueError):  # of an earlier version, which stored no time
+            return False
 
 
 def read_event(content: Content) -> WebhookEvent | Literal["ping", "unknown"]:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +21,25 @@ from airflow_provider_usedesk.assets import asset_uri
 from airflow_provider_usedesk.compat.asset_state_db import (
     AssetStateTable,
     add_asset_events,
-    delete_old_states,
     lock_asset,
     transaction,
     values_in_events,
 )
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.delivery.reports import (
-    REPORTS,
+    SEEN_EVENTS,
     DeliveryReport,
     as_state,
     reports_in,
     state_key,
+    with_report,
 )
-from airflow_provider_usedesk.webhook.events import SEEN_EVENTS, WebhookEvent, asset_event_extra
+from airflow_provider_usedesk.listeners.stored_keys import CleanUp
+from airflow_provider_usedesk.webhook.events import (
+    REPEATED_WITHIN,
+    WebhookEvent,
+    asset_event_extra,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -42,8 +48,6 @@ log = logging.getLogger(__name__)
 
 MAX_PENDING = 10_000
 MAX_BATCH = 500
-RETENTION = timedelta(days=30)
-CLEANUP_INTERVAL = timedelta(hours=1)
 LOCK_TIMEOUT = 10
 # Without a state store, repetitions are found among the asset events of this time.
 EVENT_RETENTION = timedelta(days=1)
@@ -84,7 +88,7 @@ class MetastoreStore:
         self._pending: queue.Queue[PendingWebhook] = queue.Queue(MAX_PENDING)
         self._lock = threading.Lock()
         self._writer: threading.Thread | None = None
-        self._cleaned_at = datetime.min.replace(tzinfo=UTC)
+        self._clean_up = CleanUp()
 
     async def save(self, conn_id: str, event: WebhookEvent) -> None:
         """
@@ -136,9 +140,8 @@ class MetastoreStore:
         with transaction(LOCK_TIMEOUT) as session:
             for uri, webhooks in _by_uri(batch):
                 store_webhooks(session, uri, list(webhooks), now)
-            if now - self._cleaned_at > CLEANUP_INTERVAL:
-                clean_up(session, now - RETENTION)
-                self._cleaned_at = now
+            if HAS_STATE_STORES:
+                self._clean_up.run(session, now)
 
 
 def store_webhooks(session: Session, uri: str, webhooks: Sequence[PendingWebhook], now: datetime) -> None:
@@ -158,23 +161,12 @@ def store_webhooks(session: Session, uri: str, webhooks: Sequence[PendingWebhook
     unique = _one_per_event(webhooks)
     if HAS_STATE_STORES:
         state = AssetStateTable(session, asset.id, now)
-        new = _mark_as_seen(state, unique)
-        _store_reports(state, new)
+        new = _mark_as_seen(state, unique, now)
+        _store_reports(state, [one for one in unique if one in new or one.event.names_no_message])
     else:
         new = _not_in_events(session, asset.id, unique, now)
     if new:
         add_asset_events(session, asset, [webhook.extra for webhook in new])
-
-
-def clean_up(session: Session, before: datetime) -> None:
-    """
-    Delete what the receiver stored long ago: seen webhooks and delivery reports.
-
-    :param session: the transaction
-    :param before: values written before this moment are deleted
-    """
-    if HAS_STATE_STORES:
-        delete_old_states(session, "usedesk://", (SEEN_EVENTS, REPORTS), before)
 
 
 def _one_per_event(webhooks: Iterable[PendingWebhook]) -> Collection[PendingWebhook]:
@@ -184,11 +176,13 @@ def _one_per_event(webhooks: Iterable[PendingWebhook]) -> Collection[PendingWebh
     return first.values()
 
 
-def _mark_as_seen(state: AssetStateTable, webhooks: Collection[PendingWebhook]) -> list[PendingWebhook]:
+def _mark_as_seen(
+    state: AssetStateTable, webhooks: Collection[PendingWebhook], now: datetime
+) -> list[PendingWebhook]:
     """Store the ids of events that are new, and return these."""
     seen = state.get_many(_seen_key(webhook) for webhook in webhooks)
-    new = [webhook for webhook in webhooks if _seen_key(webhook) not in seen]
-    state.set_many({_seen_key(webhook): webhook.conn_id for webhook in new})
+    new = [one for one in webhooks if not one.event.was_stored(seen.get(_seen_key(one)), now)]
+    state.set_many({_seen_key(webhook): now.isoformat() for webhook in new})
     return new
 
 
@@ -199,8 +193,10 @@ def _seen_key(webhook: PendingWebhook) -> str:
 def _not_in_events(
     session: Session, asset_id: int, webhooks: Collection[PendingWebhook], now: datetime
 ) -> list[PendingWebhook]:
-    event_ids = [webhook.event.event_id for webhook in webhooks]
-    seen = values_in_events(session, asset_id, "event_id", event_ids, now - EVENT_RETENTION)
+    seen: set[str] = set()
+    for names_no_message, period in ((False, EVENT_RETENTION), (True, REPEATED_WITHIN)):
+        ids = [one.event.event_id for one in webhooks if one.event.names_no_message == names_no_message]
+        seen |= values_in_events(session, asset_id, "event_id", ids, now - period) if ids else set()
     return [webhook for webhook in webhooks if webhook.event.event_id not in seen]
 
 
@@ -214,7 +210,12 @@ def _store_reports(state: AssetStateTable, webhooks: Sequence[PendingWebhook]) -
             report = DeliveryReport(facts["delivery_status"], facts["comment_id"], received_at)
             new.setdefault(state_key(facts["ticket_id"]), []).append(report)
     known = state.get_many(new)
-    state.set_many({key: as_state([*reports_in(known.get(key)), *reports]) for key, reports in new.items()})
+    state.set_many(
+        {
+            key: as_state(reduce(with_report, reports, reports_in(known.get(key))))
+            for key, reports in new.items()
+        }
+    )
 
 
 def _by_uri(batch: Sequence[PendingWebhook]) -> Iterator[tuple[str, Iterable[PendingWebhook]]]:

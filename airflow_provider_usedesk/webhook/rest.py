@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -16,9 +15,16 @@ from urllib.parse import quote
 import requests
 
 from airflow_provider_usedesk.assets import asset_uri
-from airflow_provider_usedesk.delivery.reports import DeliveryReport, as_state, reports_in, state_key
+from airflow_provider_usedesk.delivery.reports import (
+    SEEN_EVENTS,
+    DeliveryReport,
+    as_state,
+    reports_in,
+    state_key,
+    with_report,
+)
 from airflow_provider_usedesk.webhook.app import StoreError
-from airflow_provider_usedesk.webhook.events import SEEN_EVENTS, WebhookEvent, asset_event_extra
+from airflow_provider_usedesk.webhook.events import WebhookEvent, asset_event_extra
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +56,7 @@ class RestStore:
         self._now = now
         self._lock = threading.Lock()
         self._asset_id = lru_cache(256)(lambda uri, _: airflow.asset_id(uri))
-        self._registered: dict[tuple[int, str], None] = {}
+        self._registered: dict[tuple[int, str], str] = {}
 
     async def save(self, conn_id: str, event: WebhookEvent) -> None:
         """
@@ -71,18 +77,21 @@ class RestStore:
                 log.info("Ignored a webhook, because no Dag and no task uses the asset %s.", uri)
                 return
             key = SEEN_EVENTS + event.event_id
-            if (asset_id, key) not in self._registered:
-                if self._airflow.state(asset_id, key) is not None:
+            now = self._now()
+            if event.names_no_message:
+                self._store_report(asset_id, event, now.isoformat())
+            if not event.was_stored(self._registered.get((asset_id, key)), now):
+                if event.was_stored(self._airflow.state(asset_id, key), now):
                     return
-                self._register(asset_id, key, event, conn_id)
+                self._register(asset_id, key, event, conn_id, now.isoformat())
             # Last: a receiver that dies before this has not responded, so the sender sends the webhook again.
-            self._airflow.set_state(asset_id, key, conn_id)
+            self._airflow.set_state(asset_id, key, self._registered[asset_id, key])
 
-    def _register(self, asset_id: int, key: str, event: WebhookEvent, conn_id: str) -> None:
-        received_at = self._now().isoformat()
-        self._store_report(asset_id, event, received_at)
+    def _register(self, asset_id: int, key: str, event: WebhookEvent, conn_id: str, received_at: str) -> None:
+        if not event.names_no_message:
+            self._store_report(asset_id, event, received_at)
         self._airflow.register_event(asset_id, asset_event_extra(event, conn_id, received_at))
-        self._registered[asset_id, key] = None
+        self._registered[asset_id, key] = received_at
         if len(self._registered) > MAX_REGISTERED:
             del self._registered[next(iter(self._registered))]
 
@@ -92,9 +101,9 @@ class RestStore:
             return
         report = DeliveryReport(event.facts["delivery_status"], event.facts["comment_id"], received_at)
         known = reports_in(self._airflow.state(asset_id, state_key(ticket_id)))
-        # An earlier request that failed after this step has stored the report already.
-        if not any(replace(one, at=received_at) == report for one in known):
-            self._airflow.set_state(asset_id, state_key(ticket_id), as_state([*known, report]))
+        # An earlier request that failed after this step may have stored the report already.
+        if (reports := with_report(known, report)) != known:
+            self._airflow.set_state(asset_id, state_key(ticket_id), as_state(reports))
 
 
 class AirflowApi:

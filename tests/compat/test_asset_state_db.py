@@ -12,7 +12,12 @@ from airflow.models.asset import AssetModel
 from airflow.utils.session import create_session
 from sqlalchemy import event
 
-from airflow_provider_usedesk.compat.asset_state_db import AssetStateTable, delete_old_states, transaction
+from airflow_provider_usedesk.compat.asset_state_db import (
+    AssetStateTable,
+    StoredKeys,
+    delete_expired,
+    transaction,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OLD = NOW - timedelta(days=2)
@@ -101,11 +106,20 @@ def test_old_values_of_prefixes_are_deleted(table_of):
     assert sorted(table.list("")) == ["a/2", "c/1"]
 
 
-def test_old_values_of_several_assets_are_deleted(session, table_of):
+def test_expired_values_of_several_assets_are_deleted(session, table_of):
     for name in ("mine-1", "mine-2", "other"):
         table_of(name, OLD).set("a/1", 1)
-    delete_old_states(session, "test://mine", ["a/"], NOW)
+        table_of(name).set("a/2", 2)
+    kind = StoredKeys("a/%", timedelta(days=1), uri="test://mine")
+    assert delete_expired(session, [kind], NOW, limit=9) == 2
     assert [table_of(name).get("a/1") for name in ("mine-1", "mine-2", "other")] == [None, None, 1]
+    assert [table_of(name).get("a/2") for name in ("mine-1", "mine-2", "other")] == [2, 2, 2]
+
+
+def test_expired_values_are_deleted_in_parts(session, table_of):
+    table_of("mine", OLD).set_many({"a/1": 1, "a/2": 2, "b/1": 3})
+    kinds = [StoredKeys("a/%", timedelta(days=1)), StoredKeys("b/%", timedelta(days=1), value="3%")]
+    assert [delete_expired(session, kinds, NOW, limit=2) for _ in range(3)] == [2, 1, 0]
 
 
 def test_error_rolls_back(airflow_db):

@@ -20,7 +20,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import delete, event, select, update
 
-from airflow_provider_usedesk.listeners import asset_events
+from airflow_provider_usedesk.listeners import asset_events, stored_keys
 from airflow_provider_usedesk.plugin import UsedeskPlugin
 from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS
 
@@ -243,6 +243,52 @@ def test_failing_check_does_not_end_the_scheduler(asset_id, monkeypatch, caplog)
     fire(asset_id, 1)
     start_run(asset_id, takes=event_times(asset_id)[0] - timedelta(seconds=1))
     assert "could not be queued" in caplog.text
+
+
+DAYS = timedelta(days=1)
+CURSOR = f"{CURSORS}{'0' * 16}"
+POSITION = {"at": "2026-01-01T00:00:00+00:00", "left_out": []}
+
+
+@pytest.mark.parametrize(
+    ("uri", "key", "value", "age", "stays"),
+    [
+        ("usedesk://main/delivery", "webhook/delivery/1/2/READ", "x", 6 * DAYS, True),
+        ("usedesk://main/delivery", "webhook/delivery/1/2/READ", "x", 8 * DAYS, False),
+        ("usedesk://main/delivery", "report/1", {"reports": []}, 29 * DAYS, True),
+        ("usedesk://main/delivery", "report/1", {"reports": []}, 31 * DAYS, False),
+        ("listened", MARKER, "x", 30 * DAYS, True),
+        ("listened", MARKER, "x", 32 * DAYS, False),
+        ("listened", f"{MARKERS}main/updated/5/2026", "x", 32 * DAYS, False),
+        ("listened", CURSOR, POSITION, 89 * DAYS, True),
+        ("listened", CURSOR, POSITION, 91 * DAYS, False),
+        # Keys of others.
+        ("listened", "report/1", {"reports": []}, 900 * DAYS, True),
+        ("listened", "webhook/x", "x", 900 * DAYS, True),
+        ("listened", CURSOR, 5, 900 * DAYS, True),
+        ("listened", f"{CURSORS}mine", POSITION, 900 * DAYS, True),
+        ("listened", f"{MARKERS}mine", "x", 900 * DAYS, True),
+    ],
+)
+def test_stored_keys_expire(asset_id, monkeypatch, uri, key, value, age, stays):
+    """The start of any run is the occasion."""
+    monkeypatch.setattr(stored_keys, "in_scheduler", stored_keys.CleanUp())
+    now = datetime.now(UTC)
+    with create_session() as session:
+        session.execute(update(AssetModel).where(AssetModel.id == asset_id).values(uri=uri))
+        row = {"key": key, "value": json.dumps(value), "updated_at": now - age}
+        session.add(AssetStateStoreModel(asset_id=asset_id, **row))
+    start_run(asset_id, takes=now)
+    assert stored(asset_id)[1] == [key] * stays
+
+
+def test_clean_up_runs_once_an_hour(monkeypatch):
+    runs, deleted, now = [], iter([stored_keys.MAX_DELETED, 5, 0]), datetime(2026, 11, 24, tzinfo=UTC)
+    monkeypatch.setattr(stored_keys, "delete_expired", lambda *args: runs.append(args[2]) or next(deleted))
+    clean_up = stored_keys.CleanUp()
+    for minutes in (0, 1, 2, 60, 61):
+        clean_up.run(None, now + timedelta(minutes=minutes))
+    assert runs == [now + timedelta(minutes=minutes) for minutes in (0, 1, 61)]
 
 
 def test_task_process_loads_no_database():

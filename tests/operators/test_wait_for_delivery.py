@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from airflow_provider_usedesk.api.errors import UsedeskUnavailable
 from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -14,12 +15,15 @@ from airflow_provider_usedesk.compat.sdk import (
     TaskDeferred,
 )
 from airflow_provider_usedesk.compat.version import HAS_WORKING_ASSET_INLETS
+from airflow_provider_usedesk.delivery import report_store
+from airflow_provider_usedesk.delivery.reports import DeliveryReport
 from airflow_provider_usedesk.operators import ticket, waiting
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
+from airflow_provider_usedesk.operators.contract import attempt_memory
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import URL
-from tests.support.delivery import set_extra
-from tests.support.operators import dag, pushed, run_attempt
+from tests.support.delivery import WEBHOOK_SECRET, set_extra
+from tests.support.operators import attempt_context, dag, pushed, run_attempt
 
 NOT_FOUND = {"code": 113, "error": "no such ticket"}
 
@@ -264,3 +268,83 @@ class TestDeferring:
     def test_unexpected_event_fails_task(self, operator, event, kwargs):
         with pytest.raises(AirflowException, match="does not belong|without the id of the ticket"):
             self.resume(operator, event, **kwargs)
+
+
+class TestReportsWithoutMessage:
+    """Reports by webhook that name the ticket only, in a ticket with several messages."""
+
+    OLD, NEW = "2026-11-24T12:00:00+00:00", "2999-01-01T00:00:00+00:00"
+
+    @pytest.fixture
+    def stored(self, monkeypatch, connection):
+        """Set when the reports of each read arrived; the last ones stay."""
+        set_extra(monkeypatch, webhook_secret=WEBHOOK_SECRET)
+        monkeypatch.setattr(report_store, "why_unavailable", lambda in_triggerer: None)
+
+        def stored(*reads):
+            left = list(reads)
+
+            def load(store, ticket_id):
+                times = left.pop(0) if len(left) > 1 else left[0]
+                if isinstance(times, Exception):
+                    raise times
+                return tuple(DeliveryReport("DELIVERED", None, at) for at in times)
+
+            monkeypatch.setattr(report_store.ReportStore, "load", load)
+
+        return stored
+
+    def write(self, **arguments):
+        arguments = {
+            "ticket_id": 1001,
+            "message": "m",
+            "type": "public",
+            "wait_for_delivery": True,
+        } | arguments
+        return run_attempt(
+            CreateCommentOperator, delivery_timeout=0.2, delivery_poke_interval=0.01, **arguments
+        )
+
+    def test_report_on_an_earlier_message_does_not_count(self, messenger, stored):
+        messenger(ticket_with())
+        stored([self.OLD])
+        with pytest.raises(AirflowSensorTimeout):
+            self.write()
+
+    def test_report_after_sending_counts(self, messenger, stored):
+        messenger(ticket_with())
+        stored([self.OLD], [self.OLD], [self.NEW])
+        assert self.write() == 1001
+
+    def test_first_report_of_the_ticket_counts_whatever_the_clock(self, messenger, stored):
+        messenger(ticket_with())
+        stored([], [self.OLD])
+        assert self.write() == 1001
+
+    def test_unreadable_store_does_not_stop_sending(self, messenger, stored):
+        requests = messenger(ticket_with())
+        stored(UsedeskUnavailable("down"), [self.OLD])
+        with pytest.raises(AirflowSensorTimeout):
+            self.write()
+        assert requests("create/comment") == 1
+
+    def test_trigger_and_resumed_task_know_the_moment(self, messenger, stored):
+        messenger(ticket_with())
+        stored([self.OLD])
+        with pytest.raises(TaskDeferred) as deferred:
+            self.write(deferrable=True)
+        assert deferred.value.trigger.serialize()[1]["reports_after"] == self.OLD
+        assert deferred.value.kwargs["reports_after"] == self.OLD
+        operator = CreateCommentOperator(
+            task_id="t", ticket_id=1001, message="m", type="public", deferrable=True
+        )
+        with pytest.raises(AirflowSensorTimeout):
+            operator.execute_complete(
+                {}, event={"ticket_id": 1001, "outcome": "timeout"}, **deferred.value.kwargs
+            )
+
+    def test_retry_counts_reports_since_the_earlier_attempt(self):
+        context = attempt_context(try_number=2)
+        memory = attempt_memory(context["ti"])
+        memory.sent_since = memory.started - timedelta(minutes=5)
+        assert waiting.after_sending(context, None) == memory.sent_since - waiting.CLOCK_DIFFERENCE

@@ -175,6 +175,18 @@ class TestSource:
         assert sensor(source="webhook").execute(context)["status"] == "READ"
         assert requests() == 0
 
+    def test_reports_before_the_message_do_not_count(self, context, stored_reports, usedesk):
+        # The support stores reports without a time, which are taken for old ones.
+        stored_reports(["DELIVERED"])
+        waiting = sensor(source="webhook", timeout=0, sent_after="2026-11-24 12:00:00+00:00")
+        with pytest.raises(AirflowSensorTimeout):
+            waiting.execute(context)
+
+    @pytest.mark.parametrize("value", ["yesterday", "2026-11-24 12:00:00", 5, ""])
+    def test_moment_needs_a_time_zone(self, context, value, usedesk):
+        with pytest.raises(AirflowFailException, match="sent_after: must be a datetime or ISO 8601"):
+            sensor(sent_after=value).execute(context)
+
     def test_unknown_word_is_logged_once(self, context, stored_reports, usedesk, caplog):
         caplog.set_level("INFO")
         stored_reports(["HANDED OVER"], ["HANDED OVER"], ["HANDED OVER", "DELIVERED"])

@@ -145,6 +145,21 @@ def test_duplicate_report_has_no_effect(asset_id, save):
     assert len(reports_in(state(asset_id, state_key(1)))) == 1
 
 
+def test_report_without_message_can_be_on_the_next_message(asset_id, save, clock):
+    """A repetition arrives at once; later the same report is on another message."""
+    save(report(comment_id=None))
+    clock.now += timedelta(seconds=5)
+    save(report(comment_id=None))
+    assert len(events(asset_id)) == 1
+    clock.now += timedelta(seconds=6)
+    save(report(comment_id=None))
+    assert len(events(asset_id)) == 2
+    # Whoever sent a message before the last one waits for no earlier report.
+    assert reports_in(state(asset_id, state_key(1))) == (
+        DeliveryReport("DELIVERED", None, clock.now.isoformat()),
+    )
+
+
 def test_batch_keeps_order(asset_id, save):
     assert save(*(report(comment_id=number) for number in range(300))) == [None] * 300
     assert [extra["comment_id"] for extra in events(asset_id)] == list(range(300))
@@ -220,6 +235,17 @@ def test_clean_up_deletes_own_keys(asset_id, save, clock):
     assert state(asset_id, "webhook/delivery/1/7/DELIVERED") is None
     assert state(asset_id, "cursor") == 1
     assert len(reports_in(state(asset_id, state_key(2)))) == 1
+
+
+def test_report_without_message_before_3_3(asset_id, save, clock, monkeypatch):
+    monkeypatch.setattr(metastore, "HAS_STATE_STORES", False)
+    clock.now = datetime.now(UTC)
+    save(report(comment_id=None))
+    save(report(comment_id=None))
+    assert len(events(asset_id)) == 1
+    clock.now += timedelta(seconds=30)
+    save(report(comment_id=None))
+    assert len(events(asset_id)) == 2
 
 
 def test_events_detect_duplicates_before_3_3(asset_id, save, monkeypatch):

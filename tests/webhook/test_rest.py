@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRequestErro
 URL = "https://airflow.example"
 ASSETS = f"{URL}/api/v2/assets"
 URI = asset_uri("usedesk_default", "delivery")
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def report(status="DELIVERED", comment_id=7):
@@ -79,6 +81,18 @@ def test_report_is_stored_once(mocker, save):
     assert [one.status for one in airflow.reports()] == ["SENT", "DELIVERED"]
 
 
+@pytest.mark.parametrize("has_state_store", [True, False])
+def test_report_without_message_can_be_on_the_next_message(mocker, has_state_store):
+    airflow, now = Airflow(mocker, has_state_store), [NOW]
+    store = RestStore(AirflowApi(URL, token="t0ken"), lambda: now[0])
+    for seconds in (0, 5, 6):
+        now[0] += timedelta(seconds=seconds)
+        asyncio.run(store.save("usedesk_default", report(comment_id=None)))
+    assert len(airflow.events) == 2
+    if has_state_store:
+        assert [one.at for one in airflow.reports()] == [now[0].isoformat()]
+
+
 def test_failed_registration_is_retried(mocker, save):
     airflow = Airflow(mocker)
     mocker.post(f"{ASSETS}/events", status_code=500)
@@ -100,7 +114,7 @@ def test_failed_marking_registers_no_duplicate(mocker, save):
     mocker.put(mocked.ANY, json=airflow.put)
     save(comment)
     assert len(airflow.events) == 1
-    assert airflow.states == {"/api/v2/assets/6/state-store/webhook/comment/1": "usedesk_default"}
+    assert list(airflow.states) == ["/api/v2/assets/6/state-store/webhook/comment/1"]
 
 
 def test_no_state_store_registers_once(mocker, save):
