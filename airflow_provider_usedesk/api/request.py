@@ -100,7 +100,7 @@ class Draft:
             {_argument(name): value for name, value in params.items() if not values.is_null(value)}
         )
         self.given = frozenset(name for name in given if self._is_given(name, given[name]))
-        self._phone_region = self._region(given.get("phone_region"))
+        self._phone_region = given.get("phone_region")
         self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}
         self._attachments = self._attached(given.get("files"), open_url)
         if not any(values.is_null(params.get(name)) for name in ("from", "from_")):
@@ -187,19 +187,17 @@ class Draft:
             raise ValueError("is given but empty; its template may have rendered to an empty value")
         values.check_not_null_text(value)
         if name == "client_phone":
-            # With a wrong region, it is not known how to read the number.
-            is_readable = "phone_region" not in self._validation_errors
-            return phone(value, self._phone_region) if is_readable else None
+            return phone(value, self._region())
         return self._method.parameters[name](value)
 
-    def _region(self, given: Any) -> str | None:
-        if "phone_region" not in self.given:
+    def _region(self) -> str | None:
+        if values.is_empty(self._phone_region):
             return None
         try:
-            return checked_region(given)
+            return checked_region(self._phone_region)
         except ValueError as error:
-            self.reject("phone_region", str(error))
-            return None
+            # Without its region, it is not known how to read the number.
+            raise ValueError(f"cannot be read: phone_region {error}") from None
 
     def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:
         if not self._method.takes_files:

@@ -187,6 +187,8 @@ class UsedeskNotifier(TextNotifier):
 
     def _text(self, context: Context, name: Literal["subject", "message"], default: str) -> str:
         """Return a text of the user, or the default if it cannot be rendered in this callback."""
+        from airflow_provider_usedesk.api.values import is_empty, is_null_text
+
         given = getattr(self, name)
         if given is None:
             return default
@@ -199,7 +201,7 @@ class UsedeskNotifier(TextNotifier):
                 _reason(error),
             )
             return default
-        return default if text.strip() in ("", "None") else text
+        return default if is_empty(text) or is_null_text(text) else text
 
     def _rendered_params(self, context: Context) -> dict[str, Any]:
         rendered = {}

@@ -204,8 +204,8 @@ class TestTemplates:
     @both
     @pytest.mark.parametrize(
         "template",
-        ["{{ ti.task_id }}", "{{ ds }}", "{{ dag.dag_id }}", "{{ broken", "{{ none }}"],
-        ids=["task", "date", "dag", "broken", "none"],
+        ["{{ ti.task_id }}", "{{ ds }}", "{{ dag.dag_id }}", "{{ broken", "{{ none }}", "{{ 'nan' }}"],
+        ids=["task", "date", "dag", "broken", "none", "nan"],
     )
     def test_broken_template_sends_default_text(self, usedesk_sandbox, lines, send, template):
         send(UsedeskNotifier(subject=template, message="{{ deadline.id }}"), deadline())
@@ -213,7 +213,7 @@ class TestTemplates:
         assert ticket.subject == "Airflow: Dag sales missed its deadline"
         assert ticket.message == "1"
         warnings = [text for level, text in lines() if level == "WARNING"]
-        assert len(warnings) == (template != "{{ none }}")
+        assert len(warnings) == (template not in ("{{ none }}", "{{ 'nan' }}"))
         assert all(text.startswith("subject cannot be rendered") for text in warnings)
         assert template not in str(lines())
 
@@ -506,6 +506,16 @@ class TestFailedAlert:
         assert lines() == [
             ("WARNING", f"Usedesk ticket {ticket.ticket_id} opened, but its message was not delivered.")
         ]
+
+    @pytest.mark.parametrize("region", ["RU", "UK"])
+    @pytest.mark.parametrize("is_argument", [True, False])
+    def test_phone_region(self, usedesk_sandbox, monkeypatch, region, is_argument):
+        set_extra(monkeypatch, phone_region=None if is_argument else region)
+        given = {"phone_region": f"{{{{ '{region}' }}}}"} if is_argument else {}
+        UsedeskNotifier(client_phone="8 (912) 345-67-89", **given)(failure())
+        [ticket] = usedesk_sandbox.tickets
+        # An alert is sent without an argument that is not valid.
+        assert ticket.received.get("client_phone") == ("79123456789" if region == "RU" else None)
 
     @both
     @pytest.mark.parametrize("scope", [None, "dag"])
