@@ -8,13 +8,14 @@ from typing import Any, NoReturn
 
 class PlainResult(dict[str, Any]):
     """
-    Base of a dataclass whose fields are also the items of a dict.
+    Base of a dataclass whose compared fields are also the items of a dict.
 
     Serializers store it as a plain dict, which every reader can load without this package.
     """
 
     def __post_init__(self) -> None:
-        self.update({field.name: getattr(self, field.name) for field in fields(self)})  # type: ignore[arg-type]
+        compared = [field.name for field in fields(self) if field.compare]  # type: ignore[arg-type]
+        self.update({name: getattr(self, name) for name in compared})
 
 
 class PrivateResult:
