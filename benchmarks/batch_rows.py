@@ -31,7 +31,7 @@ from airflow_provider_usedesk.api.ticket import CREATE_TICKET, WHATSAPP_TEMPLATE
 from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.batch_io import BatchIO
 from airflow_provider_usedesk.batch.folder_checkpoint import FolderCheckpoint
-from airflow_provider_usedesk.batch.sender import MessageSender
+from airflow_provider_usedesk.batch.sender import MessageSender, RowCheck
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.result_file import ResultFile
 from airflow_provider_usedesk.batch.send_lease import SendLease
@@ -42,7 +42,8 @@ from airflow_provider_usedesk.compat.stores import FolderStore
 folder, stop_at = Path(sys.argv[1]), int(sys.argv[2])
 lease, ids, first = SendLease(), count(1), []
 client = UsedeskClient.connect("token")
-sender = MessageSender(client, WHATSAPP_TEMPLATE, "airflow/dag/run/task{}".format, None, Path, lease)
+check = RowCheck(client, WHATSAPP_TEMPLATE, "airflow/dag/run/task{}".format, None, Path)
+sender = MessageSender(check, lease)
 
 def send(row):
     first.append(time.perf_counter()) if not first else None

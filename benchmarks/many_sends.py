@@ -34,7 +34,7 @@ from airflow_provider_usedesk.batch.row_params import RowParams
 from airflow_provider_usedesk.batch.rows import read_rows
 from airflow_provider_usedesk.batch.runner import BatchRun
 from airflow_provider_usedesk.batch.send_lease import SendLease
-from airflow_provider_usedesk.batch.sender import MessageSender
+from airflow_provider_usedesk.batch.sender import MessageSender, RowCheck
 from airflow_provider_usedesk.compat.stores import FolderStore
 from benchmarks._fast_server import serving
 from dev.text import say
@@ -147,7 +147,7 @@ def batch(task: Task) -> None:
     """Do all steps of a batch: read, check and render the rows, write the checkpoint, and send."""
     with tempfile.TemporaryDirectory() as folder, UsedeskClient.connect(TOKEN, task.url) as client:
         lease = SendLease()
-        sender = MessageSender(client, TICKET, "airflow/dag/run/task{}".format, None, Path, lease)
+        sender = MessageSender(RowCheck(client, TICKET, "airflow/dag/run/task{}".format, None, Path), lease)
         row_params = RowParams(
             shared={"channel_id": 66235, "from_": "user", "user_id": 247423},
             names=CREATE_TICKET.arguments,

@@ -132,6 +132,10 @@ class Checkpoint(Protocol):
         """The recipients of the earlier attempt."""
         ...
 
+    def has_begun(self) -> bool:
+        """Return whether an earlier attempt of the task loaded it, and so may have sent rows."""
+        ...
+
     def load(self) -> Iterator[FinishedRow]:
         """
         Yield the rows that earlier attempts finished, and own the checkpoint from now on.

@@ -107,6 +107,10 @@ class FolderCheckpoint(ManifestOwner):
         self._stored = Manifest(self._claim.token)
         self.open_elsewhere: Sequence[OpenRow] = ()
 
+    def has_begun(self) -> bool:
+        """See :meth:`Checkpoint.has_begun`; an attempt of any mapped task instance counts."""
+        return bool(self._claims())
+
     def load(self) -> Iterator[FinishedRow]:
         """See :meth:`Checkpoint.load`."""
         manifests = self._manifests(self._put_claim())

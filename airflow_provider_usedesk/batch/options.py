@@ -152,6 +152,9 @@ def _errors_of_choices(given: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: must be one of {', '.join(known)}"
     if not isinstance(given.get("fail_if_empty", False), bool):
         yield "fail_if_empty: must be True or False"
+    lateness = given.get("max_lateness")
+    if lateness is not None and not (isinstance(lateness, timedelta) and lateness > timedelta()):
+        yield "max_lateness: must be a timedelta above 0, such as timedelta(hours=2)"
 
 
 def _errors_of_numbers(given: Mapping[str, Any]) -> Iterator[str]:

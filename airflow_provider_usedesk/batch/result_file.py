@@ -9,7 +9,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -19,15 +19,28 @@ from airflow_provider_usedesk.api.attachments import OpenUrl, StoredFile, stored
 log = logging.getLogger(__name__)
 
 COLUMNS = ("row", "key", "outcome", "ticket_id", "reason")
+REQUEST = "request"
+"""One more column, in the file of a rehearsal."""
 ALLOWED = "must be the path or URL of a .jsonl, .ndjson or .csv file"
 UPLOAD_PAUSE = 10
 """The time between two uploads is at least so many times the duration of the last one."""
+
+Line = Callable[[Sequence[str], Sequence[Any]], str]
+"""Makes a line of the columns and the values of a row."""
 
 
 class ResultWriter(Protocol):
     """Writes the outcome of each row."""
 
-    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
+    def write(
+        self,
+        number: int,
+        key: str,
+        outcome: str,
+        ticket_id: int | None,
+        reason: str,
+        request: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write the outcome of a row."""
         ...
 
@@ -39,7 +52,15 @@ class ResultWriter(Protocol):
 class NoResultFile:
     """Stands in for the result file where none was asked for."""
 
-    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
+    def write(
+        self,
+        number: int,
+        key: str,
+        outcome: str,
+        ticket_id: int | None,
+        reason: str,
+        request: Mapping[str, Any] | None = None,
+    ) -> None:
         pass
 
     def sync(self) -> None:
@@ -61,6 +82,8 @@ class ResultFile:
         no URLs
     :param clock: returns the time in seconds; default: ``time.monotonic``
     :param sync_seconds: least time between two uploads; more if an upload takes long; default: 30
+    :param with_requests: whether the file has a column ``request`` with all parameters of each request, in a
+        .csv file as JSON; default: false
     :raises ValueError: if there can be no such file
     """
 
@@ -70,8 +93,11 @@ class ResultFile:
         open_url: OpenUrl | None = None,
         clock: Callable[[], float] = time.monotonic,
         sync_seconds: float = 30.0,
+        *,
+        with_requests: bool = False,
     ) -> None:
         self._line = _line_of(path)
+        self._columns = (*COLUMNS, REQUEST) if with_requests else COLUMNS
         self._target: _DiskFile | _StorageFile
         if "://" in str(path):
             self._target = _StorageFile(path, open_url, clock, sync_seconds)
@@ -88,7 +114,15 @@ class ResultFile:
         self._target.check()
         return self
 
-    def write(self, number: int, key: str, outcome: str, ticket_id: int | None, reason: str) -> None:
+    def write(
+        self,
+        number: int,
+        key: str,
+        outcome: str,
+        ticket_id: int | None,
+        reason: str,
+        request: Mapping[str, Any] | None = None,
+    ) -> None:
         """
         Write the outcome of a row.
 
@@ -97,10 +131,12 @@ class ResultFile:
         :param outcome: one word
         :param ticket_id: id of its ticket; None if there is none
         :param reason: why it was not sent; empty if it was
+        :param request: its parameters, for a file that has them; default: None
         :raises OSError: if the row cannot be written, because the disk is full for example
         """
         file = self._open_file()
-        file.write(_encoded(self._line((number, key, outcome, ticket_id, reason))))
+        values = (number, key, outcome, ticket_id, reason, request)[: len(self._columns)]
+        file.write(_encoded(self._line(self._columns, values)))
         self._target.sync(file)
 
     def sync(self) -> None:
@@ -132,7 +168,7 @@ class ResultFile:
         if self._file is None:
             self._file = self._target.open()
             if self._line is _csv_line:
-                self._file.write(_encoded(_csv_line(COLUMNS)))
+                self._file.write(_encoded(_csv_line((), self._columns)))
         return self._file
 
 
@@ -209,7 +245,17 @@ class _StorageFile:
             file.seek(0, io.SEEK_END)
 
 
-def _line_of(path: object) -> Callable[[tuple[Any, ...]], str]:
+def check_path(path: object) -> None:
+    """
+    Check the name of a result file.
+
+    :param path: path or URL
+    :raises ValueError: if it does not end in .jsonl, .ndjson or .csv
+    """
+    _line_of(path)
+
+
+def _line_of(path: object) -> Line:
     if isinstance(path, (str, StoredFile)):
         for ending, line in _LINES.items():
             if str(path).lower().endswith(ending):
@@ -217,13 +263,14 @@ def _line_of(path: object) -> Callable[[tuple[Any, ...]], str]:
     raise ValueError(ALLOWED)
 
 
-def _json_line(values: tuple[Any, ...]) -> str:
-    return json.dumps(dict(zip(COLUMNS, values, strict=True)), ensure_ascii=False) + "\n"
+def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:
+    return json.dumps(dict(zip(columns, values, strict=True)), ensure_ascii=False) + "\n"
 
 
-def _csv_line(values: tuple[Any, ...]) -> str:
+def _csv_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
+    cells = (json.dumps(one, ensure_ascii=False) if isinstance(one, Mapping) else one for one in values)
+    csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.batch.batch_io import BatchIO
@@ -174,7 +175,7 @@ class RunState:
         """Return the summary of the rows so far."""
         loader, counts, unknown = self.loader, self.recorder.counts, self.unknown
         ended = counts[Outcome.SENT] + counts[Outcome.REJECTED] + counts[Outcome.NOT_DELIVERED]
-        outcomes: dict[str, int] = {outcome.value: counts[outcome] for outcome in Outcome}
+        outcomes: dict[str, Any] = {outcome.value: counts[outcome] for outcome in Outcome}
         outcomes.update(unknown=unknown, left=loader.rows_to_send - ended - unknown)
         return Summary(
             rows=loader.rows_read if loader.is_complete else None,

@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.attachments import OpenUrl, file_sources
+from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, file_sources
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.api.request import Request, attachments
 from airflow_provider_usedesk.api.responses import CreatedTicket, as_id
@@ -33,19 +33,15 @@ SHARED_ID = Ambiguous("another row of unknown outcome has the same additional_id
 
 
 @dataclass(frozen=True)
-class MessageSender:
+class RowCheck:
     """
-    Sends the rows of a batch to Usedesk, each with its own idempotency key.
+    Checks the rows of a batch, and gives each its idempotency key; makes no request.
 
     :param client: the client of the API
     :param profile: what a message requires
     :param key: returns the idempotency key of a row, by its id
     :param files: the files that all rows share
     :param open_url: returns a path object for a URL
-    :param lease: the permission to send
-    :param channel_id: the channel that all rows share; default: None
-    :param warns_without_confirmation: whether a message that is not confirmed counts as sent; default: false
-    :param consistency_delay: seconds after the end of a request until Usedesk lists its ticket; default: 120
     """
 
     client: UsedeskClient
@@ -53,13 +49,8 @@ class MessageSender:
     key: Callable[[str], str]
     files: Any
     open_url: OpenUrl
-    lease: SendLease
-    consistency_delay: float = 120.0
-    channel_id: Any = None
-    warns_without_confirmation: bool = False
-    _warned: Event = field(default_factory=Event, compare=False)
 
-    def check(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
+    def __call__(self, row_key: str, params: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[str]]:
         """
         Check the parameters of a row.
 
@@ -76,6 +67,39 @@ class MessageSender:
         keyed["files"] = own_files = _paths(files)
         return self.client.checked(keyed, self.profile).fields, own_files
 
+    def attachments(self, row: CheckedRow) -> tuple[Attachment, ...]:
+        """
+        Return the files of a row, or else those that all rows share.
+
+        :param row: the row
+        :raises UsedeskInvalidRequest: naming every file that is not there
+        """
+        return attachments(row.files or self.files, self.open_url)
+
+
+@dataclass(frozen=True)
+class MessageSender:
+    """
+    Sends the rows of a batch to Usedesk.
+
+    :param check: checks the rows; its client sends them
+    :param lease: the permission to send
+    :param consistency_delay: seconds after the end of a request until Usedesk lists its ticket; default: 120
+    :param channel_id: the channel that all rows share; default: None
+    :param warns_without_confirmation: whether a message that is not confirmed counts as sent; default: false
+    """
+
+    check: RowCheck
+    lease: SendLease
+    consistency_delay: float = 120.0
+    channel_id: Any = None
+    warns_without_confirmation: bool = False
+    _warned: Event = field(default_factory=Event, compare=False)
+
+    @property
+    def client(self) -> UsedeskClient:
+        return self.check.client
+
     def send(self, row: CheckedRow) -> CreatedTicket:
         """
         Send a row (`create/ticket <https://api.usedocs.com/article/51378>`__).
@@ -85,9 +109,8 @@ class MessageSender:
         :raises SendAborted: if the lease is closed before the request
         :raises NotConfirmed: if no messenger confirms the message
         """
-        files = attachments(row.files or self.files, self.open_url)
-        created = self.client.send_checked(Request(row.fields, files))
-        if not created.is_confirmed and self.profile.expects_confirmation(row.fields):
+        created = self.client.send_checked(Request(row.fields, self.check.attachments(row)))
+        if not created.is_confirmed and self.check.profile.expects_confirmation(row.fields):
             self._report_no_confirmation(created, row.fields.get("channel_id"))
         return created
 

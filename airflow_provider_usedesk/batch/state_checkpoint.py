@@ -81,6 +81,11 @@ class StateCheckpoint(ManifestOwner):
         self._part = CheckpointPart(store, prefix, chunk_size)
         self._stored = Manifest(token_hex(8), clear_count)
 
+    def has_begun(self) -> bool:
+        """See :meth:`Checkpoint.has_begun`; a checkpoint before a clear counts, too."""
+        prefixes = {self._prefix, *map(prefix, range(self.clear_count))}
+        return any(self._store.get(one + name) is not None for one in prefixes for name in (BEGUN, MANIFEST))
+
     def load(self) -> Iterator[FinishedRow]:
         """See :meth:`Checkpoint.load`."""
         found = self._part.manifest()

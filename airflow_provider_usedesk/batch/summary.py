@@ -61,6 +61,7 @@ class Summary:
     :param seconds: duration of the run
     :param requests: number of requests
     :param recipients_changed: whether the recipients differ from those of the earlier attempt
+    :param dry_run: whether it was a rehearsal, which sends nothing; its valid rows are ``left``
     """
 
     rows: int | None = None
@@ -75,6 +76,7 @@ class Summary:
     seconds: float = 0.0
     requests: int = 0
     recipients_changed: bool = False
+    dry_run: bool = False
 
     @property
     def rows_so_far(self) -> int:
@@ -204,6 +206,9 @@ def progress(summary: Summary) -> str:
     text = f"{summary.rows_so_far} rows"
     if summary.rows is None:
         text += " so far"
+    if summary.dry_run:
+        words = {Outcome.LEFT: "valid", Outcome.DUPLICATE: "duplicate", Outcome.BAD: "bad"}
+        return f"Rehearsal, nothing was sent. {text}: {summary.describe(words, Outcome.LEFT)}."
     text += f": {summary.describe(WORDS, Outcome.SENT)}"
     done = summary.sent + summary.not_delivered + summary.rejected
     if summary.seconds and done:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -23,7 +23,8 @@ from airflow_provider_usedesk.compat.sdk import (
 from airflow_provider_usedesk.compat.stores import FolderStore
 from airflow_provider_usedesk.compat.supervisor import task_store
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of, with_lists
-from airflow_provider_usedesk.operators.batch_checks import check_batch_arguments
+from airflow_provider_usedesk.operators.batch_checks import check_batch_arguments, is_rehearsal
+from airflow_provider_usedesk.operators.lateness import skip_if_late
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.batch.checkpoint import Checkpoint
     from airflow_provider_usedesk.batch.file_options import FileOptions
     from airflow_provider_usedesk.batch.options import BatchOptions
+    from airflow_provider_usedesk.batch.rehearsal import Rehearsal
     from airflow_provider_usedesk.batch.result_file import ResultWriter
+    from airflow_provider_usedesk.batch.row import Row, UnreadableRow
     from airflow_provider_usedesk.batch.row_params import RowParams
     from airflow_provider_usedesk.batch.runner import BatchRun
     from airflow_provider_usedesk.batch.send_lease import SendLease
+    from airflow_provider_usedesk.batch.sender import RowCheck
     from airflow_provider_usedesk.batch.summary import Summary
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.delivery.confirmation import OnNoConfirmation
@@ -64,9 +68,10 @@ OPTIONS = (
     "quiet_hours",
     "timezone",
     "in_quiet_hours",
+    "max_lateness",
 )
 """Arguments that say how a batch is sent; they are neither templated nor sent."""
-CHECKED = (*OPTIONS, *FILE_OPTIONS, "additional_id", "on_unknown_outcome")
+CHECKED = (*OPTIONS, *FILE_OPTIONS, "additional_id", "on_unknown_outcome", "results_path", "dry_run")
 """Arguments that are checked when the Dag is parsed."""
 
 
@@ -80,8 +85,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     Returns a summary, and pushes it to XCom as ``summary``, also when the task fails: ``rows``, ``sent``,
     ``skipped`` (sent by an earlier attempt), ``duplicate``, ``bad``, ``rejected``, ``not_delivered``,
-    ``unknown``, ``left``, ``seconds``, ``requests``, ``recipients_changed``, ``results_path``. While the task
-    runs, it pushes the same as ``progress`` twice a minute.
+    ``unknown``, ``left``, ``seconds``, ``requests``, ``recipients_changed``, ``dry_run``, ``results_path``.
+    While the task runs, it pushes the same as ``progress`` twice a minute.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
         arguments of ``create/ticket``, for ``on_unknown_outcome`` and for ``send_again_on_clear``.
@@ -134,6 +139,12 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
     :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left for the next run
         of the task (``leave``); default: wait
+    :param max_lateness: a run that begins later than so much after its scheduled moment is skipped, such as
+        ``timedelta(hours=2)``; not a retry or a clear of a run that has begun, not a run that was triggered,
+        and not the time of quiet hours; default: None, no limit
+    :param dry_run: whether to rehearse: all rows are read, rendered and checked, every request is written to
+        ``results_path``, and nothing is sent or stored; a bool, ``"true"`` or ``"false"``; default: false
+        (templated)
     :param deferrable: whether to wait for the end of quiet hours in the triggerer; default:
         ``[operators] default_deferrable``
     :raises UsedeskInvalidRequest: when the Dag is parsed, naming every option that is not valid
@@ -146,7 +157,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     operator_extra_links = ()
 
     _personal_fields = BaseTicketOperator._personal_fields | {"recipients", "row_template"}
-    _run: BatchRun | None = None
+    _run: BatchRun | Rehearsal | None = None
 
     def __init__(
         self,
@@ -176,6 +187,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         quiet_hours: Any = None,
         timezone: str | tzinfo | None = None,
         in_quiet_hours: Literal["wait", "leave"] = "wait",
+        max_lateness: timedelta | None = None,
+        dry_run: bool | str = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
@@ -201,11 +214,12 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
         :param context: the context of the task
         :return: the summary
+        :raises AirflowSkipException: when the run is later than ``max_lateness``
         :raises AirflowFailException: when a retry would fail again
         :raises AirflowException: when a retry may send the rest
         :raises UsedeskError: when another error ended the run
         """
-        return self._send_all(context)
+        return self._run_batch(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """
@@ -217,7 +231,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         """
         if has_timed_out(event):
             check_execution_time(self, context)
-        return self._send_all(context)
+        return self._run_batch(context, is_resumed=True)
 
     def on_kill(self) -> None:
         """Send no more rows; the checkpoint is written within seconds."""
@@ -241,32 +255,63 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         names_none = (isinstance(source, str) and "?" not in source) or callable(source)
         return not (name == "recipients" and names_none) and super()._is_hidden(name)
 
-    def _send_all(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint
-        from airflow_provider_usedesk.batch.loader import TooManyBadRows
+    def _run_batch(self, context: Context, *, is_resumed: bool = False) -> dict[str, Any]:
         from airflow_provider_usedesk.batch.row import InvalidRecipients
-        from airflow_provider_usedesk.batch.send_loop import Paused
 
         with self._no_retry():
             options = self._options()
             try:
-                checkpoint = self._checkpoint(context)
-                options = self._with_times(options, context)
-                with self._results() as results:
-                    self._run = run = self._new_run(context, options, checkpoint, results)
-                    summary = run.run()
-            except Paused as pause:
-                self._defer_until(context, pause.until)
-            except TooManyBadRows:
-                self._push_summary(context, "summary", run.summary())
-                raise
-            except DamagedCheckpoint as error:
-                raise AirflowFailException(str(error)) from None
+                if is_rehearsal(self.dry_run, self.results_path):
+                    summary = self._rehearse(context, options)
+                else:
+                    summary = self._send_all(context, options, is_resumed=is_resumed)
             except InvalidRecipients as error:
                 raise AirflowFailException(f"recipients: {error}") from None
+        return self._as_dict(summary)
+
+    def _send_all(self, context: Context, options: BatchOptions, *, is_resumed: bool) -> Summary:
+        from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint
+        from airflow_provider_usedesk.batch.loader import TooManyBadRows
+        from airflow_provider_usedesk.batch.send_loop import Paused
+
+        try:
+            checkpoint = self._checkpoint(context)
+            if not is_resumed:
+                skip_if_late(context["dag_run"], self.max_lateness, checkpoint.has_begun)
+            options = self._with_times(options, context)
+            with self._results() as results:
+                self._run = run = self._new_run(context, options, checkpoint, results)
+                summary = run.run()
+        except Paused as pause:
+            self._defer_until(context, pause.until)
+        except TooManyBadRows:
+            self._push_summary(context, "summary", run.summary())
+            raise
+        except DamagedCheckpoint as error:
+            raise AirflowFailException(str(error)) from None
         self._push_summary(context, "summary", summary)
         self._check_outcome(run, options, summary)
-        return self._as_dict(summary)
+        return summary
+
+    def _rehearse(self, context: Context, options: BatchOptions) -> Summary:
+        """Write every request to the result file, send nothing, and fail as sending would."""
+        from airflow_provider_usedesk.batch.rehearsal import Rehearsal
+        from airflow_provider_usedesk.batch.summary import failure
+
+        params = self._checked_params()
+        # The stored clear count is that of attempts that send.
+        clear_count = self._contract(context).clears.count(None)
+        check = self._row_check(context, self.hook.client, params, lambda: clear_count)
+        with self._results(with_requests=True) as results:
+            rows, row_params = self._rows(context), self._row_params(context, params)
+            self._run = run = Rehearsal(rows, row_params, check, results)
+            summary = run.run()
+        self._push_summary(context, "summary", summary)
+        if run.was_stopped:
+            raise AirflowException("The task was stopped during the rehearsal.")
+        if reason := failure(summary, options):
+            raise AirflowFailException(f"Rehearsal: {reason} The log and the results file name the rows.")
+        return summary
 
     def _options(self) -> BatchOptions:
         """
@@ -277,6 +322,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.options import read_options
 
         given = {name: getattr(self, name) for name in CHECKED}
+        check_batch_arguments(given)
         return read_options(given, self._method().arguments, pauses=self.deferrable)
 
     def _checkpoint(self, context: Context) -> Checkpoint:
@@ -345,34 +391,60 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             IdempotencyKey(base(clear_count), row_place(row_id), label=label)
         )
 
-    def _results(self) -> AbstractContextManager[ResultWriter]:
+    def _results(self, *, with_requests: bool = False) -> AbstractContextManager[ResultWriter]:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
         from airflow_provider_usedesk.batch.result_file import NoResultFile, ResultFile
 
         if not self.results_path:
             return nullcontext(NoResultFile())
         try:
-            return ResultFile(self.results_path, object_storage_path)
+            return ResultFile(self.results_path, object_storage_path, with_requests=with_requests)
         except ValueError as error:
             raise UsedeskInvalidRequest([f"results_path: {error}"]) from None
 
     def _new_run(
         self, context: Context, options: BatchOptions, checkpoint: Checkpoint, results: ResultWriter
     ) -> BatchRun:
-        from airflow_provider_usedesk.batch.rows import read_rows
         from airflow_provider_usedesk.batch.runner import BatchRun
         from airflow_provider_usedesk.batch.send_lease import SendLease
 
-        lease, params = SendLease(), self._with_region(with_lists(self._params()))
-        _check_region(params["phone_region"])
+        lease, params = SendLease(), self._checked_params()
         io = self._batch_io(context, lease, params, results, checkpoint)
+        rows, row_params = self._rows(context), self._row_params(context, params)
+        return BatchRun(rows, row_params, checkpoint, options, io, lease)
+
+    def _checked_params(self) -> dict[str, Any]:
+        """Return the parameters that all rows share; those that rows may override are not checked."""
+        params = self._with_region(with_lists(self._params()))
+        _check_region(params["phone_region"])
+        return params
+
+    def _rows(self, context: Context) -> Iterator[Row | UnreadableRow]:
+        from airflow_provider_usedesk.batch.rows import read_rows
+
         try:
-            rows = read_rows(self._source(context), object_storage_path, self._file_options())
+            return read_rows(self._source(context), object_storage_path, self._file_options())
         except OSError as error:
             # With a retry: the file may exist then.
             raise AirflowException(f"recipients: {error}") from None
-        row_params = self._row_params(context, params)
-        return BatchRun(rows, row_params, checkpoint, options, io, lease)
+
+    def _row_check(
+        self,
+        context: Context,
+        client: UsedeskClient,
+        params: Mapping[str, Any],
+        clear_count: Callable[[], int],
+    ) -> RowCheck:
+        from airflow_provider_usedesk.batch.sender import RowCheck
+
+        row_key = self._row_key(context)
+        return RowCheck(
+            client,
+            self._profile(),
+            lambda row_id: row_key(clear_count(), row_id),
+            params.get("files"),
+            object_storage_path,
+        )
 
     def _batch_io(
         self,
@@ -386,21 +458,17 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.sender import MessageSender
 
         client: UsedeskClient = self.hook.interruptible_client(MAX_WAIT, lease.pause)
-        row_key = self._row_key(context)
+        # The checkpoint knows its clear count once it is loaded.
+        check = self._row_check(context, client, params, lambda: checkpoint.clear_count)
         sender = MessageSender(
-            client,
-            self._profile(),
-            # The checkpoint knows its clear count once it is loaded.
-            lambda row_id: row_key(checkpoint.clear_count, row_id),
-            params.get("files"),
-            object_storage_path,
+            check,
             lease,
             self.hook.delivery_settings().consistency_delay,
             params.get("channel_id"),
             self.on_no_confirmation == "warn",
         )
         return BatchIO(
-            check=sender.check,
+            check=check,
             send=sender.send,
             look_up=sender.look_up,
             results=results,

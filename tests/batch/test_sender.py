@@ -16,7 +16,7 @@ from airflow_provider_usedesk.batch.batch_io import UnknownOutcome
 from airflow_provider_usedesk.batch.row_params import InvalidRow
 from airflow_provider_usedesk.batch.row_store import CheckedRow
 from airflow_provider_usedesk.batch.send_lease import SendAborted, SendLease
-from airflow_provider_usedesk.batch.sender import MessageSender
+from airflow_provider_usedesk.batch.sender import MessageSender, RowCheck
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
 
 MINUTE = timedelta(minutes=1)
@@ -37,7 +37,7 @@ def make(usedesk_sandbox, lease):
 
         def make(files=None, profile=TICKET):
             key = "key-of-{}".format
-            return MessageSender(client, profile, key, files, Path, lease, consistency_delay=0.0)
+            return MessageSender(RowCheck(client, profile, key, files, Path), lease, consistency_delay=0.0)
 
         yield make
 
@@ -94,7 +94,7 @@ def test_row_is_sent_as_checked(sender, usedesk_sandbox):
 def test_own_files_replace_shared_files(make, usedesk_sandbox, tmp_path):
     (tmp_path / "own.txt").write_text("own")
     sender = make(files=[("all.txt", b"all")])
-    sender.send(row(sender, 1, files=sender.files))
+    sender.send(row(sender, 1, files=sender.check.files))
     sender.send(row(sender, 2, files=str(tmp_path / "own.txt")))
     sender.send(row(sender, 3, files=f'["{tmp_path}/own.txt"]'))
     assert [[file.name for file in ticket.files] for ticket in usedesk_sandbox.tickets] == [

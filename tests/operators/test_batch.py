@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from functools import partial
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
+from airflow_provider_usedesk.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+)
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
+from airflow_provider_usedesk.operators.lateness import scheduled_moment
 from tests.support.dags import DAG
 from tests.support.delivery import set_extra
 from tests.support.operators import StateStore, attempt_context, dag, run_attempt
@@ -163,6 +173,9 @@ WRONG_OPTIONS = {
     "in_quiet_hours": ("x", "in_quiet_hours: must be one of wait, leave"),
     "on_unknown_outcome": ("guess", "on_unknown_outcome: must be one of verify, fail, send"),
     "additional_id": ("orders", "additional_id: identifies a ticket"),
+    "max_lateness": (7200, "max_lateness: must be a timedelta above 0, such as timedelta(hours=2)"),
+    "results_path": ("out.txt", "results_path: must be the path or URL of a .jsonl"),
+    "dry_run": ("yes", "dry_run: must be true or false"),
 }
 
 
@@ -202,6 +215,22 @@ class TestParseTime:
         setattr(operator, name, WRONG_OPTIONS[name][0])
         with pytest.raises(AirflowFailException, match=f"{name}: "):
             operator.execute(attempt_context())
+
+    def test_rehearsal_requires_results_path(self):
+        arguments = {"task_id": "send", "row_key": "id", "dry_run": True}
+        with pytest.raises(UsedeskInvalidRequest, match="results_path: is required with dry_run"):
+            CreateTicketBatchOperator(recipients=[], **arguments)
+        # A mapped task may get it later.
+        CreateTicketBatchOperator.partial(**arguments).expand(recipients=[[]], results_path=["a.csv"])
+
+    def test_templates_wait_for_their_values(self):
+        CreateTicketBatchOperator(
+            task_id="send",
+            recipients=[],
+            row_key="id",
+            dry_run="{{ params.dry_run }}",
+            results_path="{{ params.results }}",
+        )
 
 
 EMPTY = {"list": [], "header": "id,subject\n"}
@@ -300,7 +329,13 @@ CreateTicketBatchOperator(
 
 
 INVALID_ARGUMENTS = {
-    "results_path": ({"results_path": "out.txt"}, "results_path: must be the path or URL of a .jsonl"),
+    "results_path": (
+        {"results_path": "{{ 'out.txt' }}"},
+        "results_path: must be the path or URL of a .jsonl",
+    ),
+    "dry_run": ({"dry_run": "{{ 'maybe' }}"}, "dry_run: must be true or false"),
+    "empty dry_run": ({"dry_run": "{{ none or '' }}"}, "dry_run: must be true or false"),
+    "rehearsal": ({"dry_run": "{{ 'true' }}"}, "results_path: is required with dry_run"),
     "file type": ({"recipients": "people.xls"}, "recipients: must be an iterable of dicts"),
     "dict": ({"recipients": {"id": 1}}, "recipients: must be an iterable of dicts"),
     "row_template": (
@@ -471,7 +506,19 @@ class AttemptsOfBatch:
         self.folder = folder
         self.stores = {}
 
-    def run(self, rows, *, try_number=1, map_index=-1, max_tries=3, clear_number=0, **arguments):
+    def run(
+        self,
+        rows,
+        *,
+        try_number=1,
+        map_index=-1,
+        max_tries=3,
+        clear_number=0,
+        run_type=None,
+        scheduled=timedelta(),
+        is_resumed=False,
+        **arguments,
+    ):
         operator = CreateTicketBatchOperator(
             task_id="task",
             recipients=[{"id": number, "subject": f"Number {number}"} for number in rows],
@@ -483,8 +530,133 @@ class AttemptsOfBatch:
         store = None if self.folder else self.stores.setdefault(map_index, StateStore())
         context = attempt_context(try_number, max_tries, store)
         context["ti"].map_index = map_index
-        context["dag_run"].clear_number = clear_number
-        return operator.execute(context)
+        dag_run = context["dag_run"]
+        dag_run.clear_number = clear_number
+        dag_run.run_type = run_type
+        # The contract reads when the run began.
+        dag_run.start_date = dag_run.run_after
+        dag_run.run_after = None if scheduled is None else datetime.now(UTC) - scheduled
+        return operator.execute_complete(context) if is_resumed else operator.execute(context)
+
+
+REHEARSED = [
+    {"id": 1, "client_phone": "+7 912 345-67-01", "name": "Anna"},
+    {"id": 2, "client_phone": "79123456790", "name": "Boris", "template_lang": "en"},
+    {"id": 3, "client_phone": "twelve", "name": "Clara"},
+    {"id": 1, "client_phone": "+7 912 345-67-01", "name": "Anna"},
+    {"client_phone": "79123456791", "name": "Dora"},
+]
+REHEARSAL = """
+SendWhatsAppTemplateBatchOperator(
+    task_id="send",
+    recipients={rows!r},
+    row_key="id",
+    channel_id=123,
+    template_id=8094,
+    row_template={{"template_variables": ["{{{{ row.name }}}}", "18:00"]}},
+    max_bad_rows={max_bad_rows!r},
+    results_path={path!r},
+    dry_run="{{{{ params.dry_run }}}}",
+    max_lateness=timedelta(seconds=1),
+    CHECKPOINT,
+)
+"""
+
+
+def body_of_rehearsal(path, max_bad_rows="50%"):
+    return REHEARSAL.format(rows=REHEARSED, path=str(path), max_bad_rows=max_bad_rows)
+
+
+class TestRehearsal:
+    params = "params={'dry_run': True}"
+
+    @pytest.mark.parametrize("ending", ["jsonl", "csv"])
+    def test_each_request_is_written(self, run_batch, usedesk_sandbox, tmp_path, ending):
+        path = tmp_path / f"rehearsal.{ending}"
+        run = run_batch(body_of_rehearsal(path), self.params)
+        assert run.state == "success", run.printed
+        lines = path.read_text()
+        if ending == "csv":
+            rows = [{**row, "row": int(row["row"])} for row in csv.DictReader(lines.splitlines())]
+            requests = {row["row"]: json.loads(row["request"]) for row in rows if row["request"]}
+        else:
+            rows = [json.loads(line) for line in lines.splitlines()]
+            requests = {row["row"]: row["request"] for row in rows if row["request"]}
+        assert [(row["row"], row["outcome"]) for row in rows] == [
+            (1, "left"),
+            (2, "left"),
+            (3, "bad"),
+            (4, "duplicate"),
+            (5, "bad"),
+        ]
+        assert "client_phone: " in rows[2]["reason"]
+        assert "row_key: " in rows[4]["reason"]
+        assert requests[1]["client_phone"] == "79123456701"
+        assert requests[1]["template_variables"] == ["Anna", "18:00"]
+        assert (requests[2]["template_lang"], requests[2]["from"]) == ("en", "user")
+        assert set(requests) == {1, 2}
+        assert usedesk_sandbox.connection["password"] not in lines
+
+    def test_request_is_that_of_a_real_run(self, run_attempt_of_batch, usedesk_sandbox, tmp_path):
+        path = tmp_path / "rehearsal.jsonl"
+        (tmp_path / "notes.txt").write_text("n")
+        arguments = {
+            "recipients": [{"id": 1, "subject": "s", "custom_fields": {12: True}}],
+            "files": [("list.txt", b"x"), str(tmp_path / "notes.txt")],
+            "results_path": str(path),
+        }
+        run_attempt_of_batch(**arguments, dry_run=True)
+        request = json.loads(path.read_text())["request"]
+        run_attempt_of_batch(**arguments)
+        [ticket] = usedesk_sandbox.tickets
+        assert request.pop("files") == [file.name for file in ticket.files] == ["list.txt", "notes.txt"]
+        assert request["additional_id"] == ticket.additional_id
+        assert {name: str(value) for name, value in request.items()} == {
+            name: str(ticket.received[name]) for name in request
+        }
+
+    def test_nothing_is_sent_or_stored(self, run_batch, usedesk_sandbox, tmp_path):
+        run = run_batch(body_of_rehearsal(tmp_path / "rehearsal.csv"), self.params)
+        assert usedesk_sandbox.requests() == 0
+        assert not (tmp_path / "checkpoint").exists()
+        summary = summary_of(run)
+        assert summary["dry_run"] is True
+        counts = [summary[name] for name in ("rows", "sent", "left", "bad", "duplicate", "requests")]
+        assert counts == [5, 0, 2, 2, 1, 0]
+        assert run.xcoms["send", -1]["return_value"] == summary
+
+    def test_only_the_file_is_personal(self, run_batch, usedesk_sandbox, tmp_path, caplog):
+        run = run_batch(body_of_rehearsal(tmp_path / "rehearsal.csv"), self.params)
+        seen = run.printed + caplog.text + str(run.xcoms) + str(run.rendered)
+        assert not [name for name in ("Anna", "Boris", "79123456701", "79123456790") if name in seen]
+        assert (
+            "Rehearsal, nothing was sent. 5 rows: 2 valid, 1 duplicate, 2 bad." in run.printed + caplog.text
+        )
+
+    def test_too_many_bad_rows_fail_after_all_rows(self, run_batch, usedesk_sandbox, tmp_path):
+        path = tmp_path / "rehearsal.jsonl"
+        run = run_batch(body_of_rehearsal(path, max_bad_rows=1), self.params)
+        assert run.state == "failed"
+        assert "Rehearsal: 2 of 5 rows are bad, and max_bad_rows is 1." in run.printed
+        assert len(path.read_text().splitlines()) == 5
+        assert summary_of(run)["left"] == 2
+
+    def test_stopped_rehearsal_fails(self, usedesk_sandbox, tmp_path):
+        def rows():
+            operator.on_kill()
+            yield {"id": 1, "subject": "s"}
+            raise AssertionError("a stopped rehearsal reads no more rows")
+
+        operator = CreateTicketBatchOperator(
+            task_id="task",
+            recipients=rows,
+            row_key="id",
+            message="m",
+            dry_run=True,
+            results_path=str(tmp_path / "r.csv"),
+        )
+        with pytest.raises(AirflowException, match="stopped during the rehearsal"):
+            operator.execute(attempt_context())
 
 
 @pytest.fixture(params=["folder", "state store"])
@@ -493,6 +665,126 @@ def attempts(request, usedesk_sandbox, tmp_path, no_delay, monkeypatch):
 
     monkeypatch.setattr(run_state, "SendWindow", partial(run_state.SendWindow, lease_seconds=0.5))
     return AttemptsOfBatch(str(tmp_path / "checkpoint") if request.param == "folder" else None)
+
+
+class TestRehearsalAndAttempts:
+    """A rehearsal changes nothing for the attempts that send, before it and after it."""
+
+    @pytest.fixture
+    def rehearsal(self, tmp_path):
+        return {"dry_run": True, "results_path": str(tmp_path / "rehearsal.csv")}
+
+    @pytest.mark.parametrize("sends_again", [True, False])
+    def test_clear_after_rehearsal_sends_all(self, attempts, usedesk_sandbox, rehearsal, sends_again):
+        attempts.run(range(5), **rehearsal, send_again_on_clear=sends_again)
+        assert not any(attempts.stores.values())
+        cleared = {"try_number": 2, "max_tries": 5, "clear_number": 1, "send_again_on_clear": sends_again}
+        assert attempts.run(range(5), **cleared)["sent"] == 5
+        assert usedesk_sandbox.requests("tickets") == 0
+
+    def test_sent_rows_stay_sent(self, attempts, usedesk_sandbox, rehearsal):
+        attempts.run(range(5))
+        assert attempts.run(range(7), try_number=2, **rehearsal)["left"] == 7
+        summary = attempts.run(range(7), try_number=3)
+        assert (summary["sent"], summary["skipped"], summary["recipients_changed"]) == (2, 5, True)
+
+
+HOURS = timedelta(hours=1)
+
+
+class RunType(str, Enum):  # noqa: UP042 - as in Airflow 3, which has another hash than the text
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    BACKFILL = "backfill"
+    ASSET = "asset_triggered"
+
+
+class TestLateness:
+    late: ClassVar = {"max_lateness": 2 * HOURS, "run_type": RunType.SCHEDULED, "scheduled": 3 * HOURS}
+
+    @pytest.mark.parametrize("run_type", [RunType.SCHEDULED, RunType.BACKFILL, "scheduled", RunType.ASSET])
+    def test_late_run_is_skipped(self, attempts, usedesk_sandbox, run_type, caplog):
+        with pytest.raises(AirflowSkipException, match="The run begins 3:00:00 after its scheduled moment"):
+            attempts.run(range(3), **{**self.late, "run_type": run_type})
+        assert "max_lateness is 2:00:00. Nothing is sent." in caplog.text
+        assert usedesk_sandbox.requests() == 0
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"run_type": RunType.MANUAL},
+            {"run_type": "manual"},
+            {"scheduled": HOURS},
+            {"scheduled": None},
+            {"max_lateness": None},
+        ],
+        ids=["manual", "manual on Airflow 2", "in time", "no moment", "no limit"],
+    )
+    def test_other_runs_are_not_skipped(self, attempts, usedesk_sandbox, given):
+        assert attempts.run(range(3), **{**self.late, **given})["sent"] == 3
+
+    @pytest.mark.parametrize("sends_again", [True, False])
+    def test_begun_run_is_not_skipped(self, attempts, usedesk_sandbox, sends_again):
+        usedesk_sandbox.fail(faults.answer(500, {}), method="create/ticket", times=6)
+        begun = {**self.late, "send_again_on_clear": sends_again}
+        with pytest.raises(AirflowException):
+            attempts.run(range(3), **{**begun, "scheduled": HOURS})
+        assert attempts.run(range(3), try_number=2, **begun)["left"] == 0
+        cleared = attempts.run(range(3), try_number=3, max_tries=7, clear_number=1, **begun)
+        assert cleared["skipped"] == (0 if sends_again else 3)
+        assert len(usedesk_sandbox.tickets) == (6 if sends_again else 3)
+
+    def test_skipped_run_stays_late(self, attempts, usedesk_sandbox):
+        for number in (1, 2):
+            with pytest.raises(AirflowSkipException):
+                attempts.run(range(3), try_number=number, clear_number=number - 1, **self.late)
+
+    def test_quiet_hours_do_not_count(self, attempts, usedesk_sandbox):
+        now = datetime.now(UTC)
+        quiet = {
+            "quiet_hours": (f"{now - HOURS:%H:%M}", f"{now + 2 * HOURS:%H:%M}"),
+            "timezone": "UTC",
+            "deferrable": True,
+        }
+        with pytest.raises(TaskDeferred):
+            attempts.run(range(3), **{**self.late, **quiet, "scheduled": HOURS})
+        assert attempts.run(range(3), **self.late, is_resumed=True)["sent"] == 3
+
+    def test_retry_after_quiet_hours_is_not_late(self, attempts, usedesk_sandbox):
+        now = datetime.now(UTC)
+        quiet = {
+            "quiet_hours": (f"{now - HOURS:%H:%M}", f"{now + 2 * HOURS:%H:%M}"),
+            "timezone": "UTC",
+            "deferrable": True,
+        }
+        with pytest.raises(TaskDeferred):
+            attempts.run(range(3), **{**self.late, **quiet, "scheduled": HOURS})
+        assert attempts.run(range(3), try_number=2, **self.late)["sent"] == 3
+
+    def test_other_mapped_instances_count_in_a_folder(self, attempts, usedesk_sandbox):
+        attempts.run(range(3), map_index=0, **{**self.late, "scheduled": HOURS})
+        late = {**self.late, "map_index": 1}
+        if attempts.folder:
+            assert attempts.run(range(3, 6), **late)["sent"] == 3
+        else:
+            with pytest.raises(AirflowSkipException):
+                attempts.run(range(3, 6), **late)
+
+
+@pytest.mark.parametrize(
+    ("run", "moment"),
+    [
+        ({"run_type": "scheduled", "run_after": 3, "data_interval_end": 2, "logical_date": 1}, 3),
+        ({"run_type": "scheduled", "data_interval_end": 2, "logical_date": 1}, 2),
+        ({"run_type": "backfill", "data_interval_end": None, "logical_date": 1}, 1),
+        ({"run_type": "dataset_triggered", "data_interval_end": 2, "logical_date": 1}, 1),
+        ({"run_type": RunType.ASSET, "run_after": 3, "data_interval_end": 2, "logical_date": None}, 3),
+        ({"run_type": RunType.MANUAL, "run_after": 3, "data_interval_end": 2, "logical_date": None}, None),
+        ({"run_type": RunType.SCHEDULED, "run_after": None, "data_interval_end": None}, None),
+    ],
+)
+def test_scheduled_moment(run, moment):
+    assert scheduled_moment(SimpleNamespace(**run)) == moment
 
 
 class TestClears:

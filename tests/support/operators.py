@@ -11,7 +11,7 @@ from tests.support.airflow import Run
 from tests.support.dags import DAG
 
 HEAD = """
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.support.dags import DAG, XComArg, task
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
