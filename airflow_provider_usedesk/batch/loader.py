@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Recipients
 from airflow_provider_usedesk.batch.options import Limit, as_number
-from airflow_provider_usedesk.batch.row import Row, UnreadableRow
+from airflow_provider_usedesk.batch.row import Row, UnreadableRow, place
 from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
-from airflow_provider_usedesk.batch.row_store import CheckedRow, FinishedRow, RowStore
-from airflow_provider_usedesk.batch.summary import Outcome, OutcomeRecorder
+from airflow_provider_usedesk.batch.row_store import CheckedRow, EarlierRow, FinishedRow, RowStore
+from airflow_provider_usedesk.batch.summary import MAX_REASONS, Outcome, OutcomeRecorder
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class RowLoader:
     :param recorder: records the outcomes of rows that are not to be sent
     :param store: the row store
     :param checkpoint: stores the number and the hash of the recipients
+    :param on_duplicate: whether to ``skip`` a row that is the same as an earlier one, or to refuse it
+        (``fail``); default: skip
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class RowLoader:
         recorder: OutcomeRecorder,
         store: RowStore,
         checkpoint: Checkpoint,
+        on_duplicate: Literal["skip", "fail"] = "skip",
     ) -> None:
         self._rows = iter(rows)
         self._row_params = row_params
@@ -54,9 +58,12 @@ class RowLoader:
         self._recorder = recorder
         self._store = store
         self._checkpoint = checkpoint
+        self._on_duplicate = on_duplicate
         self._fingerprint = sha256()
+        self._duplicates: list[str] = []
         self.rows_read = 0
         self.rows_to_send = 0
+        self._is_sending = False
         self.is_complete = False
         self.recipients_changed = False
 
@@ -64,20 +71,22 @@ class RowLoader:
         """
         Load the next rows.
 
-        :param limit: number of rows; default: None, all that are left
+        :param limit: number of rows; default: None, all, before any of them is sent
         :param is_stopped: returns whether to stop after the current row
         """
+        self._is_sending = limit is not None
         last = self.rows_read + limit if limit else None
         for row in islice(self._rows, limit):
             self.rows_read += 1
             if isinstance(row, UnreadableRow):
                 self._fingerprint.update(b"?")
-                self._recorder.record(Outcome.BAD, row.number, "", reason=row.reason)
+                self._recorder.record(Outcome.BAD, row.number, "", reason=row.reason, line=row.line)
             else:
                 self._add(row)
             if is_stopped() or self.rows_read == last:
                 return
         self.is_complete = True
+        self._warn_of_duplicates()
         self._compare_with_earlier_attempt()
 
     def check_bad_rows(self, limit: Limit) -> None:
@@ -96,21 +105,47 @@ class RowLoader:
         self._fingerprint.update(_as_bytes(row.columns))
         key = ""
         try:
-            key = self._row_params.key(row.columns)
-            fields, files = self._check(key, self._row_params.parameters(row.columns))
+            key = self._row_params.key(row.columns, row.names)
+            fields, files = self._check(key, self._row_params.parameters(row.columns, row.names))
         except (InvalidRow, UsedeskInvalidRequest) as error:
             reason = "; ".join(error.validation_errors)
-            self._recorder.record(Outcome.BAD, row.number, key, reason=reason)
+            self._recorder.record(Outcome.BAD, row.number, key, reason=reason, line=row.line)
             return
-        registered = self._store.register_key(key, row.number)
-        if isinstance(registered, FinishedRow):
-            self._record_finished(row.number, key, registered)
-        elif registered is not None:
-            reason = f"the same key as row {registered}"
-            self._recorder.record(Outcome.DUPLICATE, row.number, key, reason=reason)
-        else:
-            self._store.add(CheckedRow(row.number, key, fields, files))
+        self._register(CheckedRow(row.number, key, fields, files, row.line))
+
+    def _register(self, row: CheckedRow) -> None:
+        earlier = self._store.register_key(row)
+        if earlier is None:
+            self._store.add(row)
             self.rows_to_send += 1
+        elif isinstance(earlier, FinishedRow):
+            self._record_finished(row.number, row.key, earlier)
+        elif not earlier.is_same:
+            self._refuse_both(row, earlier)
+        elif self._on_duplicate == "fail":
+            self._refuse(row, f"is the same as {_place(earlier)}")
+        else:
+            if len(self._duplicates) < MAX_REASONS:
+                self._duplicates.append(f"{_place(row)} is the same as {_place(earlier)}")
+            reason = f"the same as {_place(earlier)}"
+            self._recorder.record(Outcome.DUPLICATE, row.number, row.key, reason=reason)
+
+    def _refuse_both(self, row: CheckedRow, earlier: EarlierRow) -> None:
+        """Refuse rows with one key and different contents: a later attempt could not tell them apart."""
+        self._store.mark_ambiguous(row.digest)
+        if not self._is_sending and self._store.remove(earlier.number):
+            self.rows_to_send -= 1
+            self._refuse(replace(row, number=earlier.number, line=earlier.line), _same_key(row))
+        self._refuse(row, _same_key(earlier))
+
+    def _refuse(self, row: CheckedRow, reason: str) -> None:
+        self._recorder.record(Outcome.BAD, row.number, row.key, reason=reason, line=row.line)
+
+    def _warn_of_duplicates(self) -> None:
+        count, named = self._recorder.counts[Outcome.DUPLICATE], "; ".join(self._duplicates)
+        if count:
+            more = f"; and {count - len(self._duplicates)} more" if count > len(self._duplicates) else ""
+            log.warning("%d rows are not sent because they repeat an earlier row: %s%s.", count, named, more)
 
     def _record_finished(self, number: int, key: str, row: FinishedRow) -> None:
         # A message that was not delivered stays a failure, as it does for a single message.
@@ -133,6 +168,17 @@ class RowLoader:
             self._recorder.counts[Outcome.SKIPPED],
             self._store.count_removed(),
         )
+
+
+def _same_key(row: CheckedRow | EarlierRow) -> str:
+    return (
+        f"row_key: has the key of {_place(row)}, but another content; each recipient needs a key of its own "
+        "(a spreadsheet may have shortened long numbers)"
+    )
+
+
+def _place(row: CheckedRow | EarlierRow) -> str:
+    return place(row.number, row.line)
 
 
 def _as_bytes(columns: Mapping[str, Any]) -> bytes:

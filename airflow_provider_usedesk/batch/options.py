@@ -21,6 +21,7 @@ CHOICES = {
     "validate": ("first", "row"),
     "fail_on": ("any", "all", "none"),
     "on_not_delivered": ("fail", "ignore"),
+    "on_duplicate": ("skip", "fail"),
     "on_no_confirmation": ("fail", "warn"),
     "on_unknown_outcome": ("verify", "fail", "send"),
     "in_quiet_hours": ("wait", "leave"),
@@ -64,6 +65,8 @@ class BatchOptions:
         false
     :param on_unknown: what to do with rows that may have been sent: ``verify``, ``fail`` or ``send``;
         default: verify
+    :param on_duplicate: whether a row with the key and the content of an earlier one is not sent (``skip``),
+        or is invalid (``fail``); default: skip
     :param fail_if_empty: whether a batch without any row has failed; default: false
     :param quiet_hours: when no row is sent; default: None, never
     :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left (``leave``);
@@ -83,6 +86,7 @@ class BatchOptions:
     fail_on: Literal["any", "all", "none"] = "any"
     ignore_not_delivered: bool = False
     on_unknown: OnUnknown = "verify"
+    on_duplicate: Literal["skip", "fail"] = "skip"
     fail_if_empty: bool = False
     quiet_hours: QuietHours | None = None
     in_quiet_hours: Literal["wait", "leave"] = "wait"
@@ -104,7 +108,7 @@ def read_options(given: Mapping[str, Any], arguments: Collection[str], *, pauses
     if validation_errors := option_errors(given, arguments):
         raise UsedeskInvalidRequest(validation_errors)
     quiet_hours, max_failures = given.get("quiet_hours"), given.get("max_failures")
-    same = ("max_in_flight", "validate", "fail_on", "fail_if_empty", "in_quiet_hours")
+    same = ("max_in_flight", "validate", "fail_on", "fail_if_empty", "in_quiet_hours", "on_duplicate")
     return BatchOptions(
         **{name: given[name] for name in same if name in given},
         max_bad_rows=_limit(given.get("max_bad_rows", 0)),

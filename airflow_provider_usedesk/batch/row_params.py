@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -70,33 +70,39 @@ class RowParams:
                 [*key_errors, *(f"row_template: {error}" for error in validation_errors)]
             )
 
-    def key(self, columns: Mapping[str, Any]) -> str:
+    def key(self, columns: Mapping[str, Any], names: Collection[str] = ()) -> str:
         """
         Return the key of a row.
 
-        :param columns: the columns of the row
+        :param columns: the columns of the row that have a value
+        :param names: all columns of the row; default: those
         :raises InvalidRow: if it has no key
         """
+        names = names or columns.keys()
         columns = without_nulls(columns)
-        rendered = self._rendered(self._render_key, columns)
+        rendered = self._rendered(self._render_key, columns, names)
         value = rendered["row_key"] if rendered else columns.get(self._key)
         text = str("" if value is None else value).strip()
         if not text or is_null_text(text):
-            raise InvalidRow([f"row_key: the row has no value for {self._key!r}"])
+            is_template = bool(self._render_key)
+            fault = "its template is empty" if is_template else _no_value(self._key, names)
+            raise InvalidRow([f"row_key: {fault}"])
         if not _is_unicode(text):
             raise InvalidRow(["row_key: contains half of a surrogate pair, which is not valid Unicode"])
         return text
 
-    def parameters(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+    def parameters(self, columns: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, Any]:
         """
         Return the parameters of a row, which are not checked.
 
-        :param columns: the columns of the row
+        :param columns: the columns of the row that have a value
+        :param names: all columns of the row; default: those
         :raises InvalidRow: naming every template that cannot be rendered
         """
+        names = names or columns.keys()
         columns = without_nulls(columns)
         own = {name: value for name, value in columns.items() if name in self._names and value is not None}
-        rendered = self._rendered(self._templates, columns)
+        rendered = self._rendered(self._templates, columns, names)
         # Unlike an argument that was not given, an empty result of a template must be noticed.
         filled = {name: "" if is_null(value) else value for name, value in rendered.items()}
         return {**self._shared, **own, **filled}
@@ -114,7 +120,9 @@ class RowParams:
                 validation_errors.append(f"{name}: is not a valid template: {error}")
         return compiled, validation_errors
 
-    def _rendered(self, templates: Mapping[str, Render], columns: Mapping[str, Any]) -> dict[str, Any]:
+    def _rendered(
+        self, templates: Mapping[str, Render], columns: Mapping[str, Any], names: Collection[str]
+    ) -> dict[str, Any]:
         from jinja2 import UndefinedError
 
         variables = self._variables.new_child({"row": Columns(columns)})
@@ -124,7 +132,7 @@ class RowParams:
             try:
                 rendered[name] = render(variables)
             except UndefinedError as error:
-                validation_errors.append(f"{name}: {_missing(error, self._sources[name])}")
+                validation_errors.append(f"{name}: {_missing(error, self._sources[name], names)}")
             except InvalidTemplate as error:
                 validation_errors.append(f"{name}: {error}")
             except Exception as error:
@@ -189,14 +197,18 @@ def _renderer(value: Any, environment: Environment) -> Render:
     return lambda variables: value
 
 
-def _missing(error: UndefinedError, template: Any) -> str:
+def _missing(error: UndefinedError, template: Any, names: Collection[str]) -> str:
     """Return what a template did not find, unless a value of the row may be in its name."""
     found = re.search(r"'([^']*)'( is undefined)?\Z", error.message or "")
     if found is None or not re.search(rf"\b{re.escape(found[1])}\b", str(template)):
         return "its template uses something that does not exist"
     if Columns.__name__ in str(error):
-        return f"the row has no column {found[1]!r}"
+        return _no_value(found[1], names)
     return f"{found[1]!r} is undefined"
+
+
+def _no_value(name: str, names: Collection[str]) -> str:
+    return f"column {name!r} is empty" if name in names else f"the row has no column {name!r}"
 
 
 def _is_unicode(text: str) -> bool:

@@ -15,9 +15,13 @@ from airflow_provider_usedesk.batch.digests import digest
 TABLES = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
-    CREATE TABLE keys (digest INTEGER PRIMARY KEY, number INTEGER, ticket INTEGER);
+    CREATE TABLE keys (
+        digest INTEGER PRIMARY KEY, number INTEGER, ticket INTEGER, line INTEGER, content INTEGER
+    );
     CREATE TABLE tickets (id INTEGER PRIMARY KEY);
-    CREATE TABLE rows (number INTEGER PRIMARY KEY, digest INTEGER, key TEXT, content TEXT);
+    CREATE TABLE rows (
+        number INTEGER PRIMARY KEY, digest INTEGER, key TEXT, line INTEGER, content TEXT
+    );
 """
 
 
@@ -37,6 +41,21 @@ class FinishedRow:
 
 
 @dataclass(frozen=True)
+class EarlierRow:
+    """
+    A row with the same key as a later one.
+
+    :param number: its number
+    :param line: its line in the file; None if it is not from a file
+    :param is_same: whether all rows with this key so far have one content
+    """
+
+    number: int
+    line: int | None
+    is_same: bool
+
+
+@dataclass(frozen=True)
 class CheckedRow:
     """
     A row that was checked and can be sent.
@@ -45,16 +64,23 @@ class CheckedRow:
     :param key: its key, which identifies it in every attempt
     :param fields: the fields of the request, by the names of the API
     :param files: paths and URLs of its files
+    :param line: its line in the file; default: None, not from a file
     """
 
     number: int
     key: str = field(repr=False)
     fields: Mapping[str, Any] = field(repr=False)
     files: Sequence[str] = field(default=(), repr=False)
+    line: int | None = None
 
     @cached_property
     def digest(self) -> int:
         return digest(self.key)
+
+    @cached_property
+    def content(self) -> str:
+        """All that is sent, as JSON."""
+        return json.dumps([dict(self.fields), list(self.files)], ensure_ascii=False)
 
 
 class RowStore:
@@ -83,38 +109,57 @@ class RowStore:
         """Store that rows are finished; of two records of one row, the later counts."""
         for row in rows:
             self._database.execute(
-                "INSERT INTO keys VALUES (?, NULL, ?) ON CONFLICT DO UPDATE SET ticket = excluded.ticket",
+                "INSERT INTO keys (digest, ticket) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET ticket = excluded.ticket",
                 (row.digest, row.ticket_id << 1 | row.not_delivered),
             )
             self._database.execute("INSERT OR IGNORE INTO tickets VALUES (?)", (row.ticket_id,))
 
-    def register_key(self, key: str, number: int) -> int | FinishedRow | None:
+    def register_key(self, row: CheckedRow) -> EarlierRow | FinishedRow | None:
         """
         Register the key of a row.
 
-        :param key: the key
-        :param number: number of the row
-        :return: None for the first row with this key; the number of the first row, for a duplicate; or the
-            finished row, if an earlier attempt finished it
+        :param row: the row
+        :return: None for the first row with this key; the first row, for a later one; or the finished row, if
+            an earlier attempt finished it
         """
-        key_digest = digest(key)
         found = self._database.execute(
-            "SELECT number, ticket FROM keys WHERE digest = ?", (key_digest,)
+            "SELECT number, line, content, ticket FROM keys WHERE digest = ?", (row.digest,)
         ).fetchone()
+        content = digest(row.content)
         if found is None:
-            self._database.execute("INSERT INTO keys VALUES (?, ?, NULL)", (key_digest, number))
+            self._database.execute(
+                "INSERT INTO keys VALUES (?, ?, NULL, ?, ?)", (row.digest, row.number, row.line, content)
+            )
             return None
-        if found[0] is not None:
-            return int(found[0])
-        self._database.execute("UPDATE keys SET number = ? WHERE digest = ?", (number, key_digest))
-        return FinishedRow(key_digest, found[1] >> 1, bool(found[1] & 1))
+        number, line, earlier_content, ticket = found
+        if number is not None:
+            return EarlierRow(number, line, content == earlier_content)
+        self._database.execute(
+            "UPDATE keys SET number = ?, line = ?, content = ? WHERE digest = ?",
+            (row.number, row.line, content, row.digest),
+        )
+        return FinishedRow(row.digest, ticket >> 1, bool(ticket & 1))
 
     def add(self, row: CheckedRow) -> None:
         """Store a row that is to be sent."""
-        content = json.dumps([dict(row.fields), list(row.files)], ensure_ascii=False)
         self._database.execute(
-            "INSERT INTO rows VALUES (?, ?, ?, ?)", (row.number, row.digest, row.key, content)
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?)",
+            (row.number, row.digest, row.key, row.line, row.content),
         )
+
+    def mark_ambiguous(self, key_digest: int) -> None:
+        """Store that rows with different contents have this key, so that no later row is the same."""
+        self._database.execute("UPDATE keys SET content = NULL WHERE digest = ?", (key_digest,))
+
+    def remove(self, number: int) -> bool:
+        """
+        Remove a row that is not to be sent after all.
+
+        :param number: number of the row
+        :return: whether it was to be sent
+        """
+        return self._database.execute("DELETE FROM rows WHERE number = ?", (number,)).rowcount == 1
 
     def after(self, number: int, limit: int) -> list[CheckedRow]:
         """
@@ -124,7 +169,8 @@ class RowStore:
         :param limit: at most so many rows
         """
         found = self._database.execute(
-            "SELECT number, key, content FROM rows WHERE number > ? ORDER BY number LIMIT ?", (number, limit)
+            "SELECT number, key, line, content FROM rows WHERE number > ? ORDER BY number LIMIT ?",
+            (number, limit),
         )
         return [_row(*columns) for columns in found]
 
@@ -132,7 +178,7 @@ class RowStore:
         """Yield the rows whose keys have one of these digests."""
         for key_digest in digests:
             found = self._database.execute(
-                "SELECT rows.number, rows.key, rows.content FROM keys JOIN rows USING (number)"
+                "SELECT rows.number, rows.key, rows.line, rows.content FROM keys JOIN rows USING (number)"
                 " WHERE keys.digest = ?",
                 (key_digest,),
             ).fetchone()
@@ -157,6 +203,6 @@ class RowStore:
         return int(count)
 
 
-def _row(number: int, key: str, content: str) -> CheckedRow:
+def _row(number: int, key: str, line: int | None, content: str) -> CheckedRow:
     fields, files = json.loads(content)
-    return CheckedRow(number, key, fields, files)
+    return CheckedRow(number, key, fields, files, line)

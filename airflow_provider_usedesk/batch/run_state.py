@@ -155,7 +155,7 @@ class RunState:
         """
         self.row_states.end(row)
         reason = f"{type(error).__name__}: {error}"
-        self.recorder.record(Outcome.REJECTED, row.number, row.key, reason=reason)
+        self.recorder.record(Outcome.REJECTED, row.number, row.key, reason=reason, line=row.line)
 
     def halt(self, error: UsedeskError) -> None:
         """End the run because of an error that every row would meet; the first such error counts."""

@@ -54,7 +54,9 @@ class BatchRun:
         io = replace(io, report=self._reported(io.report))
         self._store = RowStore()
         self._recorder = OutcomeRecorder(io.results)
-        loader = RowLoader(rows, row_params, io.check, self._recorder, self._store, checkpoint)
+        loader = RowLoader(
+            rows, row_params, io.check, self._recorder, self._store, checkpoint, options.on_duplicate
+        )
         self._state = RunState(loader, self._store, self._recorder, checkpoint, options, io, lease)
         self._send_loop = SendLoop(self._state, options, io, lease)
         self._resolver = OutcomeResolver(self._state, options, io, lease)

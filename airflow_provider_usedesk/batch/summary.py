@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_usedesk.batch.options import BatchOptions, as_number
 from airflow_provider_usedesk.batch.result_file import ResultWriter
+from airflow_provider_usedesk.batch.row import place
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,13 @@ class OutcomeRecorder:
         self._bad_rows: list[int] = []
 
     def record(
-        self, outcome: Outcome, number: int, key: str, ticket_id: int | None = None, reason: str = ""
+        self,
+        outcome: Outcome,
+        number: int,
+        key: str,
+        ticket_id: int | None = None,
+        reason: str = "",
+        line: int | None = None,
     ) -> None:
         """
         Count and write the final outcome of a row.
@@ -127,11 +134,12 @@ class OutcomeRecorder:
         :param key: key of the row; empty if it has none
         :param ticket_id: id of its ticket; default: None, no ticket
         :param reason: why it was not sent; default: empty
+        :param line: its line in the file; default: None, not from a file
         """
         self.counts[outcome] += 1
         self.write(outcome, number, key, ticket_id, reason)
         if outcome in (Outcome.BAD, Outcome.REJECTED):
-            self.add_reason(number, reason)
+            self.add_reason(number, reason, line)
         if outcome is Outcome.BAD and len(self._bad_rows) < MAX_REASONS:
             self._bad_rows.append(number)
 
@@ -141,10 +149,10 @@ class OutcomeRecorder:
         """Write the outcome of a row that a later attempt may send, without counting it."""
         self._results.write(number, key, outcome, ticket_id, reason)
 
-    def add_reason(self, number: int, reason: str) -> None:
+    def add_reason(self, number: int, reason: str, line: int | None = None) -> None:
         """Keep the reason of a row for the log, unless the log has enough of them."""
         if len(self.reasons) < MAX_REASONS:
-            self.reasons.append(f"row {number}: {reason}")
+            self.reasons.append(f"{place(number, line)}: {reason}")
 
     def log(self, summary: Summary) -> None:
         """Log the bad rows, the reasons and the summary."""

@@ -65,9 +65,9 @@ class OutcomeResolver:
         if isinstance(result, Found):
             state.finish(row, result.response.ticket_id)
         elif isinstance(result, Ambiguous):
-            state.recorder.add_reason(row.number, result.reason)
+            state.recorder.add_reason(row.number, result.reason, row.line)
         elif state.row_states.was_absent(row):
             reason = "it was sent twice without a response, and Usedesk has no ticket of it"
-            state.recorder.add_reason(row.number, reason)
+            state.recorder.add_reason(row.number, reason, row.line)
         else:
             state.row_states.send_again(row)

@@ -63,6 +63,7 @@ OPTIONS = (
     "max_failures",
     "fail_on",
     "fail_if_empty",
+    "on_duplicate",
     "on_not_delivered",
     "on_no_confirmation",
     "quiet_hours",
@@ -101,8 +102,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     :param columns: a dict of column names by heading, such as ``{"Телефон": "client_phone"}``; default: none,
         headings are names
     :param row_key: the column that identifies a row, or a template such as
-        ``{{ row.client }}-{{ row.month }}``; of several rows with one key, one is sent; in a mapped task the
-        keys of all instances must differ
+        ``{{ row.client }}-{{ row.month }}``; rows with one key and different contents are invalid; in a
+        mapped task the keys of all instances must differ
     :param row_template: a dict of arguments of ``create/ticket`` whose texts are rendered for each row, with
         its columns as ``{{ row.name }}``; ``message`` may name a template file; default: none
     :param subject: subject of all tickets, text of at most 255 characters (templated)
@@ -123,6 +124,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         rows such as ``"2.5%"``; default: None, any number
     :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
         rows that are rejected, unknown or not delivered have failed; default: any
+    :param on_duplicate: whether a row that has the key and the content of an earlier one is not sent
+        (``skip``), or is invalid (``fail``); default: skip
     :param fail_if_empty: whether the task fails if there are no recipients, rather than to warn; default:
         false
     :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
@@ -179,6 +182,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         max_bad_rows: int | str = 0,
         max_failures: int | str | None = None,
         fail_on: Literal["any", "all", "none"] = "any",
+        on_duplicate: Literal["skip", "fail"] = "skip",
         fail_if_empty: bool = False,
         on_not_delivered: Literal["fail", "ignore"] = "fail",
         on_no_confirmation: OnNoConfirmation = "fail",

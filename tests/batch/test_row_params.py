@@ -161,10 +161,8 @@ def test_error_repeats_no_value(template, error):
 
 def test_all_errors_of_a_row_are_named():
     params = row_params({"message": "{{ row.a }}", "subject": "{{ row.b }}"})
-    with pytest.raises(
-        InvalidRow, match="message: the row has no column 'a'; subject: the row has no column 'b'"
-    ):
-        params.parameters({})
+    with pytest.raises(InvalidRow, match="message: column 'a' is empty; subject: the row has no column 'b'"):
+        params.parameters({}, names=["a"])
 
 
 def test_invalid_templates_are_named_at_once():
@@ -195,10 +193,10 @@ def test_key_is_text(key, columns, text):
 @pytest.mark.parametrize(
     ("key", "columns", "error"),
     [
-        ("id", {}, "row_key: the row has no value for 'id'"),
-        ("id", {"id": None}, "row_key: the row has no value for 'id'"),
-        ("id", {"id": "  "}, "row_key: the row has no value for 'id'"),
-        ("{{ row.a }}", {"a": None}, "row_key: the row has no value for '{{ row.a }}'"),
+        ("id", {}, "row_key: the row has no column 'id'"),
+        ("id", {"id": None}, "row_key: column 'id' is empty"),
+        ("id", {"id": "  "}, "row_key: column 'id' is empty"),
+        ("{{ row.a }}", {"a": None}, "row_key: its template is empty"),
         ("{{ row.a }}-", {}, "row_key: the row has no column 'a'"),
         ("id", {"id": "a\ud800"}, "row_key: contains half of a surrogate pair, which is not valid Unicode"),
     ],

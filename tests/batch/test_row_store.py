@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from airflow_provider_usedesk.batch.digests import digest
-from airflow_provider_usedesk.batch.row_store import CheckedRow, FinishedRow, RowStore
+from airflow_provider_usedesk.batch.row_store import CheckedRow, EarlierRow, FinishedRow, RowStore
 
 
 @pytest.fixture
@@ -16,39 +16,56 @@ def store():
         yield store
 
 
+def register(store, key, number, line=None, **fields):
+    return store.register_key(CheckedRow(number, key, fields, ("a.pdf",), line))
+
+
 def add(store, number, key, **fields):
-    assert store.register_key(key, number) is None
-    row = CheckedRow(number, key, fields, ("a.pdf",))
+    row = CheckedRow(number, key, fields, ("a.pdf",), number + 1)
+    assert store.register_key(row) is None
     store.add(row)
     return row
 
 
 def test_first_row_gets_the_key(store):
-    assert store.register_key("a", 1) is None
-    assert store.register_key("b", 2) is None
-    assert store.register_key("a", 3) == 1
-    assert store.register_key("a", 4) == 1
+    assert register(store, "a", 1, line=2) is None
+    assert register(store, "b", 2) is None
+    assert register(store, "a", 3) == EarlierRow(1, 2, is_same=True)
+    assert register(store, "a", 4, subject="other") == EarlierRow(1, 2, is_same=False)
+
+
+def test_rows_with_an_ambiguous_key_are_never_the_same(store):
+    register(store, "a", 1)
+    store.mark_ambiguous(digest("a"))
+    assert register(store, "a", 2) == EarlierRow(1, None, is_same=False)
+
+
+def test_removed_row_is_not_sent(store):
+    add(store, 1, "a")
+    assert store.remove(1)
+    assert not store.remove(1)
+    assert store.after(0, 10) == []
 
 
 @pytest.mark.parametrize("not_delivered", [True, False])
 def test_finished_row_is_returned_once(store, not_delivered):
     store.add_finished([FinishedRow(digest("a"), 2**40 + 1, not_delivered)])
-    assert store.register_key("a", 3) == FinishedRow(digest("a"), 2**40 + 1, not_delivered)
+    assert register(store, "a", 3) == FinishedRow(digest("a"), 2**40 + 1, not_delivered)
     # Another row with this key is a duplicate like any other.
-    assert store.register_key("a", 5) == 3
+    assert register(store, "a", 5) == EarlierRow(3, None, is_same=True)
 
 
 def test_row_keeps_key_when_finished(store):
     add(store, 1, "a")
     store.add_finished([FinishedRow(digest("a"), 1001)])
-    assert store.register_key("a", 2) == 1
+    assert register(store, "a", 2) == EarlierRow(1, 2, is_same=True)
     assert store.is_finished(digest("a"))
 
 
 def test_last_record_of_a_row_counts(store):
     rows = [FinishedRow(digest("a"), 1001), FinishedRow(digest("a"), 1002, not_delivered=True)]
     store.add_finished(rows)
-    assert store.register_key("a", 1) == rows[1]
+    assert register(store, "a", 1) == rows[1]
     assert store.has_ticket(1001)
     assert store.has_ticket(1002)
     assert not store.has_ticket(1003)
@@ -63,8 +80,8 @@ def test_rows_are_returned_unchanged_in_order(store):
     last = add(store, 9, "c", **fields)
     first = add(store, 2, "a")
     assert store.after(0, 10) == [
-        CheckedRow(2, "a", {}, ["a.pdf"]),
-        CheckedRow(9, "c", fields, ["a.pdf"]),
+        CheckedRow(2, "a", {}, ["a.pdf"], 3),
+        CheckedRow(9, "c", fields, ["a.pdf"], 10),
     ]
     assert [row.number for row in store.after(2, 10)] == [last.number]
     assert [row.number for row in store.after(0, 1)] == [first.number]
@@ -87,8 +104,8 @@ def test_only_rows_with_tickets_are_finished(store):
 
 def test_removed_rows_are_counted(store):
     store.add_finished([FinishedRow(digest(key), number) for number, key in enumerate("abc", 1001)])
-    store.register_key("b", 1)
-    store.register_key("new", 2)
+    register(store, "b", 1)
+    register(store, "new", 2)
     assert store.count_removed() == 2
 
 

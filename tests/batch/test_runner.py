@@ -177,9 +177,56 @@ class TestSendOnce:
         summary = batch.run([*people(3), *people(2)])
         assert (summary.rows, summary.sent, summary.duplicate) == (5, 3, 2)
         assert batch.outcomes("outcome", "reason")[:2] == [
-            ("duplicate", "the same key as row 1"),
-            ("duplicate", "the same key as row 2"),
+            ("duplicate", "the same as row 1"),
+            ("duplicate", "the same as row 2"),
         ]
+
+    def test_repeated_rows_are_warned_about(self, batch, caplog):
+        batch.run([*people(12), *people(12)])
+        [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert warning.getMessage().startswith(
+            "12 rows are not sent because they repeat an earlier row: row 13 is the same as row 1; row 14 is"
+        )
+        assert warning.getMessage().endswith("row 22 is the same as row 10; and 2 more.")
+
+    def test_repeated_rows_can_be_invalid(self, batch):
+        with pytest.raises(TooManyBadRows, match="1 of 4 rows are not valid; row 4: is the same as row 1"):
+            batch.run([*people(3), *people(1)], BatchOptions(on_duplicate="fail"))
+        assert batch.usedesk.sends.total() == 0
+
+    def test_other_content_with_one_key_sends_nothing(self, batch):
+        """A spreadsheet writes 1,23457E+12 for the ids of three customers."""
+        rows = [{"name": "1,23457E+12", "client_phone": f"79{number}"} for number in range(3)]
+        for _ in range(2):
+            with pytest.raises(TooManyBadRows, match="3 of 13 rows are not valid") as caught:
+                batch.run([*people(10), *rows])
+            assert [error.split(",")[0] for error in caught.value.validation_errors[1:]] == [
+                "row 11: row_key: has the key of row 12",
+                "row 12: row_key: has the key of row 11",
+                "row 13: row_key: has the key of row 11",
+            ]
+            assert "1,2345" not in str(caught.value.validation_errors[:2])
+        assert batch.usedesk.sends.total() == 0
+
+    def test_tolerated_rows_with_one_key_are_not_sent(self, batch):
+        rows = [*people(3), {"name": "n2", "client_phone": "78"}, *people(1, first=2)]
+        summary = batch.run(rows, BatchOptions(max_bad_rows=5))
+        assert (summary.rows, summary.sent, summary.bad, summary.left) == (5, 2, 3, 0)
+        assert set(batch.usedesk.tickets) == {"n1", "n3"}
+
+    def test_later_row_with_one_key_is_not_sent(self, batch):
+        """With ``validate="row"`` the first of them may have been sent."""
+        rows = [*people(3), {"name": "n2", "client_phone": "78"}, *people(1, first=2)]
+        summary = batch.run(rows, BatchOptions(validate="row", max_bad_rows=5))
+        assert (summary.sent, summary.bad, summary.left) == (3, 2, 0)
+        assert tickets_per_row(batch) == [1, 1, 1]
+
+    @pytest.mark.parametrize("validate", ["first", "row"])
+    def test_other_content_is_noticed_when_resumed(self, batch, validate):
+        batch.run(people(3))
+        rows = [*people(3), {"name": "n2", "client_phone": "78"}]
+        summary = batch.run(rows, BatchOptions(validate=validate, max_bad_rows=1))
+        assert (summary.skipped, summary.bad, summary.sent) == (3, 1, 0)
 
     def test_changed_recipients_keep_their_keys(self, batch, caplog):
         batch.run(people(10))
@@ -655,7 +702,7 @@ class TestValidation:
         assert caught.value.validation_errors == (
             "2 of 5 rows are not valid",
             "row 4: client_phone: is required",
-            "row 5: row_key: the row has no value for 'name'",
+            "row 5: row_key: the row has no column 'name'",
         )
 
     @pytest.mark.parametrize("limit", [2, Share(40)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -57,7 +58,7 @@ def clients():
     return [
         {"id": 1, "client_phone": "+7 912 345-67-89", "name": "Anna {{ 1 + 1 }}"},
         {"id": 2, "client_phone": "79123456790", "name": "Boris", "template_lang": "en"},
-        {"id": 1, "client_phone": "79123456791", "name": "Anna again"},
+        {"id": 1, "client_phone": "79123456789", "name": "Anna {{ 1 + 1 }}"},
     ]
 
 SendWhatsAppTemplateBatchOperator(
@@ -153,7 +154,7 @@ def test_invalid_rows_send_no_request(run_batch, usedesk_sandbox):
     assert usedesk_sandbox.requests() == 0
     assert "2 of 2 rows are not valid" in run.printed
     assert "row 1: priority: must be one of low, medium, urgent, extreme; subject: is required" in run.printed
-    assert "row 2: row_key: the row has no value for 'id'" in run.printed
+    assert "row 2: row_key: the row has no column 'id'" in run.printed
     summary = summary_of(run)
     assert (summary["rows"], summary["bad"], summary["sent"], summary["requests"]) == (2, 2, 0, 0)
 
@@ -166,6 +167,7 @@ WRONG_OPTIONS = {
     "validate": ("never", "validate: must be one of first, row"),
     "fail_on": ("x", "fail_on: must be one of any, all, none"),
     "fail_if_empty": ("x", "fail_if_empty: must be True or False"),
+    "on_duplicate": ("first", "on_duplicate: must be one of skip, fail"),
     "on_not_delivered": ("resend", "on_not_delivered: must be one of fail, ignore"),
     "on_no_confirmation": ("ignore", "on_no_confirmation: must be one of fail, warn"),
     "quiet_hours": (("25:00", "08:00"), "quiet_hours: must be two times of day"),
@@ -282,6 +284,49 @@ def test_invalid_file_fails_at_once(run_attempt_of_batch, usedesk_sandbox, tmp_p
     path.write_bytes(content)
     with pytest.raises(AirflowFailException, match=r"recipients: .*list\.csv"):
         run_attempt_of_batch(recipients=str(path), validate=validate)
+    assert usedesk_sandbox.requests() == 0
+
+
+def test_bad_cells_are_named_by_row_line_and_cause(run_attempt_of_batch, usedesk_sandbox, tmp_path):
+    """Excel shortens long numbers and marks texts; people write two numbers into one cell."""
+    lines = [
+        "id;client_phone;Имя",
+        '1;79123456789;"Анна\nМария"',
+        "2;7,91235E+10;Борис",
+        "3;'79123456789;Вера",
+        "",
+        "4;79123456789, 79123456790;Глеб",
+        "5;79123456789;",
+        ";79123456789;Егор",
+    ]
+    (tmp_path / "list.csv").write_bytes("\r\n".join(lines).encode("cp1251"))
+    with pytest.raises(AirflowFailException) as raised:
+        run_attempt_of_batch(
+            recipients=str(tmp_path / "list.csv"),
+            encoding="cp1251",
+            columns={"Имя": "name"},
+            row_template={"subject": "{{ row.name }}"},
+            channel_id=1,
+        )
+    for error in (
+        "row 2 (line 4): client_phone: is in scientific notation: the file has lost digits",
+        "row 3 (line 5): client_phone: begins with an apostrophe",
+        "row 4 (line 7): client_phone: must be one phone number",
+        "row 5 (line 8): subject: column 'name' is empty",
+        "row 6 (line 9): row_key: column 'id' is empty",
+    ):
+        assert error in str(raised.value)
+    assert not re.search(r"791\d|7,912|Глеб", str(raised.value))
+    assert usedesk_sandbox.requests() == 0
+
+
+def test_ids_that_lost_digits_send_nothing(run_attempt_of_batch, usedesk_sandbox, tmp_path):
+    rows = "".join(f"1,23457E+12;7912345678{number}\n" for number in range(3))
+    (tmp_path / "list.csv").write_text(f"id;client_phone\n{rows}")
+    with pytest.raises(
+        AirflowFailException, match=r"row 3 \(line 4\): row_key: has the key of row 1 \(line 2\)"
+    ):
+        run_attempt_of_batch(recipients=str(tmp_path / "list.csv"), subject="s", channel_id=1)
     assert usedesk_sandbox.requests() == 0
 
 
