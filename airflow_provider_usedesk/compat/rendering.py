@@ -141,11 +141,15 @@ def with_rendering_hook(operator_class: OperatorClass) -> OperatorClass:
             # Before the values are there: Airflow may store them although the rendering of one of them fails.
             self.template_fields = HidingFields.of(self, names, self._is_hidden)
         environment = self._template_environment(jinja_env)
-        self._render_fields(
-            names,
-            lambda name: _render_field(self, self, name, context, environment, seen_oids),
-            lambda value: id(value) in seen_oids,
-        )
+        try:
+            self._render_fields(
+                names,
+                lambda name: _render_field(self, self, name, context, environment, seen_oids),
+                lambda value: id(value) in seen_oids,
+            )
+        finally:
+            # Airflow keeps all arguments here, too, and uses them only while it parses a Dag.
+            object.__setattr__(self, "_BaseOperator__init_kwargs", {})
 
     hide_attributes(operator_class, cast("Any", operator_class)._personal_fields)
     cast("Any", operator_class)._do_render_template_fields = _do_render_template_fields

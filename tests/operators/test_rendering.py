@@ -585,7 +585,7 @@ class Address:
 
 def emitted(task):
     """Return what a listener sees that emits all attributes of a task."""
-    left_out = ("_dag", "_BaseOperator__init_kwargs", "_log", "python_callable")
+    left_out = ("_dag", "_log", "python_callable")
     return repr({name: value for name, value in vars(task).items() if name not in left_out})
 
 
@@ -594,7 +594,7 @@ class TestAttributes:
 
     def attempt(self, operator):
         task, context = operator.prepare_for_execution(), attempt_context()
-        seen = [emitted(task)]
+        seen = []
         try:
             task.render_template_fields(context)
             seen.append(emitted(task))
@@ -629,10 +629,29 @@ class TestAttributes:
         assert not any(PERSONAL in text for text in seen)
         assert task._returned == {}
 
+    def test_show_nothing_that_a_task_was_mapped_over(self, run_dag, usedesk, tmp_path):
+        run = run_dag(
+            dag(f"""
+from pathlib import Path
+
+class Emitting(CreateTicketOperator):
+    def execute(self, context):
+        found = {{name: value for name, value in vars(self).items() if name != "_dag"}}
+        Path({str(tmp_path)!r}, "emitted").write_text(repr(found))
+
+Emitting.partial(task_id="open", subject="s").expand_kwargs([{{"message": {PERSONAL!r}, "channel_id": 683}}])
+""")
+        )
+        assert run.state == "success"
+        text = (tmp_path / "emitted").read_text()
+        assert "683" in text
+        assert PERSONAL not in text
+
     def test_survive_copies(self):
         operator = CreateTicketOperator(task_id="task", subject="s", message=PERSONAL)
         for other in (copy.copy(operator), copy.deepcopy(operator), pickle.loads(pickle.dumps(operator))):
             assert other.message == PERSONAL
+            other.render_template_fields(attempt_context())
             assert PERSONAL not in emitted(other)
 
     def test_keep_the_default_of_a_subclass(self, usedesk):
