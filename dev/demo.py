@@ -17,7 +17,7 @@ from dev.text import GREEN, RED, colored, say, table
 
 LOG_LINES = 30
 LOG_WIDTH = 160
-PUBLIC_TEXTS = ("message_status", "chat_id")
+PUBLIC_TEXTS = ("message_status", "chat_id", "ticket_url", "_link_UsedeskTicketLink")
 """Keys of XComs whose text is shown."""
 
 
