@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,18 +16,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_usedesk.api.php import nested
-from airflow_provider_usedesk.sandbox.call import Upload
+from airflow_provider_usedesk.sandbox.call import Refusal, Upload
 from airflow_provider_usedesk.sandbox.faults import Fault
+from airflow_provider_usedesk.sandbox.json_body import read_json
 from airflow_provider_usedesk.sandbox.methods import BASE_PATH, METHODS, REQUIRED_VERB
 from airflow_provider_usedesk.sandbox.state import State
 
 NO_FAULT = Fault("delay")
+NO_ACCESS = 115
 
 
 def method_of(path: str) -> str | None:
-    """Return the API method in a path; None if there is none."""
-    name = path.removeprefix(BASE_PATH).strip("/") if path.startswith(BASE_PATH) else ""
-    return name if name in METHODS else None
+    """Return the API method in a path, also an unknown one; None outside of the API."""
+    return path.removeprefix(BASE_PATH).strip("/") if f"{path}/".startswith(f"{BASE_PATH}/") else None
 
 
 class Api:
@@ -58,11 +60,17 @@ class Api:
         return await _respond(send, status, "application/json", body)
 
     def _handle(self, method: str, verb: str, params: dict[str, Any] | None) -> tuple[int, Any]:
-        if params is None:
-            return 400, {"error": "the body cannot be read"}
-        if verb != REQUIRED_VERB.get(method, verb):
-            return 405, {"message": f"The {verb} method is not supported for this route."}
-        return self._state.handle(method, params)
+        refusal = _refusal(method, verb, params)
+        return (refusal.status, refusal.as_json()) if refusal else self._state.handle(method, params or {})
+
+
+def _refusal(method: str, verb: str, params: dict[str, Any] | None) -> Refusal | None:
+    """Return the error for a call that reaches no method."""
+    if method not in METHODS:
+        return Refusal("there is no such method", NO_ACCESS, status=404)
+    if verb != REQUIRED_VERB.get(method, verb):
+        return Refusal(f"The {verb} method is not supported for this route.", NO_ACCESS, status=405)
+    return Refusal("the body cannot be read", status=400) if params is None else None
 
 
 async def _read_params(request: Request) -> dict[str, Any] | None:
@@ -75,23 +83,31 @@ async def _read_params(request: Request) -> dict[str, Any] | None:
 async def _merged_params(request: Request) -> dict[str, Any]:
     """Merge the query and the body, as the framework of the real service does."""
     params = nested(parse_qsl(request.url.query, keep_blank_values=True))
-    content_type = request.headers.get("content-type", "").partition(";")[0]
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
         async with request.form(max_files=100, max_fields=1000, max_part_size=2**24) as form:
-            return params | nested([(name, await _form_value(value)) for name, value in form.multi_items()])
+            return params | nested(
+                [(_unicode(name), await _form_value(value)) for name, value in form.multi_items()]
+            )
     body = await request.body()
     if content_type == "application/json" and body:
-        content = json.loads(body)
-        # Half of a surrogate pair is not Unicode: PHP rejects it, too.
-        json.dumps(content, ensure_ascii=False).encode()
+        content = read_json(body)
         return params | content if isinstance(content, dict) else params
     return params
 
 
 async def _form_value(value: UploadFile | str) -> Upload | str:
     if isinstance(value, str):
-        return value
-    return Upload(value.filename or "file", value.content_type or "", await value.read())
+        return _unicode(value)
+    if not value.filename:
+        return ""  # a file input in which no file was chosen
+    name = re.split(r"[/\\]", _unicode(value.filename))[-1]
+    return Upload(name or "file", value.content_type or "", await value.read())
+
+
+def _unicode(text: str) -> str:
+    """Replace halves of surrogate pairs, which some encodings of forms can contain."""
+    return text.encode(errors="replace").decode()
 
 
 async def _inject(fault: Fault, receive: Receive, send: Send, body: bytes = b"") -> None:

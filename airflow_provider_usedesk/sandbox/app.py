@@ -33,7 +33,7 @@ def build_app(state: State) -> ASGIApp:
     pages.include_router(inbox_routes(state))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and method_of(scope["path"]):
+        if scope["type"] == "http" and method_of(scope["path"]) is not None:
             await api(scope, receive, send)
         else:
             await pages(scope, receive, send)

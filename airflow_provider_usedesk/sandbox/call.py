@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from airflow_provider_usedesk.sandbox.company import Company
+from airflow_provider_usedesk.sandbox.json_body import read_json
 
 PAGE_SIZE = 100
 FILES_PATH = "/files"
 MAX_ID = 2**32 - 1
 DIGITS = r"[0-9]{1,10}"
+TIME_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+# For refusals whose code is unknown; the status of Laravel for parameters that are not valid.
+UNKNOWN_CODE = 422
 
 Row = TypeVar("Row")
 
@@ -23,16 +27,28 @@ class Refusal(Exception):
     """
     An error response of Usedesk.
 
-    :param error: the text of the error
-    :param code: its code; None where none is known
+    :param error: the text of the error, or the messages by parameter
+    :param code: its code
+    :param status: HTTP status
+    :param extra: other members of the response
     """
 
-    def __init__(self, error: str, code: int | None = None) -> None:
+    def __init__(
+        self,
+        error: str | Mapping[str, list[str]],
+        code: int = UNKNOWN_CODE,
+        *,
+        status: int = 200,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(error)
+        self.error = error
         self.code = code
+        self.status = status
+        self._extra = extra or {}
 
     def as_json(self) -> dict[str, Any]:
-        return {"error": str(self)} if self.code is None else {"code": self.code, "error": str(self)}
+        return {**self._extra, "code": self.code, "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,8 @@ class Call:
     :param filters_fields: whether ``tickets`` filters by custom fields
     :param additional_id: returns what ``ticket`` shows of an ``additional_id``
     :param delivered_at: time at which a message that is sent now is delivered; None for never
+    :param shapes: form of responses, ``pages`` or ``clients``
+    :param is_lenient: whether to accept what public clients send although the pages do not allow it
     """
 
     company: Company
@@ -65,14 +83,16 @@ class Call:
     filters_fields: bool
     additional_id: Callable[[str], Any]
     delivered_at: datetime | None
+    shapes: str = "pages"
+    is_lenient: bool = False
 
     def text(self, name: str) -> str:
         value = self.params.get(name)
-        if isinstance(value, (dict, list)):
-            raise Refusal(f"{name} must be a string", 116 if name == "tag" else None)
+        if isinstance(value, (dict, list, Upload)):
+            raise Refusal(f"{name} must be a string", 116 if name == "tag" else UNKNOWN_CODE)
         return "" if value is None else str(value).strip()
 
-    def number(self, name: str, code: int | None = None) -> int | None:
+    def number(self, name: str, code: int = UNKNOWN_CODE) -> int | None:
         value = self.text(name)
         if not value:
             return None
@@ -97,16 +117,7 @@ class Call:
         return [str(item) for item in self.array(name)]
 
     def array(self, name: str) -> list[Any]:
-        """Read an array, also as a JSON string or with gaps in its indexes; one value is an array of one."""
-        value = self.params.get(name)
-        if isinstance(value, str) and value.startswith("["):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                return [value]
-        if isinstance(value, dict) and all(key.isdecimal() for key in value):
-            return list(value.values())
-        return value if isinstance(value, list) else [] if value in (None, "") else [value]
+        return as_array(self.params.get(name))
 
     def time_filter(self, after: str, before: str) -> Callable[[datetime], bool]:
         """Build a filter that compares times to the minute, with both limits included."""
@@ -125,12 +136,25 @@ class Call:
         return rows[start : start + PAGE_SIZE]
 
     def _minute(self, name: str) -> datetime | None:
+        """Read a time to the minute; without a time of day it is midnight."""
         if not self.text(name):
             return None
+        for form in TIME_FORMATS:
+            with suppress(ValueError):
+                return datetime.strptime(self.text(name), form).replace(second=0, tzinfo=UTC)
+        raise Refusal(f"{name} must be YYYY-MM-DD HH:MM")
+
+
+def as_array(value: Any) -> list[Any]:
+    """Read an array, also as a JSON string or with gaps in its indexes; one value is an array of one."""
+    if isinstance(value, str) and value.startswith("["):
         try:
-            return datetime.strptime(self.text(name), "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+            value = read_json(value)
         except ValueError:
-            raise Refusal(f"{name} must be YYYY-MM-DD HH:MM") from None
+            return [value]
+    if isinstance(value, dict) and all(key.isdecimal() for key in value):
+        return list(value.values())
+    return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
 def time_text(moment: datetime) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
-from airflow_provider_usedesk.sandbox.call import Call
+from airflow_provider_usedesk.sandbox.call import Call, Refusal
 from airflow_provider_usedesk.sandbox.company import AUTHORS, Comment, Ticket
 from airflow_provider_usedesk.sandbox.update_ticket import with_changes
 
@@ -22,17 +22,18 @@ def create_comment(call: Call) -> dict[str, Any]:
     comment = _comment(call, ticket)
     # Only an agent's action moves a ticket from New to Open.
     changed = with_changes(ticket, call.now, {}, is_silent=comment.author != "user")
-    call.company.save(replace(changed, comments=(*ticket.comments, comment)))
+    call.company.save(replace(changed, comments=(*ticket.comments, comment)), comment.user_id)
     return {"status": "success", "comment_id": comment.id}
 
 
 def _comment(call: Call, ticket: Ticket) -> Comment:
     author = call.choice("from", AUTHORS) or "user"
-    user_id = parameters.agent_id(call, "user_id") or next(iter(call.company.agents))
+    user_id = _user_id(call)
     is_private = (call.choice("type", ("public", "private")) or "private") == "private"
-    template, uploads = parameters.template(call), parameters.uploads(call)
     channel, client = call.company.channels[ticket.channel_id], call.company.clients[ticket.client_id]
-    is_accepted = channel.returns_message_status and channel.reaches(client) and not is_private
+    template, uploads = parameters.template(call, channel), parameters.uploads(call)
+    is_sent = author != "client" and not is_private
+    is_accepted = channel.returns_message_status and channel.reaches(client) and is_sent
     return Comment(
         id=call.company.next_id(),
         message=str(call.params.get("message") or ""),
@@ -47,3 +48,15 @@ def _comment(call: Call, ticket: Ticket) -> Comment:
         is_accepted=is_accepted,
         delivered_at=call.delivered_at if is_accepted else None,
     )
+
+
+def _user_id(call: Call) -> int:
+    """Return the agent, by default the first one; check the trigger."""
+    author, agent = call.text("from"), parameters.agent_id(call, "user_id")
+    if author == "user" and agent is None and not call.is_lenient:
+        raise Refusal("user_id is required with from = user")
+    # Only an older copy of the page names trigger_id, so that it can be left out here.
+    trigger = call.number("trigger_id")
+    if author == "trigger" and trigger is not None and trigger not in call.company.triggers:
+        raise Refusal("trigger_id is unknown")
+    return agent or call.company.first_agent

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from airflow_provider_usedesk.sandbox.history import changed_fields
+
+COMPANY_ID = 153561
 OPEN, NEW = 1, 8
 STATUS_NAMES: Mapping[int, str] = {
     1: "Open",
@@ -33,8 +36,9 @@ class Channel:
     """
     A channel of the company.
 
-    :param provider: the service that sends its messages, such as ``pact``
+    :param provider: the service that sends its messages, such as ``pact``; an empty string for any
     :param is_on: whether the channel sends messages
+    :param email: address of an e-mail channel
     """
 
     id: int
@@ -42,6 +46,7 @@ class Channel:
     type: str
     provider: str = ""
     is_on: bool = True
+    email: str | None = None
 
     @property
     def returns_message_status(self) -> bool:
@@ -55,11 +60,23 @@ class Channel:
 
 @dataclass(frozen=True)
 class Agent:
+    """
+    An agent; a deleted one remains the author and assignee of what there is.
+
+    :param group_id: default group
+    """
+
     id: int
     name: str
     email: str
     role: Role
     position: str = ""
+    phone: str | None = None
+    group_id: int | None = None
+    is_online: bool = True
+    is_online_in_chats: bool = False
+    has_avatar: bool = False
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,17 +104,6 @@ class CustomField:
 
 
 @dataclass(frozen=True)
-class Client:
-    id: int
-    name: str
-    created_at: datetime
-    phones: tuple[str, ...] = ()
-    emails: tuple[str, ...] = ()
-    usernames: tuple[str, ...] = ()
-    company: str = ""
-
-
-@dataclass(frozen=True)
 class File:
     id: int
     name: str
@@ -107,6 +113,59 @@ class File:
     @property
     def size(self) -> int:
         return len(self.content)
+
+
+@dataclass(frozen=True)
+class Messenger:
+    """A messenger of a client; ``identity`` is a nickname or a number, ``uid`` the user id there."""
+
+    id: int
+    type: str
+    identity: str
+    uid: str | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    id: int
+    url: str
+
+
+@dataclass(frozen=True)
+class Address:
+    id: int
+    country: str = ""
+    city: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Client:
+    id: int
+    name: str
+    created_at: datetime
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    usernames: tuple[str, ...] = ()
+    company: str = ""
+    note: str = ""
+    position: str = ""
+    messengers: tuple[Messenger, ...] = ()
+    sites: tuple[Site, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    avatar: File | None = None
+    is_vip: bool = False
+    is_spammer: bool = False
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat; its messages are the comments of its ticket."""
+
+    id: int
+    channel_id: int
+    client_id: int
+    ticket_id: int
 
 
 @dataclass(frozen=True)
@@ -143,11 +202,29 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class Change:
+    """
+    An entry in the history of a ticket.
+
+    :param user_id: the agent who made the change
+    :param data: target, value and old value of each changed field
+    """
+
+    id: int
+    user_id: int | None
+    changed_at: datetime
+    data: tuple[Mapping[str, Any], ...]
+    old_status: int
+    new_status: int
+
+
+@dataclass(frozen=True)
 class Ticket:
     """
     A ticket as Usedesk stores it.
 
     :param lists: values of nested lists, exactly as received
+    :param changes: its history
     :param received: the parameters of create/ticket exactly as received, without the token
     """
 
@@ -171,6 +248,7 @@ class Ticket:
     message_status: str | None = None
     chat_id: str | None = None
     received: Mapping[str, Any] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -201,18 +279,27 @@ class Ticket:
 OWN_CHANNEL = 1
 CHANNELS = (
     Channel(OWN_CHANNEL, "API", "api"),
-    Channel(683, "E-mail", "email"),
-    Channel(123, "WhatsApp templates", "whatsapp", "pact"),
+    Channel(683, "E-mail", "email", email="support@example.org"),
+    # Of any provider, because the page sends its samples of all providers to this channel.
+    Channel(123, "WhatsApp templates", "whatsapp"),
     Channel(20054, "WhatsApp", "whatsapp", "pact"),
     Channel(20055, "WhatsApp (infobip)", "whatsapp", "infobip"),
     Channel(20056, "WhatsApp (switched off)", "whatsapp", "pact", is_on=False),
+    Channel(20057, "WhatsApp (Landbot)", "whatsapp", "landbot"),
     Channel(20060, "Viber", "viber", "c2d"),
     Channel(20070, "Telegram personal", "telegram", "pact"),
+    Channel(860, "Chat", "chat"),
 )
+# Ids of pact and names of the others, by provider.
+TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "pact": ("8094", "8095"),
+    "infobip": ("Main", "Reminder"),
+    "landbot": ("Main", "Reminder"),
+}
 AGENTS = (
-    Agent(2156, "Julia", "julia@example.org", "employee", "First line"),
-    Agent(2157, "Oleg", "oleg@example.org", "support", "Second line"),
-    Agent(2158, "Maria", "maria@example.org", "admin", "Head of sales"),
+    Agent(2156, "Julia", "julia@example.org", "employee", "First line", group_id=11),
+    Agent(2157, "Oleg", "oleg@example.org", "support", "Second line", group_id=11),
+    Agent(2158, "Maria", "maria@example.org", "admin", "Head of sales", group_id=12),
 )
 GROUPS = (Group(11, "Support", (2156, 2157)), Group(12, "Sales", (2158,)), Group(13, "Billing", (2157, 2158)))
 TRIGGERS = (501,)
@@ -227,6 +314,7 @@ FIELDS = (
         "nested list",
         (Option(621, "Test1", 611), Option(622, "Oslo", 612), Option(623, "Bergen", 612)),
     ),
+    CustomField(63, "District", "nested list", (Option(631, "Test2", 621), Option(632, "Frogner", 622))),
 )
 JOINED = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
 CLIENTS = (
@@ -248,24 +336,63 @@ class Company:
         self.groups = {group.id: group for group in GROUPS}
         self.fields = {field.id: field for field in FIELDS}
         self.triggers = set(TRIGGERS)
+        self.templates = dict(TEMPLATES)
         self.clients = {client.id: client for client in CLIENTS}
         self.tickets: dict[int, Ticket] = {}
+        self.chats: dict[int, Chat] = {}
         self.files: dict[int, File] = {}
         self.tag_ids: dict[str, int] = {}
         self.unsent_changes: list[tuple[Ticket | None, Ticket]] = []
         self._last_id = 30_745_887
+        self._last_chat_id = 5_753
 
     def next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
-    def save(self, ticket: Ticket) -> None:
-        """Save a new or changed ticket."""
-        self.unsent_changes.append((self.tickets.get(ticket.ticket_id), ticket))
+    @property
+    def active_agents(self) -> dict[int, Agent]:
+        return {agent.id: agent for agent in self.agents.values() if not agent.is_deleted}
+
+    @property
+    def first_agent(self) -> int:
+        """The agent who acts where no agent is given."""
+        return next(iter(self.active_agents))
+
+    def field_name(self, number: int) -> str:
+        """Return the name of a custom field; empty for an unknown one."""
+        found = self.fields.get(number)
+        return found.name if found else ""
+
+    def save(self, ticket: Ticket, user_id: int | None = None) -> Ticket:
+        """
+        Save a new or changed ticket.
+
+        :param ticket: the ticket
+        :param user_id: the agent who changed it; None for the first one
+        :return: the ticket with its history
+        """
+        before = self.tickets.get(ticket.ticket_id)
+        data = changed_fields(before, ticket) if before else ()
+        if before and data:
+            user_id = user_id or self.first_agent
+            change = Change(
+                self.next_id(), user_id, ticket.last_updated_at, data, before.status, ticket.status
+            )
+            ticket = replace(ticket, changes=(*ticket.changes, change))
+        self.unsent_changes.append((before, ticket))
         self.tickets[ticket.ticket_id] = ticket
         self.files.update({file.id: file for file in ticket.files})
         for tag in ticket.tags:
             self.tag_ids.setdefault(tag, len(self.tag_ids) + 1)
+        return ticket
+
+    def open_chat(self, channel_id: int, client_id: int, ticket_id: int) -> Chat:
+        """Create a chat whose messages are the comments of a ticket."""
+        self._last_chat_id += 1
+        chat = Chat(self._last_chat_id, channel_id, client_id, ticket_id)
+        self.chats[chat.id] = chat
+        return chat
 
     def client_for(
         self,

@@ -18,6 +18,7 @@ from airflow_provider_usedesk.sandbox.company import (
     Comment,
     Ticket,
 )
+from airflow_provider_usedesk.sandbox.nested_lists import nested_lists
 
 SHORT_TEXTS = (
     "subject",
@@ -62,10 +63,10 @@ def _check(call: Call) -> None:
     call.choice("from", AUTHORS)
     call.choice("phone_type", PHONE_TYPES)
     parameters.status(call)
-    if not isinstance(call.params.get("lists", []), list):
-        raise Refusal("lists must be an array")
+    parameters.check_phone(call, "client_phone")
+    nested_lists(call)
     _author(call)
-    parameters.template(call)
+    parameters.template(call, _channel(call))
     parameters.group_id(call)
     parameters.agent_id(call, "assignee_id")
     parameters.custom_fields(call)
@@ -83,7 +84,7 @@ def _channel(call: Call) -> Channel:
 def _author(call: Call) -> tuple[str, int | None]:
     author = call.text("from") or "client"
     user_id = parameters.agent_id(call, "user_id")
-    if author == "user" and user_id is None and not parameters.has_template(call):
+    if author == "user" and user_id is None and not (parameters.has_template(call) or call.is_lenient):
         raise Refusal("user_id is required with from = user")
     if author == "trigger" and call.number("trigger_id") not in call.company.triggers:
         raise Refusal("trigger_id is missing or unknown")
@@ -107,11 +108,13 @@ def _client(call: Call) -> Client:
 
 
 def _ticket(call: Call, channel: Channel, client: Client) -> Ticket:
-    message_status = _message_status(channel, client, call.flag("private_comment"))
-    comment = _comment(call, is_accepted=message_status == "delivered")
-    chat_id = str(call.company.next_id() % 100_000) if channel.type == "viber" else None
+    message_status = _message_status(call, channel, client)
+    comment = _comment(call, channel, is_accepted=message_status == "delivered")
+    ticket_id = call.company.next_id()
+    is_chat = channel.type == "viber"
+    chat_id = str(call.company.open_chat(channel.id, client.id, ticket_id).id) if is_chat else None
     return Ticket(
-        ticket_id=call.company.next_id(),
+        ticket_id=ticket_id,
         subject=call.text("subject"),
         message=comment.message,
         channel_id=channel.id,
@@ -126,7 +129,7 @@ def _ticket(call: Call, channel: Channel, client: Client) -> Ticket:
         group_id=parameters.group_id(call),
         tags=parameters.tags(call),
         custom_fields=parameters.custom_fields(call),
-        lists=tuple(call.params.get("lists", [])),
+        lists=nested_lists(call),
         comments=(comment,),
         message_status=message_status,
         chat_id=chat_id,
@@ -134,13 +137,22 @@ def _ticket(call: Call, channel: Channel, client: Client) -> Ticket:
     )
 
 
-def _message_status(channel: Channel, client: Client, is_private: bool) -> str | None:
+def _message_status(call: Call, channel: Channel, client: Client) -> str | None:
     if not channel.returns_message_status:
         return None
-    return "delivered" if channel.reaches(client) and not is_private else "not delivered"
+    is_sent = channel.reaches(client) and not call.flag("private_comment") and _is_sendable(call, channel)
+    return "delivered" if is_sent else "not delivered"
 
 
-def _comment(call: Call, *, is_accepted: bool) -> Comment:
+def _is_sendable(call: Call, channel: Channel) -> bool:
+    """Return whether a WhatsApp message has the author that it needs: an agent, or a rule, with a user_id."""
+    if channel.type != "whatsapp" or call.is_lenient:
+        return True
+    author, _ = _author(call)
+    return author != "client" and bool(call.text("user_id") or parameters.has_template(call))
+
+
+def _comment(call: Call, channel: Channel, *, is_accepted: bool) -> Comment:
     author, user_id = _author(call)
     return Comment(
         id=call.company.next_id(),
@@ -150,7 +162,7 @@ def _comment(call: Call, *, is_accepted: bool) -> Comment:
         is_private=call.flag("private_comment"),
         files=parameters.files(call, parameters.uploads(call)),
         published_at=call.now,
-        template=parameters.template(call),
+        template=parameters.template(call, channel),
         is_accepted=is_accepted,
         delivered_at=call.delivered_at if is_accepted else None,
     )

@@ -7,9 +7,16 @@ from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
 from airflow_provider_usedesk.sandbox.call import Call
-from airflow_provider_usedesk.sandbox.company import ROLES, Agent, CustomField, FieldType
+from airflow_provider_usedesk.sandbox.company import (
+    COMPANY_ID,
+    ROLES,
+    Agent,
+    CustomField,
+    FieldType,
+    Group,
+)
+from airflow_provider_usedesk.sandbox.shapes import agent_json, as_strings, group_json, pivot
 
-COMPANY_ID = 1
 FIELD_TYPES: dict[FieldType, int] = {"text": 1, "list": 2, "checkbox": 3, "nested list": 4}
 
 
@@ -23,38 +30,34 @@ def channels(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def groups(call: Call) -> list[dict[str, Any]]:
+def groups(call: Call) -> Any:
     """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
-    return [
-        {
-            "id": group.id,
-            "name": group.name,
-            "company_id": COMPANY_ID,
-            "deleted": 0,
-            "deleted_at": None,
-            "users": list(group.agents),
-        }
-        for group in call.company.groups.values()
-    ]
+    return _in_shape(
+        call,
+        [
+            {**group_json(group), "users": [_member(call.company.agents[one], group) for one in group.agents]}
+            for group in call.company.groups.values()
+        ],
+    )
 
 
-def users(call: Call) -> list[dict[str, Any]]:
+def users(call: Call) -> Any:
     """
-    Return the agents of one role, by default ``employee``.
+    Return the agents of one role, by default ``employee``; with ``user_id`` one agent, whatever the role.
 
     Source: `users <https://api.usedocs.com/article/51414>`__.
     """
     role = call.choice("user_type", ROLES) or "employee"
     group, one = parameters.group_id(call), parameters.agent_id(call, "user_id")
     query = call.text("query").lower()
-    return [
-        _user(call, agent)
-        for agent in call.company.agents.values()
-        if agent.role == role
-        and one in (None, agent.id)
-        and (group is None or group in _group_ids(call, agent))
-        and (query in agent.name.lower() or query in agent.email)
+    found = [
+        agent
+        for agent in call.company.active_agents.values()
+        if (agent.role == role if one is None else agent.id == one)
+        and (group is None or group in [own.id for own in _groups_of(call, agent)])
+        and (query in agent.name.lower() or query in agent.email.lower())
     ]
+    return _in_shape(call, [_user(call, agent) for agent in found])
 
 
 def ticket_fields(call: Call) -> list[dict[str, Any]]:
@@ -80,22 +83,25 @@ def tags(call: Call) -> list[dict[str, Any]]:
     ]
 
 
+def _in_shape(call: Call, rows: list[dict[str, Any]]) -> Any:
+    return as_strings(rows) if call.shapes == "pages" else rows
+
+
+def _member(agent: Agent, group: Group) -> dict[str, Any]:
+    return {**agent_json(agent), "pivot": pivot(agent, group)}
+
+
 def _user(call: Call, agent: Agent) -> dict[str, Any]:
     return {
-        "id": agent.id,
-        "name": agent.name,
-        "email": agent.email,
-        "position": agent.position,
-        "role": agent.role,
-        "phone": None,
-        "online_status": 1,
-        "chat_online_status": 0,
-        "groups": _group_ids(call, agent),
+        **agent_json(agent),
+        "chat_online_status": int(agent.is_online_in_chats),
+        "online_status": int(agent.is_online),
+        "groups": [{**group_json(group), "pivot": pivot(agent, group)} for group in _groups_of(call, agent)],
     }
 
 
-def _group_ids(call: Call, agent: Agent) -> list[int]:
-    return [group.id for group in call.company.groups.values() if agent.id in group.agents]
+def _groups_of(call: Call, agent: Agent) -> list[Group]:
+    return [group for group in call.company.groups.values() if agent.id in group.agents]
 
 
 def _field(field: CustomField) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_usedesk.sandbox.call import Call
+from airflow_provider_usedesk.sandbox.change_clients import create_client, update_client
+from airflow_provider_usedesk.sandbox.change_users import create_user, delete_user, update_user
+from airflow_provider_usedesk.sandbox.chats import add_message, change_assignee, send_message
 from airflow_provider_usedesk.sandbox.clients import client, clients
 from airflow_provider_usedesk.sandbox.comments import create_comment
 from airflow_provider_usedesk.sandbox.create_ticket import create_ticket
@@ -22,6 +25,14 @@ METHODS: Mapping[str, Callable[[Call], Any]] = {
     "tickets": tickets,
     "clients": clients,
     "client": client,
+    "create/client": create_client,
+    "update/client": update_client,
+    "chat/addMessage": add_message,
+    "chat/sendMessage": send_message,
+    "chat/changeAssignee": change_assignee,
+    "create/user": create_user,
+    "update/user": update_user,
+    "delete/user": delete_user,
     "channels": channels,
     "groups": groups,
     "users": users,
@@ -30,8 +41,6 @@ METHODS: Mapping[str, Callable[[Call], Any]] = {
 }
 # The other methods, which only read, accept GET and POST.
 REQUIRED_VERB: Mapping[str, str] = {
-    "create/ticket": "POST",
-    "update/ticket": "POST",
-    "create/comment": "POST",
+    **{name: "POST" for name in METHODS if name.partition("/")[0] in ("create", "update", "delete", "chat")},
     "channels": "GET",
 }

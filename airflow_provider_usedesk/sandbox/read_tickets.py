@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
-from airflow_provider_usedesk.sandbox.call import DIGITS, FILES_PATH, Call, Refusal, time_text
-from airflow_provider_usedesk.sandbox.company import Comment, Company, Ticket
+from airflow_provider_usedesk.sandbox.call import DIGITS, Call, Refusal, time_text
+from airflow_provider_usedesk.sandbox.company import COMPANY_ID, Comment, Company, Ticket
+from airflow_provider_usedesk.sandbox.shapes import agent_json, as_strings, change_json, file_json
 
 SORT_KEYS: Mapping[str, Callable[[Ticket], Any]] = {
     "status_id": lambda one: one.status,
@@ -18,38 +20,28 @@ SORT_KEYS: Mapping[str, Callable[[Ticket], Any]] = {
     "published_at": lambda one: one.created_at,
     "last_updated_at": lambda one: one.last_updated_at,
 }
+SLA_PRIORITIES = ("urgent", "extreme")
+SLA: Mapping[str, timedelta] = {
+    "first_reply": timedelta(hours=1),
+    "next_reply": timedelta(hours=4),
+    "close": timedelta(hours=24),
+}
 
 
-def ticket(call: Call) -> dict[str, Any]:
+def ticket(call: Call) -> Any:
     """Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__)."""
     found = parameters.ticket_of(call)
-    client = call.company.clients[found.client_id]
-    return {
-        "ticket": {
-            "id": found.ticket_id,
-            "status_id": found.status,
-            "subject": found.subject,
-            "priority": found.priority,
-            "type": found.type,
-            "client_id": found.client_id,
-            "client_name": client.name,
-            "assignee_id": found.assignee_id,
-            "group": found.group_id,
-            "channel_id": found.channel_id,
-            "last_updated_at": time_text(found.last_updated_at),
-            "email": client.emails[0] if client.emails else None,
-            "published_at": time_text(found.created_at),
-            "company_id": 1,
-            "additional_id": call.additional_id(found.additional_id) if found.additional_id else None,
-        },
+    content = {
+        "ticket": {**_details(call, found), **_rights(call), **_sla(call, found)},
         "comments": [_comment(call, found, comment) for comment in found.comments],
-        "tags": [{"name": tag} for tag in found.tags],
-        "changes": [],
+        "tags": list(found.tags) if call.shapes == "clients" else [{"name": tag} for tag in found.tags],
+        "changes": [change_json(found, change) for change in found.changes],
         "custom_fields": [
             {"id": field, "ticket_id": found.ticket_id, "ticket_field_id": field, "value": value}
             for field, value in found.custom_fields.items()
         ],
     }
+    return as_strings(content) if call.shapes == "pages" else content
 
 
 def tickets(call: Call) -> list[dict[str, Any]]:
@@ -63,7 +55,8 @@ def tickets(call: Call) -> list[dict[str, Any]]:
     found = [one for one in visible if is_in_time(one) and has_fields(one) and _matches(call, one)]
     sort_key = SORT_KEYS.get(call.text("sort"), lambda one: one.ticket_id)
     found.sort(key=sort_key, reverse=call.text("order").lower() == "desc")
-    return [_row(call.company, one) for one in call.page(found)]
+    rights = _rights(call)
+    return [{**_row(call.company, one), **rights} for one in call.page(found)]
 
 
 def _time_filter(call: Call) -> Callable[[Ticket], bool]:
@@ -110,7 +103,47 @@ def _matches(call: Call, one: Ticket) -> bool:
     )
 
 
+def _details(call: Call, found: Ticket) -> dict[str, Any]:
+    client = call.company.clients[found.client_id]
+    # The page shows a missing group and address as 0.
+    nothing = 0 if call.shapes == "pages" else None
+    return {
+        "id": found.ticket_id,
+        "status_id": found.status,
+        "subject": found.subject,
+        "priority": found.priority,
+        "type": found.type,
+        "client_id": found.client_id,
+        "client_name": client.name,
+        "assignee_id": found.assignee_id,
+        "group": found.group_id or nothing,
+        "channel_id": found.channel_id,
+        "last_updated_at": time_text(found.last_updated_at),
+        "email": client.emails[0] if client.emails else nothing,
+        "published_at": time_text(found.created_at),
+        "company_id": COMPANY_ID,
+        "additional_id": call.additional_id(found.additional_id) if found.additional_id else None,
+    }
+
+
+def _rights(call: Call) -> dict[str, Any]:
+    """Return the rights of an agent; here, the role ``support`` only reads."""
+    agent = parameters.agent_id(call, "accessible_for_agent_id")
+    if agent is None:
+        return {}
+    return {"rights": "read" if call.company.agents[agent].role == "support" else "write"}
+
+
+def _sla(call: Call, found: Ticket) -> dict[str, Any]:
+    """Return the deadlines of a ticket; here, only urgent and extreme ones have any."""
+    if "sla" not in call.strings("properties") or found.priority not in SLA_PRIORITIES:
+        return {}
+    return {"sla": {name: time_text(found.created_at + limit) for name, limit in SLA.items()}}
+
+
 def _comment(call: Call, one: Ticket, comment: Comment) -> dict[str, Any]:
+    company, files = call.company, [file_json(file) for file in comment.files]
+    client = company.clients[one.client_id]
     return {
         "id": comment.id,
         "message": comment.message,
@@ -123,9 +156,12 @@ def _comment(call: Call, one: Ticket, comment: Comment) -> dict[str, Any]:
         "delivered": int(comment.delivered_at is not None and comment.delivered_at <= call.now),
         "readed": 0,
         "published_at": time_text(comment.published_at),
-        "files": [{"name": file.name, "file": f"{FILES_PATH}/{file.id}"} for file in comment.files],
+        "file": files[0]["file"] if files else None,
+        "files": files,
         "cc": list(comment.cc),
         "bcc": list(comment.bcc),
+        "client": {"id": client.id, "name": client.name},
+        "user": agent_json(company.agents[comment.user_id]) if comment.user_id else None,
     }
 
 
@@ -143,9 +179,10 @@ def _row(company: Company, one: Ticket) -> dict[str, Any]:
         "last_updated_at": time_text(one.last_updated_at),
         "type": one.type,
         "created_at": time_text(one.created_at),
-        "channel_email": None,
+        "channel_email": company.channels[one.channel_id].email,
         "ticket_fields": [
-            {"id": field, "name": "", "value": value} for field, value in one.custom_fields.items()
+            {"id": field, "name": company.field_name(field), "value": value}
+            for field, value in one.custom_fields.items()
         ],
         "tags": [{"name": tag} for tag in one.tags],
         "status": one.status,

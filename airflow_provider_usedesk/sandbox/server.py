@@ -34,10 +34,14 @@ class Sandbox:
     :param filters_fields: whether ``tickets`` filters by custom fields; false: it ignores ``fields``
     :param additional_id: returns what ``ticket`` shows of an ``additional_id``, such as ``str.lower`` or
         ``lambda text: text[:40]``
+    :param shapes: form of responses and webhooks: ``pages`` (default), as the method pages show them, or
+        ``clients``, as public clients read them
+    :param lenient: accept what public clients send although the pages do not allow it; by default such
+        requests are refused
     :param redirect_url: URL to which webhooks are sent; None (default) for no webhooks
     :param webhooks: how webhooks are sent
     :param clock: returns the time in seconds since 1970
-    :raises ValueError: if the Redirect URL is not an http or https URL
+    :raises ValueError: if the Redirect URL is not an http or https URL, or ``shapes`` is another word
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class Sandbox:
         offset_is: str = "page",
         filters_fields: bool = True,
         additional_id: Callable[[str], Any] = str,
+        shapes: str = "pages",
+        lenient: bool = False,
         redirect_url: str | None = None,
         webhooks: Webhooks | None = None,
         clock: Callable[[], float] = time.time,
@@ -56,7 +62,8 @@ class Sandbox:
         from airflow_provider_usedesk.sandbox.state import Options, State
 
         self._port = port
-        self._state = State(Options(token, listing_lag, offset_is, filters_fields, additional_id), clock)
+        options = Options(token, listing_lag, offset_is, filters_fields, additional_id, shapes, lenient)
+        self._state = State(options, clock)
         if webhooks is not None:
             self._state.webhooks = webhooks
         self._state.redirect_url = redirect_url

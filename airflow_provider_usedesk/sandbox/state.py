@@ -38,7 +38,11 @@ class Options:
     :param offset_is: unit of ``offset``, ``page`` or ``row``
     :param filters_fields: whether ``tickets`` filters by custom fields, or ignores ``fields``
     :param additional_id: returns what ``ticket`` shows of an ``additional_id``
+    :param shapes: form of responses and webhooks: ``pages``, as the method pages show them, or ``clients``,
+        as public clients read them
+    :param lenient: whether to accept what public clients send although the pages do not allow it
     :param hosts: names by which the server can be addressed
+    :raises ValueError: for another form of responses
     """
 
     token: str = field(default="sandbox-token", repr=False)
@@ -46,7 +50,13 @@ class Options:
     offset_is: str = "page"
     filters_fields: bool = True
     additional_id: Callable[[str], Any] = str
+    shapes: str = "pages"
+    lenient: bool = False
     hosts: tuple[str, ...] = LOOPBACK
+
+    def __post_init__(self) -> None:
+        if self.shapes not in ("pages", "clients"):
+            raise ValueError("shapes must be pages or clients.")
 
 
 class State:
@@ -93,7 +103,7 @@ class State:
                 content = METHODS[method](self._call(params))
             except Refusal as refusal:
                 self._company.unsent_changes.clear()
-                return 200, refusal.as_json()
+                return refusal.status, refusal.as_json()
             self._send_changes()
             return 200, content
 
@@ -110,7 +120,7 @@ class State:
         with self._lock:
             ticket = self._company.tickets[ticket_id]
             changed = with_changes(ticket, self._now(), checked_changes(self._company, ticket, changes))
-            self._company.save(changed)
+            changed = self._company.save(changed)
             self._send_changes()
             return changed
 
@@ -173,13 +183,15 @@ class State:
             filters_fields=self.options.filters_fields,
             additional_id=self.options.additional_id,
             delivered_at=now + timedelta(seconds=self.webhooks.delay) if is_delivered else None,
+            shapes=self.options.shapes,
+            is_lenient=self.options.lenient,
         )
 
     def _send_changes(self) -> None:
         """Send the webhooks for the tickets that were saved since the last call."""
         changes, self._company.unsent_changes = self._company.unsent_changes, []
         for before, after in changes:
-            for webhook in webhooks_of(self._company, before, after, self.webhooks):
+            for webhook in webhooks_of(self._company, before, after, self.webhooks, self.options.shapes):
                 self.send(webhook)
 
     def _now(self) -> datetime:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
-from airflow_provider_usedesk.sandbox.call import Call, Refusal
+from airflow_provider_usedesk.sandbox.call import Call
 from airflow_provider_usedesk.sandbox.company import (
     NEW,
     OPEN,
@@ -18,14 +18,15 @@ from airflow_provider_usedesk.sandbox.company import (
     Company,
     Ticket,
 )
+from airflow_provider_usedesk.sandbox.nested_lists import nested_lists
 
 
 def update_ticket(call: Call) -> dict[str, Any]:
     """Change a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__)."""
     ticket = parameters.ticket_of(call)
-    parameters.agent_id(call, "user_id")
+    user_id = parameters.agent_id(call, "user_id")
     changes = _requested_changes(call, ticket)
-    call.company.save(with_changes(ticket, call.now, changes, is_silent=call.flag("silent")))
+    call.company.save(with_changes(ticket, call.now, changes, is_silent=call.flag("silent")), user_id)
     return {"status": "success"}
 
 
@@ -62,7 +63,7 @@ def checked_changes(company: Company, ticket: Ticket, changes: Mapping[str, Any]
         "type": TYPES,
         "priority": PRIORITIES,
         "client_id": company.clients,
-        "assignee_id": (None, *company.agents),
+        "assignee_id": (None, *company.active_agents),
         "group_id": (None, *company.groups),
     }
     parsers: dict[str, Callable[[Any], Any]] = {
@@ -82,34 +83,26 @@ def _requested_changes(call: Call, ticket: Ticket) -> dict[str, Any]:
     values = {
         "subject": call.text("subject"),
         "client_id": parameters.client_id(call),
-        "group_id": parameters.group_id(call),
         "priority": call.choice("priority", PRIORITIES),
         "type": call.choice("type", TYPES),
         "status": parameters.status(call),
     }
     return {
         **{name: value for name, value in values.items() if value},
-        **_assignee(call),
-        **_lists(call),
+        **_clearable(call, "assignee_id", lambda: parameters.agent_id(call, "assignee_id")),
+        **_clearable(call, "group_id", lambda: parameters.group_id(call)),
+        **({"lists": nested_lists(call)} if "lists" in call.params else {}),
         "tags": tuple(dict.fromkeys((*ticket.tags, *parameters.tags(call)))),
         "custom_fields": {**ticket.custom_fields, **parameters.custom_fields(call)},
     }
 
 
-def _assignee(call: Call) -> dict[str, Any]:
-    if call.text("assignee_id") == "null":
-        return {"assignee_id": None}
-    agent = parameters.agent_id(call, "assignee_id")
-    return {} if agent is None else {"assignee_id": agent}
-
-
-def _lists(call: Call) -> dict[str, Any]:
-    if "lists" not in call.params:
-        return {}
-    lists = call.params["lists"]
-    if lists not in (None, "", "null") and not isinstance(lists, list):
-        raise Refusal("lists must be an array")
-    return {"lists": tuple(lists) if isinstance(lists, list) else ()}
+def _clearable(call: Call, name: str, read: Callable[[], int | None]) -> dict[str, Any]:
+    """Return the new value of a field that the text null clears; nothing for an empty value."""
+    if call.text(name) == "null":
+        return {name: None}
+    value = read()
+    return {} if value is None else {name: value}
 
 
 def _check_allowed(name: str, value: Any, allowed: Collection[Any]) -> None:

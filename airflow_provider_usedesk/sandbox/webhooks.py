@@ -8,29 +8,17 @@ Sources: `create/ticket <https://api.usedocs.com/article/51378>`__ and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from airflow_provider_usedesk.sandbox.call import time_text
-from airflow_provider_usedesk.sandbox.company import Client, Comment, Company, Ticket
+from airflow_provider_usedesk.sandbox.company import COMPANY_ID, Client, Comment, Company, Ticket
+from airflow_provider_usedesk.sandbox.shapes import as_strings, change_json, file_json, file_link
 
 Encoding = Literal["json", "form"]
 DELIVERED = "DELIVERED"
 SECRET = "sandbox-secret"  # noqa: S105 (the same in every sandbox)
-# The fields of a ticket whose changes cause a webhook, with their names in its ``data``.
-TARGETS = {
-    "status": "status_id",
-    "subject": "subject",
-    "assignee_id": "assignee_id",
-    "tags": "new_tags",
-    "custom_fields": "ticket_field",
-    "priority": "priority",
-    "type": "type",
-    "group_id": "group",
-    "client_id": "client_id",
-    "lists": "ticket_field",
-}
 
 
 @dataclass(frozen=True)
@@ -127,77 +115,56 @@ def delivery_report(ticket: Ticket, comment_id: int | None, status: str, delay: 
 
 
 def webhooks_of(
-    company: Company, before: Ticket | None, after: Ticket, settings: Webhooks
+    company: Company, before: Ticket | None, after: Ticket, settings: Webhooks, shapes: str = "pages"
 ) -> Iterator[Webhook]:
-    """Yield the webhooks that a new or changed ticket causes."""
-    client = company.clients[after.client_id]
-    if before is None:
-        yield _ticket_webhook(after, client)
-        new_comments = after.comments
-    else:
-        new_comments = after.comments[len(before.comments) :]
-        if changes := _changes(before, after):
-            yield _change_webhook(company.next_id(), before, after, changes, client)
-        for comment in new_comments:
-            yield _comment_webhook(after, comment, client)
-    for comment in new_comments:
+    """Yield the webhooks that a new or changed ticket causes; the pages show ids as strings."""
+    for webhook in _ticket_webhooks(company, before, after, shapes):
+        yield replace(webhook, body=as_strings(webhook.body)) if shapes == "pages" else webhook
+    for comment in after.comments[len(before.comments) if before else 0 :]:
         if comment.is_accepted and settings.delivery_status is not None:
             yield delivery_report(after, comment.id, settings.delivery_status, settings.delay)
 
 
-def _changes(before: Ticket, after: Ticket) -> list[dict[str, Any]]:
-    values = ((name, getattr(before, name), getattr(after, name)) for name in TARGETS)
-    return [
-        {"target": TARGETS[name], "value": _json_value(new), "old_value": _json_value(old)}
-        for name, old, new in values
-        if old != new
-    ]
+def _ticket_webhooks(
+    company: Company, before: Ticket | None, after: Ticket, shapes: str
+) -> Iterator[Webhook]:
+    if before is None:
+        yield _ticket_webhook(company, after, shapes)
+        return
+    for change in after.changes[len(before.changes) :]:
+        yield _agent_webhook(company, "change", "trigger", change_json(after, change), after)
+    for comment in after.comments[len(before.comments) :]:
+        yield _agent_webhook(company, "comment", "comment", _comment_json(after, comment), after)
 
 
-def _ticket_webhook(ticket: Ticket, client: Client) -> Webhook:
+def _ticket_webhook(company: Company, ticket: Ticket, shapes: str) -> Webhook:
+    client = company.clients[ticket.client_id]
     content = {
         "id": ticket.ticket_id,
         "status_id": ticket.status,
         "subject": ticket.subject,
         "client_id": ticket.client_id,
         "assignee_id": ticket.assignee_id,
-        "group": ticket.group_id,
+        "group": ticket.group_id or (0 if shapes == "pages" else None),
         "last_updated_at": time_text(ticket.last_updated_at),
         "channel_id": ticket.channel_id,
         "email": next(iter(client.emails), None),
         "published_at": time_text(ticket.created_at),
-        "company_id": 1,
+        "company_id": COMPANY_ID,
         "additional_id": ticket.additional_id,
         "message": ticket.message,
-        "files": [],
-        "custom_fields": [
-            {"id": key, "name": "", "value": value} for key, value in ticket.custom_fields.items()
-        ],
-        "custom_blocks": [],
+        "files": [file_json(file) for file in ticket.files],
     }
+    fields = _custom_fields(company, ticket)
     body = {"secret": SECRET, "ticket": content, "client": _client_json(client)}
+    # Public clients read the custom fields beside the ticket, the page shows them in it.
+    (content if shapes == "pages" else body).update(fields)
     return Webhook("ticket", ticket.ticket_id, body)
 
 
-def _change_webhook(
-    number: int, before: Ticket, after: Ticket, changes: list[dict[str, Any]], client: Client
-) -> Webhook:
-    content = {
-        "id": number,
-        "trigger_id": None,
-        "user_id": None,
-        "ticket_id": after.ticket_id,
-        "data": changes,
-        "changed_at": time_text(after.last_updated_at),
-        "old_status": before.status,
-        "new_status": after.status,
-        "company_id": 1,
-    }
-    return _agent_webhook("change", "trigger", content, after, client)
-
-
-def _comment_webhook(ticket: Ticket, comment: Comment, client: Client) -> Webhook:
-    content = {
+def _comment_json(ticket: Ticket, comment: Comment) -> dict[str, Any]:
+    files = [file_json(file) for file in comment.files]
+    return {
         "id": comment.id,
         "message": comment.message,
         "from": comment.author,
@@ -209,35 +176,38 @@ def _comment_webhook(ticket: Ticket, comment: Comment, client: Client) -> Webhoo
         "delivered": 0,
         "readed": 0,
         "published_at": time_text(comment.published_at),
-        "file": None,
-        "files": [],
+        "file": files[0]["file"] if files else None,
+        "files": files,
     }
-    return _agent_webhook("comment", "comment", content, ticket, client)
 
 
-def _agent_webhook(kind: str, key: str, content: dict[str, Any], ticket: Ticket, client: Client) -> Webhook:
+def _agent_webhook(company: Company, kind: str, key: str, content: dict[str, Any], ticket: Ticket) -> Webhook:
     body = {
         "secret": SECRET,
         key: content,
-        "client": _client_json(client),
+        **_custom_fields(company, ticket),
+        "client": _client_json(company.clients[ticket.client_id]),
         "assignee_id": ticket.assignee_id,
     }
     return Webhook(kind, ticket.ticket_id, body)
+
+
+def _custom_fields(company: Company, ticket: Ticket) -> dict[str, Any]:
+    """Return the member with the custom fields; none without a value."""
+    fields = [
+        {"id": number, "name": company.field_name(number), "value": value}
+        for number, value in ticket.custom_fields.items()
+    ]
+    return {"custom_fields": fields} if fields else {}
 
 
 def _client_json(client: Client) -> dict[str, Any]:
     return {
         "id": client.id,
         "name": client.name,
-        "avatar": None,
-        "note": None,
+        "avatar": file_link(client.avatar) if client.avatar else None,
+        "note": client.note or None,
         "emails": [{"email": email} for email in client.emails],
         "phones": [{"phone": phone} for phone in client.phones],
         "additional_ids": [],
     }
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return ",".join(str(part) for part in value)
-    return dict(value) if isinstance(value, dict) else value

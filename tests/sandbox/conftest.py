@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
 import pytest
 import requests
 
@@ -22,11 +26,24 @@ def shared_clock():
     return Clock()
 
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "page": {},
+    "row": {"offset_is": "row"},
+    "lenient": {"lenient": True},
+    "clients": {"shapes": "clients"},
+}
+
+
 @pytest.fixture(scope="session")
 def shared_sandboxes(shared_clock):
-    """One server for each unit of ``offset``, shared by all tests."""
-    with Sandbox(clock=shared_clock) as by_page, Sandbox(offset_is="row", clock=shared_clock) as by_row:
-        yield {"page": by_page, "row": by_row}
+    """One server for each variant, started when a test wants it."""
+    with ExitStack() as stack:
+
+        @cache
+        def start(variant):
+            return stack.enter_context(Sandbox(clock=shared_clock, **VARIANTS[variant]))
+
+        yield start
 
 
 @pytest.fixture
@@ -36,13 +53,13 @@ def clock(shared_clock):
 
 
 @pytest.fixture
-def offset_is():
+def variant():
     return "page"
 
 
 @pytest.fixture
-def sandbox(shared_sandboxes, clock, offset_is):
-    sandbox = shared_sandboxes[offset_is]
+def sandbox(shared_sandboxes, clock, variant):
+    sandbox = shared_sandboxes(variant)
     sandbox.reset()
     return sandbox
 

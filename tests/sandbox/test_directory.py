@@ -25,12 +25,13 @@ class TestUsers:
             ({"query": "julia@example"}, [JULIA]),
             ({"query": "oleg"}, []),
             ({"user_id": JULIA}, [JULIA]),
-            ({"user_id": OLEG}, []),
+            ({"user_id": OLEG}, [OLEG]),
+            ({"user_type": "admin", "user_id": OLEG}, [OLEG]),
             ({"user_type": "support", "user_id": OLEG}, [OLEG]),
         ],
     )
     def test_users_of_one_role(self, call, params, found):
-        assert [row["id"] for row in call("users", **params)] == found
+        assert [int(row["id"]) for row in call("users", **params)] == found
 
     def test_row_format(self, call):
         [row] = call("users", user_type="support")
@@ -45,7 +46,41 @@ class TestUsers:
             "chat_online_status",
             "groups",
         }
-        assert (row["email"], row["role"], row["groups"]) == ("oleg@example.org", "support", [11, 13])
+        assert (row["id"], row["email"], row["role"]) == ("2157", "oleg@example.org", "support")
+        assert row["groups"][0] == {
+            "id": "11",
+            "name": "Support",
+            "company_id": "153561",
+            "deleted": "0",
+            "deleted_at": "0000-00-00 00:00:00",
+            "pivot": {"user_id": "2157", "user_group_id": "11"},
+        }
+
+    def test_groups_have_users(self, call):
+        [group] = [row for row in call("groups") if row["id"] == "12"]
+        assert group.pop("users") == [
+            {
+                "id": "2158",
+                "name": "Maria",
+                "email": "maria@example.org",
+                "position": "Head of sales",
+                "role": "admin",
+                "phone": None,
+                "pivot": {"user_id": "2158", "user_group_id": "12"},
+            }
+        ]
+        assert group == {
+            "id": "12",
+            "name": "Sales",
+            "company_id": "153561",
+            "deleted": "0",
+            "deleted_at": "0000-00-00 00:00:00",
+        }
+
+    @pytest.mark.parametrize("variant", ["clients"])
+    @pytest.mark.parametrize("method", ["users", "groups"])
+    def test_ids_can_be_numbers(self, call, method):
+        assert all(type(row["id"]) is int for row in call(method))
 
     def test_unknown_role_is_refused(self, call):
         assert call("users", user_type="boss")["error"]
@@ -56,7 +91,7 @@ class TestFields:
         types = {
             row["custom_field"]["id"]: row["custom_field"]["ticket_field_type_id"] for row in self.rows(call)
         }
-        assert types == {9: 2, 10: 1, 12: 3, 61: 4, 62: 4}
+        assert types == {9: 2, 10: 1, 12: 3, 61: 4, 62: 4, 63: 4}
 
     def test_only_lists_have_options(self, call):
         for row in self.rows(call):
@@ -92,7 +127,7 @@ class TestTags:
         sandbox.update(number, tags=())
         assert call("tags") == [{**before[0], "ticket_count": 0}]
 
-    @pytest.mark.parametrize(("offset_is", "second"), [("page", 1), ("row", 100)])
+    @pytest.mark.parametrize(("variant", "second"), [("page", 1), ("row", 100)])
     def test_pages_of_100_rows(self, call, second):
         for first in range(0, 105, 35):
             tag = ",".join(f"t{number}" for number in range(first, first + 35))
@@ -123,14 +158,22 @@ class TestClients:
     def test_client_search(self, call, params, found):
         assert [row["id"] for row in call("clients", **params)] == found
 
-    def test_row_format(self, call):
-        ticket = call("create/ticket", **TICKET, client_id=ANNA)["ticket_id"]
+    @pytest.mark.parametrize(
+        ("variant", "emails"),
+        [
+            ("page", "anna@example.org,a@example.org"),
+            ("clients", ["anna@example.org", "a@example.org"]),
+        ],
+    )
+    def test_row_format(self, call, emails):
+        more = {"client_email": "a@example.org", "client_phone": "79250000003"}
+        ticket = call("create/ticket", **TICKET, client_id=ANNA, **more)["ticket_id"]
         assert call("clients", query="anna") == [
             {
                 "id": ANNA,
                 "name": "Anna Smith",
-                "emails": ["anna@example.org"],
-                "phone": "79250000002",
+                "emails": emails,
+                "phone": "79250000002,79250000003",
                 "tickets": [ticket],
             }
         ]
@@ -140,7 +183,7 @@ class TestClients:
         [row] = call("clients", created_after="2026-11-18 11:06")
         assert (row["id"], row["emails"], row["phone"]) == (
             sandbox.tickets[0].client_id,
-            ["new@example.org"],
+            "new@example.org",
             None,
         )
 
@@ -168,8 +211,20 @@ class TestClients:
         }
         assert shown["client"]["id"] == ANNA
         assert shown["client"]["tickets"] == [ticket]
-        assert shown["client"]["emails"] == shown["emails"] == ["anna@example.org"]
-        assert shown["client"]["phones"] == shown["phones"] == ["79250000002"]
+        assert shown["client"]["emails"] == [
+            {"id": 1, "email": "anna@example.org", "client_id": ANNA, "fullcontact": 0, "status": ""}
+        ]
+        assert shown["client"]["phones"][0]["phone"] == "79250000002"
+        assert shown["client"]["client_company"]["name"] == "Acme"
+        assert (shown["emails"], shown["phones"], shown["sites"]) == ([None], [None], [])
+        assert shown["client_company"] is None
+
+    @pytest.mark.parametrize("variant", ["clients"])
+    def test_details_can_be_beside_client(self, call):
+        call("create/ticket", **TICKET, client_id=ANNA, company_name="Acme")
+        [shown] = call("client", client_id=ANNA)
+        assert shown["emails"] == ["anna@example.org"]
+        assert shown["phones"] == ["79250000002"]
         assert shown["client_company"]["name"] == "Acme"
 
     @pytest.mark.parametrize("client_id", [None, "", 5, "abc", "new_client"])
@@ -181,7 +236,7 @@ class TestVerbs:
     def test_channels_accept_only_get(self, sandbox):
         response = requests.post(f"{sandbox.url}/channels", json={"api_token": sandbox.token}, timeout=5)
         assert response.status_code == 405
-        assert response.json() == {"message": "The POST method is not supported for this route."}
+        assert response.json() == {"code": 115, "error": "The POST method is not supported for this route."}
 
     def test_get_reads_body_parameters(self, sandbox):
         body = {"api_token": sandbox.token, "channel_type": "email"}

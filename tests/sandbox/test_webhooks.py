@@ -105,7 +105,7 @@ def call(sandbox):
 def delivered(sandbox, ticket_id):
     body = {"api_token": sandbox.token, "ticket_id": ticket_id}
     response = requests.post(f"{sandbox.url}/ticket", json=body, timeout=5).json()
-    return [comment["delivered"] for comment in response["comments"]]
+    return [int(comment["delivered"]) for comment in response["comments"]]
 
 
 def test_setting_redirect_url_sends_ping(sandbox, receiver):
@@ -126,7 +126,7 @@ def test_message_causes_ticket_and_report(call, sandbox, receiver):
         "extras": {"ticket_id": ticket_id},
     }
     [ticket] = receiver.of("ticket")
-    assert (ticket["id"], ticket["channel_id"], ticket["subject"]) == (ticket_id, 20054, "s")
+    assert (ticket["id"], ticket["channel_id"], ticket["subject"]) == (str(ticket_id), "20054", "s")
     assert [body.get("secret") for body in receiver.bodies if "ping" not in body] == ["sandbox-secret", None]
 
 
@@ -142,15 +142,31 @@ def test_comments_and_changes_are_sent(call, sandbox, receiver):
     comment = call("create/comment", ticket_id=ticket_id, message="hello", type="public")["comment_id"]
     call("create/comment", ticket_id=ticket_id, message="hush", type="private")
     assert [one["type"] for one in receiver.of("comment")] == ["public", "private"]
-    assert receiver.of("comment")[0]["id"] == comment
+    assert receiver.of("comment")[0]["id"] == str(comment)
     assert [one["comment_id"] for one in receiver.of("message_status")][-1] == comment
     call("update/ticket", ticket_id=ticket_id, status=2)
     change = receiver.of("trigger")[-1]
-    assert (change["old_status"], change["new_status"]) == (1, 2)
-    assert change["data"] == [{"target": "status_id", "value": 2, "old_value": 1}]
+    assert (change["old_status"], change["new_status"]) == ("1", "2")
+    assert (change["trigger_id"], change["user_id"]) == (None, "2156")
+    assert change["data"] == [{"target": "status_id", "value": "2", "old_value": "1"}]
     sandbox.update(ticket_id, tags=("vip",))
     sandbox.wait_for_webhooks()
-    assert receiver.of("trigger")[-1]["data"][0]["target"] == "new_tags"
+    assert receiver.of("trigger")[-1]["data"] == [{"target": "new_tags", "value": "vip", "old_value": None}]
+    sandbox.update(ticket_id, tags=())
+    sandbox.wait_for_webhooks()
+    assert receiver.of("trigger")[-1]["data"][0]["target"] == "removed_tags"
+
+
+def test_custom_fields_only_if_there_are_any(call, receiver):
+    field = {"id": "10", "name": "Order number", "value": "A-17"}
+    first = call("create/ticket", subject="s", message="m")["ticket_id"]
+    second = call("create/ticket", subject="s", message="m", field_id=10, field_value="A-17")["ticket_id"]
+    assert ["custom_fields" in ticket for ticket in receiver.of("ticket")] == [False, True]
+    assert receiver.of("ticket")[1]["custom_fields"] == [field]
+    for number in (first, second):
+        call("create/comment", ticket_id=number, message="m")
+    sent = [body.get("custom_fields") for body in receiver.bodies if "comment" in body]
+    assert sent == [None, [field]]
 
 
 def test_refused_call_sends_nothing(call, receiver):
