@@ -2,7 +2,9 @@
 Send thousands of appointment reminders in one task.
 
 The requests respect the rate limit of the connection (``requests_per_minute``). A retry resumes the batch.
-Nobody is reminded twice, and no reminders are sent at night.
+Nobody is reminded twice, and no reminders are sent at night, or hours late because the Dag was paused.
+Trigger it with ``{"dry_run": true}`` to write all requests to a file in ``USEDESK_RESULTS_PATH``, and to send
+none.
 """
 
 from __future__ import annotations
@@ -13,11 +15,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Param
 except ImportError:  # Airflow 2.11
     from airflow import DAG
+    from airflow.models.param import Param
 
 from airflow_provider_usedesk.operators.batch import SendWhatsAppTemplateBatchOperator
+
+RESULTS = os.environ.get("USEDESK_RESULTS_PATH")
+"""Folder or URL for the result files, which contain personal data."""
 
 
 def appointments(data_interval_end: Any = None) -> Iterator[dict[str, Any]]:
@@ -38,6 +44,9 @@ with DAG(
     schedule="0 12 * * *",
     catchup=False,
     tags=["usedesk", "example"],
+    params={
+        "dry_run": Param(False, type="boolean", title="Rehearse", description="Write all requests, send none")
+    },
 ):
     SendWhatsAppTemplateBatchOperator(
         task_id="remind",
@@ -50,6 +59,10 @@ with DAG(
         quiet_hours=("22:00", "08:00"),
         timezone=os.environ.get("USEDESK_TIMEZONE", "Europe/London"),
         deferrable=True,
+        # When the Dag is unpaused, Airflow starts a run for the last interval.
+        max_lateness=timedelta(hours=2),
+        dry_run="{{ params.dry_run }}",
+        results_path=f"{RESULTS}/{{{{ run_id }}}}.jsonl" if RESULTS else None,
         # Before Airflow 3.3 the checkpoint needs a folder that all workers share.
         checkpoint_path=os.environ.get("USEDESK_CHECKPOINT_PATH"),
         retries=3,

@@ -33,7 +33,8 @@ def usedesk_taskflow():
     def report(payments: list[dict[str, str]], ds: str | None = None) -> dict[str, object]:
         rows = "".join(f"<li>{one['order']}, {one['client']}: {one['reason']}</li>" for one in payments)
         return {
-            "subject": f"{len(payments)} payments failed on {ds}",
+            # A manual run may have no logical date, and then no ds.
+            "subject": f"{len(payments)} payments failed" + (f" on {ds}" if ds else ""),
             "message": f"<ul>{rows}</ul>",
             "priority": "urgent" if len(payments) > 1 else "low",
         }

@@ -47,6 +47,10 @@ def test_batch_example_sends_every_row(airflow, sandbox):
     before = _runs(airflow, dag)
     airflow.run(dag)
     runs = _finished_runs(airflow, dag, before)
+    # Airflow starts one for the last interval, which max_lateness skips most of the day.
+    late = {run for run in runs if [task.state for task in airflow.task_instances(dag, run)] == ["skipped"]}
+    assert all(run.startswith("scheduled") for run in late)
+    runs -= late
     for run in runs:
         [task] = airflow.task_instances(dag, run)
         summary = airflow.xcom(dag, run, "remind")

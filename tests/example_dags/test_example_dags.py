@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_usedesk.compat.version import AIRFLOW
 from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import XComEntry
 from dev.demo import shown_value
@@ -65,6 +66,21 @@ def test_example(path, run_dag, usedesk_sandbox, approver, caplog):
     assert pushed == {ticket.ticket_id for ticket in usedesk_sandbox.tickets}
     assert usedesk_sandbox.requests("create/ticket") == len(pushed)
     assert PERSONAL.findall(run.printed + caplog.text) == []
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 0), reason="each run of Airflow 2 has a logical date")
+@pytest.mark.parametrize(
+    "path", [path for path in EXAMPLES if path.stem not in WITH_EVENTS], ids=lambda path: path.stem
+)
+def test_example_without_logical_date(path, run_dag, usedesk_sandbox, approver, monkeypatch, tmp_path):
+    if path.stem == "usedesk_deadline_alert":
+        pytest.skip("dag.test() of Airflow 3.3.2 fails on deadlines")
+    monkeypatch.setenv("USEDESK_TIMEZONE", zone_at_noon())
+    monkeypatch.setenv("USEDESK_CHECKPOINT_PATH", str(tmp_path / "checkpoint"))
+    run = run_dag(path, logical_date=None)
+    assert run.state == "success"
+    texts = [str(ticket.received) for ticket in usedesk_sandbox.tickets]
+    assert not [text for text in texts if re.search("None|null|undefined", text)]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -133,6 +149,18 @@ def test_a_batch_reminds_everyone_by_day(run_dag, usedesk_sandbox, monkeypatch, 
     told = {ticket.template_variables for ticket in usedesk_sandbox.tickets}
     assert told == {(f"Client {number}", f"{9 + number % 9}:30", "London") for number in range(20)}
     assert len({ticket.additional_id for ticket in usedesk_sandbox.tickets}) == 20
+
+
+def test_batch_can_be_rehearsed(run_dag, usedesk_sandbox, monkeypatch, tmp_path):
+    monkeypatch.setenv("USEDESK_RESULTS_PATH", str(tmp_path))
+    path = EXAMPLES[[path.stem for path in EXAMPLES].index("usedesk_reminders_batch")]
+    run = run_dag(path, conf={"dry_run": True})
+    summary = run.xcoms["remind", -1]["return_value"]
+    assert (summary["dry_run"], summary["rows"], summary["left"], summary["sent"]) == (True, 20, 20, 0)
+    assert usedesk_sandbox.requests() == 0
+    [file] = tmp_path.glob("*.jsonl")
+    requests = [json.loads(line)["request"] for line in file.read_text().splitlines()]
+    assert requests[3]["template_variables"] == ["Client 3", "12:30", "London"]
 
 
 def test_taskflow_comments_and_hands_over(run_dag, usedesk_sandbox):

@@ -79,13 +79,13 @@ def short_dag_loop(monkeypatch):
 
 @pytest.fixture
 def run_dag(airflow_db, capfd, short_dag_loop):
-    """Run the Dag of a Python text, or of a file, as ``dag.test()`` does."""
+    """Run the Dag of a Python text, or of a file, as ``dag.test()`` does; it takes the same options."""
 
-    def run(source: str | Path, conf: dict[str, Any] | None = None) -> Run:
+    def run(source: str | Path, conf: dict[str, Any] | None = None, **options: Any) -> Run:
         path = AIRFLOW_HOME / "dags" / f"dag_{next(_numbers)}.py"
         path.write_text(source.read_text() if isinstance(source, Path) else source)
         try:
-            dag_run = _load(path).test(run_conf=conf)
+            dag_run = _load(path).test(run_conf=conf, **options)
         finally:
             path.unlink()
         return _read(airflow_db, dag_run, capfd)
