@@ -18,8 +18,9 @@ CREATE_COMMENT = Method(
         "cc": values.addresses,
         "bcc": values.addresses,
         "user_id": values.identifier,
-        # The present page names user and client, an older one also trigger.
+        # The present page names user and client; an older copy of it has trigger with trigger_id, too.
         "from_": values.choice("user", "client", "trigger"),
+        "trigger_id": values.identifier,
         "template_id": values.identifier,
         "template_name": values.one_line(255),
         "template_variables": values.template_variables,
@@ -45,4 +46,7 @@ def comment_request(params: Mapping[str, Any], open_url: OpenUrl | None = None) 
     if "type" not in draft.given:
         draft.reject("type", "is required: public for the client, private for agents only")
     draft.check_template_options(has_template)
+    for author in ("user", "trigger"):
+        if draft.fields.get("from_") == author and f"{author}_id" not in draft.given:
+            draft.reject(f"{author}_id", f"is required with from_='{author}'")
     return draft.request()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote_plus
 
 # Characters of a text of the service that are read; a quotation is shorter.
@@ -14,20 +14,25 @@ MAX_QUOTED = 300
 # Characters of a secret whose repetition counts; fewer occur in a text by accident.
 MIN_REPEATED = 6
 
+# Levels of an error that are read: fields, and the lists of their texts.
+MAX_DEPTH = 3
+
 # Rounds of decoding, for a value that was encoded more than once.
 MAX_DECODED = 8
 
 _FIELDS = """
-accessible_for_agent_id additional_id agent api_token assignee_id bcc category_lid cc channel channel_id
-channel_type client client_address client_city client_company_id client_company_name client_country
-client_email client_id client_name client_phone comment comment_id comments company company_name contact
-contacts copilot created_after created_before custom_fields email emails end_time fassigned fcategory
-fchannel fgroup field field_id field_value fields file files flist fpriority from fstatus ftype fuser
-group group_id groups id ids lists message message_id messages messenger name new_address offset order
-pact phone phone_type phones priority private_comment properties query search_type silent sort status sub
-subject tag tags telegram template template_id template_lang template_name template_variables text ticket
-ticket_id tickets token trigger_id type updated_after updated_before user user_id user_type username users
-variables viber whatsapp
+accessible_for_agent_id additional_id agent api_token assignee_id avatar bcc category_lid cc channel
+channel_id channel_type chat chat_id chat_online_status client client_address client_city client_company_id
+client_company_name client_country client_email client_id client_name client_phone comment comment_id
+comments company company_name contact contacts copilot created_after created_before custom_fields email
+emails end_time fassigned fcategory fchannel fgroup field field_id field_value fields file files flist
+fpriority from fstatus ftype fuser group group_id groups id identity ids is_new_note lang lists merge_id
+message message_id messages messenger messengers name new_address note offset order pact password phone
+phone_type phones position priority private_comment properties query role search_type send_invite silent
+site sites sort status status_spam status_vip sub subject tag tags telegram template template_id
+template_lang template_name template_variables text ticket ticket_id ticket_online_status tickets token
+trigger_id type uid updated_after updated_before url user user_id user_type username users variables viber
+whatsapp
 """
 _ENGLISH = """
 a about access account action active address allowed already an and any api are argument array as at
@@ -105,6 +110,29 @@ def quoted(text: object, hide: Callable[[str], str] = str) -> str:
     line = " ".join(kept).rstrip(".")
     line = line if len(line) <= MAX_QUOTED else line[: line.rindex(" ", 0, MAX_QUOTED)] + f" {HIDDEN}"
     return line + (HINT if HIDDEN in line else "")
+
+
+def reasons_text(reasons: object) -> str:
+    """
+    Return an error of the service as one text.
+
+    :param reasons: a text, a list of texts, or an object with the texts for each field
+    """
+    return "; ".join(dict.fromkeys(_reasons(reasons, MAX_DEPTH)))
+
+
+def _reasons(reasons: object, depth: int) -> Iterator[str]:
+    if isinstance(reasons, str) and reasons.strip():
+        yield reasons.strip().rstrip(".")
+    elif isinstance(reasons, list) and depth:
+        for reason in reasons:
+            yield from _reasons(reason, depth - 1)
+    elif isinstance(reasons, Mapping) and depth:
+        for field, reason in reasons.items():
+            # As emails.0, the first of several values.
+            name = " ".join(part for part in str(field).split(".") if not part.isdigit())
+            for text in _reasons(reason, depth - 1):
+                yield f"{name}: {text}"
 
 
 def without_contacts(text: object) -> str:

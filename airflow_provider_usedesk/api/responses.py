@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_usedesk.api import errors
-from airflow_provider_usedesk.api.quoting import MAX_READ, quoted
+from airflow_provider_usedesk.api.quoting import MAX_READ, quoted, reasons_text
 from airflow_provider_usedesk.api.results import PlainResult
 
 log = logging.getLogger(__name__)
@@ -265,10 +265,16 @@ def _refusal(content: Any, response: Response) -> _Refusal | None:
     code = as_id(content.get("code"))
     known = code in REFUSALS or code in (SERVER_ERROR, RATE_LIMIT)
     failed = content.get("status") in ("failed", "error", False)
-    if not (content.get("error") or known or failed):
+    if not (content.get("error") or content.get("errors") or known or failed):
         return None
-    text = content.get("error") or content.get("message")
-    return _Refusal(_quoted_text(text, response), code)
+    return _Refusal(_quoted_text(_reason(content), response), code)
+
+
+def _reason(content: Mapping[str, Any]) -> str:
+    """Return what a response says of its error: a text, or texts for the fields of the request."""
+    reasons = content.get("errors")
+    # Beside the texts for the fields, the message says only that there are some.
+    return reasons_text(content.get("error") or reasons) or reasons_text(content.get("message"))
 
 
 # In a body that is not JSON, such as a JSON text that is cut off; the last number in it may not be complete.

@@ -190,14 +190,14 @@ def identifier(value: Any) -> int:
     return number
 
 
-def assignee(value: Any) -> int | str:
-    """Return the id of an agent, or ``null``, which removes the agent from the ticket."""
+def id_or_null(value: Any) -> int | str:
+    """Return the id of an agent or a group, or ``null``, which removes them from the ticket."""
     if isinstance(value, str) and value.strip() == "null":
         return "null"
     try:
         return identifier(value)
     except ValueError as error:
-        raise ValueError(f"{error}, or 'null' for nobody") from None
+        raise ValueError(f"{error}, or 'null' for none") from None
 
 
 def client_identifier(value: Any) -> str:

@@ -52,9 +52,11 @@ class CreateCommentOperator(UsedeskOperator):
     :param bcc: email addresses that get a hidden copy, a list or a text with commas (templated)
     :param files: files to attach: local paths, URLs of Airflow's object storage
         (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
-    :param user_id: id of the agent who writes, 32-bit number; default of Usedesk: the first agent of the
-        company (templated)
-    :param from_: author of the comment: ``user``, ``client`` or ``trigger`` (templated)
+    :param user_id: id of the agent who writes, 32-bit number; required with ``from_="user"``; default of
+        Usedesk: the first agent of the company (templated)
+    :param from_: author of the comment: ``user``, ``client`` or ``trigger``; default: not sent (templated)
+    :param trigger_id: id of a rule, 32-bit number; required with ``from_="trigger"``; with any rule, the bot
+        is the author (templated)
     :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
     :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
         characters (templated)
@@ -92,6 +94,7 @@ class CreateCommentOperator(UsedeskOperator):
         files: Any = None,
         user_id: int | str | None = None,
         from_: str | None = None,
+        trigger_id: int | str | None = None,
         template_id: int | str | None = None,
         template_name: str | None = None,
         template_variables: Sequence[Any] | str | None = None,

@@ -32,8 +32,8 @@ def validation_error(**params: Any) -> str:
 
 
 def test_documented_parameters_are_known():
-    listed = "ticket_id message cc bcc user_id type files from_ template_id template_name template_variables"
-    assert CREATE_COMMENT.arguments == {*listed.split(), "template_lang"}
+    listed = "ticket_id message cc bcc user_id type files from_ trigger_id template_id template_name"
+    assert CREATE_COMMENT.arguments == {*listed.split(), "template_variables", "template_lang"}
 
 
 def test_public_comment_as_json():
@@ -141,7 +141,22 @@ class TestValidationErrors:
         assert validation_error(ticket_id=given)
 
     def test_duplicate_from_is_rejected(self):
-        assert set(validation_errors({**COMMENT, "from": "user", "from_": "user"})) == {"from_"}
+        both = {**COMMENT, "from": "user", "from_": "user", "user_id": 1}
+        assert set(validation_errors(both)) == {"from_"}
+
+    @pytest.mark.parametrize("author", ["user", "trigger"])
+    def test_author_needs_its_id(self, author):
+        for name in ("from", "from_"):
+            for other in ({}, {"template_id": 8094}):
+                found = validation_errors({**COMMENT, name: author, **other})
+                assert found == {f"{author}_id": f"is required with from_='{author}'"}
+        assert sent(from_=author, **{f"{author}_id": "1260"}) == {"from": author, f"{author}_id": 1260}
+
+    @pytest.mark.parametrize("given", [{}, {"user_id": 2156}, {"from_": "client"}])
+    def test_other_authors_need_no_id(self, given):
+        assert sent(**given) == {
+            ("from" if name == "from_" else name): value for name, value in given.items()
+        }
 
     def test_template_needs_no_message(self):
         params = {"ticket_id": 77, "type": "public", "template_id": 8094, "template_variables": ["Anna", 3]}

@@ -161,10 +161,13 @@ def test_ticket_row_is_read():
             type="question",
             priority="low",
             client_id=27747627,
+            client_name="Anna Smith",
             assignee_id=2156,
             group_id=77,
             channel_id=683,
             tags=("debt", "may"),
+            channel_email="help@example.org",
+            last_comment="Dear Anna",
             created_at="2026-11-22 12:00:00",
             custom_fields={10: "A-17"},
             last_updated_at="2026-11-22 12:30:00",
@@ -196,9 +199,12 @@ def test_ticket_details_are_read():
         type="question",
         priority="low",
         client_id=27747627,
+        client_name="Anna Smith",
         assignee_id=2156,
         group_id=77,
         channel_id=683,
+        email="anna@example.org",
+        company_id=1,
         additional_id="airflow/dag/run/task",
         tags=("debt", "may"),
         custom_fields={10: "A-17"},
@@ -211,6 +217,10 @@ def test_ticket_details_are_read():
                 client_id=27747627,
                 published_at="2026-11-22 12:00:00",
                 file_names=("passport.pdf",),
+                file_urls=("https://files.example/passport.pdf",),
+                ticket_id=2154861,
+                is_first=True,
+                client_name="Anna Smith",
             ),
         ),
         published_at="2026-11-22 12:00:00",
@@ -242,12 +252,12 @@ def test_group_as_id_or_object():
 
 def test_channels_groups_users_and_tags():
     assert read("channels", [CHANNEL]) == [records.Channel(683, "Mail", "email")]
-    assert read("groups", [GROUP]) == [records.Group(77, "Support", (2156,))]
+    assert read("groups", [GROUP]) == [records.Group(77, "Support", (2156,), company_id=1)]
     assert read("groups", [{**GROUP, "users": [{"id": "2156"}]}]) == read("groups", [GROUP])
     assert read("users", [USER]) == [
-        records.User(2156, "Olga", "employee", "olga@example.org", "79123456789", (77,))
+        records.User(2156, "Olga", "employee", "olga@example.org", "79123456789", (77,), is_online=True)
     ]
-    assert read("tags", [TAG]) == [records.Tag(9, "debt", 17)]
+    assert read("tags", [TAG]) == [records.Tag(9, "debt", 17, company_id=1)]
 
 
 def test_ticket_field_with_options():
@@ -257,7 +267,11 @@ def test_ticket_field_with_options():
             name="Topic",
             type="nested list",
             required=True,
-            options=(records.FieldOption(1, "Delivery"), records.FieldOption(2, "Late", parent_id=1)),
+            options=(
+                records.FieldOption(1, "Delivery"),
+                records.FieldOption(2, "Late", parent_id=1, parent_ids=(1,)),
+            ),
+            is_api_only=True,
         )
     ]
 
@@ -287,7 +301,7 @@ def test_client_row_and_details():
     )
     details = read("client_details", [CLIENT])
     assert details == records.ClientDetails(
-        row.id, row.name, row.emails, row.phones, row.ticket_ids, company="Smith Ltd"
+        row.id, row.name, row.emails, row.phones, row.ticket_ids, company="Smith Ltd", client_company_id=3
     )
 
 

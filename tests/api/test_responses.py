@@ -207,7 +207,9 @@ class TestOnlyProvedRefusals:
     def test_refusal_without_effect_stays(self, status, more):
         for refusal in REFUSING_CODES:
             found = error({**refusal, **more}, status)
-            is_unknown = status == 499 and not refusal and more.get("status") != "failed"
+            is_unknown = (
+                status == 499 and not refusal and more.get("status") != "failed" and "errors" not in more
+            )
             assert (type(found) is errors.UsedeskOutcomeUnknown) == is_unknown, refusal
 
     @pytest.mark.parametrize("body", [b"", b"<html>", {}, {"message": "closed"}])
@@ -276,6 +278,62 @@ class TestRateLimit:
     def test_retry_after_as_seconds_or_date(self, value, seconds):
         now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
         assert responses.retry_after({"Retry-After": value}, now) == seconds
+
+
+class TestErrorsOfFields:
+    @pytest.mark.parametrize("status", [200, 400, 422])
+    @pytest.mark.parametrize(
+        ("body", "shown"),
+        [
+            (
+                {"error": {"subject": ["The subject field is required."]}},
+                "subject: The subject field is required",
+            ),
+            ({"error": {"phone": "invalid format"}}, "phone: invalid format"),
+            (
+                {"error": ["The message is empty", "The tag is too long."]},
+                "The message is empty; The tag is too long",
+            ),
+            (
+                {
+                    "message": "The given data was invalid.",
+                    "errors": {
+                        "emails.0": ["The format is invalid."],
+                        "avatar": ["too large", "not supported"],
+                    },
+                },
+                "emails: The format is invalid; avatar: too large; avatar: not supported",
+            ),
+            ({"errors": {"messengers.0.type": ["is unknown"]}}, "messengers type: is unknown"),
+        ],
+    )
+    def test_texts_of_fields_are_shown(self, body, shown, status):
+        found = error(body, status)
+        assert type(found) is errors.UsedeskRejected
+        assert f"Usedesk responded: {shown} (HTTP {status})" in str(found)
+
+    def test_code_beside_them_decides(self):
+        found = error({"code": 119, "error": {"client_id": ["not found"]}}, 200)
+        assert type(found) is errors.UsedeskClientNotFound
+        assert "client_id: not found" in str(found)
+
+    @pytest.mark.parametrize(
+        "reasons",
+        [
+            {"client_name": ["Anna Smith is too long"]},
+            {"Anna": ["is too long"]},
+            ["Anna Smith"],
+            {"tag": {"79123456789": {"Anna": "Smith"}}},
+        ],
+    )
+    def test_values_are_not_shown(self, reasons):
+        for body in ({"error": reasons}, {"message": "invalid", "errors": reasons}):
+            text = str(error(body, 422))
+            assert not any(value in text for value in ("Anna", "Smith", "7912"))
+
+    @pytest.mark.parametrize("reasons", [[[[[["deep"]]]]], {"subject": {}}, [None, 5], {"subject": [None]}])
+    def test_no_text_is_no_reason(self, reasons):
+        assert "no reason given" in str(error({"error": reasons}))
 
 
 class TestRedaction:

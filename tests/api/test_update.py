@@ -67,16 +67,18 @@ def test_update_encodes_every_parameter():
     }
 
 
+@pytest.mark.parametrize("name", ["assignee_id", "group_id"])
 @pytest.mark.parametrize("given", ["null", " null "])
-def test_null_removes_assignee(given):
-    assert sent(assignee_id=given) == {"assignee_id": "null"}
+def test_null_removes_assignee_and_group(name, given):
+    assert sent(**{name: given}) == {name: "null"}
 
 
 @pytest.mark.parametrize("given", ["", "None", "nobody", 0, True, "NULL", []])
-def test_invalid_assignee_is_rejected(given):
-    assert validation_error(assignee_id=given)
+@pytest.mark.parametrize("name", ["assignee_id", "group_id"])
+def test_invalid_assignee_or_group_is_rejected(name, given):
+    reason = validation_error(**{name: given})
     if given in ("nobody", 0):
-        assert "'null' for nobody" in validation_error(assignee_id=given)
+        assert "'null' for none" in reason
 
 
 @pytest.mark.parametrize("empty", [[], (), {}])

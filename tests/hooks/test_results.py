@@ -54,8 +54,18 @@ FIELD = {
     "name": "Plan",
     "type": "list",
     "required": False,
-    "options": [{"id": 1, "value": "Gold", "parent_id": None}],
+    "options": [{"id": 1, "value": "Gold", "parent_id": None, "parent_ids": []}],
+    "company_id": None,
+    "value": None,
+    "adds_tag": False,
+    "is_filter": False,
+    "order": None,
+    "is_active": True,
+    "is_hidden": False,
+    "is_api_only": False,
+    "is_deleted": False,
 }
+GROUP = {"id": 5, "name": "Support", "user_ids": [1, 2], "company_id": None}
 TICKET = "hook.create_ticket(subject='s', message='m')"
 TICKET_ITEMS = {"ticket_id": 1001, "message_status": "delivered", "chat_id": None, "comment_id": None}
 
@@ -80,8 +90,8 @@ def run(usedesk, run_dag, request):
         ("hook.create_comment(ticket_id=1, type='public', message='m')", {"comment_id": 7}),
         ("hook.update_ticket(ticket_id=1, subject='s')", None),
         ("hook.channels()", [{"id": 683, "name": "Shop", "type": "whatsapp"}]),
-        ("hook.groups()", [{"id": 5, "name": "Support", "user_ids": [1, 2]}]),
-        ("list(hook.tags())", [{"id": 3, "name": "overdue", "ticket_count": 2}]),
+        ("hook.groups()", [{**GROUP, "is_deleted": False, "deleted_at": None}]),
+        ("list(hook.tags())", [{"id": 3, "name": "overdue", "ticket_count": 2, "company_id": None}]),
         ("hook.ticket_fields()", [FIELD]),
         ("hook.delivery_settings().key_prefix", "airflow"),
     ],
