@@ -20,6 +20,7 @@ from airflow_provider_usedesk.sandbox.call import Refusal, Upload
 from airflow_provider_usedesk.sandbox.faults import Fault
 from airflow_provider_usedesk.sandbox.json_body import read_json
 from airflow_provider_usedesk.sandbox.methods import BASE_PATH, METHODS, REQUIRED_VERB
+from airflow_provider_usedesk.sandbox.raw_request import BodyCopy, raw_request
 from airflow_provider_usedesk.sandbox.state import State
 
 NO_FAULT = Fault("delay")
@@ -45,19 +46,38 @@ class Api:
         method = method_of(scope["path"]) or ""
         self._state.count_request(method)
         fault = self._state.faults.take(method) or NO_FAULT
+        body_copy = BodyCopy(receive)
         if fault.when == "before" and fault.action in ("close", "answer"):
+            if fault.action == "answer":
+                await _read_to_end(body_copy)
+            self._log(scope, body_copy, None, (None, None), fault)
             return await _inject(fault, receive, send)
-        request = Request(scope, receive)
+        request = Request(scope, body_copy)
         params = await _read_params(request)
         if fault.when == "before":
             await asyncio.sleep(fault.seconds)
         status, content = self._handle(method, request.method, params)
+        self._log(scope, body_copy, params, (status, content), fault)
         if fault.when == "after":
             await asyncio.sleep(fault.seconds)
         body = json.dumps(content, ensure_ascii=False).encode()
         if fault.when == "after" and fault.action != "delay":
             return await _inject(fault, receive, send, body)
         return await _respond(send, status, "application/json", body)
+
+    def _log(
+        self,
+        scope: Scope,
+        body: BodyCopy,
+        params: dict[str, Any] | None,
+        handled: tuple[int | None, Any],
+        fault: Fault,
+    ) -> None:
+        known = params or {}
+        raw = raw_request(scope, body, (self._state.options.token, known.get("api_token")))
+        injected = None if fault is NO_FAULT else fault
+        response = _status_sent(fault, handled[0]), handled[1]
+        self._state.log.add(method_of(scope["path"]) or "", raw, known, response, injected)
 
     def _handle(self, method: str, verb: str, params: dict[str, Any] | None) -> tuple[int, Any]:
         refusal = _refusal(method, verb, params)
@@ -71,6 +91,13 @@ def _refusal(method: str, verb: str, params: dict[str, Any] | None) -> Refusal |
     if verb != REQUIRED_VERB.get(method, verb):
         return Refusal(f"The {verb} method is not supported for this route.", NO_ACCESS, status=405)
     return Refusal("the body cannot be read", status=400) if params is None else None
+
+
+def _status_sent(fault: Fault, status: int | None) -> int | None:
+    """Return the HTTP status that a fault leaves; None for no whole response."""
+    if fault.action == "answer":
+        return fault.status
+    return status if fault.action == "delay" else None
 
 
 async def _read_params(request: Request) -> dict[str, Any] | None:
@@ -113,8 +140,6 @@ def _unicode(text: str) -> str:
 async def _inject(fault: Fault, receive: Receive, send: Send, body: bytes = b"") -> None:
     """Do what the fault says; ``body`` is the true response."""
     if fault.action == "answer":
-        if fault.when == "before":
-            await _read_to_end(receive)
         await _respond(send, fault.status, fault.content_type, fault.body.encode(), fault.headers)
     elif fault.action == "half_answer":
         await _start_response(send, 200, "application/json", len(body))

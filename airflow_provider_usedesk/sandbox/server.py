@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_usedesk.sandbox.address import allowed_names, checked_http_url, open_port, public_name
+from airflow_provider_usedesk.sandbox.connection_forms import as_uri
 from airflow_provider_usedesk.sandbox.faults import Fault
 from airflow_provider_usedesk.sandbox.methods import BASE_PATH
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from airflow_provider_usedesk.sandbox.company import Ticket
+    from airflow_provider_usedesk.sandbox.request_log import LoggedRequest
     from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook
     from airflow_provider_usedesk.sandbox.webhooks import Webhooks
 
@@ -25,9 +27,14 @@ INSTALL = "The sandbox needs the extra: pip install 'airflow-provider-usedesk[sa
 
 class Sandbox:
     """
-    A local Usedesk on 127.0.0.1, in a thread.
+    A local Usedesk in a thread.
 
     :param port: port to listen on; 0 (default) for a free one
+    :param host: address to listen on, by default 127.0.0.1. At another one, such as ``0.0.0.0`` in a
+        container, everybody who reaches the port can read and change everything
+    :param allowed_hosts: names by which the server can be addressed; default: ``127.0.0.1`` and
+        ``localhost``, or any name if ``host`` is another address
+    :param airflow_url: URL of Airflow, for links from a ticket to its Dag; None (default) for no links
     :param token: the valid API token
     :param listing_lag: seconds for which ``tickets`` does not list a new ticket
     :param offset_is: unit of ``offset``, ``page`` or ``row``
@@ -41,13 +48,17 @@ class Sandbox:
     :param redirect_url: URL to which webhooks are sent; None (default) for no webhooks
     :param webhooks: how webhooks are sent
     :param clock: returns the time in seconds since 1970
-    :raises ValueError: if the Redirect URL is not an http or https URL, or ``shapes`` is another word
+    :raises ValueError: if the Redirect URL or ``airflow_url`` is not an http or https URL, or ``shapes`` is
+        another word
     """
 
     def __init__(
         self,
         port: int = 0,
         *,
+        host: str = "127.0.0.1",
+        allowed_hosts: Sequence[str] = (),
+        airflow_url: str | None = None,
         token: str = "sandbox-token",  # noqa: S107 (not a secret: only valid here)
         listing_lag: float = 2.0,
         offset_is: str = "page",
@@ -62,7 +73,19 @@ class Sandbox:
         from airflow_provider_usedesk.sandbox.state import Options, State
 
         self._port = port
-        options = Options(token, listing_lag, offset_is, filters_fields, additional_id, shapes, lenient)
+        self._host = host
+        self._names = tuple(allowed_hosts)
+        options = Options(
+            token,
+            listing_lag,
+            offset_is,
+            filters_fields,
+            additional_id,
+            shapes,
+            lenient,
+            hosts=allowed_names(host, self._names),
+            airflow_url=checked_http_url("airflow_url", airflow_url),
+        )
         self._state = State(options, clock)
         if webhooks is not None:
             self._state.webhooks = webhooks
@@ -84,10 +107,10 @@ class Sandbox:
         Start the server; return when it responds.
 
         :raises RuntimeError: if the extra ``sandbox`` is not installed
-        :raises OSError: if the port is in use
+        :raises PortUnavailable: if the port cannot be opened, such as because it is in use
         """
         server = self._uvicorn_server()
-        listener = socket.create_server(("127.0.0.1", self._port))
+        listener = open_port(self._host, self._port)
         self._port = listener.getsockname()[1]
         self._server = server
         self._thread = threading.Thread(
@@ -108,12 +131,16 @@ class Sandbox:
     @property
     def url(self) -> str:
         """Base URL of the API."""
-        return f"http://127.0.0.1:{self._port}{BASE_PATH}"
+        return f"{self._origin}{BASE_PATH}"
 
     @property
     def inbox_url(self) -> str:
         """URL of the inbox."""
-        return f"http://127.0.0.1:{self._port}/"
+        return f"{self._origin}/"
+
+    @property
+    def _origin(self) -> str:
+        return f"http://{public_name(self._host, self._names)}:{self._port}"
 
     @property
     def token(self) -> str:
@@ -130,6 +157,11 @@ class Sandbox:
     def connection_json(self) -> str:
         """The Airflow Connection as JSON, for ``AIRFLOW_CONN_USEDESK_DEFAULT``."""
         return json.dumps(self.connection)
+
+    @property
+    def connection_uri(self) -> str:
+        """The Airflow Connection as a URI, which ``AIRFLOW_CONN_USEDESK_DEFAULT`` can also contain."""
+        return as_uri(self.connection)
 
     @property
     def tickets(self) -> tuple[Ticket, ...]:
@@ -162,6 +194,11 @@ class Sandbox:
     def requests(self, method: str | None = None) -> int:
         """Return the number of requests to one method, or to all; requests with a fault count too."""
         return self._state.requests(method)
+
+    @property
+    def requests_received(self) -> tuple[LoggedRequest, ...]:
+        """The last 1000 requests that changed something or failed, and the last 1000 others."""
+        return self._state.log.requests()
 
     def fail(self, fault: Fault, times: int = 1, method: str | None = None) -> None:
         """

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider_usedesk.sandbox.address import LOOPBACK
 from airflow_provider_usedesk.sandbox.call import Call, Refusal
 from airflow_provider_usedesk.sandbox.company import Company, Ticket
 from airflow_provider_usedesk.sandbox.faults import Fault, FaultQueue
 from airflow_provider_usedesk.sandbox.methods import METHODS
+from airflow_provider_usedesk.sandbox.request_log import RequestLog
 from airflow_provider_usedesk.sandbox.update_ticket import checked_changes, with_changes, with_delivered
 from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook, WebhookSender
 from airflow_provider_usedesk.sandbox.webhooks import (
@@ -24,8 +26,6 @@ from airflow_provider_usedesk.sandbox.webhooks import (
     ping,
     webhooks_of,
 )
-
-LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Options:
         as public clients read them
     :param lenient: whether to accept what public clients send although the pages do not allow it
     :param hosts: names by which the server can be addressed
+    :param airflow_url: URL of Airflow; None for no links
     :raises ValueError: for another form of responses
     """
 
@@ -53,6 +54,7 @@ class Options:
     shapes: str = "pages"
     lenient: bool = False
     hosts: tuple[str, ...] = LOOPBACK
+    airflow_url: str | None = None
 
     def __post_init__(self) -> None:
         if self.shapes not in ("pages", "clients"):
@@ -70,6 +72,7 @@ class State:
     def __init__(self, options: Options, clock: Callable[[], float]) -> None:
         self.options = options
         self.faults = FaultQueue()
+        self.log = RequestLog(clock)
         self.webhooks = Webhooks()
         self._clock = clock
         self._company = Company()
@@ -166,6 +169,7 @@ class State:
     def reset(self) -> None:
         """Delete all tickets, clients, faults, counts and webhooks."""
         self.faults.clear()
+        self.log.clear()
         self._sender.clear()
         with self._lock:
             self._company = Company()

@@ -71,6 +71,7 @@ def test_metadata_names_no_upper_bound(distributions):
     assert not any("<" in line or "==" in line.replace("extra == ", "") for line in required)
     assert "airflow_provider_usedesk.get_provider_info:get_provider_info" in entry_points
     assert "airflow_provider_usedesk.sandbox.pytest_plugin" in entry_points
+    assert "usedesk-sandbox = airflow_provider_usedesk.sandbox.__main__:main" in entry_points
 
 
 def test_sdist_holds_tests_and_examples(distributions):
