@@ -671,6 +671,7 @@ class TestRehearsal:
         assert run.xcoms["send", -1]["return_value"] == summary
 
     def test_only_the_file_is_personal(self, run_batch, usedesk_sandbox, tmp_path, caplog):
+        caplog.set_level("INFO")
         run = run_batch(body_of_rehearsal(tmp_path / "rehearsal.csv"), self.params)
         seen = run.printed + caplog.text + str(run.xcoms) + str(run.rendered)
         assert not [name for name in ("Anna", "Boris", "79123456701", "79123456790") if name in seen]
