@@ -235,14 +235,15 @@ class TestParseTime:
         )
 
 
-EMPTY = {"list": [], "header": "id,subject\n"}
+EMPTY = {"list": [], "header": ("rows.csv", "id,subject\n"), "empty file": ("rows.jsonl", "")}
 
 
 @pytest.mark.parametrize("rows", EMPTY.values(), ids=EMPTY)
 def test_no_recipients_warn_or_fail(run_attempt_of_batch, usedesk_sandbox, tmp_path, rows, caplog):
-    if isinstance(rows, str):
-        (tmp_path / "rows.csv").write_text(rows)
-        rows = str(tmp_path / "rows.csv")
+    if rows:
+        name, text = rows
+        (tmp_path / name).write_text(text)
+        rows = str(tmp_path / name)
     summary = run_attempt_of_batch(recipients=rows)
     assert summary["rows"] == 0
     assert "There are no recipients" in caplog.text
