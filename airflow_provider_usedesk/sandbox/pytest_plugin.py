@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,11 +12,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def usedesk_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def usedesk_sandbox_options() -> dict[str, Any]:
+    """Return the arguments of the sandbox; override this fixture to set some, such as ``lenient``."""
+    return {}
+
+
+@pytest.fixture
+def usedesk_sandbox(
+    monkeypatch: pytest.MonkeyPatch, usedesk_sandbox_options: dict[str, Any]
+) -> Iterator[Sandbox]:
     """Run a local Usedesk that the connection ``usedesk_default`` uses during the test."""
     from airflow_provider_usedesk.sandbox import Sandbox
 
-    sandbox = Sandbox(listing_lag=0)
+    sandbox = Sandbox(**{"listing_lag": 0, **usedesk_sandbox_options})
     try:
         sandbox.start()
     except RuntimeError as error:

@@ -166,6 +166,15 @@ def test_fixture_sets_default_connection(usedesk_sandbox):
     assert os.environ["AIRFLOW_CONN_USEDESK_DEFAULT"] == usedesk_sandbox.connection_json
 
 
+class TestOptions:
+    @pytest.fixture
+    def usedesk_sandbox_options(self):
+        return {"token": "other-token"}
+
+    def test_fixture_takes_options(self, usedesk_sandbox):
+        assert usedesk_sandbox.token == "other-token"
+
+
 def test_pytest_plugin_loads_no_server():
     code = (
         "import sys, airflow_provider_usedesk.sandbox.pytest_plugin\n"

@@ -169,6 +169,18 @@ def test_custom_fields_only_if_there_are_any(call, receiver):
     assert sent == [None, [field]]
 
 
+def test_clients_shape_has_numbers_and_fields_beside_ticket(receiver, http):
+    with Sandbox(shapes="clients", redirect_url=receiver.url) as sandbox:
+        body = {"api_token": sandbox.token, "subject": "s", "message": "m"}
+        body |= {"field_id": "10", "field_value": "A-17"}
+        ticket_id = http.post(f"{sandbox.url}/create/ticket", json=body, timeout=5).json()["ticket_id"]
+        sandbox.wait_for_webhooks()
+    [sent] = [body for body in receiver.bodies if "ticket" in body]
+    assert (sent["ticket"]["id"], sent["ticket"]["group"]) == (ticket_id, None)
+    assert "custom_fields" not in sent["ticket"]
+    assert sent["custom_fields"] == [{"id": 10, "name": "Order number", "value": "A-17"}]
+
+
 def test_refused_call_sends_nothing(call, receiver):
     call("create/ticket", subject="", message="")
     assert [body for body in receiver.bodies if "ping" not in body] == []
