@@ -14,6 +14,7 @@ from airflow_provider_usedesk.sandbox.company import (
     CustomField,
     FieldType,
     Group,
+    Option,
 )
 from airflow_provider_usedesk.sandbox.shapes import agent_json, as_strings, group_json, pivot
 
@@ -60,16 +61,19 @@ def users(call: Call) -> Any:
     return _in_shape(call, [_user(call, agent) for agent in found])
 
 
-def ticket_fields(call: Call) -> list[dict[str, Any]]:
+def ticket_fields(call: Call) -> Any:
     """
     Return the custom fields with the values of the lists.
 
     Source: `ticket/fields <https://api.usedocs.com/article/51411>`__.
     """
-    return [
-        {"custom_field": _field(field), "field_options": _options(field)}
-        for field in call.company.fields.values()
-    ]
+    return _in_shape(
+        call,
+        [
+            {"custom_field": _field(field), "field_options": _options(call, field)}
+            for field in call.company.fields.values()
+        ],
+    )
 
 
 def tags(call: Call) -> list[dict[str, Any]]:
@@ -107,20 +111,33 @@ def _groups_of(call: Call, agent: Agent) -> list[Group]:
 def _field(field: CustomField) -> dict[str, Any]:
     return {
         "id": field.id,
+        "company_id": COMPANY_ID,
         "ticket_field_type_id": FIELD_TYPES[field.type],
         "name": field.name,
+        "value": None,
         "required": 0,
-        "api": 1,
+        "add_tag": 0,
+        "add_filter": 1,
+        "sort": 0,
+        "active": 1,
+        "hidden": 0,
+        "api": 0,
+        "deleted": 0,
     }
 
 
-def _options(field: CustomField) -> list[dict[str, Any]]:
+def _options(call: Call, field: CustomField) -> list[dict[str, Any]]:
     return [
         {
             "id": option.id,
             "ticket_field_id": field.id,
             "value": option.value,
-            "parent_option_id": option.parent_id,
+            "parent_option_id": _parent(call, option),
         }
         for option in field.options
     ]
+
+
+def _parent(call: Call, option: Option) -> Any:
+    """Return the option one level above; the page shows an array."""
+    return [option.parent_id] if option.parent_id and call.shapes == "pages" else option.parent_id

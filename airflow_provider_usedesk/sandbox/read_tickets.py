@@ -135,10 +135,16 @@ def _rights(call: Call) -> dict[str, Any]:
 
 
 def _sla(call: Call, found: Ticket) -> dict[str, Any]:
-    """Return the deadlines of a ticket; here, only urgent and extreme ones have any."""
+    """Return the time that is left of each limit; here, only urgent and extreme tickets have limits."""
     if "sla" not in call.strings("properties") or found.priority not in SLA_PRIORITIES:
         return {}
-    return {"sla": {name: time_text(found.created_at + limit) for name, limit in SLA.items()}}
+    age = call.now - found.created_at
+    return {"sla": {name: _hours(max(limit - age, timedelta(0))) for name, limit in SLA.items()}}
+
+
+def _hours(left: timedelta) -> str:
+    minutes, seconds = divmod(int(left.total_seconds()), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def _comment(call: Call, one: Ticket, comment: Comment) -> dict[str, Any]:
