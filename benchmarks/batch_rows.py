@@ -90,7 +90,8 @@ def run(folder: Path, stop_at: int = 0) -> dict[str, float]:
     """Run one attempt in a new process."""
     command = [sys.executable, "-c", PROBE, str(folder), str(stop_at)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, float] = json.loads(done.stdout)
+    # Airflow logs to the same stream.
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
