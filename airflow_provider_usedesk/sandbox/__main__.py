@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         "URLs; repeatable (default: none; with another --host: any)",
     )
     add("--airflow-url", help="URL of Airflow, for links from a ticket to its Dag (default: none)")
+    add("--state", metavar="FILE", help="file that keeps tickets, clients and files (default: none)")
     add("--token", default="sandbox-token", help="API token (default: sandbox-token)")
     add("--listing-lag", type=float, default=2.0, help="seconds until tickets are listed (default: 2)")
     add("--offset-is", choices=("page", "row"), default="page", help="unit of offset (default: page)")
@@ -69,6 +70,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         host=options.host,
         allowed_hosts=options.allow_host,
         airflow_url=options.airflow_url,
+        state=options.state,
         token=options.token,
         listing_lag=options.listing_lag,
         offset_is=options.offset_is,

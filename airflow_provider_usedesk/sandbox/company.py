@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from airflow_provider_usedesk.sandbox.history import changed_fields
+from airflow_provider_usedesk.sandbox.message_delivery import Report
 
 COMPANY_ID = 153561
 OPEN, NEW = 1, 8
@@ -327,7 +329,8 @@ class Company:
     """
     One company with its tickets; not safe for use from several threads.
 
-    ``unsent_changes`` lists the saved tickets whose webhooks are not sent yet, each with its earlier version.
+    ``reports`` are the delivery reports by comment. ``unsent_changes`` lists the saved tickets whose webhooks
+    are not sent yet, each with its earlier version.
     """
 
     def __init__(self) -> None:
@@ -342,13 +345,37 @@ class Company:
         self.chats: dict[int, Chat] = {}
         self.files: dict[int, File] = {}
         self.tag_ids: dict[str, int] = {}
+        self.reports: dict[int, tuple[Report, ...]] = {}
         self.unsent_changes: list[tuple[Ticket | None, Ticket]] = []
         self._last_id = 30_745_887
         self._last_chat_id = 5_753
 
+    def copy(self) -> Company:
+        """Return a copy of the data; the objects in it are immutable."""
+        copied = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, (dict, list, set)):
+                setattr(copied, name, copy(value))
+        return copied
+
     def next_id(self) -> int:
         self._last_id += 1
         return self._last_id
+
+    @property
+    def last_ids(self) -> tuple[int, ...]:
+        """The last ids that were given: of all but chats, and of chats."""
+        return self._last_id, self._last_chat_id
+
+    @last_ids.setter
+    def last_ids(self, numbers: tuple[int, ...]) -> None:
+        self._last_id, self._last_chat_id = numbers
+
+    def index_files(self) -> None:
+        """Find the files of tickets and clients."""
+        avatars = [client.avatar for client in self.clients.values() if client.avatar]
+        files = [file for ticket in self.tickets.values() for file in ticket.files]
+        self.files = {file.id: file for file in (*files, *avatars)}
 
     @property
     def active_agents(self) -> dict[int, Agent]:
@@ -386,6 +413,19 @@ class Company:
         for tag in ticket.tags:
             self.tag_ids.setdefault(tag, len(self.tag_ids) + 1)
         return ticket
+
+    def delete(self, ticket_id: int) -> None:
+        """
+        Delete a ticket with its files and its chat.
+
+        :raises KeyError: if there is no such ticket
+        """
+        ticket = self.tickets.pop(ticket_id)
+        for file in ticket.files:
+            self.files.pop(file.id, None)
+        for comment in ticket.comments:
+            self.reports.pop(comment.id, None)
+        self.chats = {one.id: one for one in self.chats.values() if one.ticket_id != ticket_id}
 
     def open_chat(self, channel_id: int, client_id: int, ticket_id: int) -> Chat:
         """Create a chat whose messages are the comments of a ticket."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.sandbox.address import allowed_names, checked_http_url, open_port, public_name
+from airflow_provider_usedesk.sandbox.client_message import client_message
 from airflow_provider_usedesk.sandbox.connection_forms import as_uri
 from airflow_provider_usedesk.sandbox.faults import Fault
 from airflow_provider_usedesk.sandbox.methods import BASE_PATH
@@ -47,9 +49,10 @@ class Sandbox:
         requests are refused
     :param redirect_url: URL to which webhooks are sent; None (default) for no webhooks
     :param webhooks: how webhooks are sent
+    :param state: file that keeps tickets, clients and files; None (default) for memory only
     :param clock: returns the time in seconds since 1970
-    :raises ValueError: if the Redirect URL or ``airflow_url`` is not an http or https URL, or ``shapes`` is
-        another word
+    :raises ValueError: if the Redirect URL or ``airflow_url`` is not an http or https URL, if ``shapes`` is
+        another word, or if the state file cannot be used
     """
 
     def __init__(
@@ -68,9 +71,11 @@ class Sandbox:
         lenient: bool = False,
         redirect_url: str | None = None,
         webhooks: Webhooks | None = None,
+        state: str | os.PathLike[str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         from airflow_provider_usedesk.sandbox.state import Options, State
+        from airflow_provider_usedesk.sandbox.state_file import StateFile
 
         self._port = port
         self._host = host
@@ -86,7 +91,7 @@ class Sandbox:
             hosts=allowed_names(host, self._names),
             airflow_url=checked_http_url("airflow_url", airflow_url),
         )
-        self._state = State(options, clock)
+        self._state = State(options, clock, StateFile(state) if state is not None else None)
         if webhooks is not None:
             self._state.webhooks = webhooks
         self._state.redirect_url = redirect_url
@@ -113,6 +118,7 @@ class Sandbox:
         listener = open_port(self._host, self._port)
         self._port = listener.getsockname()[1]
         self._server = server
+        self._state.start()
         self._thread = threading.Thread(
             target=server.run, args=([listener],), name="usedesk-sandbox", daemon=True
         )
@@ -190,6 +196,28 @@ class Sandbox:
         :raises ValueError: if the company does not have such a value, such as the status 77
         """
         return self._state.update(ticket_id, changes)
+
+    def write_as_client(self, message: str, ticket_id: int | None = None, **params: Any) -> Ticket:
+        """
+        Write as a client does, such as to start a Dag that waits for tickets or replies.
+
+        :param message: the text
+        :param ticket_id: the ticket on which the client replies; None (default) for a new one
+        :param params: parameters of ``create/ticket`` for a new ticket, such as ``subject`` (default: "New
+            message"), ``tag``, ``channel_id``, ``client_id`` and ``client_phone``; ``files`` are not possible
+        :return: the ticket
+        :raises KeyError: if there is no such ticket
+        :raises ValueError: for a value that the API would refuse
+        """
+        return client_message(self._state, message, ticket_id, params)
+
+    def delete(self, ticket_id: int) -> None:
+        """
+        Delete a ticket.
+
+        :raises KeyError: if there is no such ticket
+        """
+        self._state.delete(ticket_id)
 
     def requests(self, method: str | None = None) -> int:
         """Return the number of requests to one method, or to all; requests with a fault count too."""

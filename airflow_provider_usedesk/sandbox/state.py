@@ -13,9 +13,11 @@ from airflow_provider_usedesk.sandbox.address import LOOPBACK
 from airflow_provider_usedesk.sandbox.call import Call, Refusal
 from airflow_provider_usedesk.sandbox.company import Company, Ticket
 from airflow_provider_usedesk.sandbox.faults import Fault, FaultQueue
-from airflow_provider_usedesk.sandbox.methods import METHODS
+from airflow_provider_usedesk.sandbox.message_delivery import Report, as_received, with_report
+from airflow_provider_usedesk.sandbox.methods import METHODS, REQUIRED_VERB
 from airflow_provider_usedesk.sandbox.request_log import RequestLog
-from airflow_provider_usedesk.sandbox.update_ticket import checked_changes, with_changes, with_delivered
+from airflow_provider_usedesk.sandbox.state_file import StateFile
+from airflow_provider_usedesk.sandbox.update_ticket import checked_changes, with_changes
 from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook, WebhookSender
 from airflow_provider_usedesk.sandbox.webhooks import (
     DELIVERED,
@@ -67,15 +69,17 @@ class State:
 
     :param options: the settings
     :param clock: returns the time in seconds since 1970
+    :param file: keeps the data; None (default) for memory only
     """
 
-    def __init__(self, options: Options, clock: Callable[[], float]) -> None:
+    def __init__(self, options: Options, clock: Callable[[], float], file: StateFile | None = None) -> None:
         self.options = options
         self.faults = FaultQueue()
         self.log = RequestLog(clock)
         self.webhooks = Webhooks()
         self._clock = clock
-        self._company = Company()
+        self._file = file
+        self._company = (file.load() if file else None) or Company()
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._sender = WebhookSender()
@@ -108,6 +112,8 @@ class State:
                 self._company.unsent_changes.clear()
                 return refusal.status, refusal.as_json()
             self._send_changes()
+            if REQUIRED_VERB.get(method) == "POST":
+                self._changed()
             return 200, content
 
     def tickets(self) -> tuple[Ticket, ...]:
@@ -122,9 +128,10 @@ class State:
         """Change a ticket as an agent does; return the changed ticket."""
         with self._lock:
             ticket = self._company.tickets[ticket_id]
-            changed = with_changes(ticket, self._now(), checked_changes(self._company, ticket, changes))
+            changed = with_changes(ticket, self.now(), checked_changes(self._company, ticket, changes))
             changed = self._company.save(changed)
             self._send_changes()
+            self._changed()
             return changed
 
     @property
@@ -144,11 +151,57 @@ class State:
     def send_report(self, ticket_id: int, status: str, comment_id: int | None = None) -> None:
         """Send a delivery report for a comment, by default for the last one."""
         with self._lock:
-            ticket = self._company.tickets[ticket_id]
+            ticket, now = self._company.tickets[ticket_id], self.now()
             reported = comment_id or ticket.comments[-1].id
-            if status == DELIVERED:
-                self._company.tickets[ticket_id] = with_delivered(ticket, reported, self._now())
+            self._company.tickets[ticket_id] = with_report(ticket, reported, status, now)
+            self._add_report(reported, status, now)
+            self._changed()
         self.send(delivery_report(ticket, reported, status))
+
+    def write_as_client(self, params: Mapping[str, Any], ticket_id: int | None = None) -> Ticket:
+        """
+        Write as a client does: not through the API of the company, so that no messenger gets it.
+
+        :param params: parameters of ``create/ticket`` or, with a ticket, of ``create/comment``
+        :param ticket_id: the ticket on which the client replies; None for a new one
+        :return: the ticket
+        :raises Refusal: if the API would refuse it
+        """
+        method = "create/ticket" if ticket_id is None else "create/comment"
+        given = {**params, "from": "client", "type": None if ticket_id is None else "public"}
+        with self._lock:
+            METHODS[method](self._call({**given, "ticket_id": ticket_id}))
+            before, written = self._company.unsent_changes.pop()
+            ticket = as_received(written)
+            self._company.tickets[ticket.ticket_id] = ticket
+            self._company.unsent_changes.append((before, ticket))
+            self._send_changes()
+            self._changed()
+            return ticket
+
+    def delete(self, ticket_id: int | None = None) -> None:
+        """
+        Delete a ticket, or all.
+
+        :param ticket_id: the ticket; None for all
+        :raises KeyError: if there is no such ticket
+        """
+        with self._lock:
+            for number in [ticket_id] if ticket_id is not None else list(self._company.tickets):
+                self._company.delete(number)
+            self._changed()
+
+    def resend(self, number: int) -> None:
+        """
+        Send a webhook again.
+
+        :param number: its sequence number
+        :raises KeyError: if it is not in the log
+        """
+        sent = next((one for one in self._sender.results() if one.number == number), None)
+        if sent is None:
+            raise KeyError(number)
+        self.send(Webhook(sent.kind, sent.ticket_id, sent.body))
 
     def send_body(self, body: dict[str, Any]) -> None:
         self.send(Webhook("by hand", None, body))
@@ -159,12 +212,19 @@ class State:
     def wait_for_webhooks(self, timeout: float) -> None:
         self._sender.wait(timeout)
 
+    def start(self) -> None:
+        if self._file is not None:
+            self._file.start(self.company)
+
     def stop(self) -> None:
         self._sender.stop()
+        if self._file is not None:
+            self._file.stop()
 
     def company(self) -> Company:
-        """Return the data for display; the objects in it are immutable."""
-        return self._company
+        """Return the data for display, a copy."""
+        with self._lock:
+            return self._company.copy()
 
     def reset(self) -> None:
         """Delete all tickets, clients, faults, counts and webhooks."""
@@ -174,9 +234,10 @@ class State:
         with self._lock:
             self._company = Company()
             self._counts.clear()
+            self._changed()
 
     def _call(self, params: Mapping[str, Any]) -> Call:
-        now = self._now()
+        now = self.now()
         is_delivered = self.webhooks.delivery_status == DELIVERED
         return Call(
             company=self._company,
@@ -197,6 +258,20 @@ class State:
         for before, after in changes:
             for webhook in webhooks_of(self._company, before, after, self.webhooks, self.options.shapes):
                 self.send(webhook)
+            for comment in after.comments[len(before.comments) if before else 0 :]:
+                if comment.is_accepted and self.webhooks.delivery_status is not None:
+                    due = self.now() + timedelta(seconds=self.webhooks.delay)
+                    self._add_report(comment.id, self.webhooks.delivery_status, due)
 
-    def _now(self) -> datetime:
+    def _add_report(self, comment_id: int, status: str, at: datetime) -> None:
+        known = self._company.reports.get(comment_id, ())
+        report = Report(status, at, is_sent=self._redirect_url is not None)
+        self._company.reports[comment_id] = (*known, report)
+
+    def _changed(self) -> None:
+        """Have the data saved, if a file was given."""
+        if self._file is not None:
+            self._file.changed()
+
+    def now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -38,15 +38,6 @@ def with_changes(
     return replace(ticket, **{**opened, **changes, "last_updated_at": now})
 
 
-def with_delivered(ticket: Ticket, comment_id: int, now: datetime) -> Ticket:
-    """Return the ticket with one message marked as delivered."""
-    comments = (
-        replace(comment, delivered_at=now) if comment.id == comment_id else comment
-        for comment in ticket.comments
-    )
-    return replace(ticket, comments=tuple(comments))
-
-
 def checked_changes(company: Company, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     Check changes that come from Python.
