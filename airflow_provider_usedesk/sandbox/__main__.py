@@ -57,6 +57,18 @@ def parser() -> argparse.ArgumentParser:
     add("--token", default="sandbox-token", help="API token (default: sandbox-token)")
     add("--listing-lag", type=float, default=2.0, help="seconds until tickets are listed (default: 2)")
     add("--offset-is", choices=("page", "row"), default="page", help="unit of offset (default: page)")
+    add(
+        "--lenient",
+        action="store_true",
+        help="accept what public clients send although the pages do not allow it, and ids of another account",
+    )
+    add(
+        "--shapes",
+        choices=("pages", "clients"),
+        default="pages",
+        help="form of responses: as the method pages show them, or as public clients read them "
+        "(default: pages)",
+    )
     add("--redirect-url", help="URL to which webhooks are sent (default: none)")
     add("--delivery-status", default="DELIVERED", help="status in delivery reports (default: DELIVERED)")
     add("--webhook-delay", type=float, default=0.0, help="seconds until a report is sent (default: 0)")
@@ -74,6 +86,8 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         token=options.token,
         listing_lag=options.listing_lag,
         offset_is=options.offset_is,
+        lenient=options.lenient,
+        shapes=options.shapes,
         redirect_url=options.redirect_url,
         webhooks=Webhooks(
             delivery_status=options.delivery_status,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_usedesk.sandbox import parameters
-from airflow_provider_usedesk.sandbox.call import DIGITS, Call, Refusal, time_text
+from airflow_provider_usedesk.sandbox.call import DIGITS, Call, Refusal, as_array, time_text
 from airflow_provider_usedesk.sandbox.company import COMPANY_ID, Comment, Company, Ticket
 from airflow_provider_usedesk.sandbox.shapes import agent_json, as_strings, change_json, file_json
 
@@ -20,6 +20,7 @@ SORT_KEYS: Mapping[str, Callable[[Ticket], Any]] = {
     "published_at": lambda one: one.created_at,
     "last_updated_at": lambda one: one.last_updated_at,
 }
+UNASSIGNED = "unassigned"
 SLA_PRIORITIES = ("urgent", "extreme")
 SLA: Mapping[str, timedelta] = {
     "first_reply": timedelta(hours=1),
@@ -50,9 +51,13 @@ def tickets(call: Call) -> list[dict[str, Any]]:
 
     Source: `tickets <https://api.usedocs.com/article/51376>`__.
     """
-    is_in_time, has_fields = _time_filter(call), _field_filter(call)
+    is_in_time, has_fields, is_assigned = _time_filter(call), _field_filter(call), _assignee_filter(call)
     visible = [one for one in call.company.tickets.values() if one.created_at + call.listing_lag <= call.now]
-    found = [one for one in visible if is_in_time(one) and has_fields(one) and _matches(call, one)]
+    found = [
+        one
+        for one in visible
+        if is_in_time(one) and has_fields(one) and is_assigned(one) and _matches(call, one)
+    ]
     sort_key = SORT_KEYS.get(call.text("sort"), lambda one: one.ticket_id)
     found.sort(key=sort_key, reverse=call.text("order").lower() == "desc")
     rights = _rights(call)
@@ -63,6 +68,37 @@ def _time_filter(call: Call) -> Callable[[Ticket], bool]:
     is_created = call.time_filter("created_after", "created_before")
     is_updated = call.time_filter("updated_after", "updated_before")
     return lambda one: is_created(one.created_at) and is_updated(one.last_updated_at)
+
+
+def _assignee_filter(call: Call) -> Callable[[Ticket], bool]:
+    """
+    Build the filter ``fassigned``: one or several objects of ``assignee_id`` and ``group_id``.
+
+    In the deprecated form it is the id of an agent, or of a group and an agent with ``_`` between them.
+    """
+    wanted = [_assignee(one) for one in as_array(call.params.get("fassigned"))]
+
+    def is_assigned(ticket: Ticket) -> bool:
+        return not wanted or any(_is_assigned(ticket, agent, group) for agent, group in wanted)
+
+    return is_assigned
+
+
+def _assignee(given: Any) -> tuple[str, str]:
+    """Return agent and group; an empty string for any."""
+    if not isinstance(given, dict):
+        group, _, agent = str(given).rpartition("_")
+        return agent, group
+    return str(given.get("assignee_id") or ""), str(given.get("group_id") or "")
+
+
+def _is_assigned(ticket: Ticket, agent: str, group: str) -> bool:
+    if agent == UNASSIGNED and not group:
+        return ticket.assignee_id is None and ticket.group_id is not None
+    return agent in ("", str(ticket.assignee_id or UNASSIGNED)) and group in (
+        "",
+        str(ticket.group_id or UNASSIGNED),
+    )
 
 
 def _field_filter(call: Call) -> Callable[[Ticket], bool]:

@@ -166,6 +166,19 @@ def test_fixture_sets_default_connection(usedesk_sandbox):
     assert os.environ["AIRFLOW_CONN_USEDESK_DEFAULT"] == usedesk_sandbox.connection_json
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [([], (False, "pages")), (["--lenient", "--shapes", "clients"], (True, "clients"))],
+)
+def test_checks_and_shapes_are_options(monkeypatch, arguments, expected):
+    def sandbox(*_, **options):
+        assert (options["lenient"], options["shapes"]) == expected
+        raise RuntimeError("not started")
+
+    monkeypatch.setattr("airflow_provider_usedesk.sandbox.__main__.Sandbox", sandbox)
+    assert main(arguments) == 1
+
+
 class TestOptions:
     @pytest.fixture
     def usedesk_sandbox_options(self):

@@ -108,3 +108,25 @@ class TestTickets:
             {"id": 10, "name": "Order number", "value": "x"},
             {"id": 12, "name": "Paid", "value": "true"},
         ]
+
+    @pytest.mark.parametrize(
+        ("wanted", "subjects"),
+        [
+            ({"assignee_id": OLEG}, ["agent", "both"]),
+            ({"assignee_id": str(OLEG), "group_id": "11"}, ["both"]),
+            ({"group_id": 11}, ["group", "both"]),
+            ({"assignee_id": "unassigned"}, ["group"]),
+            ({"assignee_id": "unassigned", "group_id": "unassigned"}, ["none"]),
+            ([{"assignee_id": JULIA}, {"assignee_id": OLEG, "group_id": 11}], ["both"]),
+            (str(OLEG), ["agent", "both"]),
+            (f"11_{OLEG}", ["both"]),
+            (JULIA, []),
+            (None, ["none", "agent", "group", "both"]),
+        ],
+    )
+    def test_filter_by_assignee(self, call, clock, wanted, subjects):
+        agent, group = {"assignee_id": OLEG}, {"group_id": 11}
+        for subject, params in (("none", {}), ("agent", agent), ("group", group), ("both", agent | group)):
+            call("create/ticket", subject=subject, message="m", **params)
+        clock.now += 3
+        assert [row["subject"] for row in call("tickets", fassigned=wanted)] == subjects
