@@ -64,7 +64,7 @@ class World:
 
 def sender(task_id="send", **arguments):
     given = {"client_phone": ANNA, "subject": "Bill", "message": "Please pay", **arguments}
-    return SendWhatsAppMessageOperator(task_id=task_id, channel_id=66235, user_id=2156, from_="user", **given)
+    return SendWhatsAppMessageOperator(task_id=task_id, channel_id=20054, user_id=2156, from_="user", **given)
 
 
 @pytest.fixture

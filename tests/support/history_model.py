@@ -488,7 +488,7 @@ class Hook:
     """The hook of an operator, and its client."""
 
     usedesk_conn_id = "usedesk"
-    settings = SimpleNamespace(longest_request=REQUEST_TIMEOUT)
+    settings = SimpleNamespace(longest_request=REQUEST_TIMEOUT, phone_region=None)
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt, self._world = attempt, attempt.world
