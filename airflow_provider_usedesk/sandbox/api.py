@@ -19,12 +19,13 @@ from airflow_provider_usedesk.api.php import nested
 from airflow_provider_usedesk.sandbox.call import Refusal, Upload
 from airflow_provider_usedesk.sandbox.faults import Fault
 from airflow_provider_usedesk.sandbox.json_body import read_json
-from airflow_provider_usedesk.sandbox.methods import BASE_PATH, METHODS, REQUIRED_VERB
+from airflow_provider_usedesk.sandbox.methods import BASE_PATH, METHODS, READING, REQUIRED_VERB
 from airflow_provider_usedesk.sandbox.raw_request import BodyCopy, raw_request
 from airflow_provider_usedesk.sandbox.state import State
 
 NO_FAULT = Fault("delay")
 NO_ACCESS = 115
+WITHOUT_BODY = (204, 304)
 
 
 def method_of(path: str) -> str | None:
@@ -88,7 +89,8 @@ def _refusal(method: str, verb: str, params: dict[str, Any] | None) -> Refusal |
     """Return the error for a call that reaches no method."""
     if method not in METHODS:
         return Refusal("there is no such method", NO_ACCESS, status=404)
-    if verb != REQUIRED_VERB.get(method, verb):
+    required = REQUIRED_VERB.get(method)
+    if verb not in ((required,) if required else READING):
         return Refusal(f"The {verb} method is not supported for this route.", NO_ACCESS, status=405)
     return Refusal("the body cannot be read", status=400) if params is None else None
 
@@ -154,6 +156,8 @@ async def _inject(fault: Fault, receive: Receive, send: Send, body: bytes = b"")
 async def _respond(
     send: Send, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None
 ) -> None:
+    if status in WITHOUT_BODY:
+        body = b""
     await _start_response(send, status, content_type, len(body), headers)
     await send({"type": "http.response.body", "body": body})
 

@@ -46,7 +46,7 @@ def _add_control_routes(pages: FastAPI, state: State) -> None:
     @pages.post("/_sandbox/faults", status_code=201)
     def add_fault(order: dict[str, Any] = Body()) -> list[dict[str, Any]]:  # noqa: B008 (FastAPI's style)
         times, method = order.pop("times", 1), order.pop("method", None)
-        make = FAULTS.get(order.pop("fault", ""))
+        make = FAULTS.get(str(order.pop("fault", "")))
         if make is None:
             raise HTTPException(400, f"fault must be one of {', '.join(FAULTS)}.")
         try:

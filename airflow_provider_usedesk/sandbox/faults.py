@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 When = Literal["before", "after"]
+# As HTTP defines it.
+HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 Action = Literal["close", "delay", "answer", "half_answer"]
 
 
@@ -25,7 +27,8 @@ class Fault:
     :param body: its body
     :param content_type: its content type
     :param headers: its other headers
-    :raises ValueError: for a value outside of these limits, or a line break in a header
+    :raises ValueError: for a value outside of these limits, half of a surrogate pair in the body, or a header
+        that HTTP does not allow
     """
 
     action: Action
@@ -43,8 +46,16 @@ class Fault:
             raise ValueError("seconds must be a number from 0 to 3600.")
         if type(self.status) is not int or not 200 <= self.status <= 599:
             raise ValueError("status must be an integer from 200 to 599.")
-        if re.search(r"[\r\n]", "".join((self.content_type, *self.headers, *self.headers.values()))):
-            raise ValueError("A header must not contain a line break.")
+        self.body.encode()
+        _check_headers({"Content-Type": self.content_type, **self.headers})
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not re.fullmatch(HEADER_NAME, name) or name.lower() in ("content-length", "transfer-encoding"):
+            raise ValueError("A header must have a valid name, not Content-Length or Transfer-Encoding.")
+        if not re.fullmatch(r"[\t\x20-\x7e]*", value):
+            raise ValueError("A header must not contain a line break, or characters that are not ASCII.")
 
 
 def close(when: When = "before") -> Fault:

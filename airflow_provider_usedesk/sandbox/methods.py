@@ -39,8 +39,9 @@ METHODS: Mapping[str, Callable[[Call], Any]] = {
     "ticket/fields": ticket_fields,
     "tags": tags,
 }
-# The other methods, which only read, accept GET and POST.
 REQUIRED_VERB: Mapping[str, str] = {
     **{name: "POST" for name in METHODS if name.partition("/")[0] in ("create", "update", "delete", "chat")},
     "channels": "GET",
 }
+# Verbs of the other methods, which only read.
+READING = ("GET", "HEAD", "POST")

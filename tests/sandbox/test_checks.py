@@ -226,6 +226,11 @@ class TestRequests:
         assert response.status_code == 404
         assert response.json() == {"code": 115, "error": "there is no such method"}
 
+    @pytest.mark.parametrize("method", ["ticket", "tickets", "channels", "create/ticket", "chat/sendMessage"])
+    def test_other_verbs_are_refused(self, sandbox, http, method):
+        response = http.put(f"{sandbox.url}/{method}", timeout=5)
+        assert (response.status_code, response.json()["code"]) == (405, 115)
+
     def test_path_must_be_below_base(self, sandbox, http):
         assert http.get(sandbox.url + "channels", timeout=5).json() == {"detail": "Not Found"}
 

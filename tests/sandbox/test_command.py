@@ -175,6 +175,7 @@ def test_checks_and_shapes_are_options(monkeypatch, arguments, expected):
         assert (options["lenient"], options["shapes"]) == expected
         raise RuntimeError("not started")
 
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr("airflow_provider_usedesk.sandbox.__main__.Sandbox", sandbox)
     assert main(arguments) == 1
 
