@@ -22,7 +22,7 @@ from airflow_provider_usedesk.api.client import UsedeskClient
 from benchmarks._fast_server import serving
 from dev.text import say
 
-TICKET = {
+TICKET: dict[str, Any] = {
     "subject": "Invoice 1017 is overdue",
     "message": "Dear Anna, invoice 1017 of 12 March is overdue. Please pay it until Friday.",
     "client_phone": "79123456789",

@@ -30,7 +30,9 @@ class Body:
         if not self._uploads:
             self.content, self.content_type = HiddenBytes(request.as_json(token)), "application/json"
             return
-        parts = [("files[]", (file.name, upload, file.content_type)) for file, upload in self._uploads]
+        parts = [
+            (request.file_field, (file.name, upload, file.content_type)) for file, upload in self._uploads
+        ]
         self.content = _HiddenForm([*request.as_form(token), *parts])
         self.content_type = self.content.content_type
 

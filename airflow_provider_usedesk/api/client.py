@@ -7,18 +7,40 @@ import platform
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import requests
 
 from airflow_provider_usedesk import __version__
-from airflow_provider_usedesk.api import errors, records, values
+from airflow_provider_usedesk.api import errors, records, responses, values
+from airflow_provider_usedesk.api.agents import (
+    CREATE_USER,
+    DELETE_USER,
+    UPDATE_USER,
+    create_user_request,
+    delete_user_request,
+    update_user_request,
+)
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.body import Body
+from airflow_provider_usedesk.api.chat import (
+    ADD_CHAT_MESSAGE,
+    CHANGE_CHAT_ASSIGNEE,
+    SEND_CHAT_MESSAGE,
+    add_chat_message_request,
+    change_chat_assignee_request,
+    send_chat_message_request,
+)
+from airflow_provider_usedesk.api.client_card import (
+    CREATE_CLIENT,
+    UPDATE_CLIENT,
+    create_client_request,
+    update_client_request,
+)
 from airflow_provider_usedesk.api.comment import CREATE_COMMENT, comment_request
 from airflow_provider_usedesk.api.connection_errors import error_without_response
 from airflow_provider_usedesk.api.filters import encoded_filters
@@ -48,12 +70,14 @@ from airflow_provider_usedesk.api.records import (
 )
 from airflow_provider_usedesk.api.request import Method, Request
 from airflow_provider_usedesk.api.responses import (
+    AddedChatMessage,
+    ChatAssignee,
+    CreatedClient,
     CreatedComment,
     CreatedTicket,
+    CreatedUser,
     Response,
-    created_comment,
-    created_ticket,
-    updated,
+    SentChatMessage,
 )
 from airflow_provider_usedesk.api.retry import with_retries
 from airflow_provider_usedesk.api.settings import DEFAULT_BASE_URL, Settings, read_settings
@@ -70,6 +94,24 @@ from airflow_provider_usedesk.api.ticket import (
     update_request,
 )
 from airflow_provider_usedesk.api.transport import Transport
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.parameters import (
+        AddChatMessageParameters,
+        ChangeChatAssigneeParameters,
+        ClientFilters,
+        CreateClientParameters,
+        CreateCommentParameters,
+        CreateTicketParameters,
+        CreateUserParameters,
+        DeleteUserParameters,
+        SendChatMessageParameters,
+        TicketFilters,
+        UpdateClientParameters,
+        UpdateTicketParameters,
+        UpdateUserParameters,
+        UserFilters,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +220,7 @@ class UsedeskClient:
         """Close the connections to Usedesk."""
         self._transport.close()
 
-    def create_ticket(self, **params: Any) -> CreatedTicket:
+    def create_ticket(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -191,7 +233,7 @@ class UsedeskClient:
         """
         return self.send(moved(params), TICKET)
 
-    def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
+    def send_whatsapp_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a WhatsApp message (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -204,7 +246,7 @@ class UsedeskClient:
         """
         return self.send(HiddenDict({"from_": "user", **moved(params)}), WHATSAPP_MESSAGE)
 
-    def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
+    def send_whatsapp_template(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a WhatsApp Business template (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -215,7 +257,7 @@ class UsedeskClient:
         """
         return self.send(HiddenDict({"from_": "user", **moved(params)}), WHATSAPP_TEMPLATE)
 
-    def send_viber_message(self, **params: Any) -> CreatedTicket:
+    def send_viber_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a message to Viber, by a c2d channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -226,7 +268,7 @@ class UsedeskClient:
         """
         return self.send(moved(params), VIBER_MESSAGE)
 
-    def send_telegram_message(self, **params: Any) -> CreatedTicket:
+    def send_telegram_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a message to Telegram, by a personal channel of pact.
 
@@ -262,10 +304,13 @@ class UsedeskClient:
         :param profile: what this kind of message requires
         :raises UsedeskInvalidRequest: naming every invalid argument
         """
-        if values.is_empty(params.get("phone_region")):
-            params = HiddenDict({**params, "phone_region": self.settings.phone_region})
-            self._warn_of_national_phone(params.get("client_phone"))
-        return ticket_request(params, profile, self._open_url)
+        return ticket_request(self._with_region(params, "client_phone"), profile, self._open_url)
+
+    def _with_region(self, params: Mapping[str, Any], phone: str) -> Mapping[str, Any]:
+        if not values.is_empty(params.get("phone_region")):
+            return params
+        self._warn_of_national_phone(params.get(phone))
+        return HiddenDict({**params, "phone_region": self.settings.phone_region})
 
     def _warn_of_national_phone(self, given: Any) -> None:
         if self.settings.phone_region or self._warned or not looks_national(given):
@@ -285,9 +330,9 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`, but not for invalid arguments
         """
-        return self._send(CREATE_TICKET, request, created_ticket)
+        return self._send(CREATE_TICKET, request, responses.created_ticket)
 
-    def create_comment(self, **params: Any) -> CreatedComment:
+    def create_comment(self, **params: Unpack[CreateCommentParameters]) -> CreatedComment:
         """
         Add a comment to a ticket (`create/comment <https://api.usedocs.com/article/51381>`__).
 
@@ -298,9 +343,10 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
-        return self._send(CREATE_COMMENT, comment_request(moved(params), self._open_url), created_comment)
+        request = comment_request(moved(params), self._open_url)
+        return self._send(CREATE_COMMENT, request, responses.created_comment)
 
-    def update_ticket(self, **params: Any) -> None:
+    def update_ticket(self, **params: Unpack[UpdateTicketParameters]) -> None:
         """
         Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
 
@@ -310,20 +356,123 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
-        self._send(UPDATE_TICKET, update_request(moved(params)), updated)
+        self._send(UPDATE_TICKET, update_request(moved(params)), responses.updated)
 
-    def ticket(self, ticket_id: int) -> TicketDetails:
+    def create_client(self, **params: Unpack[CreateClientParameters]) -> CreatedClient:
+        """
+        Create a client (`create/client <https://api.usedocs.com/article/51385>`__).
+
+        Usedesk creates another client each time; as far as is known, it compares nothing.
+
+        :param params: parameters of the method by name; a ``name``, ``emails``, a ``phone`` or ``messengers``
+            is required
+        :return: the id of the client
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        request = create_client_request(self._with_region(moved(params), "phone"), self._open_url)
+        return self._send(CREATE_CLIENT, request, responses.created_client)
+
+    def update_client(self, **params: Unpack[UpdateClientParameters]) -> None:
+        """
+        Update a client (`update/client <https://api.usedocs.com/article/51386>`__).
+
+        :param params: parameters of the method by name; ``client_id`` is required; emails, a phone and
+            (without ``is_new_note``) a note are added to those the client has
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        request = update_client_request(self._with_region(moved(params), "phone"), self._open_url)
+        self._send(UPDATE_CLIENT, request, responses.updated_client)
+
+    def add_chat_message(self, **params: Unpack[AddChatMessageParameters]) -> AddedChatMessage:
+        """
+        Write in a chat in the name of a client (`chat/addMessage <https://api.usedocs.com/article/51394>`__).
+
+        :param params: ``company_id``, ``channel_id`` of a chat channel and ``text`` are required; without
+            ``chat_id`` Usedesk opens a chat, and without ``client_id`` it creates a client
+        :return: the ids in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        request = add_chat_message_request(moved(params))
+        return self._send(ADD_CHAT_MESSAGE, request, responses.added_chat_message)
+
+    def send_chat_message(self, **params: Unpack[SendChatMessageParameters]) -> SentChatMessage:
+        """
+        Write in a chat in the name of an agent (`chat/sendMessage <https://api.usedocs.com/article/51395>`__).
+
+        :param params: ``chat_id``, ``user_id`` and ``text``, without markup
+        :return: the ids in the response, which can be missing
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        request = send_chat_message_request(moved(params))
+        return self._send(SEND_CHAT_MESSAGE, request, responses.sent_chat_message)
+
+    def change_chat_assignee(self, **params: Unpack[ChangeChatAssigneeParameters]) -> ChatAssignee:
+        """
+        Assign a chat to an agent (`chat/changeAssignee <https://api.usedocs.com/article/51396>`__).
+
+        :param params: ``chat_id`` and ``user_id``
+        :return: the ids and the URL in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        request = change_chat_assignee_request(moved(params))
+        return self._send(CHANGE_CHAT_ASSIGNEE, request, responses.chat_assignee)
+
+    def create_user(self, **params: Unpack[CreateUserParameters]) -> CreatedUser:
+        """
+        Create an agent (`create/user <https://api.usedocs.com/article/51415>`__).
+
+        :param params: parameters of the method by name; ``name``, ``email``, ``password`` and ``group`` are
+            required
+        :return: the id of the agent
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        request = create_user_request(moved(params), self._open_url)
+        return self._send(CREATE_USER, request, responses.created_user)
+
+    def update_user(self, **params: Unpack[UpdateUserParameters]) -> None:
+        """
+        Update an agent (`update/user <https://api.usedocs.com/article/51416>`__).
+
+        :param params: parameters of the method by name; ``user_id`` is required; ``avatar="delete"`` removes
+            the picture
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        self._send(UPDATE_USER, update_user_request(moved(params), self._open_url), responses.updated)
+
+    def delete_user(self, **params: Unpack[DeleteUserParameters]) -> None:
+        """
+        Delete an agent (`delete/user <https://api.usedocs.com/article/51417>`__).
+
+        The tickets of the agent stay assigned. Usedesk deletes neither a bot nor the last administrator.
+
+        :param params: ``user_id``
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        self._send(DELETE_USER, delete_user_request(moved(params)), responses.updated)
+
+    def ticket(
+        self,
+        ticket_id: int,
+        *,
+        accessible_for_agent_id: int | None = None,
+        properties: Sequence[str] | None = None,
+    ) -> TicketDetails:
         """
         Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__).
 
         :param ticket_id: id of the ticket
+        :param accessible_for_agent_id: id of an agent; the result has the ``rights`` of the agent
+        :param properties: ``["sla"]`` for the service level
         :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent
         :raises UsedeskTicketNotFound: when there is no such ticket
         :raises UsedeskError: of another class for every other error
         """
-        return self._read("ticket", records.ticket_details, _id("ticket_id", ticket_id))
+        request = _ids(ticket_id=ticket_id, accessible_for_agent_id=accessible_for_agent_id)
+        if properties:
+            request = Request({**request.fields, "properties": list(properties)})
+        return self._read("ticket", records.ticket_details, request)
 
-    def tickets(self, **filters: Any) -> Iterator[TicketRow]:
+    def tickets(self, **filters: Unpack[TicketFilters]) -> Iterator[TicketRow]:
         """
         Yield tickets, reading page after page (`tickets <https://api.usedocs.com/article/51376>`__).
 
@@ -333,14 +482,16 @@ class UsedeskClient:
         """
         return chain.from_iterable(self.ticket_pages(**filters))
 
-    def ticket_pages(self, *, until_empty: bool = False, **filters: Any) -> Iterator[list[TicketRow]]:
+    def ticket_pages(
+        self, *, until_empty: bool = False, **filters: Unpack[TicketFilters]
+    ) -> Iterator[list[TicketRow]]:
         """
         Yield the pages of :meth:`tickets`, lists of up to a hundred tickets.
 
         :param until_empty: whether to read on after a page of less than a hundred; default: false
         :param filters: as for :meth:`tickets`
         """
-        return self._pages("tickets", records.ticket_rows, filters, until_empty=until_empty)
+        return self._pages("tickets", records.ticket_rows, moved(filters), until_empty=until_empty)
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
         """
@@ -361,7 +512,7 @@ class UsedeskClient:
         """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
         return self._read("groups", records.groups)
 
-    def users(self, **filters: Any) -> list[User]:
+    def users(self, **filters: Unpack[UserFilters]) -> list[User]:
         """
         Return agents (`users <https://api.usedocs.com/article/51414>`__).
 
@@ -386,14 +537,14 @@ class UsedeskClient:
         """
         return chain.from_iterable(self._pages("tags", records.tags, {"query": query}))
 
-    def clients(self, **filters: Any) -> Iterator[ClientRow]:
+    def clients(self, **filters: Unpack[ClientFilters]) -> Iterator[ClientRow]:
         """
         Yield clients, reading page after page (`clients <https://api.usedocs.com/article/51383>`__).
 
         :param filters: ``query`` (one name, email or phone), ``search_type`` (``partial_match`` or
             ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
         """
-        return chain.from_iterable(self._pages("clients", records.client_rows, filters))
+        return chain.from_iterable(self._pages("clients", records.client_rows, moved(filters)))
 
     def client(self, client_id: int) -> ClientDetails:
         """
@@ -402,12 +553,13 @@ class UsedeskClient:
         :param client_id: id of the client
         :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent
         """
-        return self._read("client", records.client_details, _id("client_id", client_id))
+        return self._read("client", records.client_details, _ids(client_id=client_id))
 
     def _send(self, method: Method, request: Request, parse: Callable[[Response], T]) -> T:
         try:
             return self._with_retries(
-                method.path, lambda: parse(self._call(method.path, request, sending=True))
+                method.path,
+                lambda: parse(self._call(method.path, request, sending=True, created=method.created)),
             )
         except _Stopped as stopped:
             error = stopped.error
@@ -462,20 +614,28 @@ class UsedeskClient:
         self._observer.on_rate_limit_wait(seconds)
         self._sleep(seconds)
 
-    def _call(self, method: str, request: Request, *, sending: bool, verb: str = "POST") -> Response:
+    def _call(
+        self,
+        method: str,
+        request: Request,
+        *,
+        sending: bool,
+        verb: str = "POST",
+        created: frozenset[str] = frozenset(),
+    ) -> Response:
         if sending and self._before_send is not None:
             try:
                 self._before_send()
             except Exception as error:
                 raise _Stopped(error) from None
-        outcome = self._response_or_error(verb, method, request, sending)
+        outcome = self._response_or_error(verb, method, request, sending, created)
         if isinstance(outcome, errors.UsedeskError):
             # Raised here, where no local variable and no chained exception contains the token.
             raise outcome
         return outcome
 
     def _response_or_error(
-        self, verb: str, method: str, request: Request, sending: bool
+        self, verb: str, method: str, request: Request, sending: bool, created: frozenset[str]
     ) -> Response | errors.UsedeskError:
         with self._requests_lock:
             self.requests += 1
@@ -492,6 +652,7 @@ class UsedeskClient:
             request.hide,
             sending,
             self._repeats_token,
+            created,
         )
 
     def _repeats_token(self, text: str) -> bool:
@@ -506,11 +667,15 @@ class _Stopped(Exception):
         self.error = error
 
 
-def _id(name: str, value: Any) -> Request:
-    try:
-        return Request({name: values.identifier(value)})
-    except ValueError as error:
-        raise errors.UsedeskInvalidRequest([f"{name}: {error}"]) from None
+def _ids(**given: Any) -> Request:
+    """Return a request with ids; only the first one is required."""
+    first = next(iter(given))
+    checks = dict.fromkeys(given, values.identifier)
+    wanted = {name: value for name, value in given.items() if name == first or not values.is_null(value)}
+    valid, validation_errors = values.all_checked(checks, wanted)
+    if validation_errors:
+        raise errors.UsedeskInvalidRequest(validation_errors)
+    return Request(valid)
 
 
 def _rate_limit_name(settings: Settings) -> str:

@@ -24,6 +24,11 @@ FILTERS: Mapping[str, frozenset[str]] = {
     "users": frozenset({"user_type", "group_id", "query", "user_id"}),
     "tags": frozenset({"query"}),
 }
+CHOICES: Mapping[str, values.Check] = {
+    "search_type": values.choice("partial_match", "full_match"),
+    "user_type": values.choice("admin", "employee", "support"),
+    "order": values.choice("asc", "desc"),
+}
 MOMENT = r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?"
 
 
@@ -57,6 +62,8 @@ def _filter(name: str, value: Any) -> Any:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
     if name.endswith(("_after", "_before")) and not re.fullmatch(MOMENT, str(value)):
         raise ValueError("must be a datetime, or a text such as 2026-03-01 05:00, in UTC")
+    if name in CHOICES:
+        return CHOICES[name](value)
     if name in ("fassigned", "fields", "properties"):
         return value
     items = sorted(value) if isinstance(value, (set, frozenset)) else values.as_list(value)

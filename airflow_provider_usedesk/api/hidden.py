@@ -37,13 +37,13 @@ class HiddenDict(dict[str, Any]):
         return f"<{', '.join(map(str, self))}>"
 
 
-def moved(params: dict[str, Any]) -> HiddenDict:
+def moved(params: Any) -> HiddenDict:
     """
     Return the items of a dict, and empty it.
 
     A function that passes its keyword arguments on, and then waits, keeps none of them as a local variable.
 
-    :param params: the keyword arguments
+    :param params: the keyword arguments, a dict
     """
     taken = HiddenDict(params)
     params.clear()

@@ -206,6 +206,8 @@ class Group(PlainResult):
     :param company_id: the account
     :param is_deleted: whether it was deleted
     :param deleted_at: when it was deleted, as Usedesk writes it
+    :param has_own_hours: whether it works at other hours than the company
+    :param timezone: its time zone, as Usedesk writes it
     """
 
     id: int
@@ -214,6 +216,8 @@ class Group(PlainResult):
     company_id: int | None = None
     is_deleted: bool = False
     deleted_at: str | None = None
+    has_own_hours: bool = False
+    timezone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -427,6 +431,8 @@ def groups(response: Response) -> list[Group]:
             company_id=reading.reference(row.get("company_id")),
             is_deleted=reading.is_set(row.get("deleted")),
             deleted_at=reading.moment(row.get("deleted_at")),
+            has_own_hours=reading.is_set(row.get("custom_working_time")),
+            timezone=text_or_none(row.get("timezone")),
         )
 
     return _rows(response, group)

@@ -24,3 +24,9 @@ REDACTED = (
     "fields",
 )
 """Parameters of any method that can contain personal data or message text."""
+
+CLIENT_CARD = ("name", "emails", "phone", "messengers", "sites", "note", "position", "avatar")
+"""Parameters of the methods that create and change clients, with the same meaning."""
+
+REDACTED_IN_ERRORS = (*REDACTED, *CLIENT_CARD, "text", "email", "password")
+"""Parameters whose values no error shows: also those of agents and chats."""

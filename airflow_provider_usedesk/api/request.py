@@ -16,7 +16,7 @@ from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.hidden import HiddenDict
 from airflow_provider_usedesk.api.phone import checked_region, phone
 from airflow_provider_usedesk.api.php import flattened
-from airflow_provider_usedesk.api.redacted import REDACTED
+from airflow_provider_usedesk.api.redacted import REDACTED_IN_ERRORS
 
 MESSAGE_BYTES = 65_535
 
@@ -32,26 +32,37 @@ class Method:
     :param cleared_by_empty_list: parameters that an empty list clears in Usedesk
     :param only_true: flags for which Usedesk accepts only true
     :param takes_files: whether files can be attached
+    :param takes_avatar: whether a picture can be sent
+    :param phone: parameter that is a phone of a client, with ``phone_region``
+    :param created: ids whose presence in a response shows that the request was carried out
     """
 
     path: str
     parameters: Mapping[str, values.Check]
-    left_out_when_blank: frozenset[str]
+    left_out_when_blank: frozenset[str] = frozenset()
     cleared_by_empty_list: frozenset[str] = frozenset()
     only_true: frozenset[str] = frozenset()
     takes_files: bool = False
+    takes_avatar: bool = False
+    phone: str = "client_phone"
+    created: frozenset[str] = frozenset({"ticket_id", "comment_id"})
 
     @cached_property
     def arguments(self) -> frozenset[str]:
         """
         All arguments of a caller.
 
-        ``custom_fields`` stands for field_id and field_value; ``phone_region`` says how to read client_phone.
+        ``custom_fields`` stands for field_id and field_value; ``phone_region`` says how to read the phone.
         """
-        files = {"files"} if self.takes_files else set()
+        files = {self.file_argument} if self.file_argument else set()
         friendly = {"custom_fields"} if "field_id" in self.parameters else set()
-        region = {"phone_region"} if "client_phone" in self.parameters else set()
+        region = {"phone_region"} if self.phone in self.parameters else set()
         return frozenset(self.parameters) | files | friendly | region
+
+    @property
+    def file_argument(self) -> str | None:
+        """The argument that is a file or several; None if there is none."""
+        return "avatar" if self.takes_avatar else "files" if self.takes_files else None
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,18 @@ class Request:
 
     :param fields: the parameters by their names in the API
     :param attachments: the files
+    :param file_field: name of each file in the form
     """
 
     fields: Mapping[str, Any] = field(repr=False)
     attachments: tuple[Attachment, ...] = ()
+    file_field: str = "files[]"
 
     def hide(self, text: str) -> str:
         """Replace the personal values of this request in a text by ``***``."""
-        found = {part for name in REDACTED for part in _texts(self.fields.get(name)) if len(part) > 1}
+        found = {
+            part for name in REDACTED_IN_ERRORS for part in _texts(self.fields.get(name)) if len(part) > 1
+        }
         for part in sorted(found, key=len, reverse=True):
             # A short value only as a whole word: inside other words it identifies nobody.
             pattern = re.escape(part) if len(part) > 3 else rf"\b{re.escape(part)}\b"
@@ -102,7 +117,7 @@ class Draft:
         self.given = frozenset(name for name in given if self._is_given(name, given[name]))
         self._phone_region = given.get("phone_region")
         self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}
-        self._attachments = self._attached(given.get("files"), open_url)
+        self._attachments = self._attached(given, open_url)
         if not any(values.is_null(params.get(name)) for name in ("from", "from_")):
             self.reject("from_", "is given as from, too")
 
@@ -125,7 +140,8 @@ class Draft:
             for name, wire in self.fields.items()
             if wire or name not in self._method.only_true
         }
-        return Request(MappingProxyType(fields), self._attachments)
+        file_field = "avatar" if self._method.takes_avatar else "files[]"
+        return Request(MappingProxyType(fields), self._attachments, file_field)
 
     def require(self, *names: str) -> None:
         for name in names:
@@ -166,7 +182,7 @@ class Draft:
         for name, value in given.items():
             if name not in self._method.arguments:
                 self.reject(name, unknown_parameter(name, self._method.arguments, self._method.path))
-            elif name in ("files", "phone_region") or not self._is_given(name, value):
+            elif name in (self._method.file_argument, "phone_region") or not self._is_given(name, value):
                 continue
             else:
                 try:
@@ -186,7 +202,7 @@ class Draft:
         if values.is_empty(value):
             raise ValueError("is given but empty; its template may have rendered to an empty value")
         values.check_not_null_text(value)
-        if name == "client_phone":
+        if name == self._method.phone:
             return phone(value, self._region())
         return self._method.parameters[name](value)
 
@@ -199,12 +215,15 @@ class Draft:
             # Without its region, it is not known how to read the number.
             raise ValueError(f"cannot be read: phone_region {error}") from None
 
-    def _attached(self, given: Any, open_url: OpenUrl | None) -> tuple[Attachment, ...]:
-        if not self._method.takes_files:
+    def _attached(self, given: Mapping[str, Any], open_url: OpenUrl | None) -> tuple[Attachment, ...]:
+        argument = self._method.file_argument
+        if argument is None:
             return ()
-        found, validation_errors = _attachments(given, open_url)
+        found, validation_errors = _attachments(given.get(argument), open_url)
         for name, reason in validation_errors.items():
-            self.reject(name, reason)
+            self.reject(argument if self._method.takes_avatar else name, reason)
+        if self._method.takes_avatar and len(found) > 1:
+            self.reject(argument, "must be one file")
         return found
 
 
@@ -251,11 +270,14 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from (part.strip() for part in (value, *value.split(";")))
     elif isinstance(value, Mapping):
-        yield from _texts(value.get("value"))
+        for name, item in value.items():
+            # The words of the API, which an error may name.
+            if name not in ("id", "type"):
+                yield from _texts(item)
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
 
 
 def _form_text(value: Any) -> str:
-    return "true" if value is True else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -29,6 +29,7 @@ class Response:
     :param hide: removes the values of the request from a text of the service
     :param repeats_token: whether a text of the service contains a part of the token
     :param sending: whether the request changes something in Usedesk, so that a blind retry is not safe
+    :param created: ids whose presence shows that the request was carried out
     """
 
     status: int
@@ -37,6 +38,7 @@ class Response:
     hide: Callable[[str], str] = field(default=str, repr=False)
     sending: bool = False
     repeats_token: Callable[[str], bool] = field(default=lambda text: False, repr=False)
+    created: frozenset[str] = frozenset({"ticket_id", "comment_id"})
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,77 @@ class CreatedComment(PlainResult):
     comment_id: int
 
 
+@dataclass(frozen=True)
+class CreatedClient(PlainResult):
+    """
+    The result of `create/client <https://api.usedocs.com/article/51385>`__.
+
+    :param client_id: the new client
+    :param is_found: whether the client was there before, or a search found it
+    """
+
+    client_id: int
+    is_found: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class CreatedUser(PlainResult):
+    """
+    The result of `create/user <https://api.usedocs.com/article/51415>`__.
+
+    :param user_id: the new agent
+    """
+
+    user_id: int
+
+
+@dataclass(frozen=True)
+class AddedChatMessage(PlainResult):
+    """
+    The result of `chat/addMessage <https://api.usedocs.com/article/51394>`__.
+
+    :param chat_id: the chat, which can be new
+    :param ticket_id: its ticket; None for a new chat
+    :param client_id: the client, who can be new
+    :param channel_id: the channel
+    :param company_id: the account
+    """
+
+    chat_id: int
+    ticket_id: int | None = None
+    client_id: int | None = None
+    channel_id: int | None = None
+    company_id: int | None = None
+
+
+@dataclass(frozen=True)
+class SentChatMessage(PlainResult):
+    """
+    The result of `chat/sendMessage <https://api.usedocs.com/article/51395>`__.
+
+    :param chat_id: the chat, if the response names it
+    :param ticket_id: its ticket, if the response names it
+    """
+
+    chat_id: int | None = None
+    ticket_id: int | None = None
+
+
+@dataclass(frozen=True)
+class ChatAssignee(PlainResult):
+    """
+    The result of `chat/changeAssignee <https://api.usedocs.com/article/51396>`__.
+
+    :param chat_id: the chat
+    :param user_id: its agent
+    :param url: its URL for agents
+    """
+
+    chat_id: int
+    user_id: int | None = None
+    url: str | None = None
+
+
 def created_ticket(response: Response) -> CreatedTicket:
     """
     Return the result in the response to ``create/ticket``.
@@ -112,11 +185,95 @@ def created_comment(response: Response) -> CreatedComment:
 
 def updated(response: Response) -> None:
     """
-    Check the response to ``update/ticket``.
+    Check the response to a method that updates or deletes.
 
     :raises UsedeskError: of the class that fits, when the response is no clear success
     """
     if json_object(response).get("status") != "success":
+        raise unclear(response, "neither status success nor an error")
+
+
+def updated_client(response: Response) -> None:
+    """
+    Check the response to ``update/client``.
+
+    :raises UsedeskError: of the class that fits, when the response is no clear success
+    """
+    _require_success(json_object(response), response)
+
+
+def created_client(response: Response) -> CreatedClient:
+    """
+    Return the result in the response to ``create/client``.
+
+    :raises UsedeskError: of the class that fits, when the response is no clear success
+    """
+    return CreatedClient(_id_with_success(response, "client_id"))
+
+
+def created_user(response: Response) -> CreatedUser:
+    """
+    Return the result in the response to ``create/user``.
+
+    :raises UsedeskError: of the class that fits, when the response is no clear success
+    """
+    return CreatedUser(_id_with_success(response, "user_id"))
+
+
+def added_chat_message(response: Response) -> AddedChatMessage:
+    """
+    Return the result in the response to ``chat/addMessage``, which has no status.
+
+    :raises UsedeskError: of the class that fits, when the response is no clear success
+    """
+    content = json_object(response)
+    names = ("ticket_id", "client_id", "channel_id", "company_id")
+    return AddedChatMessage(
+        _own_id(response, content, "chat_id"), **{name: as_id(content.get(name)) or None for name in names}
+    )
+
+
+def sent_chat_message(response: Response) -> SentChatMessage:
+    """
+    Return the result in the response to ``chat/sendMessage``.
+
+    :raises UsedeskError: of the class that fits, when the response is no clear success
+    """
+    content = json_object(response)
+    _require_success(content, response)
+    return SentChatMessage(as_id(content.get("chat_id")) or None, as_id(content.get("ticket_id")) or None)
+
+
+def chat_assignee(response: Response) -> ChatAssignee:
+    """
+    Return the result in the response to ``chat/changeAssignee``, which has no status.
+
+    :raises UsedeskError: of the class that fits, when the response is no clear success
+    """
+    content = json_object(response)
+    return ChatAssignee(
+        _own_id(response, content, "chat_id"),
+        as_id(content.get("user_id")) or None,
+        text_or_none(content.get("url")),
+    )
+
+
+def _id_with_success(response: Response, name: str) -> int:
+    content = json_object(response)
+    _require_success(content, response)
+    return _own_id(response, content, name)
+
+
+def _own_id(response: Response, content: Mapping[str, Any], name: str) -> int:
+    number = as_id(content.get(name))
+    if number is None or number < 1:
+        raise unclear(response, f"neither {name} nor an error")
+    return number
+
+
+def _require_success(content: Mapping[str, Any], response: Response) -> None:
+    # On their pages, the methods of clients have true, all others the word.
+    if content.get("status") != "success" and content.get("status") is not True:
         raise unclear(response, "neither status success nor an error")
 
 
@@ -232,7 +389,7 @@ class _Effect:
     What in a response to a sending request shows that the request was carried out.
 
     :param ticket_id: the first ticket id
-    :param is_shown: whether there is an id of a ticket or comment, or the status success
+    :param is_shown: whether there is an id of what was created, or the status success
     """
 
     ticket_id: int | None = None
@@ -278,7 +435,7 @@ def _reason(content: Mapping[str, Any]) -> str:
 
 
 # In a body that is not JSON, such as a JSON text that is cut off; the last number in it may not be complete.
-_ID_IN_TEXT = re.compile(rb"""\b(ticket|comment)_id["']?\s*[:=]\s*["']?([1-9][0-9]{0,18})([^0-9]|\Z)""")
+_ID_IN_TEXT = re.compile(rb"""\b([a-z]{1,20}_id)["']?\s*[:=]\s*["']?([1-9][0-9]{0,18})([^0-9]|\Z)""")
 _SUCCESS_IN_TEXT = re.compile(rb"""\bstatus["']?\s*[:=]\s*["']?success\b""", re.IGNORECASE)
 
 
@@ -286,22 +443,23 @@ def _effect(response: Response, content: Any) -> _Effect:
     if not response.sending:
         return _Effect()
     if content is _NOT_JSON:
-        return _effect_in_text(response.body)
+        return _effect_in_text(response)
     ids: dict[str, int] = {}
     is_success = False
     for name, value in _members(content):
         found = as_id(int(value) if isinstance(value, float) and value.is_integer() else value)
-        if name in ("ticket_id", "comment_id") and found:
+        if name in response.created and found:
             ids.setdefault(name, found)
         elif name == "status" and isinstance(value, str):
             is_success = is_success or value.strip().lower() == "success"
     return _Effect(ids.get("ticket_id"), bool(ids) or is_success)
 
 
-def _effect_in_text(body: bytes) -> _Effect:
-    ids = _ID_IN_TEXT.findall(body)
-    ticket_ids = [int(digits) for name, digits, after in ids if name == b"ticket" and after]
-    is_shown = bool(ids) or _SUCCESS_IN_TEXT.search(body) is not None
+def _effect_in_text(response: Response) -> _Effect:
+    found = _ID_IN_TEXT.findall(response.body)
+    ids = [(name, digits, after) for name, digits, after in found if name.decode() in response.created]
+    ticket_ids = [int(digits) for name, digits, after in ids if name == b"ticket_id" and after]
+    is_shown = bool(ids) or _SUCCESS_IN_TEXT.search(response.body) is not None
     return _Effect(ticket_ids[0] if ticket_ids else None, is_shown)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.api.hidden import moved
 from airflow_provider_usedesk.compat.object_storage import object_storage_path
@@ -15,6 +15,22 @@ from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
+    from airflow_provider_usedesk.api.parameters import (
+        AddChatMessageParameters,
+        ChangeChatAssigneeParameters,
+        ClientFilters,
+        CreateClientParameters,
+        CreateCommentParameters,
+        CreateTicketParameters,
+        CreateUserParameters,
+        DeleteUserParameters,
+        SendChatMessageParameters,
+        TicketFilters,
+        UpdateClientParameters,
+        UpdateTicketParameters,
+        UpdateUserParameters,
+        UserFilters,
+    )
     from airflow_provider_usedesk.api.records import (
         Channel,
         ClientDetails,
@@ -26,7 +42,15 @@ if TYPE_CHECKING:
         TicketRow,
         User,
     )
-    from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
+    from airflow_provider_usedesk.api.responses import (
+        AddedChatMessage,
+        ChatAssignee,
+        CreatedClient,
+        CreatedComment,
+        CreatedTicket,
+        CreatedUser,
+        SentChatMessage,
+    )
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Connection
 
@@ -117,7 +141,7 @@ class UsedeskHook(BaseHook):
         """Return whether the connection has a webhook secret; without one, no webhook is accepted."""
         return bool(checked_extra(self.get_connection(self.usedesk_conn_id)).get("webhook_secret"))
 
-    def create_ticket(self, **params: Any) -> CreatedTicket:
+    def create_ticket(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -131,7 +155,7 @@ class UsedeskHook(BaseHook):
         """
         return self.client.create_ticket(**moved(params))
 
-    def send_whatsapp_message(self, **params: Any) -> CreatedTicket:
+    def send_whatsapp_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a WhatsApp message (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -142,7 +166,7 @@ class UsedeskHook(BaseHook):
         """
         return self.client.send_whatsapp_message(**moved(params))
 
-    def send_whatsapp_template(self, **params: Any) -> CreatedTicket:
+    def send_whatsapp_template(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a WhatsApp Business template (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -153,7 +177,7 @@ class UsedeskHook(BaseHook):
         """
         return self.client.send_whatsapp_template(**moved(params))
 
-    def send_viber_message(self, **params: Any) -> CreatedTicket:
+    def send_viber_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a message to Viber, by a c2d channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
 
@@ -164,7 +188,7 @@ class UsedeskHook(BaseHook):
         """
         return self.client.send_viber_message(**moved(params))
 
-    def send_telegram_message(self, **params: Any) -> CreatedTicket:
+    def send_telegram_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
         Send a message to Telegram, by a personal channel of pact.
 
@@ -177,7 +201,7 @@ class UsedeskHook(BaseHook):
         """
         return self.client.send_telegram_message(**moved(params))
 
-    def create_comment(self, **params: Any) -> CreatedComment:
+    def create_comment(self, **params: Unpack[CreateCommentParameters]) -> CreatedComment:
         """
         Add a comment to a ticket (`create/comment <https://api.usedocs.com/article/51381>`__).
 
@@ -188,7 +212,7 @@ class UsedeskHook(BaseHook):
         """
         return self.client.create_comment(**moved(params))
 
-    def update_ticket(self, **params: Any) -> None:
+    def update_ticket(self, **params: Unpack[UpdateTicketParameters]) -> None:
         """
         Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
 
@@ -199,17 +223,113 @@ class UsedeskHook(BaseHook):
         """
         self.client.update_ticket(**moved(params))
 
-    def ticket(self, ticket_id: int) -> TicketDetails:
+    def create_client(self, **params: Unpack[CreateClientParameters]) -> CreatedClient:
+        """
+        Create a client (`create/client <https://api.usedocs.com/article/51385>`__).
+
+        Usedesk creates another client each time; as far as is known, it compares nothing.
+
+        :param params: parameters of the method by name; a ``name``, ``emails``, a ``phone`` or ``messengers``
+            is required
+        :return: the id of the client
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        return self.client.create_client(**moved(params))
+
+    def update_client(self, **params: Unpack[UpdateClientParameters]) -> None:
+        """
+        Update a client (`update/client <https://api.usedocs.com/article/51386>`__).
+
+        :param params: parameters of the method by name; ``client_id`` is required; emails, a phone and
+            (without ``is_new_note``) a note are added to those the client has
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        self.client.update_client(**moved(params))
+
+    def add_chat_message(self, **params: Unpack[AddChatMessageParameters]) -> AddedChatMessage:
+        """
+        Write in a chat in the name of a client (`chat/addMessage <https://api.usedocs.com/article/51394>`__).
+
+        :param params: ``company_id``, ``channel_id`` of a chat channel and ``text`` are required; without
+            ``chat_id`` Usedesk opens a chat, and without ``client_id`` it creates a client
+        :return: the ids in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        return self.client.add_chat_message(**moved(params))
+
+    def send_chat_message(self, **params: Unpack[SendChatMessageParameters]) -> SentChatMessage:
+        """
+        Write in a chat in the name of an agent (`chat/sendMessage <https://api.usedocs.com/article/51395>`__).
+
+        :param params: ``chat_id``, ``user_id`` and ``text``, without markup
+        :return: the ids in the response, which can be missing
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        return self.client.send_chat_message(**moved(params))
+
+    def change_chat_assignee(self, **params: Unpack[ChangeChatAssigneeParameters]) -> ChatAssignee:
+        """
+        Assign a chat to an agent (`chat/changeAssignee <https://api.usedocs.com/article/51396>`__).
+
+        :param params: ``chat_id`` and ``user_id``
+        :return: the ids and the URL in the response
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        return self.client.change_chat_assignee(**moved(params))
+
+    def create_user(self, **params: Unpack[CreateUserParameters]) -> CreatedUser:
+        """
+        Create an agent (`create/user <https://api.usedocs.com/article/51415>`__).
+
+        :param params: parameters of the method by name; ``name``, ``email``, ``password`` and ``group`` are
+            required
+        :return: the id of the agent
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        return self.client.create_user(**moved(params))
+
+    def update_user(self, **params: Unpack[UpdateUserParameters]) -> None:
+        """
+        Update an agent (`update/user <https://api.usedocs.com/article/51416>`__).
+
+        :param params: parameters of the method by name; ``user_id`` is required; ``avatar="delete"`` removes
+            the picture
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        self.client.update_user(**moved(params))
+
+    def delete_user(self, **params: Unpack[DeleteUserParameters]) -> None:
+        """
+        Delete an agent (`delete/user <https://api.usedocs.com/article/51417>`__).
+
+        The tickets of the agent stay assigned. Usedesk deletes neither a bot nor the last administrator.
+
+        :param params: ``user_id``
+        :raises UsedeskError: as :meth:`create_ticket`
+        """
+        self.client.delete_user(**moved(params))
+
+    def ticket(
+        self,
+        ticket_id: int,
+        *,
+        accessible_for_agent_id: int | None = None,
+        properties: Sequence[str] | None = None,
+    ) -> TicketDetails:
         """
         Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__).
 
         :param ticket_id: id of the ticket
+        :param accessible_for_agent_id: id of an agent; the result has the ``rights`` of the agent
+        :param properties: ``["sla"]`` for the service level
         :raises UsedeskTicketNotFound: when there is no such ticket
         :raises UsedeskError: of another class for every other error
         """
-        return self.client.ticket(ticket_id)
+        return self.client.ticket(
+            ticket_id, accessible_for_agent_id=accessible_for_agent_id, properties=properties
+        )
 
-    def tickets(self, **filters: Any) -> Iterator[TicketRow]:
+    def tickets(self, **filters: Unpack[TicketFilters]) -> Iterator[TicketRow]:
         """
         Yield tickets, reading page after page (`tickets <https://api.usedocs.com/article/51376>`__).
 
@@ -232,7 +352,7 @@ class UsedeskHook(BaseHook):
         """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
         return self.client.groups()
 
-    def users(self, **filters: Any) -> list[User]:
+    def users(self, **filters: Unpack[UserFilters]) -> list[User]:
         """
         Return agents (`users <https://api.usedocs.com/article/51414>`__).
 
@@ -258,7 +378,7 @@ class UsedeskHook(BaseHook):
         """
         return self.client.tags(query)
 
-    def clients(self, **filters: Any) -> Iterator[ClientRow]:
+    def clients(self, **filters: Unpack[ClientFilters]) -> Iterator[ClientRow]:
         """
         Yield clients, reading page after page (`clients <https://api.usedocs.com/article/51383>`__).
 

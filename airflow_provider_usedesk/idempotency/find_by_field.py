@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Unpack
 
 from airflow_provider_usedesk.api.errors import UsedeskError
+from airflow_provider_usedesk.api.parameters import TicketFilters
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous
 from airflow_provider_usedesk.idempotency.find_ticket import (
@@ -147,8 +148,9 @@ class _FilteredReader:
         return self._field.client.ticket(ticket_id)
 
     def ticket_pages(
-        self, *, until_empty: bool = False, order: str = "desc", **filters: Any
+        self, *, until_empty: bool = False, **filters: Unpack[TicketFilters]
     ) -> Iterator[list[TicketRow]]:
+        order = filters.get("order") or "desc"
         for page in self._field.pages(self._value, order, until_empty=until_empty):
             exact = [row for row in page if self._field.shows(row, self._value)]
             self.ids.update(row.id for row in exact)

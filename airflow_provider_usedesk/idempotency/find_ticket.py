@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol, Unpack
 
 from airflow_provider_usedesk.api.errors import UsedeskRejected
+from airflow_provider_usedesk.api.parameters import TicketFilters
 from airflow_provider_usedesk.api.records import TicketRow
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous
 from airflow_provider_usedesk.idempotency.likely_tickets import Likelihood, LikelyTickets
@@ -34,7 +35,9 @@ Shown = Mapping[int, str | None]
 class Reader(TicketReader, Protocol):
     """The part of the client that reads and lists tickets."""
 
-    def ticket_pages(self, *, until_empty: bool = False, **filters: Any) -> Iterator[list[TicketRow]]: ...
+    def ticket_pages(
+        self, *, until_empty: bool = False, **filters: Unpack[TicketFilters]
+    ) -> Iterator[list[TicketRow]]: ...
 
 
 @dataclass(frozen=True)

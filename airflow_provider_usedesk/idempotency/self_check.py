@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from airflow_provider_usedesk.api.errors import UsedeskError
+from airflow_provider_usedesk.api.parameters import CreateTicketParameters
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.api.ticket import with_custom_field
@@ -44,7 +45,7 @@ PAGES = 3
 class Client(Reader, Protocol):
     """The part of the client that the self-check uses."""
 
-    def create_ticket(self, **params: Any) -> CreatedTicket: ...
+    def create_ticket(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket: ...
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 
 from airflow_provider_usedesk.api.errors import (
     UsedeskError,
@@ -37,6 +37,12 @@ from airflow_provider_usedesk.notifications.open_ticket import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.parameters import (
+        CreateCommentParameters,
+        CreateTicketParameters,
+        TicketFilters,
+        UpdateTicketParameters,
+    )
     from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
     from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
 
@@ -86,10 +92,10 @@ class Client(Protocol):
     """The methods of the client that an alert needs."""
 
     def ticket(self, ticket_id: int) -> TicketDetails: ...
-    def ticket_pages(self, **filters: Any) -> Iterator[list[TicketRow]]: ...
-    def create_ticket(self, **params: Any) -> CreatedTicket: ...
-    def create_comment(self, **params: Any) -> CreatedComment: ...
-    def update_ticket(self, **params: Any) -> None: ...
+    def ticket_pages(self, **filters: Unpack[TicketFilters]) -> Iterator[list[TicketRow]]: ...
+    def create_ticket(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket: ...
+    def create_comment(self, **params: Unpack[CreateCommentParameters]) -> CreatedComment: ...
+    def update_ticket(self, **params: Unpack[UpdateTicketParameters]) -> None: ...
 
 
 class AlertSender:

@@ -27,11 +27,27 @@ SUCCESS = {"status": "success", "ticket_id": 2154861}
 TICKET = {"subject": "s", "message": "m", "client_phone": "+7 912 345 67 89"}
 COMMENT = {"ticket_id": 77, "message": "m", "type": "public"}
 UPDATE = {"ticket_id": 77, "status": "solved"}
+CHAT_MESSAGE = {"company_id": 1, "channel_id": 2, "text": "t"}
+USER = {"name": "Olga", "email": "olga@example.org", "password": "invented", "group": 77}
 SENDS = [
     ("create/ticket", "create_ticket", TICKET, SUCCESS),
     ("create/comment", "create_comment", COMMENT, {"status": "success", "comment_id": "5"}),
     ("update/ticket", "update_ticket", UPDATE, {"status": "success"}),
+    ("create/client", "create_client", {"name": "Anna"}, {"status": True, "client_id": 5}),
+    ("update/client", "update_client", {"client_id": 5, "note": "n"}, {"status": True, "client_id": 5}),
+    ("chat/addMessage", "add_chat_message", CHAT_MESSAGE, {"chat_id": 5, "ticket_id": None}),
+    (
+        "chat/sendMessage",
+        "send_chat_message",
+        {"chat_id": 5, "user_id": 6, "text": "t"},
+        {"status": "success"},
+    ),
+    ("chat/changeAssignee", "change_chat_assignee", {"chat_id": 5, "user_id": 6}, {"chat_id": "5"}),
+    ("create/user", "create_user", USER, {"status": "success", "user_id": 5}),
+    ("update/user", "update_user", {"user_id": 5, "role": "admin"}, {"status": "success", "user_id": 5}),
+    ("delete/user", "delete_user", {"user_id": 5}, {"status": "success", "user_id": 5}),
 ]
+PARAMS = {send: params for _, send, params, _ in SENDS}
 
 
 class Time:
@@ -210,13 +226,78 @@ def test_all_validation_errors_precede_request(client, usedesk, send):
         ("update_ticket", {}),
         ("update_ticket", {"status": "done"}),
         ("update_ticket", {"status": True}),
+        ("create_client", {"client_id": 5}),
+        ("create_client", {"status": True, "client_id": None}),
+        ("create_client", {"status": False, "client_id": 5}),
+        ("update_client", {"status": None}),
+        ("create_user", {"status": "success"}),
+        ("create_user", {"error": "no", "user_id": 5}),
+        ("add_chat_message", {"chat_id": None}),
+        ("send_chat_message", {"chat_id": 5}),
+        ("change_chat_assignee", {"status": "success"}),
     ],
 )
 def test_unclear_response_is_unknown_outcome(client, usedesk, send, response):
     usedesk.post(mocked.ANY, json=response)
     with pytest.raises(errors.UsedeskOutcomeUnknown, match="look in Usedesk"):
-        getattr(client, send)(**{"create_comment": COMMENT, "update_ticket": UPDATE}[send])
+        getattr(client, send)(**PARAMS[send])
     assert usedesk.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("send", "response"),
+    [
+        ("add_chat_message", {"status": False}),
+        ("update_client", {"status": False, "client_id": 5}),
+        ("update_user", {"status": "failed", "user_id": 5}),
+        ("create_client", {"error": {"phone": ["wrong format"]}}),
+    ],
+)
+def test_clear_refusal_is_rejected(client, usedesk, send, response):
+    usedesk.post(mocked.ANY, json=response)
+    with pytest.raises(errors.UsedeskRejected):
+        getattr(client, send)(**PARAMS[send])
+    assert usedesk.call_count == 1
+
+
+@pytest.mark.parametrize(("path", "send", "params", "success"), SENDS)
+def test_each_method_has_its_path(client, usedesk, path, send, params, success):
+    usedesk.post(f"{URL}/{path}", json=success)
+    getattr(client, send)(**params)
+    assert usedesk.call_count == 1
+
+
+def test_region_applies_to_phone_of_a_client(make_client, usedesk):
+    pytest.importorskip("phonenumbers")
+    usedesk.post(mocked.ANY, json={"status": True, "client_id": 5})
+    client = make_client(phone_region="RU")
+    client.create_client(phone="8 912 345-67-89")
+    client.update_client(client_id=5, phone="8 912 345-67-89")
+    assert [request.json()["phone"] for request in usedesk.request_history] == ["79123456789"] * 2
+
+
+def test_ticket_with_rights_and_service_level(client, usedesk):
+    usedesk.post(f"{URL}/ticket", json={"ticket": {"id": 77}, "rights": "read", "sla": {"close": "1:00"}})
+    ticket = client.ticket(77, accessible_for_agent_id=2156, properties=["sla"])
+    expected = {"ticket_id": 77, "accessible_for_agent_id": 2156, "properties": ["sla"]}
+    assert usedesk.last_request.json() == {"api_token": TOKEN, **expected}
+    assert (ticket.rights, ticket.sla.close) == ("read", "1:00")
+    with pytest.raises(errors.UsedeskInvalidRequest, match="accessible_for_agent_id: "):
+        client.ticket(77, accessible_for_agent_id="x")
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda client: list(client.clients(search_type="full")), "search_type"),
+        (lambda client: client.users(user_type="boss"), "user_type"),
+        (lambda client: list(client.tickets(order="up")), "order"),
+    ],
+)
+def test_unknown_word_of_a_filter_is_rejected(client, usedesk, call, name):
+    with pytest.raises(errors.UsedeskInvalidRequest, match=f"{name}: must be one of"):
+        call(client)
+    assert usedesk.call_count == 0
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ READERS = {
     "create_ticket_viber": responses.created_ticket,
     "create_comment": responses.created_comment,
     "update_ticket": responses.updated,
+    "create_client": responses.created_client,
+    "update_client": responses.updated_client,
+    "add_chat_message": responses.added_chat_message,
+    "send_chat_message": responses.sent_chat_message,
+    "change_chat_assignee": responses.chat_assignee,
+    "create_user": responses.created_user,
+    "update_user": responses.updated,
+    "delete_user": responses.updated,
 }
 # Parts of samples that are not read, with the reason.
 NOT_READ = {
@@ -66,6 +74,14 @@ NOT_READ = {
     },
     "ticket_fields": {
         f"[0].field_options[{place}].ticket_field_id": "the field has it" for place in (0, 1, 2)
+    },
+    **{
+        method: {name: "the request has it"}
+        for method, name in (
+            ("update_client", "client_id"),
+            ("update_user", "user_id"),
+            ("delete_user", "user_id"),
+        )
     },
 }
 

@@ -14,6 +14,8 @@ from tests.support.airflow import TOKEN, URL
 PHONE = "79123456789"
 RESPONSES = {
     "create/comment": {"status": "success", "comment_id": 7},
+    "create/client": {"status": True, "client_id": 2},
+    "chat/sendMessage": {"status": "success", "chat_id": 1},
     "channels": [{"channel_id": 683, "channel_name": "Shop", "channel_type": "whatsapp"}],
     "groups": [{"id": 5, "name": "Support", "users": [1, 2]}],
     "tags": [{"ticket_tag_id": 3, "name": "overdue", "ticket_count": 2}],
@@ -65,7 +67,16 @@ FIELD = {
     "is_api_only": False,
     "is_deleted": False,
 }
-GROUP = {"id": 5, "name": "Support", "user_ids": [1, 2], "company_id": None}
+GROUP = {
+    "id": 5,
+    "name": "Support",
+    "user_ids": [1, 2],
+    "company_id": None,
+    "is_deleted": False,
+    "deleted_at": None,
+    "has_own_hours": False,
+    "timezone": None,
+}
 TICKET = "hook.create_ticket(subject='s', message='m')"
 TICKET_ITEMS = {"ticket_id": 1001, "message_status": "delivered", "chat_id": None, "comment_id": None}
 
@@ -89,8 +100,10 @@ def run(usedesk, run_dag, request):
         (f"[{TICKET}]", [TICKET_ITEMS]),
         ("hook.create_comment(ticket_id=1, type='public', message='m')", {"comment_id": 7}),
         ("hook.update_ticket(ticket_id=1, subject='s')", None),
+        ("hook.create_client(name='Anna')", {"client_id": 2}),
+        ("hook.send_chat_message(chat_id=1, user_id=2, text='t')", {"chat_id": 1, "ticket_id": None}),
         ("hook.channels()", [{"id": 683, "name": "Shop", "type": "whatsapp"}]),
-        ("hook.groups()", [{**GROUP, "is_deleted": False, "deleted_at": None}]),
+        ("hook.groups()", [GROUP]),
         ("list(hook.tags())", [{"id": 3, "name": "overdue", "ticket_count": 2, "company_id": None}]),
         ("hook.ticket_fields()", [FIELD]),
         ("hook.delivery_settings().key_prefix", "airflow"),
