@@ -123,9 +123,9 @@ def _ticket(content: Content) -> WebhookEvent | None:
     facts = {
         "ticket_id": ticket_id,
         "status": _id(ticket.get("status_id")),
-        "client_id": _id(ticket.get("client_id")),
-        "assignee_id": _id(ticket.get("assignee_id")),
-        "group_id": _id(ticket.get("group")),
+        "client_id": _reference(ticket.get("client_id")),
+        "assignee_id": _reference(ticket.get("assignee_id")),
+        "group_id": _reference(ticket.get("group")),
         "channel_id": _id(ticket.get("channel_id")),
         "additional_id": _own_key(ticket.get("additional_id")),
     }
@@ -142,8 +142,8 @@ def _comment(content: Content) -> WebhookEvent | None:
         "ticket_id": _id(comment.get("ticket_id")),
         "from": _word(comment.get("from")),
         "type": _word(comment.get("type")),
-        "user_id": _id(comment.get("user_id")),
-        "client_id": _id(comment.get("client_id")),
+        "user_id": _reference(comment.get("user_id")),
+        "client_id": _reference(comment.get("client_id")),
         "is_first": _id(comment.get("is_first")) == 1 or comment.get("is_first") is True,
     }
     return WebhookEvent("comment", _event_id("comment", comment_id), facts)
@@ -160,8 +160,8 @@ def _change(content: Content) -> WebhookEvent | None:
     facts = {
         "change_id": _id(change.get("id")),
         "ticket_id": ticket_id,
-        "user_id": _id(change.get("user_id")),
-        "trigger_id": _id(change.get("trigger_id")),
+        "user_id": _reference(change.get("user_id")),
+        "trigger_id": _reference(change.get("trigger_id")),
         "old_status": _id(change.get("old_status")),
         "new_status": _id(change.get("new_status")),
         "targets": sorted(map(str, targets))[:MAX_TARGETS],
@@ -179,8 +179,8 @@ def _rating(content: Content) -> WebhookEvent | None:
         "rating_id": _id(rating.get("id")),
         "ticket_id": ticket_id,
         "rating": _id(rating.get("rating")),
-        "user_id": _id(rating.get("user_id")),
-        "client_id": _id(rating.get("client_id")),
+        "user_id": _reference(rating.get("user_id")),
+        "client_id": _reference(rating.get("client_id")),
         "comment_id": _id(rating.get("ticket_comment_id")),
     }
     return WebhookEvent("rating", _event_id("rating", ticket_id, _digest(rating)), facts)
@@ -193,7 +193,7 @@ def _chat(content: Content) -> WebhookEvent | None:
     facts = {
         "chat_id": chat_id,
         "ticket_id": _id(_part(content, "ticket").get("id")),
-        "client_id": _id(content.get("client_id")),
+        "client_id": _reference(content.get("client_id")),
         "from": _word(content.get("from")),
         "platform": _word(content.get("platform")),
         "state": _word(content.get("state")),
@@ -225,6 +225,11 @@ def _list(value: Any) -> list[Any]:
 def _id(value: Any) -> int | None:
     number = as_id(value)
     return number if number is not None and 0 <= number <= MAX_ID else None
+
+
+def _reference(value: Any) -> int | None:
+    """Return the id of another object; the service writes 0 where there is none."""
+    return _id(value) or None
 
 
 def _own_key(value: Any) -> str | None:

@@ -15,6 +15,7 @@ import requests
 from airflow_provider_usedesk.api.php import nested
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from airflow_provider_usedesk.sandbox.webhooks import redacted_redirect_url
+from airflow_provider_usedesk.webhook.events import read_event
 from tests.sandbox.conftest import Clock
 
 SECRET = "address-secret"
@@ -179,6 +180,21 @@ def test_clients_shape_has_numbers_and_fields_beside_ticket(receiver, http):
     assert (sent["ticket"]["id"], sent["ticket"]["group"]) == (ticket_id, None)
     assert "custom_fields" not in sent["ticket"]
     assert sent["custom_fields"] == [{"id": 10, "name": "Order number", "value": "A-17"}]
+
+
+@pytest.mark.parametrize("shapes", ["pages", "clients"])
+def test_own_receiver_reads_both_shapes(receiver, http, shapes):
+    with Sandbox(shapes=shapes, redirect_url=receiver.url) as sandbox:
+        body = {"api_token": sandbox.token, "subject": "s", "message": "m", "field_id": "10"}
+        url, params = f"{sandbox.url}/create/ticket", {**body, "field_value": "A-17"}
+        number = http.post(url, json=params, timeout=5).json()["ticket_id"]
+        sandbox.update(number, status=2, assignee_id=2157)
+        sandbox.wait_for_webhooks()
+    events = [read_event(body) for body in receiver.bodies if "ping" not in body]
+    ticket, change = (event.facts for event in events)
+    assert (ticket["ticket_id"], ticket["status"], ticket["group_id"]) == (number, 8, None)
+    assert (change["ticket_id"], change["old_status"], change["new_status"]) == (number, 8, 2)
+    assert (change["user_id"], change["trigger_id"]) == (2156, None)
 
 
 def test_refused_call_sends_nothing(call, receiver):

@@ -106,6 +106,21 @@ def test_delivery_report_has_ids_and_status():
     assert facts(DELIVERY) == {"ticket_id": 1231234, "comment_id": 3551632, "delivery_status": "DELIVERED"}
 
 
+@pytest.mark.parametrize("zero", [0, "0"])
+@pytest.mark.parametrize(
+    ("content", "key", "name", "fact"),
+    [
+        (TICKET, "ticket", "group", "group_id"),
+        (TICKET, "ticket", "assignee_id", "assignee_id"),
+        (COMMENT, "comment", "user_id", "user_id"),
+        (CHANGE, "trigger", "trigger_id", "trigger_id"),
+        (RATING, "csi", "user_id", "user_id"),
+    ],
+)
+def test_zero_refers_to_nothing(content, key, name, fact, zero):
+    assert facts({**content, key: {**content[key], name: zero}})[fact] is None
+
+
 def test_change_lists_targets_without_values():
     assert facts(CHANGE)["targets"] == ["status_id", "subject"]
     assert facts(CHANGE)["new_status"] == 2
