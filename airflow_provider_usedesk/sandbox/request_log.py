@@ -55,6 +55,10 @@ class LoggedRequest:
         return self.refusal is None and self.fault is None
 
     @property
+    def only_reads(self) -> bool:
+        return _only_reads(self.method)
+
+    @property
     def reason(self) -> str:
         """Why it did not succeed; empty if it did."""
         parts = [f"fault: {self.fault}" if self.fault else "", self.refusal or ""]

@@ -17,6 +17,7 @@ from airflow_provider_usedesk.sandbox.webhooks import Webhook, Webhooks
 
 TIMEOUT = 10
 MAX_RESULTS = 1000
+MAX_RESPONSE = 4000
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class SentWebhook:
     :param tries: number of attempts
     :param status: HTTP status of the last response; None without a response
     :param error: name of the error if there was no response
+    :param response: beginning of the body of the last response
     """
 
     number: int
@@ -42,6 +44,7 @@ class SentWebhook:
     tries: int = 0
     status: int | None = None
     error: str | None = None
+    response: str = ""
 
     @property
     def is_accepted(self) -> bool:
@@ -154,14 +157,17 @@ class WebhookSender:
 
 def _attempt(session: requests.Session, job: _Job) -> SentWebhook:
     body = job.webhook.body
-    result = replace(job.webhook, tries=job.webhook.tries + 1, at=datetime.now(UTC), status=None, error=None)
+    result = replace(
+        job.webhook, tries=job.webhook.tries + 1, at=datetime.now(UTC), status=None, error=None, response=""
+    )
     try:
         content = {"data": list(form_fields(body))} if job.settings.encoding == "form" else {"json": body}
         response = session.post(job.url, **content, timeout=TIMEOUT, allow_redirects=False)
     except Exception as error:
         # Any error: without this the thread would end. Only its name, because its text contains the URL.
         return replace(result, error=type(error).__name__)
-    return replace(result, status=response.status_code)
+    text = response.content[:MAX_RESPONSE].decode(errors="replace")
+    return replace(result, status=response.status_code, response=text)
 
 
 def form_fields(body: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from airflow_provider_usedesk.api.php import flattened
 from airflow_provider_usedesk.sandbox import Sandbox
-from airflow_provider_usedesk.sandbox.app import FAULTS
+from airflow_provider_usedesk.sandbox.fault_orders import FAULTS
 from airflow_provider_usedesk.sandbox.methods import METHODS
 
 EXAMPLES = int(os.environ.get("USEDESK_FUZZ_EXAMPLES", "200"))

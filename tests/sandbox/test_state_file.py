@@ -63,6 +63,7 @@ def test_restart_keeps_everything(path):
         assert call(second, "ticket", ticket_id=ticket_id) == shown
         [file] = second.ticket(ticket_id).files
         assert requests.get(f"{second.inbox_url}files/{file.id}", timeout=5).content == b"\x00\xff"
+        assert "READ" in requests.get(f"{second.inbox_url}tickets/{ticket_id}", timeout=5).text
         new = call(second, "create/ticket", subject="s", message="m")["ticket_id"]
         assert new > max(ticket.ticket_id for ticket in tickets)
     assert [one.name for one in path.parent.iterdir()] == [path.name]

@@ -318,12 +318,31 @@ class TestInbox:
     def test_page_shows_results_without_secrets(self, call, sandbox):
         ticket_id = call("create/ticket", subject="s", message="m", **WHATSAPP)["ticket_id"]
         page = requests.get(f"{sandbox.inbox_url}webhooks", timeout=5).text
-        assert f'delivery <a href="/tickets/{ticket_id}">{ticket_id}</a>' in page
+        assert f'<a href="/tickets/{ticket_id}">{ticket_id}</a>' in page
         assert "DELIVERED" in page
         assert ">200<" in page
         assert "/usedesk/***" in page
         assert SECRET not in page
         assert "sandbox-secret" not in page
+
+    def test_webhook_shows_body_and_response(self, call, sandbox, receiver):
+        call("create/ticket", subject="Счёт", message="m")
+        number = sandbox.webhooks_sent[-1].number
+        page = requests.get(f"{sandbox.inbox_url}webhooks/{number}", timeout=5).text
+        assert "Счёт" in page
+        assert "sandbox-secret" not in page
+        assert sandbox.webhooks_sent[-1].response in page
+        assert requests.get(f"{sandbox.inbox_url}webhooks/99999", timeout=5).status_code == 404
+
+    def test_webhook_is_sent_again(self, call, sandbox, receiver):
+        call("create/ticket", subject="s", message="m")
+        before = receiver.of("ticket")
+        number = sandbox.webhooks_sent[-1].number
+        requests.post(f"{sandbox.inbox_url}webhooks/{number}/resend", timeout=5).raise_for_status()
+        sandbox.wait_for_webhooks()
+        assert receiver.of("ticket") == before * 2
+        gone = f"{sandbox.inbox_url}webhooks/99999/resend"
+        assert requests.post(gone, timeout=5).status_code == 404
 
     def test_settings_form(self, sandbox, receiver):
         fields = {
