@@ -35,6 +35,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import object_session
 
 if TYPE_CHECKING:
@@ -214,41 +215,36 @@ def queue_for_event(connection: Connection, asset_id: int, moment: datetime) -> 
     A queued Dag takes the events up to the moment at which it was queued. Airflow does not queue it again for
     a later event, which would wait for the event after it. Airflow does not queue a paused Dag at all.
 
-    :param connection: the transaction that inserts the event, which has locked nothing else of the asset
+    :param connection: a nested transaction in the one that inserts the event, which has locked nothing else
+        of the asset
     :param asset_id: id of the asset
     :param moment: the current time, not before the event
     """
-    _limit_lock_wait(connection, connection.dialect.name, QUEUE_LOCK_TIMEOUT)
-    # Nobody else queues a Dag for this asset meanwhile: the scheduler could take that before this event.
-    connection.execute(select(AssetModel.id).where(AssetModel.id == asset_id).with_for_update())
-    _lock_queue(connection, asset_id)
-    _extend_queue(connection, asset_id, moment)
-    for dag_id in connection.execute(_paused_dags(asset_id)).scalars().all():
-        _queue(connection, asset_id, dag_id, moment)
+    with _limited_lock_wait(connection, QUEUE_LOCK_TIMEOUT):
+        # Nobody else queues a Dag for this asset meanwhile: the scheduler could take that before this event.
+        connection.execute(select(AssetModel.id).where(AssetModel.id == asset_id).with_for_update())
+        _lock_queue(connection, asset_id)
+        _extend_queue(connection, asset_id, moment)
+        for dag_id in connection.execute(_paused_dags(asset_id)).scalars().all():
+            _queue(connection, asset_id, dag_id, moment)
 
 
-def queue_left_over_events(dag_run: Any, is_ours: Callable[[Any], bool], now: datetime) -> list[int]:
+def queue_left_over_events(connection: Connection, dag_id: str, is_ours: Callable[[Any], bool]) -> list[int]:
     """
     Queue a Dag again for events that no run has taken, in the transaction of the scheduler.
 
     Where the scheduler does not lock the queue (SQLite, and Airflow before 3.3), it can delete an entry
     that was extended after it was read.
 
-    :param dag_run: a run that starts, which the session of the scheduler contains
+    :param connection: of the scheduler, when a run of the Dag starts
+    :param dag_id: the Dag
     :param is_ours: decides by the ``extra`` of an event whether it counts
-    :param now: the current time
     :return: ids of the assets with such events
     """
-    session = object_session(dag_run)
-    if session is None or dag_run.run_type != DagRunType.ASSET_TRIGGERED:
-        return []
-    with session.begin_nested():
-        rows = session.execute(_left_over(dag_run.dag_id)).all()
-        latest = {asset_id: at for asset_id, extra, at in rows if is_ours(extra)}
-        for asset_id, at in latest.items():
-            # The clocks of two machines differ: the queued moment must not be before the event.
-            _queue(session, asset_id, dag_run.dag_id, max(now, at))
-    return list(latest)
+    rows = connection.execute(_left_over(dag_id)).all()
+    latest = {asset_id: at for asset_id, extra, at in rows if is_ours(extra)}
+    # Up to the event and not up to now: the run could pass an event whose transaction is still open.
+    return [asset_id for asset_id, at in latest.items() if _queued(connection, asset_id, dag_id, at)]
 
 
 def values_in_events(
@@ -269,11 +265,13 @@ def values_in_events(
     return set(session.scalars(has_value))
 
 
-def delete_expired(session: Session, stored: Sequence[StoredKeys], now: datetime, limit: int) -> int:
+def delete_expired(
+    connection: Session | Connection, stored: Sequence[StoredKeys], now: datetime, limit: int
+) -> int:
     """
     Delete values that were last written long ago.
 
-    :param session: the transaction
+    :param connection: the transaction
     :param stored: the kinds of values, and how long each is kept
     :param now: the current time
     :param limit: number of values to delete at most
@@ -283,18 +281,23 @@ def delete_expired(session: Session, stored: Sequence[StoredKeys], now: datetime
     for kind in stored:
         is_expired = kind.is_expired(now)
         found = select(STATES.c.asset_id, STATES.c.key).where(is_expired).limit(limit - deleted)
-        keys = [tuple(row) for row in session.execute(found.order_by(STATES.c.asset_id, STATES.c.key))]
+        keys = [tuple(row) for row in connection.execute(found.order_by(STATES.c.asset_id, STATES.c.key))]
         if keys:
             one_of = tuple_(STATES.c.asset_id, STATES.c.key).in_(keys)
             # Once more whether it is expired: another transaction may have written it meanwhile.
-            session.execute(delete(STATES).where(one_of, is_expired))
+            connection.execute(delete(STATES).where(one_of, is_expired))
         deleted += len(keys)
     return deleted
 
 
-def session_of(row: Any) -> Session | None:
-    """Return the session that contains a row of the database; None if none does."""
-    return object_session(row)
+def connection_of(row: Any) -> Connection | None:
+    """
+    Return the connection of the session that contains a row of the database; None if none does.
+
+    The scheduler prohibits its session to commit, even a nested transaction. The connection may.
+    """
+    session = object_session(row)
+    return None if session is None else session.connection()
 
 
 def on_asset_event(callback: Callable[[Any, Connection, Any], None]) -> None:
@@ -307,6 +310,17 @@ def on_asset_event(callback: Callable[[Any, Connection, Any], None]) -> None:
     """
     if not event.contains(AssetEvent, "after_insert", callback):
         event.listen(AssetEvent, "after_insert", callback)
+
+
+@contextmanager
+def _limited_lock_wait(connection: Connection, seconds: int) -> Iterator[None]:
+    """Limit the wait for locks to this block: the rest of the transaction is not ours."""
+    dialect = connection.dialect.name
+    _limit_lock_wait(connection, dialect, seconds)
+    yield
+    # Not after an error, which ends the nested transaction and the limit with it.
+    if dialect == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def _limit_lock_wait(connection: Session | Connection, dialect: str, seconds: int) -> None:
@@ -326,6 +340,16 @@ def _extend_queue(connection: Session | Connection, asset_id: int, moment: datet
     )
 
 
+def _queued(connection: Connection, asset_id: int, dag_id: str, moment: datetime) -> bool:
+    """Queue a Dag in a nested transaction; return False if another scheduler did it meanwhile."""
+    try:
+        with connection.begin_nested():
+            _queue(connection, asset_id, dag_id, moment)
+    except IntegrityError:
+        return False
+    return True
+
+
 def _queue(connection: Session | Connection, asset_id: int, dag_id: str, moment: datetime) -> None:
     connection.execute(insert(QUEUE).values(asset_id=asset_id, target_dag_id=dag_id, created_at=moment))
 
@@ -339,8 +363,7 @@ def _paused_dags(asset_id: int) -> Any:
         .where(
             reference.asset_id == asset_id,
             DagModel.is_paused == true(),
-            # Airflow 3.2 and newer; the queue is not for Dags that are scheduled by partitions.
-            getattr(DagModel, "timetable_partitioned", false()) == false(),
+            _is_not_partitioned(),
             ~_is_queued(asset_id, reference.dag_id),
         )
     )
@@ -357,13 +380,20 @@ def _left_over(dag_id: str) -> Any:
     return (
         select(AssetEvent.asset_id, AssetEvent.extra, AssetEvent.timestamp)
         .join(reference, reference.asset_id == AssetEvent.asset_id)
+        .join(DagModel, DagModel.dag_id == reference.dag_id)
         .where(
             reference.dag_id == dag_id,
+            _is_not_partitioned(),
             AssetEvent.timestamp > last_run,
             ~_is_queued(AssetEvent.asset_id, dag_id),
         )
         .order_by(AssetEvent.timestamp)
     )
+
+
+def _is_not_partitioned() -> Any:
+    """Return the condition for Dags that the queue is for: not those that are scheduled by partitions."""
+    return getattr(DagModel, "timetable_partitioned", false()) == false()  # Airflow 3.2 and newer
 
 
 def _is_queued(asset_id: Any, dag_id: Any) -> Any:

@@ -32,9 +32,7 @@ def on_starting(component: Any) -> None:
     """Start with each component of Airflow; the triggerer is the one that inserts events of triggers."""
     # Not in the processes of tasks, which have no database.
     if HAS_ASSET_EVENTS_IN_TASKS and type(component).__name__ == "Job":
-        from airflow_provider_usedesk.compat.asset_state_db import on_asset_event
-
-        on_asset_event(follow_event)
+        _try(_follow_events, "This process cannot follow events of Usedesk. It stores them as any others.")
 
 
 @hookimpl
@@ -45,39 +43,54 @@ def on_dag_run_running(dag_run: Any, msg: str) -> None:
     Any run is also the occasion to delete expired values from the state stores of assets.
     """
     if HAS_STATE_STORES:
-        _delete_expired(dag_run)
-    if HAS_ASSET_EVENTS_IN_TASKS and dag_run.run_type == "asset_triggered":
-        _queue_left_over_events(dag_run)
+        _try(
+            lambda: _delete_expired(dag_run),
+            "Expired values could not be deleted from the state stores of assets.",
+        )
+    if HAS_ASSET_EVENTS_IN_TASKS:
+        _try(
+            lambda: _queue_left_over_events(dag_run),
+            "Events after the start of a run could not be queued. The next event starts a run with them.",
+        )
+
+
+def _try(act: Callable[[], None], warning: str) -> None:
+    """Act, and log any failure: it must not end the work of Airflow around it."""
+    try:
+        act()
+    except Exception:
+        log.warning("%s", warning, exc_info=True)
+
+
+def _follow_events() -> None:
+    from airflow_provider_usedesk.compat.asset_state_db import on_asset_event
+
+    on_asset_event(follow_event)
 
 
 def _delete_expired(dag_run: Any) -> None:
-    from airflow_provider_usedesk.compat.asset_state_db import session_of
+    from airflow_provider_usedesk.compat.asset_state_db import connection_of
     from airflow_provider_usedesk.listeners.stored_keys import in_scheduler
 
-    session = session_of(dag_run)
-    if session is None:
-        return
-    try:
-        with session.begin_nested():
-            in_scheduler.run(session, datetime.now(UTC))
-    except Exception:
-        log.warning("Expired values could not be deleted from the state stores of assets.", exc_info=True)
+    now = datetime.now(UTC)
+    connection = connection_of(dag_run) if in_scheduler.is_due(now) else None
+    if connection is not None:
+        with connection.begin_nested():
+            in_scheduler.run(connection, now)
 
 
 def _queue_left_over_events(dag_run: Any) -> None:
-    from airflow_provider_usedesk.compat.asset_state_db import queue_left_over_events
+    if dag_run.run_type != "asset_triggered":
+        return
+    from airflow_provider_usedesk.compat.asset_state_db import connection_of, queue_left_over_events
 
-    try:
-        left_over = queue_left_over_events(dag_run, _is_of_usedesk, datetime.now(UTC))
-    except Exception:
-        log.warning(
-            "Events after the run %s could not be queued. The next event starts a run with them.",
-            dag_run.run_id,
-            exc_info=True,
-        )
-    else:
-        if left_over:
-            log.info("Queued %s for events that no run has taken.", dag_run.dag_id)
+    connection, dag_id = connection_of(dag_run), dag_run.dag_id
+    if connection is None:
+        return
+    with connection.begin_nested():
+        assets = queue_left_over_events(connection, dag_id, _is_of_usedesk)
+    if assets:
+        log.info("Queued %s for events that no run has taken.", dag_id)
 
 
 def follow_event(mapper: Any, connection: Any, asset_event: Any) -> None:
@@ -88,38 +101,35 @@ def follow_event(mapper: Any, connection: Any, asset_event: Any) -> None:
     :param connection: connection of the transaction
     :param asset_event: the inserted event, of a subscription or not
     """
+    _try(
+        lambda: _follow(connection, asset_event),
+        "An event could not be followed. It is stored; the next event starts a run with it.",
+    )
+
+
+def _follow(connection: Connection, asset_event: Any) -> None:
     key = _marker_key(asset_event.extra)
     if key is None:
         return
     asset_id = asset_event.asset_id
     # First, because it locks more than the marker does.
-    _try_to(
-        connection,
+    _try(
         lambda: _queue_dags(connection, asset_id),
         f"The Dags could not be queued for the event {key}. The next event starts a run with it.",
     )
     if HAS_STATE_STORES:
-        _try_to(
-            connection,
+        _try(
             lambda: _write_marker(connection, asset_id, key, datetime.now(UTC)),
             f"The marker {key} could not be stored. Its event is stored, but may be fired again after a "
             "restart.",
         )
 
 
-def _try_to(connection: Connection, act: Callable[[], None], warning: str) -> None:
-    """Act in a nested transaction, so that the event is stored even if this fails."""
-    try:
-        with connection.begin_nested():
-            act()
-    except Exception:
-        log.warning("%s", warning, exc_info=True)
-
-
 def _queue_dags(connection: Connection, asset_id: int) -> None:
     from airflow_provider_usedesk.compat.asset_state_db import queue_for_event
 
-    queue_for_event(connection, asset_id, datetime.now(UTC))
+    with connection.begin_nested():
+        queue_for_event(connection, asset_id, datetime.now(UTC))
 
 
 def _is_of_usedesk(extra: Any) -> bool:
@@ -130,11 +140,13 @@ def _is_of_usedesk(extra: Any) -> bool:
 
 def _marker_key(extra: Any) -> str | None:
     """Return the key of the marker; None for events that are not of our subscriptions."""
+    payload = extra.get("payload") if isinstance(extra, dict) and extra.get("from_trigger") else None
+    if not isinstance(payload, dict):
+        return None
     from airflow_provider_usedesk.polling.cursor_store import marker_key
     from airflow_provider_usedesk.polling.ticket_events import SOURCE
 
-    payload = extra.get("payload") if isinstance(extra, dict) and extra.get("from_trigger") else None
-    if not isinstance(payload, dict) or payload.get("source") != SOURCE:
+    if payload.get("source") != SOURCE:
         return None
     conn_id, event_id = payload.get("usedesk_conn_id"), payload.get("event_id")
     if not isinstance(conn_id, str) or not isinstance(event_id, str):
@@ -146,11 +158,12 @@ def _write_marker(connection: Connection, asset_id: int, key: str, now: datetime
     from airflow_provider_usedesk.compat.asset_state_db import AssetStateTable
 
     state = AssetStateTable(connection, asset_id, now)
-    if state.get(key) is not None:
-        return
-    if _is_clean_up_due(asset_id, now):
-        _delete_old_markers(state, now)
-    state.set(key, now.isoformat())
+    with connection.begin_nested():
+        if state.get(key) is not None:
+            return
+        if _is_clean_up_due(asset_id, now):
+            _delete_old_markers(state, now)
+        state.set(key, now.isoformat())
 
 
 def _delete_old_markers(state: AssetStateTable, now: datetime) -> None:

@@ -11,6 +11,7 @@ from airflow_provider_usedesk.polling.cursor_store import CURSOR_NAME, CURSORS, 
 from airflow_provider_usedesk.polling.event_cursor import MARKER_RETENTION
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.orm import Session
 
 OUR_ASSETS = "usedesk://"
@@ -34,17 +35,21 @@ class CleanUp:
     def __init__(self) -> None:
         self._due: datetime | None = None
 
-    def run(self, session: Session, now: datetime) -> None:
+    def is_due(self, now: datetime) -> bool:
+        """Return whether the last clean-up was not in the last hour, or was not complete."""
+        return self._due is None or now >= self._due
+
+    def run(self, connection: Session | Connection, now: datetime) -> None:
         """
         Delete expired values, unless that was done in the last hour.
 
-        :param session: the transaction
+        :param connection: the transaction
         :param now: the current time
         """
-        if self._due is not None and now < self._due:
+        if not self.is_due(now):
             return
         self._due = now + INTERVAL
-        if delete_expired(session, STORED_KEYS, now, MAX_DELETED) == MAX_DELETED:
+        if delete_expired(connection, STORED_KEYS, now, MAX_DELETED) == MAX_DELETED:
             self._due = now
 
 

@@ -16,10 +16,14 @@ from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
+from airflow.utils.sqlalchemy import prohibit_commit
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import create_engine, delete, event, false, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Engine
 
+from airflow_provider_usedesk.compat import asset_state_db
 from airflow_provider_usedesk.listeners import asset_events, stored_keys
 from airflow_provider_usedesk.plugin import UsedeskPlugin
 from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS
@@ -160,10 +164,11 @@ def event_times(asset_id):
         return session.scalars(query).all()
 
 
-def start_run(asset_id, takes):
-    """Start a run that took the events up to a moment, and delete the entry of the queue."""
-    with create_session() as session:
-        session.execute(delete(AssetDagRunQueue).where(AssetDagRunQueue.asset_id == asset_id))
+def start_run(asset_id, takes, is_queued=False):
+    """Start a run that took the events up to a moment, as the scheduler does, and empty the queue."""
+    with create_session() as session, prohibit_commit(session) as guard:
+        if not is_queued:
+            session.execute(delete(AssetDagRunQueue).where(AssetDagRunQueue.asset_id == asset_id))
         run = DagRun(
             dag_id=DAG,
             run_id=f"asset_{takes.isoformat()}",
@@ -175,6 +180,12 @@ def start_run(asset_id, takes):
         session.add(run)
         session.flush()
         asset_events.on_dag_run_running(run, "started")
+        guard.commit()
+
+
+def runs():
+    with create_session() as session:
+        return len(session.scalars(select(DagRun.id).where(DagRun.dag_id == DAG)).all())
 
 
 def test_queued_dag_takes_each_event(asset_id):
@@ -226,7 +237,7 @@ def test_left_over_event_is_queued_when_the_run_starts(asset_id, extra):
     register(asset_id, extra)
     register(asset_id, extra)
     start_run(asset_id, takes=event_times(asset_id)[0])
-    assert queued_until(asset_id) >= event_times(asset_id)[1]
+    assert queued_until(asset_id) == event_times(asset_id)[1]
 
 
 def test_taken_and_foreign_events_are_not_queued_again(asset_id):
@@ -238,11 +249,108 @@ def test_taken_and_foreign_events_are_not_queued_again(asset_id):
     assert queued_until(asset_id) is None
 
 
-def test_failing_check_does_not_end_the_scheduler(asset_id, monkeypatch, caplog):
-    monkeypatch.setattr(asset_events, "_is_of_usedesk", lambda extra: 1 / 0)
+def test_dag_scheduled_by_partitions_is_not_queued(asset_id):
+    """The queue is not for such Dags; Airflow made a run from an entry there."""
+    fire(asset_id, 1)
+    with create_session() as session:
+        session.execute(update(DagModel).where(DagModel.dag_id == DAG).values(timetable_partitioned=True))
+    start_run(asset_id, takes=event_times(asset_id)[0] - timedelta(seconds=1))
+    assert queued_until(asset_id) is None
+
+
+def test_other_scheduler_queued_the_dag_meanwhile(asset_id, monkeypatch, caplog):
+    monkeypatch.setattr(asset_state_db, "_is_queued", lambda *ids: false())
+    fire(asset_id, 1)
+    queued = queued_until(asset_id)
+    start_run(asset_id, takes=event_times(asset_id)[0] - timedelta(seconds=1), is_queued=True)
+    assert (queued_until(asset_id), runs()) == (queued, 1)
+    assert "could not be queued" not in caplog.text
+
+
+def no_such_table(*args):
+    return text("SELECT 1 FROM nowhere")
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "broken"),
+    [
+        (asset_events, "_is_of_usedesk", lambda extra: 1 / 0),
+        (asset_state_db, "_left_over", no_such_table),
+        (stored_keys, "delete_expired", lambda connection, *args: connection.execute(no_such_table())),
+    ],
+)
+def test_failing_listener_does_not_break_the_session_of_the_scheduler(
+    asset_id, monkeypatch, caplog, place, name, broken
+):
+    monkeypatch.setattr(stored_keys, "in_scheduler", stored_keys.CleanUp())
+    monkeypatch.setattr(place, name, broken)
     fire(asset_id, 1)
     start_run(asset_id, takes=event_times(asset_id)[0] - timedelta(seconds=1))
-    assert "could not be queued" in caplog.text
+    assert runs() == 1
+    assert "could not be" in caplog.text
+
+
+def test_failing_start_does_not_end_the_component(monkeypatch, caplog):
+    monkeypatch.setattr(asset_state_db, "on_asset_event", lambda callback: 1 / 0)
+    asset_events.on_starting(Job())
+    assert "cannot follow events" in caplog.text
+
+
+def test_unreadable_event_is_stored(asset_id, monkeypatch, caplog):
+    monkeypatch.setattr(asset_events, "_marker_key", lambda extra: 1 / 0)
+    insert_event(asset_id, EXTRA)
+    assert stored(asset_id) == (1, [])
+    assert "could not be followed" in caplog.text
+
+
+@pytest.fixture
+def statements(asset_id):
+    """The statements that the listeners send for what does not concern them."""
+    sent = []
+
+    def send(connection, cursor, statement, *args):
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", send)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", send)
+
+
+def test_other_events_and_runs_cost_no_statement(asset_id, statements, monkeypatch):
+    clean_up = stored_keys.CleanUp()
+    monkeypatch.setattr(stored_keys, "in_scheduler", clean_up)
+    with create_session() as session:
+        clean_up.run(session, datetime.now(UTC))
+        run = DagRun(dag_id=DAG, run_id="manual", run_type=DagRunType.MANUAL, state=DagRunState.RUNNING)
+        connection = session.connection()
+        statements.clear()
+        session.add(run)
+        asset_events.on_dag_run_running(run, "started")
+        other = AssetEvent(asset_id=asset_id, extra={"from_trigger": True, "payload": {"source": "other"}})
+        asset_events.follow_event(None, connection, other)
+        assert statements == []
+        session.expunge(run)
+
+
+class PostgresConnection:
+    """Records the statements."""
+
+    dialect = postgresql.dialect()
+
+    def __init__(self):
+        self.statements = []
+
+    def execute(self, statement):
+        self.statements.append(str(statement))
+        return create_engine("sqlite://").connect().execute(text("SELECT 1 WHERE 1 = 0"))
+
+
+def test_lock_timeout_ends_with_our_statements():
+    """Airflow's own statements of the same transaction wait for locks as long as they did."""
+    connection = PostgresConnection()
+    asset_state_db.queue_for_event(connection, 1, datetime.now(UTC))
+    first, *_, last = connection.statements
+    assert (first, last) == ("SET LOCAL lock_timeout = '10s'", "SET LOCAL lock_timeout TO DEFAULT")
 
 
 DAYS = timedelta(days=1)
