@@ -65,7 +65,7 @@ def phone(value: Any, region: str | None = None) -> str:
     :raises ValueError: saying what is wrong, without a digit of the number
     """
     written = _written(value)
-    extended = EXTENSION.fullmatch(written)
+    extended = None if _is_digits(written) else EXTENSION.fullmatch(written)
     if extended and region is None:
         raise ValueError("has an extension, which no messenger knows; with phone_region it is left out")
     number = _digits(extended[1] if extended else written)
@@ -83,6 +83,8 @@ def looks_national(value: Any) -> bool:
 
 def _written(value: Any) -> str:
     """Return a number as text without spaces and invisible characters at its ends."""
+    if isinstance(value, str) and _is_digits(value):
+        return value
     if isinstance(value, (numbers.Real, Decimal)) and value < 0:
         raise ValueError("must be a phone number, not a negative one")
     string = "".join(one for one in as_text(value) if unicodedata.category(one) != "Cf").strip()
@@ -98,6 +100,8 @@ def _written(value: Any) -> str:
 
 def _digits(written: str) -> str:
     """Return the digits of a number, after a plus if it has one."""
+    if _is_digits(written):
+        return written
     kept = "".join(one for one in written if not _is_formatting(one))
     others = set(kept.removeprefix("+")) - set("0123456789")
     if others & set(",;/|+"):
@@ -112,6 +116,11 @@ def _digits(written: str) -> str:
     if not kept.removeprefix("+"):
         raise ValueError("must be a phone number: digits with the country code, such as 79123456789")
     return kept
+
+
+def _is_digits(string: str) -> bool:
+    """Return whether a text needs no more reading, as most numbers of a large batch."""
+    return string.isascii() and string.isdigit()
 
 
 def _is_formatting(character: str) -> bool:

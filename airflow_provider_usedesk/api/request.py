@@ -194,12 +194,12 @@ class Draft:
                     self.reject(name, str(error))
 
     def _check_one(self, name: str, value: Any) -> Any:
-        if values.is_empty(value) and not isinstance(value, str):
-            if name in self._method.cleared_by_empty_list:
-                return []
-            if name == "template_variables":
-                return None
         if values.is_empty(value):
+            if not isinstance(value, str):
+                if name in self._method.cleared_by_empty_list:
+                    return []
+                if name == "template_variables":
+                    return None
             raise ValueError("is given but empty; its template may have rendered to an empty value")
         values.check_not_null_text(value)
         if name == self._method.phone:

@@ -66,9 +66,12 @@ def is_null(value: Any) -> bool:
 
     A data frame has them where a file has an empty cell. No library of theirs is imported.
     """
+    # The commonest first: a batch asks this for each value of each row.
+    if isinstance(value, (str, bool, int)):
+        return False
     if value is None or type(value).__name__ == "NAType":
         return True
-    if isinstance(value, (str, bool, int)) or hasattr(value, "__len__"):
+    if hasattr(value, "__len__"):
         return False
     try:
         # Only what is not a number differs from itself.

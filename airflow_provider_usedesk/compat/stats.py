@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
@@ -16,12 +17,12 @@ _OF_SERVICES = _OF_TASKS[1:]
 
 def count(name: str, number: int = 1) -> None:
     """
-    Add to a counter, in a task.
+    Add to a counter, in a task; do nothing in a program that does not use Airflow.
 
     :param name: its name without the prefix ``usedesk.``; neither personal data nor a user's text
     :param number: how much to add; 0 adds nothing
     """
-    if number:
+    if number and _uses_airflow():
         _stats(_OF_TASKS).incr(f"{PREFIX}.{name}", number)
 
 
@@ -36,12 +37,18 @@ def count_in_service(name: str) -> None:
 
 def add_time(name: str, seconds: float) -> None:
     """
-    Add a measured time to a timer, in a task.
+    Add a measured time to a timer, in a task; do nothing in a program that does not use Airflow.
 
     :param name: its name without the prefix ``usedesk.``
     :param seconds: the time
     """
-    _stats(_OF_TASKS).timing(f"{PREFIX}.{name}", timedelta(seconds=seconds))
+    if _uses_airflow():
+        _stats(_OF_TASKS).timing(f"{PREFIX}.{name}", timedelta(seconds=seconds))
+
+
+def _uses_airflow() -> bool:
+    # To load it only for a counter would cost a program a second and 80 MB.
+    return "airflow" in sys.modules
 
 
 @cache

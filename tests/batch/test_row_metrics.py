@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -37,3 +39,16 @@ def test_unknown_rows_are_counted_and_logged(counted, caplog):
     batch.run(people(5))
     assert +counted == {"batch_rows.sent": 4, "batch_rows.unknown": 1}
     assert "1 rows may have been sent, and Usedesk does not show whether." in caplog.text
+
+
+WITHOUT_AIRFLOW = """
+import sys
+from airflow_provider_usedesk.batch.row_metrics import RowMetrics
+from airflow_provider_usedesk.batch.summary import Summary
+RowMetrics().finish(Summary(sent=1))
+sys.exit("airflow" in sys.modules)
+"""
+
+
+def test_counting_does_not_load_airflow():
+    assert subprocess.run([sys.executable, "-c", WITHOUT_AIRFLOW], check=False).returncode == 0
