@@ -6,6 +6,7 @@ import re
 
 from airflow_provider_usedesk.sandbox.call import UNKNOWN_CODE, Call, Refusal, Upload
 from airflow_provider_usedesk.sandbox.company import (
+    OWN_CHANNEL,
     STATUS_NAMES,
     Channel,
     Company,
@@ -114,6 +115,9 @@ def template(call: Call, channel: Channel) -> Template | None:
 
 
 def _check_template(company: Company, channel: Channel, wanted: Template) -> None:
+    if channel.id == OWN_CHANNEL:
+        # A wrong channel_id is no error, so the ticket is created, and no message is sent.
+        return
     if channel.type != "whatsapp":
         raise Refusal("a template needs a WhatsApp channel")
     name, providers = (

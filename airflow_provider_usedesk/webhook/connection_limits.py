@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -11,6 +12,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADER_SECONDS = 10.0
 # Number of open connections. Above it, the connection that has waited longest for a request is closed.
 MAX_CONNECTIONS = 500
+
+# The order in which connections began to wait: their times can be equal.
+_numbers = count()
 
 
 class LimitedProtocol(H11Protocol):
@@ -22,7 +26,7 @@ class LimitedProtocol(H11Protocol):
     """
 
     _deadline: asyncio.TimerHandle | None = None
-    _waits_since = 0.0
+    _number = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -45,7 +49,7 @@ class LimitedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _start_deadline(self) -> None:
-        self._waits_since = self.loop.time()
+        self._number = next(_numbers)
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._close_if_waiting)
 
     def _cancel_deadline(self) -> None:
@@ -65,4 +69,4 @@ class LimitedProtocol(H11Protocol):
             if isinstance(one, LimitedProtocol) and one._is_waiting() and not one.transport.is_closing()
         ]
         if waiting:
-            min(waiting, key=lambda one: one._waits_since).transport.close()
+            min(waiting, key=lambda one: one._number).transport.close()

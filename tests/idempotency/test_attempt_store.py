@@ -73,7 +73,13 @@ def test_record_is_readable_json():
         "clear_number": 4,
         "clear_count": 5,
         "ended": None,
-        "response": {"ticket_id": 77, "message_status": None, "chat_id": None, "comment_id": None},
+        "response": {
+            "ticket_id": 77,
+            "message_status": None,
+            "chat_id": None,
+            "comment_id": None,
+            "is_found": False,
+        },
     }
 
 

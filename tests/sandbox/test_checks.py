@@ -42,7 +42,8 @@ class TestTemplates:
             (123, {"template_name": "Main"}, True),
             (123, {"template_name": "8094"}, False),
             (683, {"template_id": 8094}, False),
-            (None, {"template_id": 8094}, False),
+            (None, {"template_id": 8094}, True),
+            (999, {"template_id": 8094}, True),
         ],
     )
     def test_template_belongs_to_provider(self, sandbox, call, channel, template, is_accepted):
