@@ -148,8 +148,8 @@ def _webhook_fields() -> dict[str, Any]:
         "webhook_secret": {**secret, "schema": {**secret["schema"], "format": "password"}},
         "application_id": _text(
             "Application id",
-            "Id of the API channel; if set, a webhook that names a `secret` must name this id or the API "
-            "token.",
+            "Id of the API channel; if set, a webhook with a field secret must name this id or the API token "
+            "there.",
         ),
     }
 

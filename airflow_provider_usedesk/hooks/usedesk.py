@@ -411,15 +411,16 @@ class UsedeskHook(BaseHook):
 
         :return: whether it succeeded, and a text that the form shows
         """
+        ignored = ""
         try:
             read = read_settings_of(self.get_connection(self.usedesk_conn_id))
+            if read.ignored:
+                ignored = f"; fields of the extra that are ignored: {', '.join(read.ignored)}"
             with self.client_for(replace(read.client, max_wait=0.0)) as client:
                 count = len(client.groups())
         except Exception as exc:
-            return False, str(exc)
-        message = f"connected, {count} group{'' if count == 1 else 's'} visible"
-        if read.ignored:
-            message += f"; fields of the extra that are ignored: {', '.join(read.ignored)}"
+            return False, f"{str(exc).rstrip('.')}{ignored}" if ignored else str(exc)
+        message = f"connected, {count} group{'' if count == 1 else 's'} visible{ignored}"
         if read.redis_conn_id and getattr(read.client.rate_limit_store, "uses_fallback", False):
             return False, f"{message}, but the Redis of {read.redis_conn_id} cannot be reached"
         return True, message

@@ -195,10 +195,19 @@ class TestConnectionTest:
         assert "API token is empty" in message
         assert "has another scheme than http and https" in message
 
-    def test_ignored_field_is_reported(self, usedesk, monkeypatch):
+    @pytest.mark.parametrize(
+        ("response", "result"),
+        [
+            ([], "connected, 0 groups visible"),
+            ({"error": "invalid token", "code": 112}, "invalid token (code 112). Check the API token"),
+        ],
+    )
+    def test_ignored_field_is_reported(self, usedesk, monkeypatch, response, result):
+        """A failure may come from the misspelt field."""
         value = as_json(host=URL, extra={"time_out": 5})
         monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", value)
-        usedesk.post(f"{URL}/groups", json=[])
+        usedesk.post(f"{URL}/groups", json=response)
         connected, message = UsedeskHook().test_connection()
-        assert connected
-        assert message.endswith("fields of the extra that are ignored: time_out (is timeout meant?)")
+        assert connected == (response == [])
+        ignored = "fields of the extra that are ignored: time_out (is timeout meant?)"
+        assert message.endswith(f"{result}; {ignored}")
