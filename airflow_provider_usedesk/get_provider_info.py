@@ -21,7 +21,9 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "operators": _modules("operators", "batch", "check", "comment", "message", "ticket"),
+        "operators": _modules(
+            "operators", "batch", "chat", "check", "client", "comment", "message", "ticket"
+        ),
         "sensors": _modules("sensors", "message", "ticket"),
         "triggers": _modules("triggers", "message", "quiet_hours", "ticket", "ticket_events"),
         "hooks": _modules("hooks", "usedesk"),

@@ -369,8 +369,18 @@ class UsedeskClient:
         :return: the id of the client
         :raises UsedeskError: as :meth:`create_ticket`
         """
-        request = create_client_request(self._with_region(moved(params), "phone"), self._open_url)
+        request = self.checked_client(moved(params))
         return self._send(CREATE_CLIENT, request, responses.created_client)
+
+    def checked_client(self, params: Mapping[str, Any]) -> Request:
+        """
+        Check the parameters of a new client, and return its request.
+
+        :param params: parameters of ``create/client`` by name; default of ``phone_region``: that of the
+            settings
+        :raises UsedeskInvalidRequest: naming every invalid argument
+        """
+        return create_client_request(self._with_region(params, "phone"), self._open_url)
 
     def update_client(self, **params: Unpack[UpdateClientParameters]) -> None:
         """

@@ -7,16 +7,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
-from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
+from airflow_provider_usedesk.api.responses import (
+    CreatedClient,
+    CreatedComment,
+    CreatedTicket,
+    SentChatMessage,
+)
 from airflow_provider_usedesk.idempotency.keys import IdempotencyKey
 
-Created = TypeVar("Created", bound=CreatedTicket | CreatedComment)
+Created = TypeVar("Created", bound=CreatedTicket | CreatedComment | CreatedClient | SentChatMessage)
 
 OnUnknown = Literal["verify", "fail", "send"]
 By = Literal["key", "place", "recipient", "message"]
 
 WHAT_TO_DO = (
-    "Look in Usedesk for its ticket or comment. If there is none, run the task again with "
+    "Look in Usedesk for what it may have created. If there is nothing, run the task again with "
     "on_unknown_outcome='send'."
 )
 SET_MESSAGE_KEY = (

@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 from typing import Generic, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskOutcomeUnknown
-from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
+from airflow_provider_usedesk.api.responses import (
+    CreatedClient,
+    CreatedComment,
+    CreatedTicket,
+    SentChatMessage,
+)
 from airflow_provider_usedesk.idempotency.attempt_store import AttemptStore
 from airflow_provider_usedesk.idempotency.decision import (
     Attempt,
@@ -169,8 +174,10 @@ class SendOnce(Generic[Created]):
             log.warning("The record of this attempt could not be stored (%s).", type(error).__name__)
 
 
-def name_of(response: CreatedTicket | CreatedComment) -> str:
+def name_of(response: CreatedTicket | CreatedComment | CreatedClient | SentChatMessage) -> str:
     """Return what a response created, for the log."""
     if isinstance(response, CreatedTicket):
         return f"ticket {response.ticket_id}"
-    return f"comment {response.comment_id}"
+    if isinstance(response, CreatedClient):
+        return f"client {response.client_id}"
+    return f"comment {response.comment_id}" if isinstance(response, CreatedComment) else "message of a chat"

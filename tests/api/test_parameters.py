@@ -69,7 +69,16 @@ def test_all_types_are_compared():
 
 def test_hook_has_the_methods_of_the_client():
     renamed = {"client": "client_details"}
-    internal = {"send", "send_checked", "checked", "ticket_pages", "connect", "close", "with_before_send"}
+    internal = {
+        "send",
+        "send_checked",
+        "checked",
+        "checked_client",
+        "ticket_pages",
+        "connect",
+        "close",
+        "with_before_send",
+    }
     for name, method in inspect.getmembers(UsedeskClient, inspect.isfunction):
         if name.startswith("_") or name in internal:
             continue

@@ -1,0 +1,283 @@
+"""Create and update clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_usedesk.api.redacted import CLIENT_CARD
+from airflow_provider_usedesk.operators.arguments import (
+    assign_arguments,
+    check_choice,
+    template_fields_of,
+    with_lists,
+)
+from airflow_provider_usedesk.operators.base import UsedeskOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.api.responses import CreatedClient
+    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.idempotency.decision import OnUnknown
+    from airflow_provider_usedesk.idempotency.find_client import Contacts
+
+FIND_BY = ("email", "phone")
+NOT_TEMPLATED = ("find_existing", "on_unknown_outcome", "send_again_on_clear")
+
+
+class _ClientOperator(UsedeskOperator):
+    """What the operators of clients share: there is no ticket, and the data of a client are personal."""
+
+    operator_extra_links = ()
+    _personal_fields = UsedeskOperator._personal_fields | frozenset(CLIENT_CARD)
+
+
+class CreateClientOperator(_ClientOperator):
+    """
+    Create a client (`create/client <https://api.usedocs.com/article/51385>`__).
+
+    Returns the id of the client, which is all that it pushes to XCom.
+
+    Usedesk creates another client each time. With ``find_existing`` the operator first searches for a client
+    who has the email or the phone, and returns the oldest one without changing it. Two tasks that do this at
+    the same time can still create two clients.
+
+    A client has no idempotency key. When the outcome of an earlier attempt is unknown, a later one searches
+    for a client who has an email or the phone of the request and was created about then. Without email and
+    phone the task fails.
+
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
+        what Airflow stores of the arguments, and for arguments that render to an empty value.
+
+    :param name: name, text of at most 255 characters; a name, emails, a phone or messengers is required
+        (templated)
+    :param emails: email addresses, a list or a text with commas (templated)
+    :param phone: phone with country code, 10 to 15 digits; formatting is removed (templated)
+    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param phone_region: country of a phone without country code, two letters; default: that of the connection
+        (templated)
+    :param messengers: a list of {"identity": …, "type": …, "uid": …}; the type is ``telegram``,
+        ``whatsapp``, ``viber``, ``skype``, ``gtalk``, ``imessage`` or ``other``, the uid is optional
+        (templated)
+    :param sites: a list of {"url": …} (templated)
+    :param note: note for the agents (templated)
+    :param avatar: picture, one local path, URL of Airflow's object storage or (name, content) (templated)
+    :param position: job title, text of at most 255 characters (templated)
+    :param status_vip: whether the client is important; not with ``status_spam`` (templated)
+    :param status_spam: whether the client is a spammer (templated)
+    :param merge_id: id of a client with whom the new one is merged, 32-bit number (templated)
+    :param client_country: country, text of at most 255 characters (templated)
+    :param client_city: city, text of at most 255 characters (templated)
+    :param client_address: address, text of at most 255 characters (templated)
+    :param new_address: true for an additional address (templated)
+    :param find_existing: ``email`` or ``phone`` to search for a client before one is created; default: None
+    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
+        for the client), ``fail``, or ``send`` (a client may be there twice); default: verify
+    :param send_again_on_clear: whether clearing the task creates a client again; default: false
+    :param message_key: name of the request, any text that is the same in each attempt; for mapped tasks, and
+        for a task that executes the operator several times; default: none (templated)
+    :raises ValueError: when ``find_existing`` is another word
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
+        ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the client may exist nevertheless
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        emails: str | Sequence[str] | None = None,
+        phone: int | str | None = None,
+        phone_type: str | None = None,
+        phone_region: str | None = None,
+        messengers: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
+        sites: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
+        note: str | None = None,
+        avatar: Any = None,
+        position: str | None = None,
+        status_vip: bool | str | None = None,
+        status_spam: bool | str | None = None,
+        merge_id: int | str | None = None,
+        client_country: str | None = None,
+        client_city: str | None = None,
+        client_address: str | None = None,
+        new_address: bool | str | None = None,
+        find_existing: Literal["email", "phone"] | None = None,
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
+        message_key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        assign_arguments(self, locals())
+        if find_existing is not None:
+            check_choice("find_existing", find_existing, FIND_BY)
+
+    template_fields: Sequence[str] = template_fields_of(
+        __init__, UsedeskOperator.template_fields, without=NOT_TEMPLATED
+    )
+
+    def execute(self, context: Context) -> int:
+        """
+        Create the client, and return the id.
+
+        :param context: the context of the task
+        :return: the id of the client, new or found
+        :raises AirflowFailException: when an argument or the connection is wrong, or when Usedesk refuses the
+            request; with a ``retry_policy``, the ``UsedeskError`` itself
+        :raises UsedeskOutcomeUnknown: when the client may exist nevertheless
+        :raises UsedeskError: for every other failure
+        """
+        params = with_lists(self._params())
+        with self._no_retry():
+            contacts = self._contacts(params)
+            client_id = self._existing(contacts)
+            if client_id is not None:
+                self.log.info("Found Usedesk client %s. No request is sent.", client_id)
+                return client_id
+            client_id = self._send_once(context, params, contacts).client_id
+        self.log.info("Usedesk client %s.", client_id)
+        return client_id
+
+    def _contacts(self, params: dict[str, Any]) -> Contacts:
+        """Return the emails and the phone as they are sent; all arguments are checked."""
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+        from airflow_provider_usedesk.idempotency.find_client import Contacts
+
+        fields = self.hook.client.checked_client(params).fields
+        contacts = Contacts(tuple(fields.get("emails") or ()), fields.get("phone"))
+        wanted = {"email": contacts.emails, "phone": contacts.phone}
+        if self.find_existing and not wanted[self.find_existing]:
+            argument = "emails" if self.find_existing == "email" else "phone"
+            raise UsedeskInvalidRequest(
+                [f"{argument}: is required with find_existing={self.find_existing!r}"]
+            )
+        return contacts
+
+    def _existing(self, contacts: Contacts) -> int | None:
+        from airflow_provider_usedesk.idempotency.find_client import Contacts, clients_with
+
+        if not self.find_existing:
+            return None
+        by_email = self.find_existing == "email"
+        wanted = Contacts(emails=contacts.emails) if by_email else Contacts(phone=contacts.phone)
+        found = clients_with(self.hook.client, wanted)
+        if len(found) > 1:
+            self.log.warning("%s clients have this %s. The oldest is taken.", len(found), self.find_existing)
+        return found[0] if found else None
+
+    def _send_once(self, context: Context, params: dict[str, Any], contacts: Contacts) -> CreatedClient:
+        from airflow_provider_usedesk.api.responses import CreatedClient
+        from airflow_provider_usedesk.idempotency.find_client import ClientSearch
+        from airflow_provider_usedesk.idempotency.keys import content_digest, digest
+        from airflow_provider_usedesk.operators.contract import DeliveryContract
+
+        return DeliveryContract(context, self).send(
+            CreatedClient,
+            send=lambda key: self.hook.create_client(**params),
+            look_up=ClientSearch(self.hook.client, contacts),
+            recipient=digest([contacts.emails, contacts.phone, str(params["name"])], 12),
+            content=content_digest(params),
+        )
+
+    def _method(self) -> Method:
+        from airflow_provider_usedesk.api.client_card import CREATE_CLIENT
+
+        return CREATE_CLIENT
+
+
+class UpdateClientOperator(_ClientOperator):
+    """
+    Update a client (`update/client <https://api.usedocs.com/article/51386>`__).
+
+    Returns the id of the client. What is not given stays unchanged. Emails and a phone are added to those
+    that are there.
+
+    Each attempt sends the update, and looks up nothing before. A note without ``is_new_note``, and a
+    messenger or a site without id, can therefore be added twice when a response was lost or the task was
+    cleared.
+
+    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
+        what Airflow stores of the arguments, and for arguments that render to an empty value.
+
+    :param client_id: id of the client, 32-bit number (templated)
+    :param name: new name, text of at most 255 characters (templated)
+    :param emails: email addresses to add, a list or a text with commas (templated)
+    :param phone: phone to add, with country code, 10 to 15 digits; formatting is removed (templated)
+    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param phone_region: country of a phone without country code, two letters; default: that of the connection
+        (templated)
+    :param messengers: a list of {"identity": …, "type": …, "uid": …}; with an ``id`` it changes a known one,
+        with an id and an empty identity it deletes it (templated)
+    :param sites: a list of {"url": …}; with an ``id`` it changes a known one, with an id and an empty url it
+        deletes it (templated)
+    :param note: text to add to the note for the agents (templated)
+    :param is_new_note: true to replace the note; default: false (templated)
+    :param avatar: picture, one local path, URL of Airflow's object storage or (name, content) (templated)
+    :param position: job title, text of at most 255 characters (templated)
+    :param status_vip: whether the client is important; not with ``status_spam`` (templated)
+    :param status_spam: whether the client is a spammer (templated)
+    :param merge_id: id of a client with whom this one is merged, 32-bit number (templated)
+    :param client_country: country, text of at most 255 characters (templated)
+    :param client_city: city, text of at most 255 characters (templated)
+    :param client_address: address, text of at most 255 characters (templated)
+    :param new_address: true for an additional address (templated)
+    :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
+        the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
+        ``UsedeskError`` itself
+    :raises UsedeskOutcomeUnknown: when the client may be updated nevertheless; a retry repeats the update
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: int | str,
+        name: str | None = None,
+        emails: str | Sequence[str] | None = None,
+        phone: int | str | None = None,
+        phone_type: str | None = None,
+        phone_region: str | None = None,
+        messengers: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
+        sites: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
+        note: str | None = None,
+        is_new_note: bool | str | None = None,
+        avatar: Any = None,
+        position: str | None = None,
+        status_vip: bool | str | None = None,
+        status_spam: bool | str | None = None,
+        merge_id: int | str | None = None,
+        client_country: str | None = None,
+        client_city: str | None = None,
+        client_address: str | None = None,
+        new_address: bool | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        assign_arguments(self, locals())
+
+    template_fields: Sequence[str] = template_fields_of(__init__, UsedeskOperator.template_fields)
+
+    def execute(self, context: Context) -> int:
+        """
+        Update the client, and return the id.
+
+        :param context: the context of the task
+        :return: the id of the client
+        :raises AirflowFailException: when an argument or the connection is wrong, or when Usedesk refuses the
+            request; with a ``retry_policy``, the ``UsedeskError`` itself
+        :raises UsedeskError: for every other failure
+        """
+        from airflow_provider_usedesk.api.values import identifier
+
+        params = with_lists(self._params())
+        with self._no_retry():
+            self.hook.update_client(**params)
+        client_id = identifier(params["client_id"])
+        self.log.info("Updated Usedesk client %s.", client_id)
+        return client_id
+
+    def _method(self) -> Method:
+        from airflow_provider_usedesk.api.client_card import UPDATE_CLIENT
+
+        return UPDATE_CLIENT

@@ -1,0 +1,45 @@
+"""Keep a client of the shop in Usedesk, and open a ticket for the client."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import dag, task
+
+from airflow_provider_usedesk.operators.client import CreateClientOperator, UpdateClientOperator
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+
+
+@dag(schedule=None, start_date=datetime(2026, 1, 1), catchup=False, tags=["usedesk"])
+def usedesk_new_client():
+    @task
+    def read_order() -> dict[str, str]:
+        # Read the address in the same way from your shop: here it is an invented one.
+        return {"number": "2026-117", "email": "buyer-117@example.org"}
+
+    order = read_order()
+    client = CreateClientOperator(
+        task_id="find_or_create_client",
+        name="Buyer of order {{ ti.xcom_pull('read_order')['number'] }}",
+        emails=[order["email"]],
+        find_existing="email",
+    )
+    UpdateClientOperator(
+        task_id="note_order",
+        client_id=client.output,
+        note="Order {{ ti.xcom_pull('read_order')['number'] }}",
+        status_vip=True,
+    )
+    CreateTicketOperator(
+        task_id="open_ticket",
+        client_id=client.output,
+        subject="Call about order {{ ti.xcom_pull('read_order')['number'] }}",
+        message="Ask when to deliver.",
+        private_comment=True,
+    )
+
+
+usedesk_new_client()
