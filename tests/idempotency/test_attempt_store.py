@@ -8,7 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_provider_usedesk.api.responses import CreatedComment, CreatedTicket
+from airflow_provider_usedesk.api.responses import (
+    CreatedClient,
+    CreatedComment,
+    CreatedTicket,
+    SentChatMessage,
+)
 from airflow_provider_usedesk.compat.stores import MemoryStore
 from airflow_provider_usedesk.idempotency.attempt_store import VERSION, AttemptStore
 from airflow_provider_usedesk.idempotency.decision import AttemptRecord, RecordState, Unreadable
@@ -51,6 +56,8 @@ def load(value, response_class=CreatedTicket):
         *((CreatedTicket, ticket) for ticket in TICKETS),
         (CreatedComment, None),
         (CreatedComment, CreatedComment(501)),
+        (CreatedClient, CreatedClient(5, is_found=True)),
+        (SentChatMessage, SentChatMessage(5, 77)),
     ],
 )
 def test_load_returns_saved_record(state, ended, response_class, response):
