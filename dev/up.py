@@ -33,9 +33,10 @@ def main() -> int:
 
 
 def up() -> None:
-    with Sandbox(port=free_port(INBOX_PORT)) as sandbox:
+    port = free_port(AIRFLOW_PORT)
+    with Sandbox(port=free_port(INBOX_PORT), airflow_url=f"http://localhost:{port}") as sandbox:
         say("Starting Airflow, about 20 s ...")
-        with LocalAirflow(EXAMPLE_DAGS, port=free_port(AIRFLOW_PORT), parse_every=5) as airflow:
+        with LocalAirflow(EXAMPLE_DAGS, port=port, parse_every=5) as airflow:
             connect(sandbox, airflow)
             airflow.wait_for_dag(DEMO_DAG)
             say(f"\n  Airflow  {colored(airflow.url, BOLD)}  (no password)")

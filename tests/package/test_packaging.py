@@ -54,7 +54,8 @@ def test_wheel_holds_only_the_package(distributions):
     tops = {name.split("/")[0] for name in names}
     assert tops == {"airflow_provider_usedesk", "airflow_provider_usedesk-0.1.0.dist-info"}
     assert "airflow_provider_usedesk/py.typed" in names
-    assert "airflow_provider_usedesk/sandbox/templates/base.html" in names
+    for name in ("templates/base.html", "static/sandbox.js", "static/sandbox.css"):
+        assert f"airflow_provider_usedesk/sandbox/{name}" in names
     for licence in ("LICENSE", "NOTICE"):
         assert f"airflow_provider_usedesk-0.1.0.dist-info/licenses/{licence}" in names
 

@@ -11,13 +11,15 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from itertools import takewhile
+from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from airflow.models import Connection
 
 from airflow_provider_usedesk.sandbox import Sandbox
-from airflow_provider_usedesk.sandbox.__main__ import main
+from airflow_provider_usedesk.sandbox.__main__ import main, parser
 
 COMMAND = [
     sys.executable,
@@ -195,3 +197,26 @@ def test_pytest_plugin_loads_no_server():
         "assert not {'fastapi', 'uvicorn', 'airflow', 'requests'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+
+
+def test_compose_files_of_the_docs():
+    files = [yaml.safe_load(block) for block in re.findall("```yaml\n(.*?)```", DOCS, re.DOTALL)]
+    services = [one["services"]["usedesk"] for one in files if "services" in one]
+    [variable] = [one["AIRFLOW_CONN_USEDESK_DEFAULT"] for one in files if "services" not in one]
+    assert len(services) == 2
+    for service in services:
+        program, *arguments = service["command"]
+        options = parser().parse_args(arguments)
+        assert program == parser().prog
+        assert (options.host, options.allow_host, options.port) == ("0.0.0.0", ["usedesk"], 8765)
+        assert service["ports"] == ["127.0.0.1:8765:8765"]
+    connection = Connection.from_json(variable)
+    assert (connection.host, connection.password) == ("http://usedesk:8765/uapi", options.token)
+
+
+def test_docs_name_every_option():
+    options = set(re.findall(r"--[a-z-]+", parser().format_help())) - {"--help"}
+    assert {option for option in options if f"| `{option}` |" not in DOCS} == set()

@@ -315,7 +315,7 @@ class TestDelivery:
             api = int(call("ticket", ticket_id=ticket)["comments"][0]["delivered"])
             page = requests.get(f"{sandbox.inbox_url}tickets/{ticket}", timeout=5).text
             [detail] = re.findall(r'<dt>Delivery</dt><dd><span class="chip ?(\w*) ?">([^<]*)', page)
-            [row] = re.findall(r'<td><span class="chip ?(\w*) ?">([^<]*)', rows(sandbox)["s"])[:1]
+            [row] = re.findall(r'<td[^>]*><span class="chip ?(\w*) ?">([^<]*)', rows(sandbox)["s"])[:1]
             assert detail == row
             assert (detail[0] == "ok") == bool(api)
             seen.append(detail[1])

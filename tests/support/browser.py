@@ -1,0 +1,105 @@
+"""Debian's Chromium without a window, over the WebDriver protocol of its own chromedriver."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--disable-dev-shm-usage",
+]
+
+
+class Browser:
+    """
+    A tab of a browser.
+
+    :param session: the HTTP session
+    :param url: URL of the WebDriver session
+    """
+
+    def __init__(self, session: requests.Session, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    def open(self, url: str) -> None:
+        self._post("url", url=url)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run a script that returns a value."""
+        return self._post("execute/sync", script=script, args=list(arguments))
+
+    def run_async(self, script: str, *arguments: Any) -> Any:
+        """Run a script that gives its value to the function that is its last argument."""
+        return self._post("execute/async", script=script, args=list(arguments))
+
+    def wait_until(self, script: str, *arguments: Any, timeout: float = 15) -> Any:
+        """Run a script again and again until it returns something true; return that."""
+        deadline = time.monotonic() + timeout
+        while not (value := self.run(script, *arguments)):
+            assert time.monotonic() < deadline, f"{script} stays {value!r}"
+            time.sleep(0.05)
+        return value
+
+    def set_size(self, width: int, height: int = 900) -> None:
+        """Set the size of the page itself; a window cannot be as narrow as a phone."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self._command("Emulation.setDeviceMetricsOverride", metrics)
+
+    def set_theme(self, theme: str) -> None:
+        """Set the theme, ``light`` or ``dark``."""
+        feature = {"name": "prefers-color-scheme", "value": theme}
+        self._command("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    def disable_scripts(self, *, disabled: bool = True) -> None:
+        self._command("Emulation.setScriptExecutionDisabled", {"value": disabled})
+
+    def screenshot(self) -> bytes:
+        return base64.b64decode(self._session.get(f"{self._url}/screenshot", timeout=60).json()["value"])
+
+    def _command(self, name: str, parameters: dict[str, Any]) -> None:
+        self._post("goog/cdp/execute", cmd=name, params=parameters)
+
+    def _post(self, path: str, **body: Any) -> Any:
+        response = self._session.post(f"{self._url}/{path}", json=body, timeout=60).json()["value"]
+        assert not (isinstance(response, dict) and "error" in response), response
+        return response
+
+
+@contextmanager
+def started_browser(profile: str) -> Iterator[Browser]:
+    """Start a browser; ``profile`` is an empty folder for its files."""
+    command = [str(DRIVER), "--port=0"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver,
+        requests.Session() as session,
+    ):
+        session.trust_env = False
+        try:
+            lines = iter(driver.stdout.readline, "") if driver.stdout else iter(())
+            port = next(
+                line.rsplit(" ", 1)[1].rstrip(".\n") for line in lines if "successfully on port" in line
+            )
+            sessions = f"http://127.0.0.1:{port}/session"
+            options = {"binary": CHROMIUM, "args": [*ARGUMENTS, f"--user-data-dir={profile}"]}
+            wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+            created = session.post(sessions, json=wanted, timeout=120).json()["value"]
+            assert "sessionId" in created, created
+            url = f"{sessions}/{created['sessionId']}"
+            yield Browser(session, url)
+            session.delete(url, timeout=30)
+        finally:
+            driver.terminate()
