@@ -15,7 +15,8 @@ from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 @dag(schedule=None, start_date=datetime(2026, 1, 1), catchup=False, tags=["usedesk"])
 def usedesk_new_client():
-    @task
+    # Without its result in the log of the task, because it names a client.
+    @task(show_return_value_in_logs=False)
     def read_order() -> dict[str, str]:
         # Read the address in the same way from your shop: here it is an invented one.
         return {"number": "2026-117", "email": "buyer-117@example.org"}

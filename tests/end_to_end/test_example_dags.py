@@ -24,6 +24,7 @@ pytestmark = pytest.mark.airflow
         ("usedesk_ticket_with_file", 1),
         ("usedesk_channel_messages", 4),
         ("usedesk_taskflow", 1),
+        ("usedesk_new_client", 1),
         ("usedesk_failure_alert", 0),
     ],
 )
