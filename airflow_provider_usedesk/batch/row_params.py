@@ -200,7 +200,8 @@ def _renderer(value: Any, environment: Environment) -> Render:
 def _missing(error: UndefinedError, template: Any, names: Collection[str]) -> str:
     """Return what a template did not find, unless a value of the row may be in its name."""
     found = re.search(r"'([^']*)'( is undefined)?\Z", error.message or "")
-    if found is None or not re.search(rf"\b{re.escape(found[1])}\b", str(template)):
+    # A heading may end with a dot, where no word ends.
+    if found is None or not re.search(rf"(?<!\w){re.escape(found[1])}(?!\w)", str(template)):
         return "its template uses something that does not exist"
     if Columns.__name__ in str(error):
         return _no_value(found[1], names)

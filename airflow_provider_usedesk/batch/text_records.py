@@ -16,6 +16,9 @@ MAX_ROW_LENGTH = 1 << 20
 
 TOO_LONG = f"is longer than {MAX_ROW_LENGTH:,} characters"
 
+_WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""The first bytes of .xlsx and .xls files."""
+
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -102,7 +105,12 @@ class Text:
         :param place: how an error names it
         :raises InvalidRecipients: if it was not
         """
-        if text.isascii() or not re.search("[\ud800-\udfff]", text):
+        if text.isascii():
+            return
+        if not re.search("[\ud800-\udfff]", text):
+            if self.is_given and _is_utf8(text, self.encoding):
+                # Each Russian letter would be two wrong letters, which a customer would read.
+                raise InvalidRecipients([f"{place} is UTF-8, but encoding= names {self.encoding}"])
             return
         if self.is_given:
             raise InvalidRecipients([f"{place} is not {self.encoding}, which encoding= names"])
@@ -120,8 +128,13 @@ def open_text(stored: IO[bytes], encoding: str | None) -> Text:
 
     :param stored: the bytes
     :param encoding: the encoding, unless the file begins with a byte order mark; None for UTF-8
+    :raises InvalidRecipients: if it is a workbook
     """
     head = _head(stored)
+    if head in _WORKBOOK_MARKS:
+        raise InvalidRecipients(
+            ["it is an Excel workbook, not a text file: name it .xlsx, or save an .xls file as .xlsx"]
+        )
     marked = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
     used = marked or encoding or "utf-8"
     return Text(
@@ -135,6 +148,19 @@ def open_text(stored: IO[bytes], encoding: str | None) -> Text:
         used,
         is_given=marked is None and encoding is not None,
     )
+
+
+def _is_utf8(text: str, encoding: str) -> bool:
+    """Return whether a text that was decoded byte by byte is one of UTF-8."""
+    encoded = text.encode(encoding)
+    if len(encoded) != len(text):
+        return False
+    try:
+        decoded = encoded.decode()
+    except UnicodeDecodeError:
+        return False
+    # A pair of bytes of another encoding may be valid UTF-8 by chance, several are not.
+    return len(text) - len(decoded) > 2
 
 
 def _head(stored: IO[bytes]) -> bytes:

@@ -53,5 +53,8 @@ class WebFile:
             is_refused = response.status_code in (400, 401, 403)
             hint = "; the signature of the URL may have expired" if is_refused else ""
             raise WebFileError(f"HTTP status {response.status_code}{hint}")
-        response.raw.decode_content = True
+        # Storage may name the compression of a .gz file as an encoding; the reader unpacks it.
+        response.raw.decode_content = not self.name.lower().endswith(".gz")
+        # Before urllib3 2, a file that ends too early would look complete.
+        response.raw.enforce_content_length = True
         return cast("IO[bytes]", response.raw)

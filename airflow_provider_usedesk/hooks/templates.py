@@ -27,12 +27,23 @@ class EmptyValueInText(InvalidTemplate):
         )
 
 
+class NullTextInText(InvalidTemplate):
+    """An expression inside a text is the text of a missing value."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an expression inside its text is None, nan, NaT or <NA> as a text, to which a missing value was "
+            "turned before; correct the data, or choose another text in the template"
+        )
+
+
 def strict_environment(environment: Environment) -> Environment:
     """
     Return an environment like another one, in which an expression inside a text must have a value.
 
-    None, a NaN, and a variable that does not exist are refused; an empty text is not. A text that is one
-    expression as a whole is rendered by the other environment: its value is not given, or is checked later.
+    None, a NaN, the texts that they become (``None``, ``nan``), and a variable that does not exist are
+    refused; an empty text is not. A text that is one expression as a whole is rendered by the other
+    environment: its value is not given, or is checked later.
 
     :param environment: the environment of a Dag or an operator; its own options stay in force
     """
@@ -71,13 +82,18 @@ def _refusing(finalize: Finalize | None) -> Finalize:
     """Return what Jinja calls with the value of each expression, after a function of the user."""
     from jinja2 import pass_context
 
+    from airflow_provider_usedesk.api.values import is_null_text
+
     own = None if finalize is None else _with_context(finalize)
 
     # With the context, so that Jinja calls it when a template is rendered, not when it is compiled.
     @pass_context
     def refuse_empty(context: Context, value: Any) -> Any:
         found = value if own is None else own(context, value)
-        if type(found) is not str and _is_empty(found):
+        if isinstance(found, str):
+            if is_null_text(found):
+                raise NullTextInText
+        elif _is_empty(found):
             raise EmptyValueInText
         return found
 

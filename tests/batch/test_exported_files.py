@@ -144,6 +144,18 @@ REFUSED = {
         {"encoding": "utf-8"},
         "the header is not utf-8, which encoding= names",
     ),
+    "UTF-8 as another encoding": (
+        f"client_phone;name\n{PHONE};Зоя\n",
+        {"encoding": "cp1251"},
+        r"row 1 \(line 2\) is UTF-8, but encoding= names cp1251",
+    ),
+    "UTF-8 of JSON as another encoding": (
+        f'{{"client_phone": "{PHONE}", "name": "Зоя"}}\n',
+        {"name": "list.jsonl", "encoding": "latin-1"},
+        r"row 1 \(line 1\) is UTF-8, but encoding= names latin-1",
+    ),
+    "workbook as text": (workbook([["client_phone"]]), {}, "is an Excel workbook, not a text file"),
+    "old workbook as text": (b"\xd0\xcf\x11\xe0\xa1\xb1", {"encoding": "cp1251"}, "is an Excel workbook"),
     "UTF-16 without mark": (
         "client_phone;name\n".encode("utf-16-le"),
         {},
@@ -248,6 +260,13 @@ def test_presigned_url_is_read(requests_mock, name):
     }
     requests_mock.get(f"https://bucket.example/a/{name}?sig=secret%2F", content=content[name])
     [row] = read_rows(f"https://bucket.example/a/{name}?sig=secret%2F")
+    assert row.columns == {"client_phone": PHONE}
+
+
+def test_gzip_file_may_be_called_an_encoding(requests_mock):
+    content = gzip.compress(b"client_phone\n79123456789\n")
+    requests_mock.get(ANY, content=content, headers={"Content-Encoding": "gzip"})
+    [row] = read_rows("https://bucket.example/list.csv.gz?sig=secret")
     assert row.columns == {"client_phone": PHONE}
 
 

@@ -228,6 +228,19 @@ class TestNulls:
 
 
 @pytest.mark.parametrize("text", ["nan", "NaT", "<NA>", "None"])
+def test_text_of_null_is_refused_inside_a_text(text):
+    with pytest.raises(InvalidRow, match=r"message: .* correct the data"):
+        rendered("Dear {{ row.name }}", {"name": text})
+
+
+@pytest.mark.parametrize("heading", ["Сумма, руб.", "(сумма)", "№", "ФИО"])
+def test_heading_of_an_empty_column_is_named(heading):
+    with pytest.raises(InvalidRow) as caught:
+        row_params({"message": f"{{{{ row['{heading}'] }}}}"}).parameters({}, names=[heading])
+    assert caught.value.validation_errors == (f"message: column {heading!r} is empty",)
+
+
+@pytest.mark.parametrize("text", ["nan", "NaT", "<NA>", "None"])
 def test_text_of_null_is_no_key(text):
     with pytest.raises(InvalidRow, match="row_key"):
         row_params().key({"id": text})
