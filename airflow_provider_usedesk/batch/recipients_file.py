@@ -42,9 +42,7 @@ class RecipientsFile:
     ) -> None:
         self._name = without_secrets(source)
         self._options = options
-        kind = _kind(str(source))
-        if kind is None:
-            raise InvalidRecipients([ALLOWED])
+        kind = file_kind(str(source))
         self._is_compressed = kind["gz"] is not None
         self._kind = (kind["text"] or "xlsx").lower()
         if options.delimiter and self._kind not in ("csv", "tsv"):
@@ -112,10 +110,18 @@ def without_secrets(source: str | StoredFile) -> str:
     return f"{parts.scheme}://{host}{parts.path}" if "://" in str(source) else str(source)
 
 
-def _kind(source: str) -> re.Match[str] | None:
+def file_kind(source: str) -> re.Match[str]:
+    """
+    Return the end of a file's name that tells its kind, with the groups ``text`` and ``gz``.
+
+    :param source: its path or URL
+    :raises InvalidRecipients: if it is of no known kind
+    """
     # What follows the path of a URL is no part of the name, unless the storage takes it as one.
     path = urlsplit(source).path if "://" in source else source
-    return _NAME.search(path) or _NAME.search(source)
+    if (found := _NAME.search(path) or _NAME.search(source)) is None:
+        raise InvalidRecipients([ALLOWED])
+    return found
 
 
 def _reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_usedesk.api.attachments import OpenUrl, StoredFile
 from airflow_provider_usedesk.batch.file_options import FileOptions
 from airflow_provider_usedesk.batch.json_rows import item_rows
-from airflow_provider_usedesk.batch.recipients_file import ALLOWED, RecipientsFile
+from airflow_provider_usedesk.batch.recipients_file import ALLOWED, RecipientsFile, file_kind
 from airflow_provider_usedesk.batch.row import InvalidRecipients, Row, UnreadableRow
 
 
@@ -44,6 +44,18 @@ def read_rows(
     if not _is_iterable_of_items(source):
         raise InvalidRecipients([f"{ALLOWED}, not {type(source).__name__}"])
     return item_rows(source, options.columns)
+
+
+def check_source(source: object) -> None:
+    """
+    Check that a source has one of the forms of :func:`read_rows`, without reading it.
+
+    :raises InvalidRecipients: if it has none of them
+    """
+    if isinstance(source, str):
+        file_kind(source)
+    elif not callable(source) and not _is_iterable_of_items(source):
+        raise InvalidRecipients([f"{ALLOWED}, not {type(source).__name__}"])
 
 
 def _is_iterable_of_items(source: object) -> bool:

@@ -72,7 +72,15 @@ OPTIONS = (
     "max_lateness",
 )
 """Arguments that say how a batch is sent; they are neither templated nor sent."""
-CHECKED = (*OPTIONS, *FILE_OPTIONS, "additional_id", "on_unknown_outcome", "results_path", "dry_run")
+
+# Airflow 2 calls the method dry_run() for `airflow tasks test --dry-run`.
+RENAMED = {"dry_run": "dry_run_"}
+"""The attributes, which are the template fields, of arguments that are named like a method of Airflow."""
+
+CHECKED = (
+    *("recipients", *OPTIONS, *FILE_OPTIONS),
+    *("additional_id", "on_unknown_outcome", "results_path", "dry_run"),
+)
 """Arguments that are checked when the Dag is parsed."""
 
 
@@ -198,11 +206,22 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     ) -> None:
         super().__init__(**kwargs)
         assign_arguments(self, locals())
-        check_batch_arguments({name: getattr(self, name) for name in CHECKED})
+        check_batch_arguments(self._checked_arguments())
 
     template_fields: Sequence[str] = template_fields_of(
-        __init__, BaseTicketOperator.template_fields, without=(*OPTIONS, *FILE_OPTIONS, "deferrable")
+        __init__,
+        (*BaseTicketOperator.template_fields, *RENAMED.values()),
+        without=(*OPTIONS, *FILE_OPTIONS, *RENAMED, "deferrable"),
     )
+
+    @property
+    def dry_run(self) -> Callable[[], None]:
+        """The method of Airflow; whoever sets it, such as a cluster policy, means the argument."""
+        return super().dry_run
+
+    @dry_run.setter
+    def dry_run(self, value: bool | str) -> None:
+        self.dry_run_ = value
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -265,7 +284,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         with self._no_retry():
             options = self._options()
             try:
-                if is_rehearsal(self.dry_run, self.results_path):
+                if is_rehearsal(self.dry_run_, self.results_path):
                     summary = self._rehearse(context, options)
                 else:
                     summary = self._send_all(context, options, is_resumed=is_resumed)
@@ -314,8 +333,11 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         if run.was_stopped:
             raise AirflowException("The task was stopped during the rehearsal.")
         if reason := failure(summary, options):
-            raise AirflowFailException(f"Rehearsal: {reason} The log and the results file name the rows.")
+            raise AirflowFailException(f"Rehearsal: {reason} {self._where_rows_are_named()}")
         return summary
+
+    def _checked_arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, RENAMED.get(name, name)) for name in CHECKED}
 
     def _options(self) -> BatchOptions:
         """
@@ -325,7 +347,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         """
         from airflow_provider_usedesk.batch.options import read_options
 
-        given = {name: getattr(self, name) for name in CHECKED}
+        given = self._checked_arguments()
         check_batch_arguments(given)
         return read_options(given, self._method().arguments, pauses=self.deferrable)
 
@@ -536,6 +558,9 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         trigger = QuietHoursTrigger(until=until.isoformat(), deadline=end.isoformat() if end else None)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
+    def _where_rows_are_named(self) -> str:
+        return f"The log names the first rows{', the results file all' if self.results_path else ''}."
+
     def _check_outcome(self, run: BatchRun, options: BatchOptions, summary: Summary) -> None:
         """Fail the task if its options say so, without a retry if a retry would fail again."""
         from airflow_provider_usedesk.batch.summary import failure
@@ -549,7 +574,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             )
         if reason := failure(summary, options):
             error = AirflowException if summary.unknown else AirflowFailException
-            raise error(f"{reason} The log and the results file name the rows.")
+            raise error(f"{reason} {self._where_rows_are_named()}")
         if run.was_cut_short:
             raise AirflowException(f"Ended early with {summary.left} rows left. The next attempt sends them.")
 

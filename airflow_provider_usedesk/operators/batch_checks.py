@@ -54,6 +54,8 @@ RESULTS_PATH_REQUIRED = "results_path: is required with dry_run, which writes ea
 def _errors_of_literals(given: Mapping[str, Any], *, is_complete: bool) -> Iterator[str]:
     from airflow_provider_usedesk.api.values import flag
     from airflow_provider_usedesk.batch.result_file import check_path
+    from airflow_provider_usedesk.batch.row import InvalidRecipients
+    from airflow_provider_usedesk.batch.rows import check_source
 
     dry_run, results_path = given.get("dry_run", False), given.get("results_path")
     try:
@@ -61,6 +63,11 @@ def _errors_of_literals(given: Mapping[str, Any], *, is_complete: bool) -> Itera
             yield RESULTS_PATH_REQUIRED
     except ValueError as error:
         yield f"dry_run: {error}"
+    try:
+        if "recipients" in given and _is_literal(given["recipients"]):
+            check_source(given["recipients"])
+    except InvalidRecipients as error:
+        yield f"recipients: {error}"
     try:
         if results_path and _is_literal(results_path):
             check_path(results_path)
@@ -72,4 +79,4 @@ def _is_literal(value: Any) -> bool:
     """Return whether a value is known when the Dag is parsed: neither a template nor an XComArg."""
     if isinstance(value, str):
         return "{{" not in value and "{%" not in value
-    return value is None or isinstance(value, (bool, int, float))
+    return value is None or isinstance(value, (bool, int, float, bytes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 
 import pytest
@@ -14,6 +15,7 @@ from airflow_provider_usedesk.operators.arguments import (
     template_fields_of,
 )
 from airflow_provider_usedesk.operators.batch import (
+    RENAMED,
     CreateTicketBatchOperator,
     SendWhatsAppTemplateBatchOperator,
 )
@@ -46,16 +48,22 @@ each_operator = pytest.mark.parametrize(
 @each_operator
 def test_every_argument_is_an_attribute(operator_class, required):
     operator = operator_class(task_id="task", **required)
-    attributes = vars(operator)
-    assert set(constructor_arguments(operator_class)) <= set(attributes)
+    assert {RENAMED.get(name, name) for name in constructor_arguments(operator_class)} <= set(vars(operator))
     assert {name: getattr(operator, name) for name in required} == required
 
 
 @each_operator
 def test_template_fields_are_arguments_named_once(operator_class, required):
     fields = operator_class.template_fields
-    assert set(fields) <= set(constructor_arguments(operator_class))
+    assert set(fields) <= {RENAMED.get(name, name) for name in constructor_arguments(operator_class)}
     assert len(fields) == len(set(fields))
+
+
+@each_operator
+def test_no_argument_hides_a_method(operator_class, required):
+    operator = operator_class(task_id="task", **required)
+    methods = [name for name in dir(BaseOperator) if inspect.isfunction(getattr(BaseOperator, name))]
+    assert [name for name in methods if not callable(getattr(operator, name))] == []
 
 
 @each_operator

@@ -198,6 +198,11 @@ class TestParseTime:
         for _, error in WRONG_OPTIONS.values():
             assert error in str(caught.value)
 
+    @pytest.mark.parametrize("recipients", ["clients.xls", "", None, 12, b"a.csv"])
+    def test_recipients_of_no_known_form_are_refused(self, recipients):
+        with pytest.raises(UsedeskInvalidRequest, match=r"recipients: must be an iterable of dicts"):
+            CreateTicketBatchOperator(task_id="send", recipients=recipients, row_key="id")
+
     def test_quiet_hours_need_timezone(self):
         with pytest.raises(UsedeskInvalidRequest, match="timezone: must be the IANA name"):
             CreateTicketBatchOperator(
