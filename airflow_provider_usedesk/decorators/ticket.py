@@ -15,9 +15,12 @@ from airflow_provider_usedesk.compat.sdk import (
     determine_kwargs,
     task_decorator_factory,
 )
+from airflow_provider_usedesk.hooks.templates import strict_environment
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from airflow_provider_usedesk.compat.sdk import Context, TaskDecorator
 
 
@@ -119,6 +122,10 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
         if "from" in self._returned:
             params.pop("from_", None)
         return {**params, **self._returned}
+
+    def _template_environment(self, environment: Environment) -> Environment:
+        # The function may make a text of an argument, where a null is no longer seen.
+        return strict_environment(environment, refuses_null=True)
 
     def _empty_mapped_arguments(self) -> set[str]:
         # What this task is mapped over are the arguments of the function, which may be None.

@@ -6,62 +6,61 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from airflow_provider_usedesk.hooks.template_values import (
+    InvalidTemplate,
+    filled,
+    not_null,
+    strict_filters,
+    strict_generator,
+)
+
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
     from jinja2.runtime import Context
 
+__all__ = ["InvalidTemplate", "strict_environment"]
+
 Finalize = Callable[..., Any]
 
 
-class InvalidTemplate(ValueError):
-    """A template must be corrected; the text of the error contains nothing of the template."""
-
-
-class EmptyValueInText(InvalidTemplate):
-    """An expression inside a text has no value."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "an expression inside its text has no value, and the text would say None or nan; give it a "
-            "default, such as {{ params.name | default('customer', true) }}"
-        )
-
-
-class NullTextInText(InvalidTemplate):
-    """An expression inside a text is the text of a missing value."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "an expression inside its text is None, nan, NaT or <NA> as a text, to which a missing value was "
-            "turned before; correct the data, or choose another text in the template"
-        )
-
-
-def strict_environment(environment: Environment) -> Environment:
+def strict_environment(environment: Environment, *, refuses_null: bool = False) -> Environment:
     """
     Return an environment like another one, in which an expression inside a text must have a value.
 
     None, a NaN, the texts that they become (``None``, ``nan``), and a variable that does not exist are
-    refused; an empty text is not. A text that is one expression as a whole is rendered by the other
-    environment: its value is not given, or is checked later.
+    refused; an empty text is not. What ``~`` and the filters of Jinja for texts take must have a value, too.
+    A text that is one expression as a whole may be empty: its value is not given, or is checked later.
 
     :param environment: the environment of a Dag or an operator; its own options stay in force
+    :param refuses_null: whether a text that is one expression must not become the text None or nan, because
+        nobody checks it later
     """
-    strict: Any = environment.overlay(finalize=_refusing(environment.finalize))
-    strict.__class__ = _strict_class(cast("Any", type(environment)))
-    strict.lenient = environment
+    from jinja2.nativetypes import NativeEnvironment
+
+    own = environment.finalize
+    becomes_text = refuses_null and not isinstance(environment, NativeEnvironment)
+    strict = _overlay(environment, _after(own, filled))
+    strict.whole = _overlay(environment, _after(own, not_null) if becomes_text else own)
     return strict  # type: ignore[no-any-return]
+
+
+def _overlay(environment: Environment, finalize: Finalize | None) -> Any:
+    overlay: Any = environment.overlay(finalize=finalize)
+    overlay.__class__ = _strict_class(cast("Any", type(environment)))
+    overlay.filters = {**environment.filters, **strict_filters(environment.filters)}
+    return overlay
 
 
 @cache
 def _strict_class(environment_class: type[Environment]) -> type[Environment]:
     class StrictEnvironment(environment_class):  # type: ignore[misc, valid-type]
-        lenient: Environment
+        code_generator_class = strict_generator(cast("Any", environment_class.code_generator_class))
+        whole: Environment | None = None
 
         def from_string(self, source: Any, *args: Any, **kwargs: Any) -> Template:
-            one = isinstance(source, str) and _is_one_expression(source, self)
-            make = self.lenient.from_string if one else super().from_string
-            template: Template = make(source, *args, **kwargs)
+            if self.whole is not None and isinstance(source, str) and _is_one_expression(source, self):
+                return self.whole.from_string(source, *args, **kwargs)
+            template: Template = super().from_string(source, *args, **kwargs)
             return template
 
     return StrictEnvironment
@@ -78,39 +77,18 @@ def _is_one_expression(text: str, environment: Environment) -> bool:
     )
 
 
-def _refusing(finalize: Finalize | None) -> Finalize:
-    """Return what Jinja calls with the value of each expression, after a function of the user."""
+def _after(finalize: Finalize | None, check: Callable[[Any], Any]) -> Finalize:
+    """Return what Jinja calls with the value of each expression: a function of the user, then a check."""
     from jinja2 import pass_context
-
-    from airflow_provider_usedesk.api.values import is_null_text
 
     own = None if finalize is None else _with_context(finalize)
 
     # With the context, so that Jinja calls it when a template is rendered, not when it is compiled.
     @pass_context
-    def refuse_empty(context: Context, value: Any) -> Any:
-        found = value if own is None else own(context, value)
-        if isinstance(found, str):
-            if is_null_text(found):
-                raise NullTextInText
-        elif _is_empty(found):
-            raise EmptyValueInText
-        return found
+    def checked(context: Context, value: Any) -> Any:
+        return check(value if own is None else own(context, value))
 
-    return refuse_empty
-
-
-def _is_empty(value: Any) -> bool:
-    from jinja2 import StrictUndefined, Undefined
-
-    from airflow_provider_usedesk.api.values import is_null
-    from airflow_provider_usedesk.compat.undefined import is_omitted_else
-
-    if not isinstance(value, Undefined):
-        return is_null(value)
-    has_own_text = type(value).__str__.__module__ != "jinja2.runtime"
-    # A strict one raises an error of its own.
-    return not (isinstance(value, StrictUndefined) or has_own_text or is_omitted_else(value))
+    return checked
 
 
 def _with_context(finalize: Finalize) -> Finalize:

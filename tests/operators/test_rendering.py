@@ -392,6 +392,32 @@ class TestEmptyValueInsideText:
             run_in_dag({**options}, native=native, message=f"Dear {{{{ {value} }}}}, see you")
 
     @pytest.mark.parametrize(
+        "expression",
+        [
+            "'Dear ' ~ none",
+            "('a' ~ ('b' ~ nan)) | trim",
+            "['Anna', none] | join(' ')",
+            "[{'name': none}] | join(attribute='name')",
+            "[{'name': none}] | map(attribute='name') | join",
+            "'%s' | format(none)",
+            "none | title",
+            "nan | string",
+            "nothing | upper",
+        ],
+    )
+    @pytest.mark.parametrize("template", ["{{ %s }}", "{{ %s }}, see you", "{%% set a = %s %%}{{ a }}"])
+    def test_empty_value_is_refused_before_it_becomes_a_text(self, usedesk, native, template, expression):
+        options = {"user_defined_macros": EMPTY_VALUES, "jinja_environment_kwargs": {"undefined": Undefined}}
+        with pytest.raises(AirflowFailException, match="message: .*default"):
+            run_in_dag(options, native=native, message=template % expression)
+        assert usedesk.request_history == []
+
+    def test_filter_of_the_dag_gets_empty_values(self, usedesk, native):
+        options = {"user_defined_filters": {"title": lambda name: (name or "you").title()}}
+        run_in_dag(options, native=native, message="Dear {{ none | title }}!")
+        assert usedesk.sent()[0]["message"] == "Dear You!"
+
+    @pytest.mark.parametrize(
         ("template", "sent"),
         [
             ("Dear {{ none | default('customer', true) }}!", "Dear customer!"),
@@ -399,6 +425,11 @@ class TestEmptyValueInsideText:
             ("Dear {{ 'Mr ' if false }}Smith!", "Dear Smith!"),
             ("Dear {% if false %}{{ none }}{% endif %}Anna!", "Dear Anna!"),
             ("You have {{ 0 }} of {{ false }}!", "You have 0 of False!"),
+            ("{{ 'Dear ' ~ (none or 'customer') ~ 1 ~ '' }}!", "Dear customer1!"),
+            ("{{ ['a', 1, ''] | join('-') }}{{ [] | join }}!", "a-1-!"),
+            ("{{ [{'name': 'Anna'}] | map(attribute='name') | join }}!", "Anna!"),
+            ("{{ none | default('anna', true) | title | replace('n', 'm') }}!", "Amma!"),
+            ("{{ ('Mr ' if false) | trim }}{{ 'é' | urlencode }}!", "%C3%A9!"),
         ],
     )
     def test_other_values_are_sent(self, usedesk, native, template, sent):
@@ -406,11 +437,24 @@ class TestEmptyValueInsideText:
         assert usedesk.sent()[0]["message"] == sent
 
 
+class TestArgumentsOfTheFunction:
+    @pytest.mark.parametrize("argument", ["{{ none }}", "{{ nan }}", "{{ none | string }}"])
+    def test_argument_of_the_function_is_no_text_of_null(self, usedesk, argument):
+        options = {"user_defined_macros": EMPTY_VALUES}
+        with pytest.raises(AirflowFailException, match="op_args: .*default"):
+            run_decorated(lambda name: f"Dear {name}", argument, subject="s", options=options)
+        assert usedesk.request_history == []
+
+    def test_native_argument_of_the_function_may_be_none(self, usedesk):
+        run_decorated(lambda name: f"Dear {name or 'you'}", "{{ none }}", native=True, subject="s")
+        assert usedesk.sent()[0]["message"] == "Dear you"
+
+
 EMPTY_VALUES = {"nan": float("nan"), "decimal_nan": Decimal("nan"), "people": []}
 
 
-def run_decorated(function, *args, native=False, **arguments):
-    with DAG("example", schedule=None, render_template_as_native_obj=native):
+def run_decorated(function, *args, native=False, options=None, **arguments):
+    with DAG("example", schedule=None, render_template_as_native_obj=native, **(options or {})):
         operator = usedesk_ticket_task(function, task_id="task", **arguments)(*args).operator
     return rendered_and_executed(operator)
 
