@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # The shortest and the longest number with country code that a messenger can have.
 MIN_DIGITS, MAX_DIGITS = 10, 15
 
-# An extension at the end: "доб. 2", "ext. 2", "#2".
-EXTENSION = re.compile(r"(?si)(.*?)[\s,;]*(доб\w*|внутр\w*|вн|ext\w*|x|#)[.:]*\s*[0-9]{1,7}")
+# An extension at the end: "доб. 2", "(доб. 2)", "ext. 2", "#2".
+EXTENSION = re.compile(r"(?si)(.*?)[\s,;(]*(доб\w*|внутр\w*|вн|ext\w*|x|#)[.:]*\s*[0-9]{1,7}\s*\)?")
 # A column of numbers with an empty cell has floats, whose dot would be taken for formatting.
 DECIMAL = re.compile(r"([0-9]{10,15})[.,]0+")
 SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?e[+-]?[0-9]+", re.IGNORECASE)
@@ -104,10 +104,10 @@ def _digits(written: str) -> str:
         return written
     kept = "".join(one for one in written if not _is_formatting(one))
     others = set(kept.removeprefix("+")) - set("0123456789")
-    if others & set(",;/|+"):
-        raise ValueError("must be one phone number")
     if any(one.isalpha() for one in others):
         raise ValueError("must be a phone number: it contains letters")
+    if others & set(",;/|+"):
+        raise ValueError("must be one phone number")
     if any(one.isnumeric() for one in others):
         raise ValueError("must be a phone number: it contains digits of another script")
     if others:

@@ -275,10 +275,10 @@ def tags(value: Any) -> str:
     """Return tags as one text, given as a list or a text with commas."""
     items = as_list(value)
     if items is None:
-        items = text(255)(value).split(",")
-        if any(is_empty(item) or is_null_text(item) for item in items):
+        listed = one_line(255)(value)
+        if any(is_empty(item) or is_null_text(item) for item in listed.split(",")):
             raise ValueError("contains an empty tag")
-        return text(255)(value)
+        return listed
     names = [_tag(item) for item in items]
     return text(255)(",".join(names))
 
@@ -463,7 +463,7 @@ def code_point(character: str) -> str:
 
 
 def _tag(value: Any) -> str:
-    name = _filled_text(value).strip()
+    name = as_line(_filled_text(value)).strip()
     if "," in name:
         raise ValueError("a tag cannot contain a comma, which ends the tag in Usedesk")
     return name

@@ -27,7 +27,7 @@ FORMATTED = [
     "\u202a+7\u200b912\u2060345\ufeff67\u00ad89\u202c",
 ]
 NATIONAL = ["8 (912) 345-67-89", "89123456789", 89123456789, "912 345-67-89", "8.912.345.67.89"]
-OTHERS = ["007 912 345-67-89", "+7 912 345-67-89 доб. 2", "8 912 345 67 89, ext. 12", "+8 912 345-67-89"]
+OTHERS = ["007 912 345-67-89", "+7 912 345-67-89 (доб. 2)", "8 912 345 67 89, ext. 12", "+8 912 345-67-89"]
 
 
 class TestWithoutRegion:
@@ -52,6 +52,7 @@ class TestWithoutRegion:
             ("+79123456789, +79123456780", "one phone number"),
             ("79123456789/79123456780", "one phone number"),
             ("тел. 79123456789", "letters"),
+            ("tel:+79123456789", "letters"),
             ("8 800 ANNAANN", "letters"),
             ("٧٩١٢٣٤٥٦٧٨٩", "another script"),
             ("7912345678*9", "U+002A"),
@@ -67,7 +68,11 @@ class TestWithoutRegion:
 
     @pytest.mark.parametrize(
         ("given", "cause"),
-        [("+7 912 345-67-89 доб. 2", "extension"), ("79123456789 79123456780", "two numbers")],
+        [
+            ("+7 912 345-67-89 доб. 2", "extension"),
+            ("79123456789 (ext. 2)", "extension"),
+            ("79123456789 79123456780", "two numbers"),
+        ],
     )
     def test_error_gives_cause(self, given, cause):
         assert cause in validation_error(client_phone=given)

@@ -124,6 +124,7 @@ class TestOneLine:
     def test_line_breaks_become_one_space(self, given, line):
         assert fields({**TEXTS, "subject": given})["subject"] == line
         assert sent(client_name=given, client_address=given) == {"client_name": line, "client_address": line}
+        assert sent(tag=given) == sent(tag=[given]) == {"tag": line}
 
     def test_length_is_that_of_the_line(self):
         assert fields({**TEXTS, "subject": "x" * 255 + "\n"})["subject"] == "x" * 255
