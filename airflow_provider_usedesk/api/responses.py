@@ -164,8 +164,8 @@ def created_ticket(response: Response) -> CreatedTicket:
         raise unclear(response, "neither a ticket id with status success nor an error")
     return CreatedTicket(
         ticket_id=ticket_id,
-        message_status=text_or_none(content.get("message_status")),
-        chat_id=text_or_none(content.get("chat_id")),
+        message_status=_filled_or_none(content.get("message_status")),
+        chat_id=_filled_or_none(content.get("chat_id")),
         comment_id=as_id(content.get("comment_id")),
     )
 
@@ -314,6 +314,11 @@ def as_id(value: object) -> int | None:
 def text_or_none(value: object) -> str | None:
     """Return a value as text; None for None."""
     return None if value is None else str(value)
+
+
+def _filled_or_none(value: object) -> str | None:
+    """Return a value as text; None for one that says nothing: null, false, 0 or a blank text."""
+    return str(value or "").strip() or None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

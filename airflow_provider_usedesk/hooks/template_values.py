@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Undefined
     from jinja2.compiler import CodeGenerator
-    from jinja2.nodes import EvalContext, Filter as FilterNode, Template
+    from jinja2.nodes import EvalContext, Template
 
 Filter = Callable[..., Any]
 
@@ -121,11 +121,13 @@ def strict_generator(generator: type[CodeGenerator]) -> type[CodeGenerator]:
     return StrictGenerator
 
 
-def _checked(part: Any) -> FilterNode:
+def _checked(part: Any) -> Any:
     from jinja2 import nodes
 
+    if isinstance(part, nodes.Const):
+        return part
     check = nodes.Filter(part, CHECK, [], [], None, None, lineno=part.lineno)
-    return check.set_environment(part.environment)  # type: ignore[return-value]
+    return check.set_environment(part.environment)
 
 
 def _given_arguments(text_filter: Filter) -> Filter:

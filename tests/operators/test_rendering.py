@@ -403,6 +403,7 @@ class TestEmptyValueInsideText:
             "none | title",
             "nan | string",
             "nothing | upper",
+            "'Dear ' ~ nothing",
         ],
     )
     @pytest.mark.parametrize("template", ["{{ %s }}", "{{ %s }}, see you", "{%% set a = %s %%}{{ a }}"])

@@ -508,6 +508,14 @@ def test_message_without_confirmation_fails(usedesk, operator, arguments, caplog
     assert "channel_id=20054 may be wrong" in caplog.text + capsys.readouterr().out
 
 
+@pytest.mark.parametrize("nothing", [None, "", " ", False, 0])
+def test_empty_fields_confirm_nothing(usedesk, nothing):
+    respond(usedesk, {**UNCONFIRMED, "message_status": nothing, "chat_id": nothing})
+    operator, arguments = MESSENGERS["viber"]
+    with pytest.raises(AirflowFailException, match="did not confirm"):
+        run_attempt(operator, **arguments, channel_id=20054)
+
+
 @pytest.mark.parametrize("response", [{"message_status": "delivered"}, {"chat_id": "5754"}])
 def test_either_field_confirms(usedesk, response):
     respond(usedesk, {**UNCONFIRMED, **response})
