@@ -124,7 +124,7 @@ def strict_generator(generator: type[CodeGenerator]) -> type[CodeGenerator]:
 def _checked(part: Any) -> Any:
     from jinja2 import nodes
 
-    if isinstance(part, nodes.Const):
+    if isinstance(part, nodes.Const) and isinstance(part.value, str):
         return part
     check = nodes.Filter(part, CHECK, [], [], None, None, lineno=part.lineno)
     return check.set_environment(part.environment)
