@@ -36,7 +36,9 @@ class Browser:
         self._url = url
 
     def open(self, url: str) -> None:
+        """Open a page; return when all of it is loaded, which the driver alone does not guarantee."""
         self._post("url", url=url)
+        self.wait_until("return document.readyState === 'complete'")
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Run a script that returns a value."""
@@ -82,24 +84,32 @@ class Browser:
 @contextmanager
 def started_browser(profile: str) -> Iterator[Browser]:
     """Start a browser; ``profile`` is an empty folder for its files."""
-    command = [str(DRIVER), "--port=0"]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver,
-        requests.Session() as session,
-    ):
+    with started_driver() as port, requests.Session() as session:
         session.trust_env = False
+        sessions = f"http://127.0.0.1:{port}/session"
+        options = {"binary": CHROMIUM, "args": [*ARGUMENTS, f"--user-data-dir={profile}"]}
+        wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        created = session.post(sessions, json=wanted, timeout=120).json()["value"]
+        assert "sessionId" in created, created
+        url = f"{sessions}/{created['sessionId']}"
         try:
-            lines = iter(driver.stdout.readline, "") if driver.stdout else iter(())
-            port = next(
-                line.rsplit(" ", 1)[1].rstrip(".\n") for line in lines if "successfully on port" in line
-            )
-            sessions = f"http://127.0.0.1:{port}/session"
-            options = {"binary": CHROMIUM, "args": [*ARGUMENTS, f"--user-data-dir={profile}"]}
-            wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
-            created = session.post(sessions, json=wanted, timeout=120).json()["value"]
-            assert "sessionId" in created, created
-            url = f"{sessions}/{created['sessionId']}"
             yield Browser(session, url)
-            session.delete(url, timeout=30)
         finally:
-            driver.terminate()
+            session.delete(url, timeout=30)
+
+
+@contextmanager
+def started_driver() -> Iterator[str]:
+    """Start chromedriver and return its port; again if its port is free for only one of IPv4 and IPv6."""
+    for _ in range(5):
+        command = [str(DRIVER), "--port=0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as driver:
+            assert driver.stdout is not None
+            for line in driver.stdout:
+                if "successfully on port" in line:
+                    try:
+                        yield line.rsplit(" ", 1)[1].rstrip(".\n")
+                    finally:
+                        driver.terminate()
+                    return
+    raise AssertionError("chromedriver does not start")
