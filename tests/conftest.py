@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -60,6 +61,14 @@ def rate_limits(monkeypatch):
     rate_limiter.IN_MEMORY.clear()
     yield folder
     rate_limit_stores.machine_store.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def object_stores():
+    """Object stores of this test alone: Airflow keeps each that a path has named, also one that failed."""
+    yield
+    for name in ("airflow.sdk.io.store", "airflow.io.store"):
+        getattr(sys.modules.get(name), "_STORE_CACHE", {}).clear()
 
 
 @pytest.fixture(autouse=True, scope="session")
