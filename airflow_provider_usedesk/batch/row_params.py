@@ -7,6 +7,8 @@ from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from jinja2 import StrictUndefined, Undefined
+
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.values import is_null, is_null_text, without_nulls
 from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
@@ -53,8 +55,6 @@ class RowParams:
         environment: Environment,
         context: Mapping[str, Any],
     ) -> None:
-        from jinja2 import StrictUndefined
-
         self._shared = shared
         self._names = names
         self._key = key
@@ -125,7 +125,7 @@ class RowParams:
     ) -> dict[str, Any]:
         from jinja2 import UndefinedError
 
-        variables = self._variables.new_child({"row": Columns(columns)})
+        variables = self._variables.new_child({"row": Columns(columns, names)})
         rendered: dict[str, Any] = {}
         validation_errors: list[str] = []
         for name, render in templates.items():
@@ -142,28 +142,49 @@ class RowParams:
         return rendered
 
 
+class EmptyColumn(Undefined):
+    """
+    A column without a value in a template.
+
+    Unlike a column that does not exist, it can be compared, as in ``{% if row.name %}``; a text cannot
+    contain it.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return StrictUndefined.__str__(self)  # type: ignore[call-arg]
+
+
 class Columns:
     """
     The columns of a row in a template, where each is ``row.name``.
 
     It has no methods, so that ``row.items`` and ``row.get`` are columns, too.
 
-    :param columns: values by column
+    :param columns: the columns that have a value
+    :param names: all columns; default: those
     """
 
-    __slots__ = ("__columns",)
+    __slots__ = ("__columns", "__names")
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
+    def __init__(self, columns: Mapping[str, Any], names: Collection[str] = ()) -> None:
         self.__columns = columns
+        self.__names = names
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.__columns[name]
+            return self[name]
         except KeyError:
             raise AttributeError(name) from None
 
     def __getitem__(self, name: str) -> Any:
-        return self.__columns[name]
+        value = self.__columns.get(name)
+        if value is not None:
+            return value
+        if name in self.__names:
+            return EmptyColumn(obj=self, name=name)
+        raise KeyError(name)
 
     def __contains__(self, name: str) -> bool:
         return name in self.__columns

@@ -111,7 +111,7 @@ def test_missing_column_is_an_error(name, undefined):
     ],
 )
 def test_empty_value_inside_a_text_is_refused(read, name, value):
-    with pytest.raises(InvalidRow, match=f"^{name}: an expression inside its text has no value.*default"):
+    with pytest.raises(InvalidRow, match=f"^{name}: column 'a' is empty$"):
         read({"a": value})
 
 
@@ -196,7 +196,8 @@ def test_key_is_text(key, columns, text):
         ("id", {}, "row_key: the row has no column 'id'"),
         ("id", {"id": None}, "row_key: column 'id' is empty"),
         ("id", {"id": "  "}, "row_key: column 'id' is empty"),
-        ("{{ row.a }}", {"a": None}, "row_key: its template is empty"),
+        ("{{ row.a }}", {"a": None}, "row_key: column 'a' is empty"),
+        ("{{ row.a or '' }}", {"a": None}, "row_key: its template is empty"),
         ("{{ row.a }}-", {}, "row_key: the row has no column 'a'"),
         ("id", {"id": "a\ud800"}, "row_key: contains half of a surrogate pair, which is not valid Unicode"),
     ],
@@ -231,6 +232,27 @@ class TestNulls:
 def test_text_of_null_is_refused_inside_a_text(text):
     with pytest.raises(InvalidRow, match=r"message: .* correct the data"):
         rendered("Dear {{ row.name }}", {"name": text})
+
+
+@pytest.mark.parametrize("columns", [{}, {"name": None}, {"name": float("nan")}])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Dear {{ row.name or 'customer' }}",
+        "Dear {{ row['name'] | default('customer') }}",
+        "Dear {% if row.name %}{{ row.name }}{% else %}customer{% endif %}",
+        "Dear {{ 'Anna' if row.name == 'A' else 'customer' }}",
+    ],
+)
+def test_empty_column_can_be_replaced(columns, template):
+    params = row_params({"message": template}).parameters(columns, names=["name"])
+    assert params["message"] == "Dear customer"
+
+
+@pytest.mark.parametrize("template", ["{{ row.nme or 'customer' }}", "{% if row.nme %}{% endif %}"])
+def test_unknown_column_cannot_be_replaced(template):
+    with pytest.raises(InvalidRow, match="message: the row has no column 'nme'"):
+        row_params({"message": template}).parameters({}, names=["name"])
 
 
 @pytest.mark.parametrize("heading", ["Сумма, руб.", "(сумма)", "№", "ФИО"])
