@@ -35,7 +35,7 @@ trigger_id type uid updated_after updated_before url user user_id user_type user
 whatsapp
 """
 _ENGLISH = """
-a about access account action active address allowed already an and any api are argument array as at
+a about access account action active address allowed already an and any api approved are argument array as at
 attached attribute authentication authorization authorized available bad be been before between blocked
 body boolean bytes can cannot character characters check closed code connected connection contain contains
 content count create created data database date delete deleted delivered denied disabled does doesn't
@@ -46,10 +46,10 @@ longer mandatory many max maximal maximum mb method min minimum minutes missing 
 not null number object of older on one only open opened operation option or other out outside over page
 parameter parameters passed permission permissions permitted please post present private provided public
 rate reached read recipient record refused rejected request requests required response retry second
-seconds sent server service session set short should size some something string successful support
-supported temporarily than that the them then there this time timeout to too true try unable unauthorized
-unavailable undefined unexpected unknown unprocessable unsupported up update updated url used valid
-validation value values verification wait was wasn't went were when window with within without wrong you
+seconds selected sent server service session set short should size some something string successful support
+supported temporarily than that the them then there this time timed timeout to too true try unable
+unauthorized unavailable undefined unexpected unknown unprocessable unsupported up update updated url used
+valid validation value values verification wait was wasn't went were when window with within without wrong you
 your
 """
 _RUSSIAN = """
@@ -63,8 +63,8 @@ _RUSSIAN = """
 максимальный максимум мб менее метка метки метод минимум много может можно на найден найдена найдено
 найдены не неверен неверная неверно неверное неверные неверный невозможно недействителен недействительный
 недопустимое недопустимый неизвестная неизвестный некорректен некорректная некорректно некорректное
-некорректный необходим необходимо неправильно неправильный нет ни номер номера об обновить обновлен
-обязателен обязательно обязательное обязательный ограничение окно он она оно от отказано отключен
+некорректный необходим необходимо неправильно неправильный недостаточно нет ни номер номера об обновить
+обновлен обязателен обязательно обязательное обязательный ограничение окно он она оно от отказано отключен
 отправить отправка отправки отправлен отправлено отсутствует отсутствуют очень ошибка ошибки пар параметр
 параметра параметры передан передано переменная переменные переменных по повторите позже поле получатель
 пользователь пользователя поля полям попробуйте прав права превышает превышен превышена превышено при пуст

@@ -160,7 +160,7 @@ class UsedeskOperator(BaseOperator):
         except TemplateNotFound:
             # Without the name: it may be a text for a customer that happens to end like a file.
             raise InvalidTemplate(
-                "message ends like the name of a template file, but neither the folder of the Dag nor "
+                "ends like the name of a template file, but neither the folder of the Dag nor "
                 f"template_searchpath has this file. A text cannot end in {', '.join(MESSAGE_FILES)}: "
-                "append a space to it."
+                "append a space to it"
             ) from None

@@ -64,4 +64,10 @@ class TemplateFailures:
 
     def _reasons(self) -> Iterator[str]:
         for name, error in self._errors.items():
-            yield f"{name} ({error if isinstance(error, InvalidTemplate) else type(error).__name__})"
+            yield f"{name} ({error if isinstance(error, InvalidTemplate) else _class_of(error)})"
+
+
+def _class_of(error: Exception) -> str:
+    # The name of a variable can be a text of a customer, but this one is ours.
+    is_row = str(error) == "'row' is undefined"
+    return type(error).__name__ + (": only row_template of a batch knows the row" if is_row else "")

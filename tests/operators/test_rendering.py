@@ -599,6 +599,17 @@ class TestFailingTemplate:
             run_attempt(CreateTicketOperator, subject="s", message="{{ nobody }}")
         assert not isinstance(caught.value, AirflowFailException)
 
+    def test_row_outside_of_row_template_is_told(self, usedesk):
+        recipients = [{"id": 1, "name": "Anna"}]
+        with pytest.raises(AirflowException, match=r"message \(UndefinedError: only row_template"):
+            run_attempt(
+                CreateTicketBatchOperator,
+                subject="s",
+                message="Dear {{ row.name }}",
+                recipients=recipients,
+                row_key="id",
+            )
+
     def test_may_skip_the_task(self, usedesk):
         def skip():
             raise AirflowSkipException("no message today")

@@ -156,7 +156,7 @@ def test_missing_template_file_fails_task(run_dag, usedesk):
     run = run_dag(LIKE_A_FILE)
     assert run.state == "failed"
     assert usedesk.sent() == []
-    assert "ends like the name of a template file" in run.printed
+    assert "message: ends like the name of a template file" in run.printed
     assert "Dear Anna" not in run.printed
 
 
