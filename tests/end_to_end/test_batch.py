@@ -147,7 +147,7 @@ def test_failed_mark_stops_and_clearing_resumes(matrix, airflow, sandboxes, batc
     until(lambda: min(len(stopped.tickets), len(meanwhile.tickets)) >= 5, 300)
     until(lambda: has_progress(airflow, run, "stopped"), 60)
     progress = airflow.xcom(STOPPED, run, "stopped", "progress")
-    assert "Sent " in airflow.task_log(STOPPED, run, "stopped")
+    assert re.search(rf"{BATCH_ROWS} rows: \d+ sent", airflow.task_log(STOPPED, run, "stopped"))
     for task in STOPPING:
         airflow.call(
             "PATCH", f"/dags/{STOPPED}/dagRuns/{run}/taskInstances/{task}", json={"new_state": "failed"}
