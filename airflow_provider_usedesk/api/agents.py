@@ -15,7 +15,7 @@ from typing import Any
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.hidden import HiddenDict
-from airflow_provider_usedesk.api.request import Draft, Method, Request
+from airflow_provider_usedesk.api.request import Draft, Method, Request, complete_request
 
 _COMMON: Mapping[str, values.Check] = {
     "name": values.one_line(255),
@@ -96,6 +96,4 @@ def delete_user_request(params: Mapping[str, Any]) -> Request:
     :param params: parameters by name
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
-    draft = Draft(params, DELETE_USER)
-    draft.require("user_id")
-    return draft.request()
+    return complete_request(params, DELETE_USER)

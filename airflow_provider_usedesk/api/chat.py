@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request
+from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request, complete_request
 
 ADD_CHAT_MESSAGE = Method(
     path="chat/addMessage",
@@ -74,7 +74,7 @@ def send_chat_message_request(params: Mapping[str, Any]) -> Request:
     :param params: parameters by name
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
-    return _complete(params, SEND_CHAT_MESSAGE)
+    return complete_request(params, SEND_CHAT_MESSAGE)
 
 
 def change_chat_assignee_request(params: Mapping[str, Any]) -> Request:
@@ -84,10 +84,4 @@ def change_chat_assignee_request(params: Mapping[str, Any]) -> Request:
     :param params: parameters by name
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
-    return _complete(params, CHANGE_CHAT_ASSIGNEE)
-
-
-def _complete(params: Mapping[str, Any], method: Method) -> Request:
-    draft = Draft(params, method)
-    draft.require(*method.parameters)
-    return draft.request()
+    return complete_request(params, CHANGE_CHAT_ASSIGNEE)

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.phone import phone
-from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request
+from airflow_provider_usedesk.api.request import CLIENT_ADDRESS, MESSAGE_BYTES, Draft, Method, Request
 
 MESSENGERS = ("telegram", "whatsapp", "viber", "skype", "gtalk", "imessage", "other")
 IDENTITY_LENGTH = 64
@@ -104,11 +104,7 @@ _COMMON: Mapping[str, values.Check] = {
     "status_spam": values.flag,
     "position": values.one_line(255),
     "merge_id": values.identifier,
-    "client_country": values.one_line(255),
-    "client_city": values.one_line(255),
-    "client_address": values.one_line(255),
-    "new_address": values.address_flag,
-    "phone_type": values.choice("home", "mobile", "stationary", "fax", "other"),
+    **CLIENT_ADDRESS,
 }
 # A blank one would change nothing of what is known.
 _LEFT_OUT = frozenset(

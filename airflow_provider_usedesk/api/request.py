@@ -20,6 +20,15 @@ from airflow_provider_usedesk.api.redacted import REDACTED_IN_ERRORS
 
 MESSAGE_BYTES = 65_535
 
+CLIENT_ADDRESS: Mapping[str, values.Check] = {
+    "client_country": values.one_line(255),
+    "client_city": values.one_line(255),
+    "client_address": values.one_line(255),
+    "new_address": values.address_flag,
+    "phone_type": values.choice("home", "mobile", "stationary", "fax", "other"),
+}
+"""The checks of what tickets and clients say of the address and the phone of a client."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -264,6 +273,19 @@ def unknown_parameter(name: str, known: Collection[str], path: str) -> str:
 
 def _argument(name: str) -> str:
     return "from_" if name == "from" else name
+
+
+def complete_request(params: Mapping[str, Any], method: Method) -> Request:
+    """
+    Return the checked request of a method that requires all of its parameters.
+
+    :param params: parameters by name
+    :param method: the method
+    :raises UsedeskInvalidRequest: naming every invalid argument
+    """
+    draft = Draft(params, method)
+    draft.require(*method.parameters)
+    return draft.request()
 
 
 def _texts(value: Any) -> Iterator[str]:

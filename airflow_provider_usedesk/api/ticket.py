@@ -15,7 +15,7 @@ from airflow_provider_usedesk.api import values
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.phone import phone
-from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request
+from airflow_provider_usedesk.api.request import CLIENT_ADDRESS, MESSAGE_BYTES, Draft, Method, Request
 
 CREATE_TICKET = Method(
     path="create/ticket",
@@ -41,11 +41,7 @@ CREATE_TICKET = Method(
         "from_": values.choice("user", "client", "trigger"),
         "user_id": values.identifier,
         "trigger_id": values.identifier,
-        "client_country": values.one_line(255),
-        "client_city": values.one_line(255),
-        "client_address": values.one_line(255),
-        "new_address": values.address_flag,
-        "phone_type": values.choice("home", "mobile", "stationary", "fax", "other"),
+        **CLIENT_ADDRESS,
         "lists": values.nested_lists,
         "template_id": values.identifier,
         "template_name": values.one_line(255),
