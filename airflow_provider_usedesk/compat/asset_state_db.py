@@ -300,6 +300,22 @@ def connection_of(row: Any) -> Connection | None:
     return None if session is None else session.connection()
 
 
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """
+    Open a nested transaction in one that belongs to Airflow; an error rolls it back alone.
+
+    On SQLite it takes the lock for writing first. Otherwise a savepoint begins a transaction that reads, and
+    SQLite refuses every write in it, also those of Airflow, once another process has written.
+
+    :param connection: of the transaction of Airflow
+    """
+    if connection.dialect.name == "sqlite":
+        connection.execute(delete(QUEUE).where(false()))
+    with connection.begin_nested():
+        yield
+
+
 def on_asset_event(callback: Callable[[Any, Connection, Any], None]) -> None:
     """
     Call a function for each asset event that this process inserts, in the same transaction.
@@ -343,7 +359,7 @@ def _extend_queue(connection: Session | Connection, asset_id: int, moment: datet
 def _queued(connection: Connection, asset_id: int, dag_id: str, moment: datetime) -> bool:
     """Queue a Dag in a nested transaction; return False if another scheduler did it meanwhile."""
     try:
-        with connection.begin_nested():
+        with savepoint(connection):
             _queue(connection, asset_id, dag_id, moment)
     except IntegrityError:
         return False

@@ -69,25 +69,29 @@ def _follow_events() -> None:
 
 
 def _delete_expired(dag_run: Any) -> None:
-    from airflow_provider_usedesk.compat.asset_state_db import connection_of
+    from airflow_provider_usedesk.compat.asset_state_db import connection_of, savepoint
     from airflow_provider_usedesk.listeners.stored_keys import in_scheduler
 
     now = datetime.now(UTC)
     connection = connection_of(dag_run) if in_scheduler.is_due(now) else None
     if connection is not None:
-        with connection.begin_nested():
+        with savepoint(connection):
             in_scheduler.run(connection, now)
 
 
 def _queue_left_over_events(dag_run: Any) -> None:
     if dag_run.run_type != "asset_triggered":
         return
-    from airflow_provider_usedesk.compat.asset_state_db import connection_of, queue_left_over_events
+    from airflow_provider_usedesk.compat.asset_state_db import (
+        connection_of,
+        queue_left_over_events,
+        savepoint,
+    )
 
     connection, dag_id = connection_of(dag_run), dag_run.dag_id
     if connection is None:
         return
-    with connection.begin_nested():
+    with savepoint(connection):
         assets = queue_left_over_events(connection, dag_id, _is_of_usedesk)
     if assets:
         log.info("Queued %s for events that no run has taken.", dag_id)
@@ -126,9 +130,9 @@ def _follow(connection: Connection, asset_event: Any) -> None:
 
 
 def _queue_dags(connection: Connection, asset_id: int) -> None:
-    from airflow_provider_usedesk.compat.asset_state_db import queue_for_event
+    from airflow_provider_usedesk.compat.asset_state_db import queue_for_event, savepoint
 
-    with connection.begin_nested():
+    with savepoint(connection):
         queue_for_event(connection, asset_id, datetime.now(UTC))
 
 
@@ -155,10 +159,10 @@ def _marker_key(extra: Any) -> str | None:
 
 
 def _write_marker(connection: Connection, asset_id: int, key: str, now: datetime) -> None:
-    from airflow_provider_usedesk.compat.asset_state_db import AssetStateTable
+    from airflow_provider_usedesk.compat.asset_state_db import AssetStateTable, savepoint
 
     state = AssetStateTable(connection, asset_id, now)
-    with connection.begin_nested():
+    with savepoint(connection):
         if state.get(key) is not None:
             return
         if _is_clean_up_due(asset_id, now):

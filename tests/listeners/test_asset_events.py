@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +24,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import create_engine, delete, event, false, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import object_session
 
 from airflow_provider_usedesk.compat import asset_state_db
 from airflow_provider_usedesk.listeners import asset_events, stored_keys
@@ -288,6 +291,50 @@ def test_failing_listener_does_not_break_the_session_of_the_scheduler(
     start_run(asset_id, takes=event_times(asset_id)[0] - timedelta(seconds=1))
     assert runs() == 1
     assert "could not be" in caplog.text
+
+
+def test_other_writer_does_not_break_the_session_of_the_scheduler(asset_id, airflow_db, monkeypatch, caplog):
+    """SQLite refuses every write of a transaction that has read before another process wrote."""
+    fire(asset_id, 1)
+    fire(asset_id, 2)
+    taken, left = event_times(asset_id)
+    with create_session() as session:
+        session.execute(delete(AssetDagRunQueue).where(AssetDagRunQueue.asset_id == asset_id))
+        session.add(
+            DagRun(
+                dag_id=DAG,
+                run_id="queued",
+                run_type=DagRunType.ASSET_TRIGGERED,
+                run_after=taken,
+                state=DagRunState.QUEUED,
+                triggered_by=DagRunTriggeredByType.ASSET,
+            )
+        )
+    left_over = asset_state_db._left_over
+    refused = []
+
+    def left_over_while_another_writes(dag_id):
+        connection = object_session(run).connection()
+        connection.execute(select(AssetEvent.id)).all()
+        with closing(sqlite3.connect(airflow_db, timeout=0)) as other:
+            try:
+                other.execute("UPDATE asset SET name = 'renamed'")
+                other.commit()
+            except sqlite3.OperationalError as error:
+                refused.append(str(error))
+        return left_over(dag_id)
+
+    monkeypatch.setattr(asset_state_db, "_left_over", left_over_while_another_writes)
+    with create_session() as session, prohibit_commit(session) as guard:
+        run = session.scalar(select(DagRun).where(DagRun.dag_id == DAG))
+        run.set_state(DagRunState.RUNNING)
+        asset_events.on_dag_run_running(run, "started")
+        guard.commit()
+    with create_session() as session:
+        assert session.scalar(select(DagRun.state).where(DagRun.dag_id == DAG)) == "running"
+    assert queued_until(asset_id) == left
+    assert refused == ["database is locked"]
+    assert "could not be" not in caplog.text
 
 
 def test_failing_start_does_not_end_the_component(monkeypatch, caplog):
