@@ -114,7 +114,8 @@ async def _merged_params(request: Request) -> dict[str, Any]:
     params = nested(parse_qsl(request.url.query, keep_blank_values=True))
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        async with request.form(max_files=100, max_fields=1000, max_part_size=2**24) as form:
+        form_request = _with_media_type(request, content_type)
+        async with form_request.form(max_files=100, max_fields=1000, max_part_size=2**24) as form:
             return params | nested(
                 [(_unicode(name), await _form_value(value)) for name, value in form.multi_items()]
             )
@@ -123,6 +124,14 @@ async def _merged_params(request: Request) -> dict[str, Any]:
         content = read_json(body)
         return params | content if isinstance(content, dict) else params
     return params
+
+
+def _with_media_type(request: Request, media_type: str) -> Request:
+    """Return the request with its media type in this case: older parsers of forms know one case only."""
+    _, semicolon, options = request.headers["content-type"].partition(";")
+    kind = f"{media_type}{semicolon}{options}".encode("latin-1")
+    others = [header for header in request.scope["headers"] if header[0] != b"content-type"]
+    return Request({**request.scope, "headers": [*others, (b"content-type", kind)]}, request.receive)
 
 
 async def _form_value(value: UploadFile | str) -> Upload | str:

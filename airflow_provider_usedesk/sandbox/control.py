@@ -24,6 +24,8 @@ PREFIX = "/_sandbox"
 OPENAPI_PATH = f"{PREFIX}/openapi.json"
 MAX_WAIT = 300
 POLL_SECONDS = 0.05
+# FastAPI before 0.117 takes the annotation None for a body, which 204 cannot have.
+NO_CONTENT: Any = {"status_code": 204, "response_model": None}
 
 Text = Annotated[
     str, Query(description="part of an id, a subject, a message, a client's address or an additional_id")
@@ -45,14 +47,14 @@ def control_routes(state: State) -> APIRouter:
     router.get("/tickets/{ticket_id}")(control.get_ticket)
     router.post("/tickets", status_code=201)(control.write_as_client)
     router.post("/tickets/{ticket_id}/replies", status_code=201)(control.reply_as_client)
-    router.delete("/tickets/{ticket_id}", status_code=204)(control.delete_ticket)
-    router.delete("/tickets", status_code=204)(control.delete_tickets)
+    router.delete("/tickets/{ticket_id}", **NO_CONTENT)(control.delete_ticket)
+    router.delete("/tickets", **NO_CONTENT)(control.delete_tickets)
     router.get("/requests")(control.list_requests)
     router.get("/webhooks")(control.list_webhooks)
     router.get("/faults")(control.list_faults)
     router.post("/faults", status_code=201)(control.add_fault)
-    router.delete("/faults", status_code=204)(control.clear_faults)
-    router.post("/reset", status_code=204)(control.reset)
+    router.delete("/faults", **NO_CONTENT)(control.clear_faults)
+    router.post("/reset", **NO_CONTENT)(control.reset)
     return router
 
 
