@@ -7,6 +7,7 @@ CONSTRAINTS_3 := constraints/airflow-3.3.txt
 CONSTRAINTS_2 := constraints/airflow-2.11.txt
 # The tests on a whole Airflow mostly wait, so the others run beside them.
 PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
+VERSION_TESTS := tests/package/test_provider_info.py tests/compat/test_sdk.py tests/hooks/test_connection.py
 QUICK := (not airflow and not slow) or smoke
 PROJECT := -e '.[sandbox]' --group test --group lint
 
@@ -17,7 +18,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-rest test-full lint types check test-2.11 bench build constraints clean help
+.PHONY: demo up test test-rest test-full test-versions matrix lint types check test-2.11 bench build constraints clean help
 
 demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
 	.venv/bin/python -m dev.demo
@@ -52,21 +53,32 @@ test-2.11: .venv-2.11/.ready ## the tests on Airflow 2.11
 	.venv-2.11/bin/python $(PYTEST) -m "not slow" $(ARGS)
 endif
 
+test-versions: .venv/.ready ## import, provider info and connection form on Airflow 3.0, 3.1 and 3.2
+	.venv/bin/python -m dev.matrix 3.0 3.1 3.2 -- $(VERSION_TESTS)
+
+matrix: .venv/.ready ## the quick tests on every Airflow, about an hour; ARGS="3.0 lowest" runs a part
+	.venv/bin/python -m dev.matrix $(ARGS)
+
 bench: .venv/.ready ## every benchmark, beside its peers
 	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -c $(CONSTRAINTS_3) --group bench
 	@set -e; for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
 	  echo "$$script"; .venv/bin/python "$$script"; \
 	done
 
-build: .venv/.ready ## sdist and wheel in dist/
+build: .venv/.ready ## sdist and wheel in dist/, checked as a package index does
+	rm -rf dist
 	.venv/bin/python -m build --no-isolation
+	.venv/bin/twine check --strict dist/*
 
-constraints: .venv/bin/uv .venv-2.11/bin/uv ## the newest set of dependencies that fits, into constraints/
-	$(call freeze,.venv,$(AIRFLOW_3),$(CONSTRAINTS_3))
-	$(call freeze,.venv-2.11,$(AIRFLOW_2),$(CONSTRAINTS_2))
+constraints: .venv/bin/uv ## the dependencies of each Airflow's time, and the newest, into constraints/
+	$(call freeze,2.11,$(AIRFLOW_2),)
+	$(call freeze,3.0,3.0.6,2025-09-15)
+	$(call freeze,3.1,3.1.8,2026-03-14)
+	$(call freeze,3.2,3.2.2,2026-06-02)
+	$(call freeze,3.3,$(AIRFLOW_3),)
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-2.11 build dist .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf .venv .venv-2.11 .nox build dist .pytest_cache .mypy_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
@@ -74,7 +86,7 @@ help: ## this list
 
 .venv/.ready: pyproject.toml $(CONSTRAINTS_3) | .venv/bin/uv
 	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python \
-	  -c $(CONSTRAINTS_3) $(PROJECT) apache-airflow==$(AIRFLOW_3)
+	  -c $(CONSTRAINTS_3) $(PROJECT) --group dev apache-airflow==$(AIRFLOW_3)
 	@touch $@
 
 .venv-2.11/.ready: pyproject.toml $(CONSTRAINTS_2) | .venv-2.11/bin/uv
@@ -87,12 +99,11 @@ help: ## this list
 	$(PYTHON) -m venv --clear $*
 	$*/bin/python -m pip install --quiet 'uv>=0.6'
 
-# A fresh environment, so that only what the project brings in is pinned. Newer Pythons do without some
-# packages, so make these with the oldest that is supported: make constraints PYTHON=python3.11
+# For all Pythons from 3.11 on. The newest dependencies break Airflow 3.0 to 3.2, so these have a day.
 define freeze
-$(1)/bin/uv venv --quiet --clear --python $(1)/bin/python build/constraints
-$(1)/bin/uv pip install --quiet --upgrade --python build/constraints $(PROJECT) apache-airflow==$(2)
-echo "# Made by 'make constraints' from pyproject.toml and apache-airflow==$(2)." > $(3)
-$(1)/bin/uv pip freeze --quiet --exclude-editable --python build/constraints >> $(3)
-rm -rf build/constraints
+echo "# Made by 'make constraints' from pyproject.toml and apache-airflow==$(2)$(if $(3), as of $(3))." \
+  > constraints/airflow-$(1).txt
+echo "apache-airflow==$(2)" | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+  --no-header --no-annotate $(if $(3),--exclude-newer $(3)) --constraint - pyproject.toml \
+  --extra sandbox --group test --group lint --group dev >> constraints/airflow-$(1).txt
 endef
