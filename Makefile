@@ -86,7 +86,7 @@ help: ## this list
 
 .venv/.ready: pyproject.toml $(CONSTRAINTS_3) | .venv/bin/uv
 	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python \
-	  -c $(CONSTRAINTS_3) $(PROJECT) --group dev apache-airflow==$(AIRFLOW_3)
+	  -c $(CONSTRAINTS_3) $(PROJECT) --group dev --group postgres apache-airflow==$(AIRFLOW_3)
 	@touch $@
 
 .venv-2.11/.ready: pyproject.toml $(CONSTRAINTS_2) | .venv-2.11/bin/uv
@@ -105,5 +105,5 @@ echo "# Made by 'make constraints' from pyproject.toml and apache-airflow==$(2)$
   > constraints/airflow-$(1).txt
 echo "apache-airflow==$(2)" | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --no-header --no-annotate $(if $(3),--exclude-newer $(3)) --constraint - pyproject.toml \
-  --extra sandbox --group test --group lint --group dev >> constraints/airflow-$(1).txt
+  --extra sandbox --group test --group lint --group dev $(if $(3),,--group postgres) >> constraints/airflow-$(1).txt
 endef

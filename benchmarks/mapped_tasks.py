@@ -78,7 +78,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "dags").mkdir()
         (folder / "dags" / "benchmark.py").write_text(DAGS)
-        with postgres(folder) as database:
+        with postgres() as database:
             env = environment(server, database, options.mapped, options.rows)
             with LocalAirflow(folder / "dags", env=env) as airflow:
                 say(f"{os.cpu_count()} cores, shared by scheduler, API server, PostgreSQL and tasks.")

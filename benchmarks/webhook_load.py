@@ -175,14 +175,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
     if not is_installed():
-        print("Skipped: this needs PostgreSQL (Debian's package postgresql).")
+        print("Skipped: this needs PostgreSQL (Debian's package postgresql, or make bench).")
         return
     with tempfile.TemporaryDirectory(prefix="webhook-load-") as folder:
         measure(Path(folder), options.rate, options.seconds)
 
 
 def measure(folder: Path, rate: float, seconds: float) -> None:
-    with postgres(folder) as database:
+    with postgres() as database:
         env = environment(folder, database)
         python = [sys.executable, "-m"]
         subprocess.run([*python, "airflow", "db", "migrate"], env=env, check=True, stdout=subprocess.DEVNULL)

@@ -105,7 +105,7 @@ class AirflowClient:
             for error in self._pages("/importErrors", "import_errors")
         )
 
-    def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
+    def wait_for_dag(self, dag_id: str, timeout: float = 180) -> None:
         """Wait until the file of the Dag is parsed; raise with the import errors otherwise."""
 
         def details() -> str:

@@ -83,6 +83,11 @@ class LocalAirflow(AirflowClient):
     ) -> None:
         self.stop()
 
+    @property
+    def database_url(self) -> str:
+        """Return the URL of the database for SQLAlchemy."""
+        return self._other_database or f"sqlite:///{self._database}"
+
     def start(self) -> None:
         if free_port(self.port) != self.port:
             raise AirflowClientError(f"port {self.port} is taken")

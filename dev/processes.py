@@ -33,11 +33,14 @@ class Processes:
             arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
         )
 
-    def start(self, name: str, command: list[str], env: dict[str, str]) -> None:
+    def start(
+        self, name: str, command: list[str], env: dict[str, str] | None = None, user: str | None = None
+    ) -> None:
         with self._log_file(name).open("ab") as log:
             process = subprocess.Popen(
                 command,
                 env=env,
+                user=user,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_usedesk.sandbox import Sandbox
 from tests.end_to_end import cases
-from tests.support.whole_airflow import HAS_STATE_STORES, all_dags, connect
+from tests.support.whole_airflow import HAS_STATE_STORES, all_dags, connect, local_airflow
 from tests.support.zones import zone_at_noon
 
 TOKEN = "0123456789abcdef-token"
@@ -41,8 +41,6 @@ def sandbox(default_sandbox):
 @pytest.fixture(scope="session")
 def airflow(default_sandbox, batch_folder, histories_folder, tmp_path_factory):
     """The shared Airflow. Tests that kill a component start their own."""
-    from dev.local_airflow import LocalAirflow
-
     env = {
         "USEDESK_TIMEZONE": zone_at_noon(),
         "USEDESK_CASES": json.dumps(cases.TICKET_CASES),
@@ -59,6 +57,6 @@ def airflow(default_sandbox, batch_folder, histories_folder, tmp_path_factory):
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     }
     assert HAS_STATE_STORES
-    with LocalAirflow(all_dags(tmp_path_factory.mktemp("dags")), env=env, parse_every=30) as running:
+    with local_airflow(all_dags(tmp_path_factory.mktemp("dags")), env=env, parse_every=30) as running:
         connect(running, "usedesk_default", default_sandbox, webhook_secret=SECRET)
         yield running

@@ -21,7 +21,7 @@ def test_fifty_failures_leave_one_ticket(airflow, sandbox):
     airflow.unpause(dag)
     runs = [airflow.trigger(dag, {"fails": True}, run_id=f"fails_{n}").run_id for n in range(FAILURES)]
     assert {airflow.wait_for_run(dag, run, 600).state for run in runs} == {"failed"}
-    until(lambda: alerts_in_the_open_ticket(sandbox) == FAILURES, 120)
+    until(lambda: alerts_in_the_open_ticket(sandbox) == FAILURES, 300)
     [ticket] = open_tickets(sandbox)
     others = [one for one in sandbox.tickets if one.ticket_id != ticket.ticket_id]
     print(
@@ -31,7 +31,7 @@ def test_fifty_failures_leave_one_ticket(airflow, sandbox):
     assert {one.status for one in others} <= {DELETED}
     assert ticket.ticket_id == min(one.ticket_id for one in sandbox.tickets)
     airflow.wait_for_success(dag, airflow.run(dag, {"fails": False}).run_id)
-    until(lambda: open_tickets(sandbox) == [], 120)
+    until(lambda: open_tickets(sandbox) == [], 300)
     assert sandbox.ticket(ticket.ticket_id).status == SOLVED
 
 
@@ -39,23 +39,23 @@ def test_task_and_dag_callbacks_share_ticket(airflow, sandbox):
     """The worker runs the callback of a task, the Dag processor those of a Dag."""
     dag = "usedesk_failure_alert"
     assert airflow.run(dag, {"rows": 0}).state == "failed"
-    until(lambda: alerts_in_the_open_ticket(sandbox) == 2, 120)
+    until(lambda: alerts_in_the_open_ticket(sandbox) == 2, 300)
     [failed] = open_tickets(sandbox)
     texts = "".join(comment.message for comment in failed.comments)
     assert f"Task load_orders of Dag {dag} failed." in texts
     assert "ValueError: The shop sent no orders." in texts
     assert f"<p>Dag {dag} failed.</p>" in texts
     assert airflow.run(dag, {"rows": 0}).state == "failed"
-    until(lambda: alerts_in_the_open_ticket(sandbox) == 4, 120)
+    until(lambda: alerts_in_the_open_ticket(sandbox) == 4, 300)
     assert sandbox.ticket(failed.ticket_id).priority == "urgent"
     airflow.wait_for_success(dag, airflow.run(dag).run_id)
-    until(lambda: sandbox.ticket(failed.ticket_id).status == SOLVED, 120)
+    until(lambda: sandbox.ticket(failed.ticket_id).status == SOLVED, 300)
 
 
 def test_deadline_callback_opens_a_ticket(airflow, sandbox):
     """The triggerer runs the callback of a deadline."""
     late = airflow.run("usedesk_deadline_alert", {"seconds": 30})
-    until(lambda: len(open_tickets(sandbox)) == 1, 120)
+    until(lambda: len(open_tickets(sandbox)) == 1, 300)
     [alert] = open_tickets(sandbox)
     assert alert.subject == "Airflow: Dag usedesk_deadline_alert missed its deadline"
     assert late.run_id in alert.message

@@ -12,9 +12,8 @@ pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow
 from airflow_provider_usedesk.compat.version import AIRFLOW
 from airflow_provider_usedesk.sandbox import Sandbox
 from dev import PROJECT
-from dev.local_airflow import LocalAirflow
 from tests.end_to_end.dags.usedesk_callbacks import dag_id
-from tests.support.whole_airflow import DAGS, connection_json, start, until
+from tests.support.whole_airflow import DAGS, connection_json, local_airflow, start, until
 
 pytestmark = [
     pytest.mark.airflow,
@@ -50,7 +49,7 @@ def alerts():
     """The messages of all alerts, by the way to fail and the callback."""
     with Sandbox() as sandbox:
         env = {**ENV, "AIRFLOW_CONN_USEDESK_DEFAULT": connection_json(sandbox)}
-        with LocalAirflow(DAGS, env=env, parse_every=300) as airflow:
+        with local_airflow(DAGS, env=env, parse_every=300) as airflow:
             fail_in_all_ways(airflow)
             # The callback of a missing heartbeat is the last: the other callbacks have had their time.
             until(lambda: {"task failure", "Dag failure"} <= set(read(sandbox)["worker killed"]), 300)
@@ -92,7 +91,7 @@ def fail_in_all_ways(airflow):
         ("run marked failed", "", {"state": "failed"}),
     ):
         dag, run = dag_id(way), runs[way]
-        until(lambda dag=dag, run=run: airflow.task_instance(dag, run, "work").state == "running", 120)
+        until(lambda dag=dag, run=run: airflow.task_instance(dag, run, "work").state == "running", 300)
         airflow.call("PATCH", f"/dags/{dag}/dagRuns/{quote(run, safe='')}{path}", json=body)
 
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
-from contextlib import closing
 from datetime import UTC, datetime
-from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,8 +20,7 @@ from airflow_provider_usedesk.webhook.__main__ import standalone_app
 from airflow_provider_usedesk.webhook.rest import AirflowApi
 from dev.airflow_client import AirflowClientError
 from dev.local_airflow import LocalAirflow
-from dev.postgres import is_installed, postgres
-from tests.support.whole_airflow import DAGS, QUICK_TO_NOTICE, until
+from tests.support.whole_airflow import DAGS, QUICK_TO_NOTICE, local_airflow, rows, until
 from tests.webhook.conftest import SECRET, post, serving
 
 pytestmark = pytest.mark.airflow
@@ -36,7 +30,6 @@ PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
 PARSE_SECONDS = 5
 # Seconds to wait for anything, on the slowest machine.
 LIMIT = 300
-HAS_POSTGRES = is_installed() and find_spec("psycopg2") and find_spec("asyncpg")
 BEFORE, AFTER = range(1000, 5000), range(5000, 5050)
 
 
@@ -63,7 +56,7 @@ def airflow(sandbox, other_sandbox):
         "AIRFLOW_CONN_USEDESK_DEFAULT": connection_to(sandbox),
         "AIRFLOW_CONN_USEDESK_OTHER": connection_to(other_sandbox),
     }
-    with LocalAirflow(DAGS, env={**env, **QUICK_TO_NOTICE}, parse_every=PARSE_SECONDS) as running:
+    with local_airflow(DAGS, env={**env, **QUICK_TO_NOTICE}, parse_every=PARSE_SECONDS) as running:
         for dag in (DAG, WATCHER, SENDING):
             running.wait_for_dag(dag)
             running.unpause(dag)
@@ -73,11 +66,6 @@ def airflow(sandbox, other_sandbox):
 def report(ticket_id, status="DELIVERED"):
     part = {"delivery_status": status, "comment_id": 7, "extras": {"ticket_id": ticket_id}}
     return {"message_status": part}
-
-
-def rows(airflow, query):
-    with closing(sqlite3.connect(airflow.home / "airflow.db", timeout=30)) as database:
-        return database.execute(query).fetchall()
 
 
 def reported(airflow):
@@ -91,7 +79,8 @@ def watched(airflow):
 
 
 def extras(airflow):
-    return [json.loads(extra) for (extra,) in rows(airflow, "SELECT extra FROM asset_event")]
+    found = [extra for (extra,) in rows(airflow, "SELECT extra FROM asset_event")]
+    return [json.loads(extra) if isinstance(extra, str) else extra for extra in found]
 
 
 def stored_keys(airflow):
@@ -153,13 +142,13 @@ def print_times(airflow, sandbox, ticket, run, following):
     [sent] = [one for one in sandbox.webhooks_sent if one.kind == "delivery"]
     uri = "usedesk://usedesk_default/delivery"
     of_asset = f"SELECT id FROM asset WHERE uri = '{uri}'"
-    ((stored,),) = rows(airflow, f"SELECT max(timestamp) FROM asset_event WHERE asset_id = ({of_asset})")
+    [(stored,)] = rows(airflow, f"SELECT max(timestamp) FROM asset_event WHERE asset_id = ({of_asset})")
     began = airflow.call("GET", f"/dags/{DAG}/dagRuns/{following}")["start_date"]
     path = f"/dags/{SENDING}/dagRuns/{run}/taskInstances/send_usedesk_default"
     ended = airflow.call("GET", path)["end_date"]
     moments = {
         "webhook sent": sent.at,
-        "event stored": datetime.fromisoformat(stored).replace(tzinfo=UTC),
+        "event stored": datetime.fromisoformat(str(stored)).replace(tzinfo=UTC),
         "run of the second Dag began": datetime.fromisoformat(began),
         "deferred task done": datetime.fromisoformat(ended),
     }
@@ -236,15 +225,9 @@ def test_ticket_events_survive_the_triggerer(airflow, sandbox):
     assert_new_tickets_start_runs(airflow, sandbox)
 
 
-@pytest.mark.skipif(not HAS_POSTGRES, reason="needs PostgreSQL and its drivers for Python")
-def test_each_ticket_starts_a_run_on_postgresql(sandbox):
+def test_each_ticket_starts_a_run_on_sqlite(sandbox):
     env = {"AIRFLOW_CONN_USEDESK_DEFAULT": connection_to(sandbox)}
-    with (
-        # The user of PostgreSQL cannot enter the folders of pytest.
-        TemporaryDirectory() as folder,
-        postgres(Path(folder)) as database,
-        LocalAirflow(DAGS, env=env, parse_every=PARSE_SECONDS, database=database) as running,
-    ):
+    with LocalAirflow(DAGS, env=env, parse_every=PARSE_SECONDS) as running:
         running.wait_for_dag(WATCHER)
         running.unpause(WATCHER)
         until(lambda: is_watched(running, sandbox), LIMIT)

@@ -87,7 +87,7 @@ def test_tagged_ticket_starts_a_dag(airflow, sandbox):
 
         made = []
         # The first ones may be older than the watcher.
-        until(lambda: "urgent" in priorities_with_a_new_one(), 120)
+        until(lambda: "urgent" in priorities_with_a_new_one(), 300)
 
 
 def test_connection_test_succeeds(airflow):

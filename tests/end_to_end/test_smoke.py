@@ -39,7 +39,7 @@ def test_killed_task_sends_once(airflow, runs, default_sandbox):
 
 def test_deferred_sensor_resumes(airflow, runs, default_sandbox):
     run = runs[APPROVAL]
-    until(lambda: outcomes(airflow, APPROVAL, run)["approved"].state == "deferred", 120)
+    until(lambda: outcomes(airflow, APPROVAL, run)["approved"].state == "deferred", 300)
     [ticket] = [one for one in default_sandbox.tickets if "approval" in one.tags]
     assert ticket.subject == "May 17 refunds be paid?"
     default_sandbox.update(ticket.ticket_id, status=SOLVED)

@@ -8,9 +8,8 @@ pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow
 
 from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.sandbox import Sandbox
-from dev.local_airflow import LocalAirflow
 from tests.end_to_end.dags.usedesk_waits import POLL_SECONDS
-from tests.support.whole_airflow import DAGS, QUICK_TO_NOTICE, until
+from tests.support.whole_airflow import DAGS, QUICK_TO_NOTICE, local_airflow, until
 
 pytestmark = pytest.mark.airflow
 
@@ -28,7 +27,7 @@ def sandbox():
 def airflow(sandbox):
     """An Airflow of its own, because its triggerer is killed."""
     env = {"AIRFLOW_CONN_USEDESK_DEFAULT": sandbox.connection_json, **QUICK_TO_NOTICE}
-    with LocalAirflow(DAGS, env=env) as running:
+    with local_airflow(DAGS, env=env) as running:
         yield running
 
 
@@ -40,7 +39,7 @@ def test_sensors_share_a_poll_and_survive_the_triggerer(airflow, sandbox):
     run = airflow.trigger(dag, {"tickets": ids}).run_id
     until(lambda: states(airflow, dag, run).get("wait") == ["deferred"] * COUNT, 600)
     before = requests(sandbox)
-    until(lambda: sandbox.requests("tickets") >= before["tickets"] + POLLS, 120)
+    until(lambda: sandbox.requests("tickets") >= before["tickets"] + POLLS, 300)
     waited = difference(requests(sandbox), before)
     print(f"{COUNT} sensors, {POLLS} polls of {POLL_SECONDS} s: {waited}")
     assert sum(waited.values()) <= 2 * POLLS + 6

@@ -10,14 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import NullPool, create_engine, text
+
 from airflow_provider_usedesk.compat.version import HAS_STATE_STORES as HAS_STATE_STORES
 from airflow_provider_usedesk.sandbox import Sandbox
 from dev import EXAMPLE_DAGS
+from dev.local_airflow import LocalAirflow
+from dev.postgres import is_installed, postgres
 
 DAGS = Path(__file__).parents[1] / "end_to_end" / "dags"
 AIRFLOW = [sys.executable, "-m", "airflow"]
@@ -41,6 +45,22 @@ class TaskOutcome:
     state: str
     attempts: int
     xcoms: dict[str, Any]
+
+
+@contextmanager
+def local_airflow(dags_folder: Path, **options: Any) -> Iterator[LocalAirflow]:
+    """Run a whole Airflow 3 on PostgreSQL, where it can be had; else on SQLite."""
+    with ExitStack() as stack:
+        database = stack.enter_context(postgres()) if is_installed() else None
+        yield stack.enter_context(LocalAirflow(dags_folder, database=database, **options))
+
+
+def rows(airflow: LocalAirflow, query: str, **values: Any) -> list[Any]:
+    """Return the rows of a statement on the database of a whole Airflow; a change is committed."""
+    engine = create_engine(airflow.database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        result = connection.execute(text(query), values)
+        return [tuple(row) for row in result] if result.returns_rows else [()] * result.rowcount
 
 
 def all_dags(folder: Path) -> Path:
