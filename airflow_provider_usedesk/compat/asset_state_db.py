@@ -20,6 +20,7 @@ from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunType
 from sqlalchemy import (
+    JSON,
     and_,
     bindparam,
     delete,
@@ -33,6 +34,7 @@ from sqlalchemy import (
     text,
     true,
     tuple_,
+    type_coerce,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -258,7 +260,8 @@ def values_in_events(
     :param values: texts to search for
     :param since: time of the oldest event to search
     """
-    value = AssetEvent.extra[field].as_string()
+    # Before Airflow 3.2 the type of the column stores JSON, but has no operator for its fields.
+    value = type_coerce(AssetEvent.extra, JSON)[field].as_string()
     has_value = select(value).where(
         AssetEvent.asset_id == asset_id, AssetEvent.timestamp >= since, value.in_(values)
     )

@@ -15,5 +15,7 @@ HAS_WORKING_ASSET_INLETS = AIRFLOW >= (3, 1)
 """Whether a task with an asset as inlet runs; on 3.0 an asset that no Dag uses otherwise fails the task."""
 NAMES_FAILED_TASK = AIRFLOW >= (3, 2)
 """Whether the callback of a failed Dag run gets the task that failed; before 3.2 it gets an arbitrary one."""
+HAS_PARTITIONED_DAGS = AIRFLOW >= (3, 2)
+"""Whether a Dag can be scheduled by the partitions of assets."""
 HAS_STATE_STORES = AIRFLOW >= (3, 3)
 """Whether Airflow has the task state store and the asset state store."""

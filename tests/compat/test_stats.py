@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -12,7 +14,6 @@ from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.api.observer import RequestOutcome
 from airflow_provider_usedesk.compat import stats
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
-from airflow_provider_usedesk.compat.version import AIRFLOW
 from airflow_provider_usedesk.idempotency.send_once import MessageOutcome
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from airflow_provider_usedesk.webhook.counts import Outcome as WebhookOutcome
@@ -42,16 +43,14 @@ class Recorder:
 def recorder(monkeypatch):
     """The backend of all Stats of this Airflow."""
     recorder = Recorder()
-    if AIRFLOW < (3, 0):
-        from airflow.stats import Stats
-
-        monkeypatch.setattr(Stats, "instance", recorder)
-        return recorder
-    from airflow._shared.observability.metrics import stats as of_services
-    from airflow.sdk._shared.observability.metrics import stats as of_tasks
-
-    for module in (of_services, of_tasks):
-        monkeypatch.setattr(module, "_backend", recorder)
+    for paths in (stats._OF_TASKS, stats._OF_SERVICES):
+        of_airflow = stats._stats(paths)
+        module = sys.modules[of_airflow.__module__]
+        if hasattr(module, "_backend"):
+            monkeypatch.setattr(module, "_backend", recorder)
+        else:  # Airflow before 3.3
+            monkeypatch.setattr(of_airflow, "instance", recorder)
+            monkeypatch.setattr(of_airflow, "_instance_pid", os.getpid(), raising=False)
     return recorder
 
 
