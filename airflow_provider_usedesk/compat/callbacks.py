@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from airflow_provider_usedesk.compat.sdk import conf
 from airflow_provider_usedesk.compat.version import AIRFLOW, NAMES_FAILED_TASK
 
 # What the task in the context is to the Dag run, by the reason of the callback.
@@ -52,6 +53,18 @@ def relevant_task(context: Mapping[str, Any], ti: Any) -> tuple[Any, str]:
         if failed is not None:
             return failed, _ROLES[reason]
     return ti, _ANY_TASK
+
+
+def with_slash(log_url: Any) -> Any:
+    """
+    Return the URL of a log with the slash that Airflow 3.0 leaves out after ``[api] base_url``.
+
+    :param log_url: ``log_url`` of the task instance in the context; anything but such a URL stays as it is
+    """
+    base = conf.get("api", "base_url", fallback=None) or "/"
+    if base.endswith("/") or not str(log_url).startswith(f"{base}dags/"):
+        return log_url
+    return f"{base}/{log_url.removeprefix(base)}"
 
 
 def _last_failed(dag_run: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from airflow_provider_usedesk.compat.callbacks import relevant_task
+from airflow_provider_usedesk.compat.callbacks import relevant_task, with_slash
 
 MAX_SUBJECT = 255
 MAX_ERROR = 500
@@ -116,7 +116,7 @@ def read_incident(
         reason=_text(context.get("reason")) if about == "dag" else None,
         error=_error(_part(context, "exception"), redact),
         has_died=about == "task" and state in FAILURES and not _is_exception(context.get("exception")),
-        log_url=_url(_part(ti, "log_url")),
+        log_url=_url(with_slash(_part(ti, "log_url"))),
         deadline=_moment(_part(_part(context, "deadline"), "deadline_time")),
         late_tasks=tuple(
             task for sla in _listed(context.get("slas")) if (task := _text(_part(sla, "task_id")))

@@ -50,6 +50,21 @@ def test_failed_task():
 
 
 @pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("http://host:8080", "http://host:8080dags/sales/runs/1/tasks/load"),
+        ("http://host:8080", "http://host:8080/dags/sales/runs/1/tasks/load"),
+        ("http://host:8080/", "http://host:8080/dags/sales/runs/1/tasks/load"),
+    ],
+)
+def test_log_link_has_its_slash(monkeypatch, base, url):
+    """Airflow 3.0 leaves it out if the base URL does not end with it."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+    message = default_message(read_incident(task_context(log_url=url)))
+    assert '<a href="http://host:8080/dags/sales/runs/1/tasks/load">' in message
+
+
+@pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"state": "up_for_retry"}, "Task load of Dag sales failed and will be tried again"),
