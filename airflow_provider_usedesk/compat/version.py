@@ -11,8 +11,12 @@ AIRFLOW = tuple(int(part) for part in AIRFLOW_VERSION.split(".")[:2])
 
 HAS_ASSET_EVENTS_IN_TASKS = AIRFLOW >= (3, 0)
 """Whether a task can read the events of an asset."""
+HAS_ASSET_WATCHERS = AIRFLOW >= (3, 0)
+"""Whether a trigger can start a Dag through an asset."""
 HAS_WORKING_ASSET_INLETS = AIRFLOW >= (3, 1)
 """Whether a task with an asset as inlet runs; on 3.0 an asset that no Dag uses otherwise fails the task."""
+HAS_DEADLINES = AIRFLOW >= (3, 1)
+"""Whether a Dag can have a deadline."""
 NAMES_FAILED_TASK = AIRFLOW >= (3, 2)
 """Whether the callback of a failed Dag run gets the task that failed; before 3.2 it gets an arbitrary one."""
 HAS_PARTITIONED_DAGS = AIRFLOW >= (3, 2)

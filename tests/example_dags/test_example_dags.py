@@ -5,19 +5,41 @@ from __future__ import annotations
 import json
 import re
 import threading
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_usedesk.compat.version import AIRFLOW
+from airflow_provider_usedesk.compat.version import AIRFLOW, HAS_ASSET_WATCHERS, HAS_DEADLINES
 from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import XComEntry
 from dev.demo import shown_value
-from tests.support.dags import DAG
 from tests.support.zones import zone_at_noon
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "example_dags").glob("*.py"))
+
+
+NEEDED = {"usedesk_new_ticket": (HAS_ASSET_WATCHERS, "3.0"), "usedesk_deadline_alert": (HAS_DEADLINES, "3.1")}
+"""Whether this Airflow has what an example needs, and the first Airflow that has it."""
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_folder_with_example_has_no_import_error(path, airflow_db, caplog):
+    """An example for a newer Airflow says so, and makes no Dag."""
+    is_there, version = NEEDED.get(path.stem, (True, None))
+    bag = _bag(path)
+    assert bag.import_errors == {}
+    assert list(bag.dags) == ([path.stem] if is_there else [])
+    notes = [record.getMessage() for record in caplog.records if path.stem in record.getMessage()]
+    if not is_there:
+        assert f"The example {path.stem} needs" in "".join(notes)
+        assert f"Airflow {version} and newer" in "".join(notes)
+
+
+@pytest.mark.skipif(not HAS_DEADLINES, reason="deadlines came with Airflow 3.1")
+def test_deadline_example_has_its_deadline(airflow_db):
+    [dag] = _bag(Path(EXAMPLE_DAGS) / "usedesk_deadline_alert.py").dags.values()
+    [deadline] = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    assert deadline.callback.path.endswith("UsedeskNotifier")
 
 
 @pytest.fixture
@@ -46,17 +68,19 @@ PERSONAL = re.compile(
 LEFT_OUT = {"usedesk_delivery_fallback": {"viber"}}
 """Tasks for which there is no need when all goes well."""
 WITH_EVENTS = {"usedesk_new_ticket"}
-"""What dag.test() has not; tests/end_to_end runs them."""
+WITH_DEADLINE = {"usedesk_deadline_alert"}
+NOT_IN_DAG_TEST = WITH_EVENTS | WITH_DEADLINE
+"""dag.test() has no events, and fails on deadlines; tests/end_to_end runs these."""
 BATCHES = {"usedesk_reminders_batch"}
 """They push a summary, and no ids."""
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in EXAMPLES if path.stem not in WITH_EVENTS | BATCHES], ids=lambda path: path.stem
+    "path",
+    [path for path in EXAMPLES if path.stem not in NOT_IN_DAG_TEST | BATCHES],
+    ids=lambda path: path.stem,
 )
 def test_example(path, run_dag, usedesk_sandbox, approver, caplog):
-    if path.stem == "usedesk_deadline_alert" and find_spec("airflow.sdk"):
-        pytest.skip("dag.test() of Airflow 3.3.2 fails on deadlines; tests/end_to_end runs it")
     run = run_dag(path)
     assert run.state == "success"
     left_out = LEFT_OUT.get(path.stem, set())
@@ -70,11 +94,9 @@ def test_example(path, run_dag, usedesk_sandbox, approver, caplog):
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="each run of Airflow 2 has a logical date")
 @pytest.mark.parametrize(
-    "path", [path for path in EXAMPLES if path.stem not in WITH_EVENTS], ids=lambda path: path.stem
+    "path", [path for path in EXAMPLES if path.stem not in NOT_IN_DAG_TEST], ids=lambda path: path.stem
 )
 def test_example_without_logical_date(path, run_dag, usedesk_sandbox, approver, monkeypatch, tmp_path):
-    if path.stem == "usedesk_deadline_alert":
-        pytest.skip("dag.test() of Airflow 3.3.2 fails on deadlines")
     monkeypatch.setenv("USEDESK_TIMEZONE", zone_at_noon())
     monkeypatch.setenv("USEDESK_CHECKPOINT_PATH", str(tmp_path / "checkpoint"))
     run = run_dag(path, logical_date=None)
@@ -84,14 +106,12 @@ def test_example_without_logical_date(path, run_dag, usedesk_sandbox, approver, 
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_params_name_no_client(path):
-    if path.stem in WITH_EVENTS and not find_spec("airflow.sdk"):
-        pytest.skip("needs asset watchers, of Airflow 3")
-    for dag in vars(_module(path)).values():
-        if isinstance(dag, DAG):
-            params = dict(dag.params)
-            assert PERSONAL.findall(json.dumps(params)) == []
-            assert [name for name in params if re.search("phone|mail|user|name", name)] == []
+def test_params_name_no_client(path, airflow_db):
+    for dag in _bag(path).dags.values():
+        params = dag.params.dump()
+        assert PERSONAL.findall(json.dumps(params)) == []
+        names = [name for name in params if not name.endswith("_channel")]
+        assert [name for name in names if re.search("phone|mail|user|name", name)] == []
 
 
 def test_demo_shows_no_client(run_dag, usedesk_sandbox):
@@ -110,11 +130,10 @@ def test_demo_shows_no_client(run_dag, usedesk_sandbox):
     assert str(template.ticket_id) in shown["collect_ids", "return_value"]
 
 
-def _module(path):
-    spec = spec_from_file_location(path.stem, path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _bag(path):
+    from airflow.models import DagBag
+
+    return DagBag(path)
 
 
 def test_open_ticket_hands_its_values_on(run_dag, usedesk_sandbox):

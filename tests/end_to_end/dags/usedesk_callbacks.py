@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_usedesk.compat.sdk import AirflowSkipException
+from airflow_provider_usedesk.compat.version import HAS_DEADLINES
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
 from tests.support.dags import DAG, task
 
@@ -25,10 +26,10 @@ def task_callbacks(way: str) -> dict[str, Any]:
 
 
 def deadline(way: str) -> dict[str, Any]:
-    try:
-        from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
-    except ImportError:  # Airflow before 3.1 has no deadlines
+    if not HAS_DEADLINES:
         return {}
+    from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
+
     kwargs = {"subject": f"{way}/deadline"}
     callback = AsyncCallback(UsedeskNotifier, kwargs=kwargs)
     reference = DeadlineReference.DAGRUN_QUEUED_AT
