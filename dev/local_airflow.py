@@ -39,6 +39,8 @@ class LocalAirflow(AirflowClient):
     Use as a context manager; afterwards no process and no temporary directory is left.
     """
 
+    components: Mapping[str, list[str]] = COMPONENTS
+
     def __init__(
         self,
         dags_folder: Path,
@@ -125,7 +127,7 @@ class LocalAirflow(AirflowClient):
         if self._processes is None:
             raise AirflowClientError("this Airflow was not started")
         for name, code in self._processes.ended().items():
-            if name not in COMPONENTS:
+            if name not in self.components:
                 continue
             tail = self._processes.tail(name)
             if DATABASE_LOCKED not in tail:
@@ -137,7 +139,7 @@ class LocalAirflow(AirflowClient):
         """Return the end of the log of each component."""
         if self._processes is None:
             return ""
-        tails = {name: self._processes.tail(name, lines) for name in COMPONENTS}
+        tails = {name: self._processes.tail(name, lines) for name in self.components}
         return "\n".join(f"--- {name}\n{tail}" for name, tail in tails.items())
 
     @property
@@ -151,14 +153,19 @@ class LocalAirflow(AirflowClient):
         deadline = time.monotonic() + self._start_timeout
         processes.start("migrate", _airflow("db", "migrate"), env)
         self._wait_for_migration(processes, deadline)
-        for name in COMPONENTS:
+        for name in self.components:
             self._start_component(processes, name)
         self.wait_until_healthy(deadline - time.monotonic())
 
     def _start_component(self, processes: Processes, name: str) -> None:
-        own = self._database_settings(API_SERVER_LOCK_TIMEOUT, "API_SERVER_CONNECT_ARGS")
-        env = self.environment | own if name == "api-server" else self.environment
-        processes.start(name, _airflow(*COMPONENTS[name]), env)
+        env = self.environment | self._component_settings(name)
+        processes.start(name, _airflow(*self.components[name]), env)
+
+    def _component_settings(self, name: str) -> dict[str, str]:
+        """Return the settings that one component does not share."""
+        if name == "api-server":
+            return self._database_settings(API_SERVER_LOCK_TIMEOUT, "API_SERVER_CONNECT_ARGS")
+        return {}
 
     def _wait_for_migration(self, processes: Processes, deadline: float) -> None:
         try:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,6 +29,26 @@ SETTINGS = {
 START_SECONDS = 60
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """
+    A database cluster, and how its server is started.
+
+    :param command: what starts the server in the foreground
+    :param user: the user to run it as; None for this one
+    :param port: its port on the loopback
+    """
+
+    command: list[str]
+    user: str | None
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the URL of its database for SQLAlchemy."""
+        return f"postgresql+psycopg2://airflow@127.0.0.1:{self.port}/postgres"
+
+
 def is_installed() -> bool:
     """Return whether PostgreSQL and its drivers for Python are installed."""
     return _binaries() is not None and all(find_spec(driver) for driver in DRIVERS)
@@ -36,33 +57,40 @@ def is_installed() -> bool:
 @contextmanager
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL server; yield its URL for SQLAlchemy. Afterwards nothing of it is left."""
-    binaries = _binaries()
-    if binaries is None:
-        raise RuntimeError("PostgreSQL is not installed.")
     # Not in a folder of pytest, which its user cannot enter.
     home = Path(mkdtemp(prefix="usedesk-postgres-"))
-    user = _user()
-    if user:
-        shutil.chown(home, user)
     processes = Processes(home, remove_when_done=home)
     try:
-        yield _start(processes, binaries, home, user)
+        cluster = create_cluster(home)
+        processes.start("postgres", cluster.command, user=cluster.user)
+        _wait(processes, cluster)
+        yield cluster.url
     finally:
         processes.stop()
 
 
-def _start(processes: Processes, binaries: Path, home: Path, user: str | None) -> str:
-    port, data = free_port(), home / "data"
+def create_cluster(home: Path) -> Cluster:
+    """
+    Create a database cluster.
+
+    :param home: its folder, below folders that every user can enter
+    """
+    binaries = _binaries()
+    if binaries is None:
+        raise RuntimeError("PostgreSQL is not installed.")
+    user, port, data = _user(), free_port(), home / "data"
+    if user:
+        shutil.chown(home, user)
     initdb = [str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "airflow", "--no-sync"]
     subprocess.run(initdb, check=True, user=user, cwd=home, stdout=subprocess.DEVNULL)
     settings = {**SETTINGS, "port": str(port), "unix_socket_directories": str(home)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    processes.start("postgres", [str(binaries / "postgres"), "-D", str(data), *options], user=user)
-    _wait(processes, [str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-U", "airflow"])
-    return f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
+    return Cluster([str(binaries / "postgres"), "-D", str(data), *options], user, port)
 
 
-def _wait(processes: Processes, is_ready: list[str]) -> None:
+def _wait(processes: Processes, cluster: Cluster) -> None:
+    program = Path(cluster.command[0]).with_name("pg_isready")
+    is_ready = [str(program), "-h", "127.0.0.1", "-p", str(cluster.port), "-U", "airflow"]
     deadline = time.monotonic() + START_SECONDS
     while subprocess.run(is_ready, check=False, stdout=subprocess.DEVNULL).returncode:
         if processes.ended() or time.monotonic() > deadline:

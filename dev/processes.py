@@ -54,9 +54,15 @@ class Processes:
 
     def kill(self, name: str) -> None:
         """Kill a command and its children, as a failing machine would."""
-        process = self._started[name]
-        _signal_all(_members({process.pid}), signal.SIGKILL)
-        process.wait()
+        self.signal(name, signal.SIGKILL)
+        self._started[name].wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a command and its children."""
+        _signal_all(_members({self.pid(name)}), number)
+
+    def pid(self, name: str) -> int:
+        return self._started[name].pid
 
     def ended(self) -> dict[str, int]:
         """Return the exit codes of the commands that have ended."""
