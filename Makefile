@@ -5,6 +5,8 @@ AIRFLOW_3 := 3.3.2
 AIRFLOW_2 := 2.11.2
 CONSTRAINTS_3 := constraints/airflow-3.3.txt
 CONSTRAINTS_2 := constraints/airflow-2.11.txt
+# botocore needs an older python-dateutil than Airflow brings, so its tests have an environment of their own.
+CONSTRAINTS_PRODUCTION := constraints/airflow-3.3-production.txt
 # The tests on a whole Airflow mostly wait, so the others run beside them.
 PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
 VERSION_TESTS := tests/package/test_provider_info.py tests/compat/test_sdk.py tests/hooks/test_connection.py
@@ -18,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-rest test-full test-versions matrix lint types check test-2.11 bench build constraints clean help
+.PHONY: demo up test test-rest test-full test-versions matrix lint types check test-2.11 test-production bench build constraints clean help
 
 demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
 	.venv/bin/python -m dev.demo
@@ -59,6 +61,9 @@ test-versions: .venv/.ready ## import, provider info and connection form on Airf
 matrix: .venv/.ready ## the quick tests on every Airflow, about an hour; ARGS="3.0 lowest" runs a part
 	.venv/bin/python -m dev.matrix $(ARGS)
 
+test-production: .venv-production/.ready ## kills on Celery, Redis, PostgreSQL and S3; needs redis-server
+	.venv-production/bin/python -m pytest --numprocesses 0 -s tests/production $(ARGS)
+
 bench: .venv/.ready ## every benchmark, beside its peers
 	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -c $(CONSTRAINTS_3) --group bench
 	@set -e; for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
@@ -76,17 +81,23 @@ constraints: .venv/bin/uv ## the dependencies of each Airflow's time, and the ne
 	$(call freeze,3.1,3.1.8,2026-03-14)
 	$(call freeze,3.2,3.2.2,2026-06-02)
 	$(call freeze,3.3,$(AIRFLOW_3),)
+	$(call freeze,3.3-production,$(AIRFLOW_3),,--group production)
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-2.11 .nox build dist .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf .venv .venv-2.11 .venv-production .nox build dist .pytest_cache .mypy_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | sort -u | expand -t 14
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | sort -u | expand -t 17
 
 .venv/.ready: pyproject.toml $(CONSTRAINTS_3) | .venv/bin/uv
 	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python \
 	  -c $(CONSTRAINTS_3) $(PROJECT) --group dev --group postgres apache-airflow==$(AIRFLOW_3)
+	@touch $@
+
+.venv-production/.ready: pyproject.toml $(CONSTRAINTS_PRODUCTION) | .venv-production/bin/uv
+	.venv-production/bin/uv pip install --quiet --compile-bytecode --python .venv-production/bin/python \
+	  -c $(CONSTRAINTS_PRODUCTION) $(PROJECT) --group postgres --group production apache-airflow==$(AIRFLOW_3)
 	@touch $@
 
 .venv-2.11/.ready: pyproject.toml $(CONSTRAINTS_2) | .venv-2.11/bin/uv
@@ -105,5 +116,6 @@ echo "# Made by 'make constraints' from pyproject.toml and apache-airflow==$(2)$
   > constraints/airflow-$(1).txt
 echo "apache-airflow==$(2)" | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --no-header --no-annotate $(if $(3),--exclude-newer $(3)) --constraint - pyproject.toml \
-  --extra sandbox --group test --group lint --group dev $(if $(3),,--group postgres) >> constraints/airflow-$(1).txt
+  --extra sandbox --group test --group lint --group dev $(if $(3),,--group postgres) $(4) \
+  >> constraints/airflow-$(1).txt
 endef
