@@ -138,7 +138,11 @@ class AirflowApi:
 
     def check(self) -> str:
         """Return the version of Airflow, after a request that needs a valid token."""
-        self._call("GET", "/api/v2/assets", params={"limit": 1})
+        if self._call("GET", "/api/v2/assets", params={"limit": 1}, may_be_missing=True).status_code == 404:
+            raise AirflowRequestError(
+                "it has no /api/v2/assets. The stand-alone receiver needs Airflow 3.0 or newer, at the "
+                "address of its API server."
+            )
         return str(self._call("GET", "/api/v2/version").json()["version"])
 
     def asset_id(self, uri: str) -> int | None:

@@ -187,6 +187,12 @@ def test_login_error_has_no_password(mocker):
     )
 
 
+def test_airflow_2_is_refused_by_name(mocker):
+    mocker.get(ASSETS, status_code=404)
+    with pytest.raises(AirflowRequestError, match=r"needs Airflow 3\.0 or newer"):
+        AirflowApi(URL, token="t0ken").check()
+
+
 def test_token_overrides_netrc(mocker, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine airflow.example login other password other\n")
