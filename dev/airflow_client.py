@@ -74,6 +74,8 @@ class DagImportError:
 class AirflowClient:
     """Calls the Airflow at `url` as an administrator; that Airflow must ask for no password."""
 
+    api = "/api/v2"
+
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
@@ -198,7 +200,7 @@ class AirflowClient:
         map_index: int = NOT_MAPPED,
     ) -> Any:
         path = f"{_task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key, safe='')}"
-        return self.call("GET", path, params={"map_index": map_index})["value"]
+        return self.call("GET", path, params={"map_index": map_index, "stringify": False})["value"]
 
     def task_log(
         self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = NOT_MAPPED
@@ -228,16 +230,27 @@ class AirflowClient:
         self.call("POST", "/connections", json={**names, "extra": json.dumps(dict(extra or {})), **fields})
 
     def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """Call a path below /api/v2 that has no method here."""
-        response = self._send(method, f"/api/v2{path}", arguments)
-        if response.status_code == requests.codes.unauthorized:
-            self._log_in()
-            response = self._send(method, f"/api/v2{path}", arguments)
+        """Call a path below :attr:`api` that has no method here."""
+        response = self.request(method, f"{self.api}{path}", **arguments)
         if not response.ok:
             message = f"{method} {path}: HTTP {response.status_code}: {response.text[:2000]}"
             raise AirflowClientError(message, status=response.status_code)
         result: dict[str, Any] = response.json() if response.content else {}
         return result
+
+    def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        """Request any path of this Airflow."""
+        response = self._send(method, path, arguments)
+        if response.status_code == requests.codes.unauthorized:
+            self._log_in()
+            response = self._send(method, path, arguments)
+        return response
+
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
+        """Return the links of a task that the UI shows, by name."""
+        found = self.call("GET", f"{_task_path(dag_id, run_id, task_id)}/links")
+        links: dict[str, str | None] = found.get("extra_links", found)
+        return {name: url for name, url in links.items() if name != "total_entries"}
 
     def check_alive(self) -> None:
         """Raise if a wait can no longer succeed."""

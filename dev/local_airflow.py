@@ -40,6 +40,7 @@ class LocalAirflow(AirflowClient):
     """
 
     components: Mapping[str, list[str]] = COMPONENTS
+    healthy_parts = HEALTHY_PARTS
 
     def __init__(
         self,
@@ -247,7 +248,7 @@ class LocalAirflow(AirflowClient):
             health = self.health()
         except AirflowClientError:
             return False
-        return all(health.get(part) == "healthy" for part in HEALTHY_PARTS)
+        return all(health.get(part) == "healthy" for part in self.healthy_parts)
 
 
 def free_port(wanted: int = 0) -> int:

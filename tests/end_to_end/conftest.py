@@ -1,4 +1,4 @@
-"""One whole Airflow 3 for all tests that kill none of its components."""
+"""One whole Airflow for all tests that kill none of its components."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from airflow_provider_usedesk.sandbox import Sandbox
 from tests.end_to_end import cases
-from tests.support.whole_airflow import HAS_STATE_STORES, all_dags, connect, local_airflow
+from tests.support import features
+from tests.support.whole_airflow import all_dags, connect, local_airflow
 from tests.support.zones import zone_at_noon
 
 TOKEN = "0123456789abcdef-token"
@@ -42,6 +43,7 @@ def sandbox(default_sandbox):
 def airflow(default_sandbox, batch_folder, histories_folder, tmp_path_factory):
     """The shared Airflow. Tests that kill a component start their own."""
     env = {
+        "USEDESK_CHECKPOINT_PATH": str(tmp_path_factory.mktemp("checkpoints")),
         "USEDESK_TIMEZONE": zone_at_noon(),
         "USEDESK_CASES": json.dumps(cases.TICKET_CASES),
         "USEDESK_COMMENT_CASES": json.dumps(cases.COMMENT_CASES),
@@ -56,7 +58,19 @@ def airflow(default_sandbox, batch_folder, histories_folder, tmp_path_factory):
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "180",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     }
-    assert HAS_STATE_STORES
     with local_airflow(all_dags(tmp_path_factory.mktemp("dags")), env=env, parse_every=30) as running:
         connect(running, "usedesk_default", default_sandbox, webhook_secret=SECRET)
         yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Write the outcome of each test of a feature."""
+    report = yield
+    for mark in item.iter_markers("feature"):
+        name, outcome, _ = mark.args
+        if report.failed:
+            features.write(name, features.FAILED)
+        elif report.when == "call":
+            features.write(name, outcome)
+    return report

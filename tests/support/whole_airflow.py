@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
-from airflow_provider_usedesk.compat.version import HAS_STATE_STORES as HAS_STATE_STORES
+from airflow_provider_usedesk.compat.version import (
+    AIRFLOW as VERSION,
+    HAS_STATE_STORES as HAS_STATE_STORES,
+)
 from airflow_provider_usedesk.sandbox import Sandbox
 from dev import EXAMPLE_DAGS
 from dev.local_airflow import LocalAirflow
@@ -49,10 +53,18 @@ class TaskOutcome:
 
 @contextmanager
 def local_airflow(dags_folder: Path, **options: Any) -> Iterator[LocalAirflow]:
-    """Run a whole Airflow 3 on PostgreSQL, where it can be had; else on SQLite."""
+    """Run a whole Airflow on PostgreSQL, where it can be had; else on SQLite."""
     with ExitStack() as stack:
         database = stack.enter_context(postgres()) if is_installed() else None
-        yield stack.enter_context(LocalAirflow(dags_folder, database=database, **options))
+        yield stack.enter_context(_whole_airflow()(dags_folder, database=database, **options))
+
+
+def _whole_airflow() -> type[LocalAirflow]:
+    if VERSION >= (3, 0):
+        return LocalAirflow
+    from tests.support.local_airflow_2 import LocalAirflow2
+
+    return LocalAirflow2
 
 
 def rows(airflow: LocalAirflow, query: str, **values: Any) -> list[Any]:

@@ -1,0 +1,51 @@
+"""What a feature of the compatibility page is, and where its tests write whether a version has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_usedesk.compat.version import AIRFLOW, AIRFLOW_VERSION
+
+FOLDER = "USEDESK_FEATURES"
+"""The environment variable with the folder for the outcomes; without it none is written."""
+FAILED = "failed"
+
+
+def feature(name, *, since=(2, 11), dag=None):
+    """
+    Mark the test of a feature, for the versions that have it.
+
+    :param name: its row in the table
+    :param since: the first version that has it
+    :param dag: a Dag that is started before the first test
+    """
+    return _mark(name, "yes", dag, since > AIRFLOW, f"needs Airflow {_text(since)}")
+
+
+def missing(name, *, until, dag=None):
+    """Mark the test that a version before `until` says that it lacks a feature, or shows nothing of it."""
+    return _mark(name, f"no: needs Airflow {_text(until)}", dag, until <= AIRFLOW, "this Airflow has it")
+
+
+def write(name, outcome):
+    """Write the outcome of one test for the page, if a folder is given."""
+    if not (folder := os.environ.get(FOLDER)):
+        return
+    path = Path(folder) / f"{_text(AIRFLOW)}.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    features = {**known.get("features", {}), name: outcome}
+    known = {"airflow": AIRFLOW_VERSION, "python": platform.python_version(), "features": features}
+    path.write_text(json.dumps(known, indent=2) + "\n")
+
+
+def _mark(name, outcome, dag, is_skipped, reason):
+    return pytest.mark.skip(reason=reason) if is_skipped else pytest.mark.feature(name, outcome, dag)
+
+
+def _text(version):
+    return ".".join(map(str, version))
