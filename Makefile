@@ -7,6 +7,8 @@ CONSTRAINTS_3 := constraints/airflow-3.3.txt
 CONSTRAINTS_2 := constraints/airflow-2.11.txt
 # botocore needs an older python-dateutil than Airflow brings, so its tests have an environment of their own.
 CONSTRAINTS_PRODUCTION := constraints/airflow-3.3-production.txt
+# Airflow 3.0 takes the fields of a connection form from it.
+FAB := apache-airflow-providers-fab
 # The tests on a whole Airflow mostly wait, so the others run beside them.
 PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
 VERSION_TESTS := tests/package/test_provider_info.py tests/compat/test_sdk.py tests/hooks/test_connection.py
@@ -56,7 +58,7 @@ test-2.11: .venv-2.11/.ready ## the tests on Airflow 2.11
 endif
 
 test-versions: .venv/.ready ## import, provider info and connection form on Airflow 3.0, 3.1 and 3.2
-	.venv/bin/python -m dev.matrix 3.0 3.1 3.2 -- $(VERSION_TESTS)
+	.venv/bin/python -m dev.matrix 3.0 3.1 3.2 -- -m "$(QUICK)" $(VERSION_TESTS)
 
 matrix: .venv/.ready ## the quick tests on every Airflow, about an hour; ARGS="3.0 lowest" runs a part
 	.venv/bin/python -m dev.matrix $(ARGS)
@@ -77,7 +79,7 @@ build: .venv/.ready ## sdist and wheel in dist/, checked as a package index does
 
 constraints: .venv/bin/uv ## the dependencies of each Airflow's time, and the newest, into constraints/
 	$(call freeze,2.11,$(AIRFLOW_2),)
-	$(call freeze,3.0,3.0.6,2025-09-15)
+	$(call freeze,3.0,3.0.6,2025-09-15,,$(FAB))
 	$(call freeze,3.1,3.1.8,2026-03-14)
 	$(call freeze,3.2,3.2.2,2026-06-02)
 	$(call freeze,3.3,$(AIRFLOW_3),)
@@ -114,8 +116,8 @@ help: ## this list
 define freeze
 echo "# Made by 'make constraints' from pyproject.toml and apache-airflow==$(2)$(if $(3), as of $(3))." \
   > constraints/airflow-$(1).txt
-echo "apache-airflow==$(2)" | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
-  --no-header --no-annotate $(if $(3),--exclude-newer $(3)) --constraint - pyproject.toml \
+printf '%s\n' apache-airflow==$(2) $(5) | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+  --no-header --no-annotate $(if $(3),--exclude-newer $(3)) - pyproject.toml \
   --extra sandbox --group test --group lint --group dev $(if $(3),,--group postgres) $(4) \
   >> constraints/airflow-$(1).txt
 endef

@@ -39,8 +39,8 @@ def _params(*dependencies: str) -> list[object]:
 @nox.parametrize("python,combination", _params(OWN_TIME))
 def quick(session: nox.Session, combination: Combination) -> None:
     """Run the quick tests, or what is asked for after --, on one Airflow."""
-    airflow = f"apache-airflow=={combination.airflow}"
-    session.install("-c", combination.constraints, "-e", ".[sandbox]", "--group", "test", airflow)
+    packages = (f"apache-airflow=={combination.airflow}", *combination.packages)
+    session.install("-c", combination.constraints, "-e", ".[sandbox]", "--group", "test", *packages)
     _run_tests(session, combination)
 
 

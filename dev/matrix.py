@@ -25,6 +25,8 @@ PAGE = PROJECT / "docs" / "compatibility.md"
 BEGIN, END = "<!-- matrix: begin, written by make matrix -->", "<!-- matrix: end -->"
 HEAD = ("Airflow", "Python", "dependencies", "passed", "failed", "skipped", "time", "day")
 
+# Airflow 2 requires it; Airflow 3.0 takes the fields of a connection form from it.
+FAB = "apache-airflow-providers-fab"
 OWN_TIME, LOWEST, NEWEST = "of its time", "lowest allowed", "newest"
 
 
@@ -36,11 +38,13 @@ class Combination:
     :param airflow: version of Airflow; empty for the newest
     :param python: version of Python, as in 3.12
     :param dependencies: which versions of everything else
+    :param packages: what is installed beside Airflow and the tests
     """
 
     airflow: str
     python: str
     dependencies: str = OWN_TIME
+    packages: tuple[str, ...] = ()
 
     @property
     def minor(self) -> str:
@@ -70,7 +74,7 @@ class Combination:
 COMBINATIONS = (
     Combination("2.11.2", "3.11"),
     Combination("2.11.2", "3.12"),
-    Combination("3.0.6", "3.12"),
+    Combination("3.0.6", "3.12", packages=(FAB,)),
     Combination("3.1.8", "3.12"),
     Combination("3.2.2", "3.13"),
     Combination("3.3.2", "3.11"),
