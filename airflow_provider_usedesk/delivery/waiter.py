@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 
 log = logging.getLogger(__name__)
-
-YEAR = timedelta(days=366).total_seconds()
-
-
-def wait_seconds(name: str, value: timedelta | float) -> float:
-    """
-    Return a wait time in seconds.
-
-    :param name: the argument, for the error text
-    :param value: a timedelta or seconds, more than 0, at most a year
-    :raises ValueError: for any other value
-    """
-    number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= YEAR:
-        raise ValueError(f"{name} must be a timedelta or a number of seconds, more than 0, at most a year")
-    return float(number)
 
 
 @dataclass

@@ -8,10 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.api.hidden import moved
-from airflow_provider_usedesk.compat.object_storage import object_storage_path
 from airflow_provider_usedesk.compat.sdk import BaseHook
-from airflow_provider_usedesk.hooks.connection import checked_extra, declared_form, read_settings_of
-from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.client import UsedeskClient
@@ -53,6 +50,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Connection
+    from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings
 
 
 class UsedeskHook(BaseHook):
@@ -110,6 +108,8 @@ class UsedeskHook(BaseHook):
         :raises UsedeskBadConnection: naming every field of the connection that is wrong
         :raises AirflowNotFoundException: when there is no such connection
         """
+        from airflow_provider_usedesk.hooks.delivery_settings import DeliverySettings
+
         if self._delivery_settings is None:
             self.settings()
         return self._delivery_settings or DeliverySettings()
@@ -139,6 +139,8 @@ class UsedeskHook(BaseHook):
 
     def takes_webhooks(self) -> bool:
         """Return whether the connection has a webhook secret; without one, no webhook is accepted."""
+        from airflow_provider_usedesk.hooks.connection import checked_extra
+
         return bool(checked_extra(self.get_connection(self.usedesk_conn_id)).get("webhook_secret"))
 
     def create_ticket(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -411,6 +413,8 @@ class UsedeskHook(BaseHook):
 
         :return: whether it succeeded, and a text that the form shows
         """
+        from airflow_provider_usedesk.hooks.connection import read_settings_of
+
         ignored = ""
         try:
             read = read_settings_of(self.get_connection(self.usedesk_conn_id))
@@ -428,6 +432,8 @@ class UsedeskHook(BaseHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return what the provider info declares for the standard fields, for Airflow before 3.2."""
+        from airflow_provider_usedesk.hooks.connection import declared_form
+
         behaviour = declared_form()["ui-field-behaviour"]
         return {key.replace("-", "_"): value for key, value in behaviour.items()}
 
@@ -437,6 +443,8 @@ class UsedeskHook(BaseHook):
         from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
         from wtforms import IntegerField, PasswordField, StringField
         from wtforms.validators import NumberRange, Optional
+
+        from airflow_provider_usedesk.hooks.connection import declared_form
 
         def widget(declared: dict[str, Any]) -> Any:
             schema, texts = declared["schema"], (declared["label"],)
@@ -458,12 +466,15 @@ class UsedeskHook(BaseHook):
         :param options: other arguments of :class:`~airflow_provider_usedesk.api.client.UsedeskClient`
         """
         from airflow_provider_usedesk.api.client import UsedeskClient
+        from airflow_provider_usedesk.compat.object_storage import object_storage_path
         from airflow_provider_usedesk.hooks.metrics import RequestMetrics
 
         return UsedeskClient(settings, open_url=object_storage_path, observer=RequestMetrics(), **options)
 
     def _read(self, connection: Connection) -> Settings:
         """Return the settings, and keep those for the delivery contract."""
+        from airflow_provider_usedesk.hooks.connection import read_settings_of
+
         read = read_settings_of(connection)
         self._delivery_settings = read.delivery
         return read.client

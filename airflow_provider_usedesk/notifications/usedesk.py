@@ -16,7 +16,6 @@ from airflow_provider_usedesk.compat.sdk import redact
 from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
-from airflow_provider_usedesk.notifications.open_ticket import Priority, Scope
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.notifications.incident import Incident
+    from airflow_provider_usedesk.notifications.open_ticket import Priority, Scope
     from airflow_provider_usedesk.notifications.sender import Alert, AlertResult, AlertSender
 
 # Characters of a text that are searched for secrets; fewer are sent.

@@ -18,10 +18,7 @@ from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
     conf,
-    determine_kwargs,
 )
-from airflow_provider_usedesk.compat.stores import FolderStore
-from airflow_provider_usedesk.compat.supervisor import task_store
 from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of, with_lists
 from airflow_provider_usedesk.operators.batch_checks import check_batch_arguments, is_rehearsal
 from airflow_provider_usedesk.operators.lateness import skip_if_late
@@ -46,6 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.batch.sender import RowCheck
     from airflow_provider_usedesk.batch.summary import Summary
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.stores import FolderStore
     from airflow_provider_usedesk.delivery.confirmation import OnNoConfirmation
 
 # Seconds for which one request of a batch waits while Usedesk refuses it or cannot be reached.
@@ -359,6 +357,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             prefix,
             stored_clear_count,
         )
+        from airflow_provider_usedesk.compat.supervisor import task_store
 
         contract = self._contract(context)
         if self.checkpoint_path:
@@ -375,6 +374,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         """Return the folder that all attempts and all mapped instances of the task in this run share."""
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
         from airflow_provider_usedesk.batch.digests import as_hex, digest
+        from airflow_provider_usedesk.compat.stores import FolderStore
 
         ti, folder = context["ti"], str(self.checkpoint_path).removeprefix("file://")
         name = as_hex(digest(json.dumps([ti.dag_id, ti.run_id, ti.task_id])))
@@ -513,6 +513,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         )
 
     def _source(self, context: Context) -> Any:
+        from airflow_provider_usedesk.compat.sdk import determine_kwargs
+
         if callable(self.recipients):
             return partial(self.recipients, **determine_kwargs(self.recipients, (), context))
         return self.recipients

@@ -8,15 +8,30 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.sdk import AirflowException
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
-from airflow_provider_usedesk.delivery.waiter import DeliveryWait, wait_seconds
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.delivery.waiter import DeliveryWait
     from airflow_provider_usedesk.operators.base import UsedeskOperator
 
 # The clocks of two machines of Airflow; a report arrives after its message was sent by more than that.
 CLOCK_DIFFERENCE = timedelta(seconds=2)
+YEAR = timedelta(days=366).total_seconds()
+
+
+def wait_seconds(name: str, value: timedelta | float) -> float:
+    """
+    Return a wait time in seconds.
+
+    :param name: the argument, for the error text
+    :param value: a timedelta or seconds, more than 0, at most a year
+    :raises ValueError: for any other value
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= YEAR:
+        raise ValueError(f"{name} must be a timedelta or a number of seconds, more than 0, at most a year")
+    return float(number)
 
 
 def check_waiting(operator: UsedeskOperator) -> None:
@@ -178,6 +193,7 @@ def _delivery_wait(
     operator: UsedeskOperator, ticket_id: int, comment_id: int | None, after: datetime | None = None
 ) -> DeliveryWait:
     from airflow_provider_usedesk.delivery.decision import default_message
+    from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 
     return DeliveryWait(
         operator.hook,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.records import TicketRow
 from airflow_provider_usedesk.polling.ticket_status import ticket_state
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.records import TicketRow
 
 Events = Literal["new", "updated"]
 EVENTS: tuple[Events, ...] = get_args(Events)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.api import values
-from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.api.records import Ticket
 from airflow_provider_usedesk.api.values import STATUSES
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.records import Ticket
 
 STATUS_NAMES = {number: name for name, number in STATUSES.items()}
 
@@ -48,6 +49,8 @@ def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
     :param failed: the same; None for the default, an empty list for no status
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
+    from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+
     checks = {
         "ticket_id": values.identifier,
         "target_statuses": values.statuses,

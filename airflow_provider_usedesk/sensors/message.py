@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.sdk import PokeReturnValue
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
-from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
@@ -18,6 +17,7 @@ from airflow_provider_usedesk.sensors.base import UsedeskSensor
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.delivery.decision import Source
+    from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 
 
 class MessageDeliverySensor(UsedeskSensor):
@@ -132,6 +132,7 @@ class MessageDeliverySensor(UsedeskSensor):
     def _wait(self) -> DeliveryWait:
         from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, checked_message
         from airflow_provider_usedesk.delivery.report_store import why_unavailable
+        from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 
         with no_retry():
             awaited = checked_message(

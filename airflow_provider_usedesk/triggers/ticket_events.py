@@ -6,17 +6,16 @@ from collections.abc import AsyncIterator, Collection, Hashable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.compat.asset_state import trigger_store
 from airflow_provider_usedesk.compat.sdk import BaseEventTrigger, TriggerEvent
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.polling.cursor_store import CursorStore, cursor_key
 from airflow_provider_usedesk.polling.ticket_events import FILTERS, checked_filter, event_id_of, payload_of
-from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.records import TicketRow
+    from airflow_provider_usedesk.polling.cursor_store import CursorStore
     from airflow_provider_usedesk.polling.event_cursor import EventCursor, Listing
     from airflow_provider_usedesk.polling.ticket_events import Events
+    from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
 
 Several = int | str | Collection[int | str] | None
 
@@ -119,6 +118,9 @@ class TicketEventsTrigger(BaseEventTrigger):
         Another process stores an event, at some later moment. In the same transaction it stores a marker with
         the event's id in the state store of the asset; the cursor advances only over marked events.
         """
+        from airflow_provider_usedesk.compat.asset_state import trigger_store
+        from airflow_provider_usedesk.polling.cursor_store import CursorStore
+
         store = CursorStore(trigger_store(self), self.usedesk_conn_id, self._cursor_key)
         cursor = await store.load(_now())
         async for shared in shared_stream:
@@ -171,11 +173,15 @@ class TicketEventsTrigger(BaseEventTrigger):
             feed.close()
 
     def _feed(self) -> TicketFeed:
+        from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
+
         hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
         return TicketFeed(self.events, hook.asettings)
 
     @property
     def _cursor_key(self) -> str:
+        from airflow_provider_usedesk.polling.cursor_store import cursor_key
+
         return cursor_key(self.usedesk_conn_id, self.events, self._filter)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_usedesk.compat.sdk import AirflowSensorTimeout
 from airflow_provider_usedesk.delivery.decision import default_message
-from airflow_provider_usedesk.delivery.waiter import DeliveryWait, wait_seconds
+from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from tests.support.delivery import DELIVERED, SENT, TICKET
 
@@ -62,14 +62,3 @@ def test_the_earlier_timeout_ends_the_wait(wait, execution_seconds, expected):
     kwargs = wait.trigger_kwargs(began, wait.deadline(began, end))
     assert datetime.fromisoformat(kwargs["since"]) == began
     assert datetime.fromisoformat(kwargs["deadline"]) == began + timedelta(seconds=expected)
-
-
-@pytest.mark.parametrize("value", [90, 90.0, timedelta(seconds=90)])
-def test_wait_seconds(value):
-    assert wait_seconds("timeout", value) == 90.0
-
-
-@pytest.mark.parametrize("value", [0, -1, True, "60", None, float("nan"), timedelta(days=400)])
-def test_wait_seconds_are_positive_and_limited(value):
-    with pytest.raises(ValueError, match="timeout must be"):
-        wait_seconds("timeout", value)

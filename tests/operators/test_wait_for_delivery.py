@@ -348,3 +348,14 @@ class TestReportsWithoutMessage:
         memory = attempt_memory(context["ti"])
         memory.sent_since = memory.started - timedelta(minutes=5)
         assert waiting.after_sending(context, None) == memory.sent_since - waiting.CLOCK_DIFFERENCE
+
+
+@pytest.mark.parametrize("value", [90, 90.0, timedelta(seconds=90)])
+def test_wait_seconds(value):
+    assert waiting.wait_seconds("timeout", value) == 90.0
+
+
+@pytest.mark.parametrize("value", [0, -1, True, "60", None, float("nan"), timedelta(days=400)])
+def test_wait_seconds_are_positive_and_limited(value):
+    with pytest.raises(ValueError, match="timeout must be"):
+        waiting.wait_seconds("timeout", value)
