@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Recipients
+from airflow_provider_usedesk.batch.digests import digest
 from airflow_provider_usedesk.batch.options import Limit, as_number
 from airflow_provider_usedesk.batch.row import Row, UnreadableRow, place
 from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
@@ -106,12 +107,20 @@ class RowLoader:
         key = ""
         try:
             key = self._row_params.key(row.columns, row.names)
-            fields, files = self._check(key, self._row_params.parameters(row.columns, row.names))
+            # By its key alone, so that an attempt that resumes soon sends.
+            if finished := self._store.skip_finished(digest(key), row):
+                self._record_finished(row.number, key, finished)
+                return
+            checked = self._checked(row, key)
         except (InvalidRow, UsedeskInvalidRequest) as error:
             reason = "; ".join(error.validation_errors)
             self._recorder.record(Outcome.BAD, row.number, key, reason=reason, line=row.line)
             return
-        self._register(CheckedRow(row.number, key, fields, files, row.line))
+        self._register(checked)
+
+    def _checked(self, row: Row, key: str) -> CheckedRow:
+        fields, files = self._check(key, self._row_params.parameters(row.columns, row.names))
+        return CheckedRow(row.number, key, fields, files, row.line)
 
     def _register(self, row: CheckedRow) -> None:
         earlier = self._store.register_key(row)
@@ -120,7 +129,7 @@ class RowLoader:
             self.rows_to_send += 1
         elif isinstance(earlier, FinishedRow):
             self._record_finished(row.number, row.key, earlier)
-        elif not earlier.is_same:
+        elif not (earlier.is_same or self._is_same_unchecked(row)):
             self._refuse_both(row, earlier)
         elif self._on_duplicate == "fail":
             self._refuse(row, f"is the same as {_place(earlier)}")
@@ -130,9 +139,21 @@ class RowLoader:
             reason = f"the same as {_place(earlier)}"
             self._recorder.record(Outcome.DUPLICATE, row.number, row.key, reason=reason)
 
+    def _is_same_unchecked(self, row: CheckedRow) -> bool:
+        """Return whether a row has the content of the one with its key that was skipped without a check."""
+        unchecked = self._store.unchecked(row.digest)
+        if unchecked is None:
+            return False
+        try:
+            content = self._checked(unchecked, row.key).content
+        except (InvalidRow, UsedeskInvalidRequest):
+            return False
+        self._store.set_content(row.digest, content)
+        return content == row.content
+
     def _refuse_both(self, row: CheckedRow, earlier: EarlierRow) -> None:
         """Refuse rows with one key and different contents: a later attempt could not tell them apart."""
-        self._store.mark_ambiguous(row.digest)
+        self._store.set_content(row.digest, None)
         if not self._is_sending and self._store.remove(earlier.number):
             self.rows_to_send -= 1
             self._refuse(replace(row, number=earlier.number, line=earlier.line), _same_key(row))

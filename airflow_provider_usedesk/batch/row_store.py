@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from airflow_provider_usedesk.batch.digests import digest
+from airflow_provider_usedesk.batch.row import Row
 
 TABLES = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
     CREATE TABLE keys (
-        digest INTEGER PRIMARY KEY, number INTEGER, ticket INTEGER, line INTEGER, content INTEGER
+        digest INTEGER PRIMARY KEY, number INTEGER, ticket INTEGER, line INTEGER, content INTEGER,
+        unchecked BLOB
     );
     CREATE TABLE tickets (id INTEGER PRIMARY KEY);
     CREATE TABLE rows (
@@ -96,6 +99,7 @@ class RowStore:
         self._database.executescript(TABLES)
         # One transaction for everything, because nothing is kept after the process.
         self._database.execute("BEGIN")
+        self._has_finished = False
 
     def __enter__(self) -> RowStore:
         return self
@@ -108,12 +112,48 @@ class RowStore:
     def add_finished(self, rows: Iterable[FinishedRow]) -> None:
         """Store that rows are finished; of two records of one row, the later counts."""
         for row in rows:
+            self._has_finished = True
             self._database.execute(
                 "INSERT INTO keys (digest, ticket) VALUES (?, ?)"
                 " ON CONFLICT DO UPDATE SET ticket = excluded.ticket",
                 (row.digest, row.ticket_id << 1 | row.not_delivered),
             )
             self._database.execute("INSERT OR IGNORE INTO tickets VALUES (?)", (row.ticket_id,))
+
+    def skip_finished(self, key_digest: int, row: Row) -> FinishedRow | None:
+        """
+        Register the key of a row that an earlier attempt finished; what the row would send is not known.
+
+        :param key_digest: digest of the key
+        :param row: the row, as it was read
+        :return: the finished row; None if there is none, if this is not the first row with its key, or if the
+            row has values that cannot be kept
+        """
+        if not self._has_finished:
+            return None
+        found = self._database.execute(
+            "SELECT ticket FROM keys WHERE digest = ? AND number IS NULL", (key_digest,)
+        ).fetchone()
+        if found is None:
+            return None
+        try:
+            kept = pickle.dumps(row._replace(names=tuple(row.names)))
+        except Exception:
+            # A function may yield values of any class.
+            return None
+        self._database.execute(
+            "UPDATE keys SET number = ?, line = ?, unchecked = ? WHERE digest = ?",
+            (row.number, row.line, kept, key_digest),
+        )
+        return _finished(key_digest, *found)
+
+    def unchecked(self, key_digest: int) -> Row | None:
+        """Return the row that :meth:`skip_finished` registered with a key, until its content is known."""
+        [kept] = self._database.execute(
+            "SELECT unchecked FROM keys WHERE digest = ?", (key_digest,)
+        ).fetchone()
+        # Only this process can write to the database.
+        return None if kept is None else cast("Row", pickle.loads(kept))  # noqa: S301
 
     def register_key(self, row: CheckedRow) -> EarlierRow | FinishedRow | None:
         """
@@ -129,7 +169,8 @@ class RowStore:
         content = digest(row.content)
         if found is None:
             self._database.execute(
-                "INSERT INTO keys VALUES (?, ?, NULL, ?, ?)", (row.digest, row.number, row.line, content)
+                "INSERT INTO keys (digest, number, line, content) VALUES (?, ?, ?, ?)",
+                (row.digest, row.number, row.line, content),
             )
             return None
         number, line, earlier_content, ticket = found
@@ -139,7 +180,7 @@ class RowStore:
             "UPDATE keys SET number = ?, line = ?, content = ? WHERE digest = ?",
             (row.number, row.line, content, row.digest),
         )
-        return FinishedRow(row.digest, ticket >> 1, bool(ticket & 1))
+        return _finished(row.digest, ticket)
 
     def add(self, row: CheckedRow) -> None:
         """Store a row that is to be sent."""
@@ -148,9 +189,17 @@ class RowStore:
             (row.number, row.digest, row.key, row.line, row.content),
         )
 
-    def mark_ambiguous(self, key_digest: int) -> None:
-        """Store that rows with different contents have this key, so that no later row is the same."""
-        self._database.execute("UPDATE keys SET content = NULL WHERE digest = ?", (key_digest,))
+    def set_content(self, key_digest: int, content: str | None) -> None:
+        """
+        Store what the rows with a key send.
+
+        :param key_digest: digest of the key
+        :param content: the content; None if they have different contents, so that no later row is the same
+        """
+        self._database.execute(
+            "UPDATE keys SET content = ?, unchecked = NULL WHERE digest = ?",
+            (None if content is None else digest(content), key_digest),
+        )
 
     def remove(self, number: int) -> bool:
         """
@@ -201,6 +250,10 @@ class RowStore:
         """Return how many rows an earlier attempt finished that are no longer among the recipients."""
         [count] = self._database.execute("SELECT count(*) FROM keys WHERE number IS NULL").fetchone()
         return int(count)
+
+
+def _finished(key_digest: int, ticket: int) -> FinishedRow:
+    return FinishedRow(key_digest, ticket >> 1, bool(ticket & 1))
 
 
 def _row(number: int, key: str, line: int | None, content: str) -> CheckedRow:

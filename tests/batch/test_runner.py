@@ -228,6 +228,37 @@ class TestSendOnce:
         summary = batch.run(rows, BatchOptions(validate=validate, max_bad_rows=1))
         assert (summary.skipped, summary.bad, summary.sent) == (3, 1, 0)
 
+    def test_sent_rows_are_neither_rendered_nor_checked_again(self, batch, monkeypatch):
+        batch.run(people(9))
+        checked, check = [], batch.check
+        monkeypatch.setattr(
+            batch, "check", lambda key, params: checked.append(params["subject"]) or check(key, params)
+        )
+        summary = batch.run([*people(8), {"name": "n9"}, *people(1, first=10)])
+        assert checked == ["Dear n10"]
+        assert (summary.skipped, summary.sent, summary.bad) == (9, 1, 0)
+
+    @pytest.mark.parametrize("validate", ["first", "row"])
+    def test_only_what_is_sent_counts_when_resumed(self, batch, validate):
+        """Rows with one key are the same message if only other columns of theirs differ."""
+        options = BatchOptions(validate=validate)
+        rows = [*people(2), *({**row, "note": "again"} for row in people(2))]
+        for skipped, sent in ((0, 2), (2, 0)):
+            summary = batch.run(rows, options)
+            assert (summary.skipped, summary.sent, summary.duplicate) == (skipped, sent, 2)
+
+    def test_three_rows_with_one_key_when_resumed(self, batch):
+        batch.run(people(3))
+        rows = [*people(3), {"name": "n2", "client_phone": "78"}, *people(1, first=2)]
+        summary = batch.run(rows, BatchOptions(max_bad_rows=2))
+        assert (summary.skipped, summary.bad, summary.duplicate) == (3, 2, 0)
+
+    def test_sent_rows_with_values_of_any_class_are_skipped(self, batch):
+        rows = [{**row, "note": object, "call": lambda: None} for row in people(2)]
+        for skipped, sent in ((0, 2), (2, 0)):
+            summary = batch.run(lambda: [*rows, *rows], BatchOptions())
+            assert (summary.skipped, summary.sent, summary.duplicate) == (skipped, sent, 2)
+
     def test_changed_recipients_keep_their_keys(self, batch, caplog):
         batch.run(people(10))
         summary = batch.run(people(10, first=3))
