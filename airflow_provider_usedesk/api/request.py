@@ -68,7 +68,7 @@ class Method:
         region = {"phone_region"} if self.phone in self.parameters else set()
         return frozenset(self.parameters) | files | friendly | region
 
-    @property
+    @cached_property
     def file_argument(self) -> str | None:
         """The argument that is a file or several; None if there is none."""
         return "avatar" if self.takes_avatar else "files" if self.takes_files else None
@@ -123,11 +123,12 @@ class Draft:
         given = HiddenDict(
             {_argument(name): value for name, value in params.items() if not values.is_null(value)}
         )
-        self.given = frozenset(name for name in given if self._is_given(name, given[name]))
+        self._empty = frozenset(name for name, value in given.items() if values.is_empty(value))
+        self.given = frozenset(given) - (self._empty & method.left_out_when_blank)
         self._phone_region = given.get("phone_region")
         self.fields = {name: wire for name, wire in self._checked(given) if wire is not None}
         self._attachments = self._attached(given, open_url)
-        if not any(values.is_null(params.get(name)) for name in ("from", "from_")):
+        if "from" in params and not any(values.is_null(params.get(name)) for name in ("from", "from_")):
             self.reject("from_", "is given as from, too")
 
     def reject(self, name: str, reason: str) -> None:
@@ -184,14 +185,12 @@ class Draft:
             if ids != entries:
                 self.reject("field_value", f"has {entries} values for {ids} ids in field_id")
 
-    def _is_given(self, name: str, value: Any) -> bool:
-        return name not in self._method.left_out_when_blank or not values.is_empty(value)
-
     def _checked(self, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        arguments, not_fields = self._method.arguments, (self._method.file_argument, "phone_region")
         for name, value in given.items():
-            if name not in self._method.arguments:
-                self.reject(name, unknown_parameter(name, self._method.arguments, self._method.path))
-            elif name in (self._method.file_argument, "phone_region") or not self._is_given(name, value):
+            if name not in arguments:
+                self.reject(name, unknown_parameter(name, arguments, self._method.path))
+            elif name in not_fields or name not in self.given:
                 continue
             else:
                 try:
@@ -203,7 +202,7 @@ class Draft:
                     self.reject(name, str(error))
 
     def _check_one(self, name: str, value: Any) -> Any:
-        if values.is_empty(value):
+        if name in self._empty:
             if not isinstance(value, str):
                 if name in self._method.cleared_by_empty_list:
                     return []

@@ -421,6 +421,9 @@ def _whole_number(value: Any) -> int | None:
     if isinstance(value, str):
         digits = re.fullmatch(r"([0-9]{1,300})(\.0+)?", value.strip())
         return int(digits[1]) if digits else None
+    # The commonest first: numpy's numbers are asked of an abstract class.
+    if type(value) is int:
+        return value
     if is_bool(value):
         return None
     if isinstance(value, numbers.Integral):

@@ -21,6 +21,8 @@ from airflow_provider_usedesk.batch.summary import MAX_REASONS, Outcome, Outcome
 
 log = logging.getLogger(__name__)
 
+_as_json = json.JSONEncoder(default=str, sort_keys=True).encode
+
 CheckRow = Callable[[str, dict[str, Any]], tuple[Mapping[str, Any], Sequence[str]]]
 """Checks the parameters of the row with a key; returns the fields of its request, and its own files."""
 
@@ -204,7 +206,7 @@ def _place(row: CheckedRow | EarlierRow) -> str:
 
 def _as_bytes(columns: Mapping[str, Any]) -> bytes:
     try:
-        return json.dumps(columns, default=str, sort_keys=True).encode()
+        return _as_json(columns).encode()
     except (TypeError, ValueError, RecursionError):
         # A function may yield values that JSON does not have; they are checked later.
         return json.dumps(sorted(columns)).encode()

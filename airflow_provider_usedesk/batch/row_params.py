@@ -205,9 +205,10 @@ def _renderer(value: Any, environment: Environment) -> Render:
         if not _is_template(value):
             return lambda variables: value
         template = environment.from_string(value)
+        context_class, name, blocks = environment.context_class, template.name, template.blocks
         # Not template.render(), which copies all variables for each text of each row.
         return lambda variables: "".join(
-            template.root_render_func(template.new_context(cast("Any", variables), shared=True))
+            template.root_render_func(context_class(environment, cast("Any", variables), name, blocks))
         )
     if isinstance(value, Mapping):
         parts = {name: _renderer(item, environment) for name, item in value.items()}

@@ -14,6 +14,8 @@ from typing import Any, cast
 from airflow_provider_usedesk.batch.digests import digest
 from airflow_provider_usedesk.batch.row import Row
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
 TABLES = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
@@ -83,7 +85,7 @@ class CheckedRow:
     @cached_property
     def content(self) -> str:
         """All that is sent, as JSON."""
-        return json.dumps([dict(self.fields), list(self.files)], ensure_ascii=False)
+        return _as_json([dict(self.fields), list(self.files)])
 
 
 class RowStore:
@@ -163,16 +165,16 @@ class RowStore:
         :return: None for the first row with this key; the first row, for a later one; or the finished row, if
             an earlier attempt finished it
         """
+        content = digest(row.content)
+        is_first = self._database.execute(
+            "INSERT INTO keys (digest, number, line, content) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (row.digest, row.number, row.line, content),
+        ).rowcount
+        if is_first:
+            return None
         found = self._database.execute(
             "SELECT number, line, content, ticket FROM keys WHERE digest = ?", (row.digest,)
         ).fetchone()
-        content = digest(row.content)
-        if found is None:
-            self._database.execute(
-                "INSERT INTO keys (digest, number, line, content) VALUES (?, ?, ?, ?)",
-                (row.digest, row.number, row.line, content),
-            )
-            return None
         number, line, earlier_content, ticket = found
         if number is not None:
             return EarlierRow(number, line, content == earlier_content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,24 @@ LIGHT_MODULES = (
     "triggers.ticket",
     "triggers.ticket_events",
 )
+# What only a task that runs needs: client, results and errors, connection, waits, storage.
+LATE_MODULES = (
+    *("api.attachments", "api.client", "api.errors", "api.quoting", "api.records", "api.responses"),
+    *("batch.row_store", "batch.runner", "compat.stores", "compat.supervisor", "delivery.decision"),
+    *("delivery.report_store", "delivery.waiter", "hooks.connection", "hooks.delivery_settings"),
+    *("hooks.rate_limit_store", "idempotency.send_once", "notifications.open_ticket", "notifications.sender"),
+    *("operators.contract", "polling.cursor_store", "polling.event_cursor", "polling.ticket_feed"),
+)
+DAG_MODULES = (
+    *(
+        "operators.ticket",
+        "operators.message",
+        "operators.comment",
+        "operators.batch",
+        "notifications.usedesk",
+    ),
+    *("sensors.message", "sensors.ticket", "triggers.message", "triggers.ticket", "triggers.ticket_events"),
+)
 AIRFLOW_FREE_MODULES = ("batch.quiet_hours", "batch.result_file", "batch.rows")
 
 
@@ -211,6 +230,12 @@ class TestImportCost:
     def test_no_http_library_is_loaded(self):
         before = f"import airflow.models\nfrom {rules.PACKAGE}.compat.sdk import BaseHook, BaseOperator"
         assert loaded_by(LIGHT_MODULES, (*HTTP_LIBRARIES, f"{rules.PACKAGE}.sandbox"), before) == {}
+
+    def test_dag_loads_nothing_that_only_tasks_need(self):
+        late = tuple(f"{rules.PACKAGE}.{name}" for name in LATE_MODULES)
+        before = f"import airflow.models\nfrom {rules.PACKAGE}.compat.sdk import BaseHook, BaseOperator"
+        assert loaded_by(DAG_MODULES, late, before) == {}
+        assert all(find_spec(name) for name in late)
 
     def test_rows_load_neither_airflow_nor_http(self):
         assert loaded_by(AIRFLOW_FREE_MODULES, (*HTTP_LIBRARIES, "airflow")) == {}
