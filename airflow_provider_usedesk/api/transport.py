@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -53,9 +55,8 @@ class Transport:
         self._session = requests.Session()
         self._session.headers.update(headers)
         self._session.mount(base_url.partition("://")[0] + "://", _OneHostAdapter())
-        proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._options: dict[str, Any] = {
-            **self._session.merge_environment_settings(base_url, proxies, None, verify, None),
+            **self._environment_settings(base_url, proxy, verify),
             "timeout": timeout,
             "allow_redirects": False,  # a redirected POST becomes a GET
         }
@@ -107,6 +108,17 @@ class Transport:
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
         self._session.close()
+
+    def _environment_settings(
+        self, base_url: str, proxy: str | None, verify: bool | str
+    ) -> Mapping[str, Any]:
+        """Return the settings of a request, with those of the environment for what is not given."""
+        if verify is True:
+            verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or verify
+        # Where there is no proxy, requests reads the whole environment twice more to find none.
+        self._session.trust_env = not proxy and bool(getproxies())
+        proxies = {"http": proxy, "https": proxy} if proxy else {}
+        return self._session.merge_environment_settings(base_url, proxies, None, verify, None)
 
     def _prepared(self, verb: str, method: str) -> requests.PreparedRequest:
         prepared = self._prepared_requests.get((verb, method))

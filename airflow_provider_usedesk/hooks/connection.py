@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.connection import extra_of
@@ -42,6 +43,7 @@ class ConnectionSettings:
     ignored: tuple[str, ...] = ()
 
 
+@cache
 def declared_form() -> dict[str, Any]:
     """Return the connection form that the provider info declares."""
     form: dict[str, Any] = get_provider_info()["connection-types"][0]
