@@ -139,7 +139,7 @@ class RowStore:
         if found is None:
             return None
         try:
-            kept = pickle.dumps(row._replace(names=tuple(row.names)))
+            kept = pickle.dumps(Row(row.number, row.columns, row.line, tuple(row.names)))
         except Exception:
             # A function may yield values of any class.
             return None
