@@ -23,7 +23,7 @@ PACKAGE = "airflow_provider_usedesk"
 DAY_OF_LOWEST = "2025-05-21"
 BESIDE_THE_WHEEL = Path("build", "matrix", "beside-the-wheel")
 # These read the source of the package, or build it.
-OF_THE_SOURCE = ("test_arrows.py", "test_packaging.py", "test_pins.py", "test_words.py")
+OF_THE_SOURCE = ("test_arrows.py", "test_packaging.py", "test_pins.py", "test_sdk.py", "test_words.py")
 
 
 def _params(*dependencies: str) -> list[object]:
@@ -44,15 +44,18 @@ def quick(session: nox.Session, combination: Combination) -> None:
     _run_tests(session, combination)
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 @nox.parametrize("python,combination", _params(LOWEST, NEWEST))
 def wheel(session: nox.Session, combination: Combination) -> None:
     """Run the quick tests with the wheel and the lowest dependencies that it allows, or the newest."""
     lowest = combination.dependencies == LOWEST
     choice = ("--resolution", "lowest-direct", "--exclude-newer", DAY_OF_LOWEST) if lowest else ("--upgrade",)
-    session.install(*choice, f"airflow-provider-usedesk[{_extras()}] @ {_built_wheel(session).as_uri()}")
+    # To uv what a wheel requires is not direct; pyproject.toml requires the same.
+    session.install(*choice, "-r", "pyproject.toml", "--all-extras", _built_wheel(session).as_uri())
     pins = Path(session.create_tmp(), "pins.txt")
     frozen = str(session.run("uv", "pip", "freeze", "--quiet", external=True, silent=True))
+    if f"apache-airflow=={combination.airflow}" not in frozen:
+        session.error(f"Airflow {combination.airflow} was not chosen")
     pins.write_text("".join(line for line in frozen.splitlines(keepends=True) if " @ " not in line))
     session.install("-c", str(pins), "--group", "test")
     _copy_without_package()
@@ -61,11 +64,6 @@ def wheel(session: nox.Session, combination: Combination) -> None:
         if "site-packages" not in str(found):
             session.error(f"the tests would not run on the wheel but on {found}")
         _run_tests(session, combination)
-
-
-def _extras() -> str:
-    project = nox.project.load_toml("pyproject.toml")["project"]
-    return ",".join(project["optional-dependencies"])
 
 
 def _built_wheel(session: nox.Session) -> Path:
