@@ -13,6 +13,10 @@ HAS_ASSET_EVENTS_IN_TASKS = AIRFLOW >= (3, 0)
 """Whether a task can read the events of an asset."""
 HAS_ASSET_WATCHERS = AIRFLOW >= (3, 0)
 """Whether a trigger can start a Dag through an asset."""
+HAS_FORM_WITHOUT_FAB = AIRFLOW >= (3, 1)
+"""Whether the page of connections needs no Flask AppBuilder."""
+HAS_DECLARED_FORM = AIRFLOW >= (3, 2)
+"""Whether the fields of the connection form come from the provider info, not from the hook."""
 HAS_WORKING_ASSET_INLETS = AIRFLOW >= (3, 1)
 """Whether a task with an asset as inlet runs; on 3.0 an asset that no Dag uses otherwise fails the task."""
 HAS_DEADLINES = AIRFLOW >= (3, 1)
