@@ -23,6 +23,8 @@ HAS_DEADLINES = AIRFLOW >= (3, 1)
 """Whether a Dag can have a deadline."""
 NAMES_FAILED_TASK = AIRFLOW >= (3, 2)
 """Whether the callback of a failed Dag run gets the task that failed; before 3.2 it gets an arbitrary one."""
+NAMES_EXCEPTION_IN_DAG_TEST = AIRFLOW < (3, 0) or AIRFLOW >= (3, 3)
+"""Whether ``dag.test()`` passes the exception of a task to its callbacks; every worker does."""
 HAS_PARTITIONED_DAGS = AIRFLOW >= (3, 2)
 """Whether a Dag can be scheduled by the partitions of assets."""
 HAS_STATE_STORES = AIRFLOW >= (3, 3)

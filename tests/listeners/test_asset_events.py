@@ -122,10 +122,10 @@ def test_duplicate_event_keeps_one_marker(asset_id):
 
 @needs_state_stores
 def test_event_survives_failed_marker(asset_id, monkeypatch, caplog):
-    def broken(connection, *args):
-        connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
+    def broken(table, *args):
+        table._connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
 
-    monkeypatch.setattr(asset_events, "_write_marker", broken)
+    monkeypatch.setattr(asset_state_db.AssetStateTable, "set", broken)
     insert_event(asset_id, EXTRA)
     assert stored(asset_id) == (1, [])
     assert f"The marker {MARKER} could not be stored." in caplog.text
@@ -234,7 +234,7 @@ def test_event_survives_failed_queue(asset_id, monkeypatch, caplog):
     def broken(connection, *args):
         connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
 
-    monkeypatch.setattr(asset_events, "_queue_dags", broken)
+    monkeypatch.setattr(asset_state_db, "queue_for_event", broken)
     fire(asset_id, 5)
     assert stored(asset_id) == (1, STORED_MARKERS)
     assert "could not be queued" in caplog.text
