@@ -13,6 +13,8 @@ HAS_ASSET_EVENTS_IN_TASKS = AIRFLOW >= (3, 0)
 """Whether a task can read the events of an asset."""
 HAS_ASSET_WATCHERS = AIRFLOW >= (3, 0)
 """Whether a trigger can start a Dag through an asset."""
+RENDERS_TASK_OF_CONTEXT = AIRFLOW != (3, 0)
+"""Whether the task in the context of callbacks is the rendered one; on 3.0 it is not."""
 HAS_FORM_WITHOUT_FAB = AIRFLOW >= (3, 1)
 """Whether the page of connections needs no Flask AppBuilder."""
 HAS_DECLARED_FORM = AIRFLOW >= (3, 2)
