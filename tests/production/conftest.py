@@ -30,6 +30,13 @@ def sandbox():
         yield running
 
 
+@pytest.fixture
+def sandbox_of_mapped():
+    """A Usedesk of its own, so that a mapped task searches few tickets after it was killed."""
+    with Sandbox() as running:
+        yield running
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_sandbox():
     logging.getLogger("airflow_provider_usedesk.sandbox").setLevel(logging.WARNING)
