@@ -30,7 +30,8 @@ def deliver_again(
     :param change: changes the workload before it is put there
     """
     broker = redis.Redis.from_url(airflow.connection(BROKER))
-    [message] = [found for found in _unacknowledged(broker) if run_id in _body(found)[0][0]]
+    # A copy of it that was ignored may not be acknowledged yet.
+    message = next(found for found in _unacknowledged(broker) if run_id in _body(found)[0][0])
     [[workload], *rest] = _body(message)
     decoded = json.loads(workload)
     change(decoded)
