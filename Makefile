@@ -22,7 +22,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-rest test-full test-versions matrix lint types check test-2.11 test-production bench build constraints clean help
+.PHONY: demo up test test-rest test-full test-versions matrix lint types signatures check test-2.11 test-production bench build constraints clean help
 
 demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
 	.venv/bin/python -m dev.demo
@@ -42,6 +42,9 @@ test-full: .venv/.ready ## all tests on Airflow 3.3
 lint: .venv/.ready ## style
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+signatures: .venv/.ready ## write the arguments of operators from api/parameters.py
+	.venv/bin/python -m dev.signatures
 
 types: .venv/.ready ## types, strictly
 	.venv/bin/mypy --strict
@@ -94,7 +97,7 @@ help: ## this list
 
 .venv/.ready: pyproject.toml $(CONSTRAINTS_3) | .venv/bin/uv
 	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python \
-	  -c $(CONSTRAINTS_3) $(PROJECT) --group dev --group postgres apache-airflow==$(AIRFLOW_3)
+	  -c $(CONSTRAINTS_3) $(PROJECT) --group dev --group editor --group postgres apache-airflow==$(AIRFLOW_3)
 	@touch $@
 
 .venv-production/.ready: pyproject.toml $(CONSTRAINTS_PRODUCTION) | .venv-production/bin/uv
@@ -118,6 +121,6 @@ echo "# Made by 'make constraints' from pyproject.toml and apache-airflow==$(2)$
   > constraints/airflow-$(1).txt
 printf '%s\n' apache-airflow==$(2) $(5) | .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --no-header --no-annotate $(if $(3),--exclude-newer $(3)) - pyproject.toml \
-  --extra sandbox --group test --group lint --group dev $(if $(3),,--group postgres) $(4) \
+  --extra sandbox --group test --group lint --group dev $(if $(3),,--group editor --group postgres) $(4) \
   >> constraints/airflow-$(1).txt
 endef

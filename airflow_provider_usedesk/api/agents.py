@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api import choices, values
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.hidden import HiddenDict
 from airflow_provider_usedesk.api.request import Draft, Method, Request, complete_request
@@ -20,7 +20,7 @@ from airflow_provider_usedesk.api.request import Draft, Method, Request, complet
 _COMMON: Mapping[str, values.Check] = {
     "name": values.one_line(255),
     "email": values.email,
-    "role": values.choice("admin", "employee", "support"),
+    "role": values.one_of(choices.Role),
     "group": values.identifier,
     # As the page writes it, with any prefix: no messenger uses it.
     "phone": values.one_line(255),
@@ -31,7 +31,7 @@ CREATE_USER = Method(
         **_COMMON,
         "password": values.text(255),
         "send_invite": values.flag,
-        "lang": values.choice("ru", "en", "es", "kk", "pt-br"),
+        "lang": values.one_of(choices.Language),
     },
     left_out_when_blank=frozenset({"phone", "avatar"}),
     takes_avatar=True,

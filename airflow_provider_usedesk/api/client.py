@@ -222,7 +222,7 @@ class UsedeskClient:
 
     def create_ticket(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
-        Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__).
+        Create a ticket (``create/ticket``: https://api.usedocs.com/article/51378).
 
         :param params: parameters of the method by name (``from`` may be spelled ``from_``), and
             ``custom_fields`` as {id: value}; ``subject`` and ``message`` are required without a template
@@ -235,7 +235,7 @@ class UsedeskClient:
 
     def send_whatsapp_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
-        Send a WhatsApp message (`create/ticket <https://api.usedocs.com/article/51378>`__).
+        Send a WhatsApp message (``create/ticket``: https://api.usedocs.com/article/51378).
 
         WhatsApp accepts it only within 24 hours after the last message of the client.
 
@@ -248,7 +248,7 @@ class UsedeskClient:
 
     def send_whatsapp_template(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
-        Send a WhatsApp Business template (`create/ticket <https://api.usedocs.com/article/51378>`__).
+        Send a WhatsApp Business template (``create/ticket``: https://api.usedocs.com/article/51378).
 
         :param params: ``channel_id``, ``template_id`` or ``template_name``, a recipient in
             ``client_phone`` or ``client_id``, and other parameters of ``create/ticket``
@@ -259,7 +259,7 @@ class UsedeskClient:
 
     def send_viber_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
         """
-        Send a message to Viber, by a c2d channel (`create/ticket <https://api.usedocs.com/article/51378>`__).
+        Send a message to Viber, by a c2d channel (``create/ticket``: https://api.usedocs.com/article/51378).
 
         :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``client_phone`` or
             ``client_id``, and other parameters of ``create/ticket``
@@ -272,7 +272,7 @@ class UsedeskClient:
         """
         Send a message to Telegram, by a personal channel of pact.
 
-        The method is `create/ticket <https://api.usedocs.com/article/51378>`__.
+        The method is ``create/ticket``: https://api.usedocs.com/article/51378.
 
         :param params: ``subject``, ``message``, ``channel_id``, a recipient in ``username`` or
             ``client_phone``, and other parameters of ``create/ticket``
@@ -334,7 +334,7 @@ class UsedeskClient:
 
     def create_comment(self, **params: Unpack[CreateCommentParameters]) -> CreatedComment:
         """
-        Add a comment to a ticket (`create/comment <https://api.usedocs.com/article/51381>`__).
+        Add a comment to a ticket (``create/comment``: https://api.usedocs.com/article/51381).
 
         :param params: parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
             ``message`` are required, the last one not with a template
@@ -348,7 +348,7 @@ class UsedeskClient:
 
     def update_ticket(self, **params: Unpack[UpdateTicketParameters]) -> None:
         """
-        Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
+        Update a ticket (``update/ticket``: https://api.usedocs.com/article/51379).
 
         :param params: parameters of the method by name, and ``custom_fields`` as {id: value};
             ``ticket_id`` is required; tags are added to those the ticket has
@@ -360,7 +360,7 @@ class UsedeskClient:
 
     def create_client(self, **params: Unpack[CreateClientParameters]) -> CreatedClient:
         """
-        Create a client (`create/client <https://api.usedocs.com/article/51385>`__).
+        Create a client (``create/client``: https://api.usedocs.com/article/51385).
 
         Usedesk creates another client each time; as far as is known, it compares nothing.
 
@@ -384,7 +384,7 @@ class UsedeskClient:
 
     def update_client(self, **params: Unpack[UpdateClientParameters]) -> None:
         """
-        Update a client (`update/client <https://api.usedocs.com/article/51386>`__).
+        Update a client (``update/client``: https://api.usedocs.com/article/51386).
 
         :param params: parameters of the method by name; ``client_id`` is required; emails, a phone and
             (without ``is_new_note``) a note are added to those the client has
@@ -395,7 +395,7 @@ class UsedeskClient:
 
     def add_chat_message(self, **params: Unpack[AddChatMessageParameters]) -> AddedChatMessage:
         """
-        Write in a chat in the name of a client (`chat/addMessage <https://api.usedocs.com/article/51394>`__).
+        Write in a chat in the name of a client (``chat/addMessage``: https://api.usedocs.com/article/51394).
 
         :param params: ``company_id``, ``channel_id`` of a chat channel and ``text`` are required; without
             ``chat_id`` Usedesk opens a chat, and without ``client_id`` it creates a client
@@ -407,7 +407,7 @@ class UsedeskClient:
 
     def send_chat_message(self, **params: Unpack[SendChatMessageParameters]) -> SentChatMessage:
         """
-        Write in a chat in the name of an agent (`chat/sendMessage <https://api.usedocs.com/article/51395>`__).
+        Write in a chat in the name of an agent (``chat/sendMessage``: https://api.usedocs.com/article/51395).
 
         :param params: ``chat_id``, ``user_id`` and ``text``, without markup
         :return: the ids in the response, which can be missing
@@ -418,7 +418,7 @@ class UsedeskClient:
 
     def change_chat_assignee(self, **params: Unpack[ChangeChatAssigneeParameters]) -> ChatAssignee:
         """
-        Assign a chat to an agent (`chat/changeAssignee <https://api.usedocs.com/article/51396>`__).
+        Assign a chat to an agent (``chat/changeAssignee``: https://api.usedocs.com/article/51396).
 
         :param params: ``chat_id`` and ``user_id``
         :return: the ids and the URL in the response
@@ -429,7 +429,7 @@ class UsedeskClient:
 
     def create_user(self, **params: Unpack[CreateUserParameters]) -> CreatedUser:
         """
-        Create an agent (`create/user <https://api.usedocs.com/article/51415>`__).
+        Create an agent (``create/user``: https://api.usedocs.com/article/51415).
 
         :param params: parameters of the method by name; ``name``, ``email``, ``password`` and ``group`` are
             required
@@ -441,7 +441,7 @@ class UsedeskClient:
 
     def update_user(self, **params: Unpack[UpdateUserParameters]) -> None:
         """
-        Update an agent (`update/user <https://api.usedocs.com/article/51416>`__).
+        Update an agent (``update/user``: https://api.usedocs.com/article/51416).
 
         :param params: parameters of the method by name; ``user_id`` is required; ``avatar="delete"`` removes
             the picture
@@ -451,7 +451,7 @@ class UsedeskClient:
 
     def delete_user(self, **params: Unpack[DeleteUserParameters]) -> None:
         """
-        Delete an agent (`delete/user <https://api.usedocs.com/article/51417>`__).
+        Delete an agent (``delete/user``: https://api.usedocs.com/article/51417).
 
         The tickets of the agent stay assigned. Usedesk deletes neither a bot nor the last administrator.
 
@@ -468,7 +468,7 @@ class UsedeskClient:
         properties: Sequence[str] | None = None,
     ) -> TicketDetails:
         """
-        Return one ticket with its comments (`ticket <https://api.usedocs.com/article/51377>`__).
+        Return one ticket with its comments (``ticket``: https://api.usedocs.com/article/51377).
 
         :param ticket_id: id of the ticket
         :param accessible_for_agent_id: id of an agent; the result has the ``rights`` of the agent
@@ -484,7 +484,7 @@ class UsedeskClient:
 
     def tickets(self, **filters: Unpack[TicketFilters]) -> Iterator[TicketRow]:
         """
-        Yield tickets, reading page after page (`tickets <https://api.usedocs.com/article/51376>`__).
+        Yield tickets, reading page after page (``tickets``: https://api.usedocs.com/article/51376).
 
         :param filters: parameters of the method by name; several values as a list, times as datetime
             or as text ``YYYY-MM-DD HH:MM`` in UTC
@@ -505,7 +505,7 @@ class UsedeskClient:
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
         """
-        Return the channels (`channels <https://api.usedocs.com/article/51397>`__).
+        Return the channels (``channels``: https://api.usedocs.com/article/51397).
 
         :param channel_type: only channels of this type, such as ``whatsapp``; default: all
         """
@@ -519,12 +519,12 @@ class UsedeskClient:
         return self._read("channels", records.channels, request, verb="GET")
 
     def groups(self) -> list[Group]:
-        """Return the groups of agents (`groups <https://api.usedocs.com/article/51418>`__)."""
+        """Return the groups of agents (``groups``: https://api.usedocs.com/article/51418)."""
         return self._read("groups", records.groups)
 
     def users(self, **filters: Unpack[UserFilters]) -> list[User]:
         """
-        Return agents (`users <https://api.usedocs.com/article/51414>`__).
+        Return agents (``users``: https://api.usedocs.com/article/51414).
 
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
             which leaves out the others), ``group_id``, ``query``, ``user_id``
@@ -535,13 +535,13 @@ class UsedeskClient:
         """
         Return the custom fields of tickets with their options.
 
-        The method is `ticket/fields <https://api.usedocs.com/article/51411>`__.
+        The method is ``ticket/fields``: https://api.usedocs.com/article/51411.
         """
         return self._read("ticket/fields", records.ticket_fields)
 
     def tags(self, query: str | None = None) -> Iterator[Tag]:
         """
-        Yield the tags of tickets, reading page after page (`tags <https://api.usedocs.com/article/51382>`__).
+        Yield the tags of tickets, reading page after page (``tags``: https://api.usedocs.com/article/51382).
 
         :param query: only tags whose name contains this text; default: all
         """
@@ -549,7 +549,7 @@ class UsedeskClient:
 
     def clients(self, **filters: Unpack[ClientFilters]) -> Iterator[ClientRow]:
         """
-        Yield clients, reading page after page (`clients <https://api.usedocs.com/article/51383>`__).
+        Yield clients, reading page after page (``clients``: https://api.usedocs.com/article/51383).
 
         :param filters: ``query`` (one name, email or phone), ``search_type`` (``partial_match`` or
             ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
@@ -558,7 +558,7 @@ class UsedeskClient:
 
     def client(self, client_id: int) -> ClientDetails:
         """
-        Return one client (`client <https://api.usedocs.com/article/51384>`__).
+        Return one client (``client``: https://api.usedocs.com/article/51384).
 
         :param client_id: id of the client
         :raises UsedeskInvalidRequest: when the id is invalid; nothing was sent

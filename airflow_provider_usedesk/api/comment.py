@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api import choices, values
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.request import MESSAGE_BYTES, Draft, Method, Request
 
@@ -14,12 +14,12 @@ CREATE_COMMENT = Method(
     parameters={
         "ticket_id": values.identifier,
         "message": values.text_of_bytes(MESSAGE_BYTES),
-        "type": values.choice("public", "private"),
+        "type": values.one_of(choices.CommentType),
         "cc": values.addresses,
         "bcc": values.addresses,
         "user_id": values.identifier,
         # The present page names user and client; an older copy of it has trigger with trigger_id, too.
-        "from_": values.choice("user", "client", "trigger"),
+        "from_": values.one_of(choices.Author),
         "trigger_id": values.identifier,
         "template_id": values.identifier,
         "template_name": values.one_line(255),

@@ -45,12 +45,18 @@ class UsedeskInvalidRequest(UsedeskError, ValueError):
 
     def __init__(self, validation_errors: Sequence[str]) -> None:
         self.validation_errors = tuple(validation_errors)
-        super().__init__(
-            f"Nothing was sent to Usedesk, for these reasons: {'; '.join(self.validation_errors)}."
-        )
+        super().__init__(_text_of(self.validation_errors))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.validation_errors,), self.__dict__)
+
+
+def _text_of(validation_errors: Sequence[str]) -> str:
+    """Return one line for each reason, which a log shows as lines."""
+    if len(validation_errors) == 1:
+        return f"Nothing was sent to Usedesk. {validation_errors[0]}."
+    reasons = "".join(f"\n  {reason}" for reason in validation_errors)
+    return f"Nothing was sent to Usedesk, for {len(validation_errors)} reasons:{reasons}"
 
 
 class UsedeskBadConnection(UsedeskError):

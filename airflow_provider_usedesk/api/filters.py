@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api import choices, values
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.request import unknown_parameter
 
@@ -25,9 +25,9 @@ FILTERS: Mapping[str, frozenset[str]] = {
     "tags": frozenset({"query"}),
 }
 CHOICES: Mapping[str, values.Check] = {
-    "search_type": values.choice("partial_match", "full_match"),
-    "user_type": values.choice("admin", "employee", "support"),
-    "order": values.choice("asc", "desc"),
+    "search_type": values.one_of(choices.SearchType),
+    "user_type": values.one_of(choices.Role),
+    "order": values.one_of(choices.Order),
 }
 MOMENT = r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?"
 

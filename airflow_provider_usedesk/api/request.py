@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api import choices, values
 from airflow_provider_usedesk.api.attachments import Attachment, OpenUrl, attachment, file_sources
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.hidden import HiddenDict
@@ -25,7 +25,7 @@ CLIENT_ADDRESS: Mapping[str, values.Check] = {
     "client_city": values.one_line(255),
     "client_address": values.one_line(255),
     "new_address": values.address_flag,
-    "phone_type": values.choice("home", "mobile", "stationary", "fax", "other"),
+    "phone_type": values.one_of(choices.PhoneType),
 }
 """The checks of what tickets and clients say of the address and the phone of a client."""
 
@@ -120,6 +120,7 @@ class Draft:
     def __init__(self, params: Mapping[str, Any], method: Method, open_url: OpenUrl | None = None) -> None:
         self._method = method
         self._validation_errors: dict[str, str] = {}
+        self.unknown: set[str] = set()
         given = HiddenDict(
             {_argument(name): value for name, value in params.items() if not values.is_null(value)}
         )
@@ -192,6 +193,8 @@ class Draft:
                 self.reject(name, unknown_parameter(name, arguments, self._method.path))
             elif name in not_fields or name not in self.given:
                 continue
+            elif value is values.UNKNOWN:
+                self.unknown.add(name)
             else:
                 try:
                     if name == "custom_fields":
@@ -225,7 +228,7 @@ class Draft:
 
     def _attached(self, given: Mapping[str, Any], open_url: OpenUrl | None) -> tuple[Attachment, ...]:
         argument = self._method.file_argument
-        if argument is None:
+        if argument is None or given.get(argument) is values.UNKNOWN:
             return ()
         found, validation_errors = _attachments(given.get(argument), open_url)
         for name, reason in validation_errors.items():

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api import choices, values
 from airflow_provider_usedesk.api.attachments import OpenUrl
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.phone import phone
@@ -28,8 +28,8 @@ CREATE_TICKET = Method(
         "company_name": values.one_line(255),
         "private_comment": values.flag,
         "additional_id": values.text(255),
-        "type": values.choice("question", "task", "problem", "incident"),
-        "priority": values.choice("low", "medium", "urgent", "extreme"),
+        "type": values.one_of(choices.TicketType),
+        "priority": values.one_of(choices.Priority),
         "status": values.status,
         "tag": values.tags,
         "assignee_id": values.identifier,
@@ -38,7 +38,7 @@ CREATE_TICKET = Method(
         "field_id": values.field_ids,
         "field_value": values.field_values,
         "channel_id": values.identifier,
-        "from_": values.choice("user", "client", "trigger"),
+        "from_": values.one_of(choices.Author),
         "user_id": values.identifier,
         "trigger_id": values.identifier,
         **CLIENT_ADDRESS,
@@ -227,7 +227,7 @@ def _check_recipient(draft: Draft, profile: MessageProfile) -> None:
 
 def _check_author(draft: Draft, profile: MessageProfile, has_template: bool) -> None:
     author = draft.fields.get("from_")
-    if profile.author and author != profile.author:
+    if profile.author and author != profile.author and "from_" not in draft.unknown:
         draft.reject("from_", f"must be {profile.author}, or the messenger delivers nothing")
     if author == "user" and "user_id" not in draft.given and not has_template:
         draft.reject("user_id", "is required with from_='user'")

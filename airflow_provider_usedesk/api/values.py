@@ -11,12 +11,15 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 T = TypeVar("T")
 
 Check = Callable[[Any], Any]
 """Returns the value for the API, or raises ValueError with the right form, never with the value."""
+
+UNKNOWN = object()
+"""A value that is given, and that is not known yet, such as a template. It is not checked."""
 
 # Unsigned, as MySQL counts ids: refusing a real id would leave its owner no way to use it.
 MAX_ID = 2**32 - 1
@@ -154,6 +157,11 @@ def text_of_bytes(limit: int) -> Callable[[Any], str]:
         return string
 
     return check
+
+
+def one_of(literal: Any) -> Check:
+    """Return a check for one of the words of a ``Literal``."""
+    return choice(*get_args(literal))
 
 
 def choice(*options: str) -> Check:

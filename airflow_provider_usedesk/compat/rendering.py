@@ -62,33 +62,35 @@ class HiddenAttribute:
 
 class HidingFields(tuple[str, ...]):
     """
-    The template fields of one task, of which Airflow stores some as ``***``.
+    The template fields of one task, of which Airflow stores some as another text, such as ``***``.
 
     Every version of Airflow stores and prints the rendered fields in one way: it iterates over
-    ``template_fields`` and reads the attribute of each name. While the iteration stands at a hidden field,
-    its attribute is ``***``. At any other time the attribute has its value, so that ``execute``,
+    ``template_fields`` and reads the attribute of each name. While the iteration stands at such a field,
+    its attribute is that text. At any other time the attribute has its value, so that ``execute``,
     ``pre_execute`` and callbacks read what is sent.
     """
 
     _task: Any
-    _is_hidden: Callable[[str], bool]
+    _stand_in: Callable[[str], str | None]
 
     @classmethod
-    def of(cls, task: Any, names: Iterable[str], is_hidden: Callable[[str], bool]) -> HidingFields:
+    def of(cls, task: Any, names: Iterable[str], stand_in: Callable[[str], str | None]) -> HidingFields:
         """
         Return the template fields of a task.
 
         :param task: the operator
         :param names: the names of its template fields
-        :param is_hidden: returns for a name whether its present value is hidden
+        :param stand_in: returns for a name the text that Airflow stores in place of its present value; None
+            for the value itself
         """
         fields = cls(names)
-        fields._task, fields._is_hidden = task, is_hidden
+        fields._task, fields._stand_in = task, stand_in
         return fields
 
     def __iter__(self) -> Iterator[str]:
         for name in super().__iter__():
-            with _hidden(self._task, name) if self._is_hidden(name) else nullcontext():
+            stand_in = self._stand_in(name)
+            with nullcontext() if stand_in is None else _replaced(self._task, name, stand_in):
                 yield name
 
 
@@ -117,8 +119,8 @@ def with_rendering_hook(operator_class: OperatorClass) -> OperatorClass:
         returns whether a value is rendered already (as what a mapped task got from upstream)
     ``_template_environment(environment)``
         returns the environment to use in place of that of the Dag
-    ``_is_hidden(name)``
-        returns whether Airflow stores ``***`` in place of the present value of a field
+    ``_stand_in(name)``
+        returns the text that Airflow stores in place of the present value of a field; None for the value
     ``_personal_fields``
         the attributes that ``vars()`` of a task does not show
     """
@@ -137,9 +139,8 @@ def with_rendering_hook(operator_class: OperatorClass) -> OperatorClass:
                 _render_field(self, parent, name, context, jinja_env, seen_oids)
             return
         names = list(template_fields)
-        if not _shows_values():
-            # Before the values are there: Airflow may store them although the rendering of one of them fails.
-            self.template_fields = HidingFields.of(self, names, self._is_hidden)
+        # Before the values are there: Airflow may store them although the rendering of one of them fails.
+        self.template_fields = HidingFields.of(self, names, self._stand_in)
         environment = self._template_environment(jinja_env)
         try:
             self._render_fields(
@@ -170,7 +171,8 @@ def mapped_arguments(task: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in shared}
 
 
-def _shows_values() -> bool:
+def shows_values() -> bool:
+    """Return whether Airflow stores personal values, too, during development."""
     return bool(conf.getboolean("usedesk", "show_values", fallback=False))
 
 
@@ -197,12 +199,12 @@ def _is_false(value: Any) -> bool:
 
 
 @contextmanager
-def _hidden(task: Any, name: str) -> Iterator[None]:
+def _replaced(task: Any, name: str, stand_in: str) -> Iterator[None]:
     value = getattr(task, name)
     # Not setattr(): on an operator that acts on template fields.
-    object.__setattr__(task, name, HIDDEN_VALUE)
+    object.__setattr__(task, name, stand_in)
     try:
         yield
     finally:
-        if getattr(task, name) is HIDDEN_VALUE:
+        if getattr(task, name) is stand_in:
             object.__setattr__(task, name, value)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Context as Context,
         ObjectStoragePath as ObjectStoragePath,
         PokeReturnValue as PokeReturnValue,
+        XComArg as XComArg,
     )
     from airflow.sdk._shared.secrets_masker import redact as redact
     from airflow.sdk.bases.decorator import (
@@ -78,6 +79,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "TaskDeferred": _EXCEPTIONS,
     "TaskInstanceKey": ("airflow.sdk.types", "airflow.models.taskinstancekey"),
     "TriggerEvent": _TRIGGERS,
+    "XComArg": ("airflow.sdk", "airflow.models.xcom_arg"),
     "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "context_merge": ("airflow.sdk.definitions.context", "airflow.utils.context"),

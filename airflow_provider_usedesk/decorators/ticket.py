@@ -29,7 +29,7 @@ def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwa
     Create a ticket from what the function returns.
 
     Use it as ``@task.usedesk_ticket`` or ``@task.usedesk_ticket(channel_id=683, …)``. It calls the API method
-    `create/ticket <https://api.usedocs.com/article/51378>`__.
+    ``create/ticket``: https://api.usedocs.com/article/51378.
 
     The function may be async. It returns the message as a text, or a dict of parameters of ``create/ticket``
     by name (``from`` may be spelled ``from_``), ``custom_fields``, ``files`` and ``message_key``. They
@@ -99,6 +99,11 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
             **kwargs,
         )
         self._returned: dict[str, Any] = {}
+
+    @classmethod
+    def argument_errors(cls, given: Mapping[str, Any], *, is_complete: bool) -> list[str]:
+        # The function can return what is missing.
+        return super().argument_errors(given, is_complete=False)
 
     def execute(self, context: Context) -> int:
         self._returned = _returned_params(self._call(context))

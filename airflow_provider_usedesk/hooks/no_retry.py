@@ -35,4 +35,5 @@ def no_retry(*also: type[UsedeskError]) -> Iterator[None]:
     try:
         yield
     except final as error:
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        # Without the error itself: the log would show its text and its traceback a second time.
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from None

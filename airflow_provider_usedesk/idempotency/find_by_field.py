@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Unpack
 
+from airflow_provider_usedesk.api.choices import Order
 from airflow_provider_usedesk.api.errors import UsedeskError
 from airflow_provider_usedesk.api.parameters import TicketFilters
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
@@ -97,7 +98,7 @@ class KeyField:
     client: Reader
     field_id: int
 
-    def pages(self, value: str, order: str, *, until_empty: bool = False) -> Iterator[list[TicketRow]]:
+    def pages(self, value: str, order: Order, *, until_empty: bool = False) -> Iterator[list[TicketRow]]:
         """
         Yield the pages of tickets with a value in the field.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api.choices import Priority
 from airflow_provider_usedesk.api.values import STATUSES
 from airflow_provider_usedesk.hooks.delivery_settings import DEFAULT_PREFIX
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.api.records import TicketRow
 
 Scope = Literal["dag", "task", "run"]
-Priority = Literal["low", "medium", "urgent", "extreme"]
 
 # From the lowest to the highest.
 PRIORITIES: tuple[str, ...] = get_args(Priority)

@@ -37,6 +37,7 @@ from airflow_provider_usedesk.notifications.open_ticket import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.choices import Priority
     from airflow_provider_usedesk.api.parameters import (
         CreateCommentParameters,
         CreateTicketParameters,
@@ -70,7 +71,7 @@ class Alert:
     params: Mapping[str, Any] = field(repr=False)
     tag: str | None = None
     is_recovery: bool = False
-    repeat_priority: str | None = None
+    repeat_priority: Priority | None = None
 
 
 @dataclass(frozen=True)

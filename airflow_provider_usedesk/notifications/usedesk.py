@@ -20,10 +20,11 @@ from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from airflow_provider_usedesk.api.choices import Priority
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.notifications.incident import Incident
-    from airflow_provider_usedesk.notifications.open_ticket import Priority, Scope
+    from airflow_provider_usedesk.notifications.open_ticket import Scope
     from airflow_provider_usedesk.notifications.sender import Alert, AlertResult, AlertSender
 
 # Characters of a text that are searched for secrets; fewer are sent.
@@ -39,7 +40,7 @@ class UsedeskNotifier(TextNotifier):
 
     A callback never raises an exception and takes no longer than ``timeout``. It logs one ERROR line if the
     alert failed, and one INFO line with the id of the ticket otherwise. See
-    `create/ticket <https://api.usedocs.com/article/51378>`__ for the service.
+    ``create/ticket``: https://api.usedocs.com/article/51378 for the service.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for the parameters
         of ``create/ticket``.
@@ -260,13 +261,14 @@ class UsedeskNotifier(TextNotifier):
     @contextmanager
     def _logging_errors(self) -> Iterator[None]:
         from airflow_provider_usedesk.api.errors import UsedeskError
+        from airflow_provider_usedesk.notifications.incident import one_line
 
         try:
             yield
         except Exception as error:
             # The text of another exception may contain personal data.
             reason = f"{type(error).__name__}: {error}" if isinstance(error, UsedeskError) else _kind(error)
-            self.log.error("The alert could not be sent to Usedesk. %s", reason)  # noqa: TRY400
+            self.log.error("The alert could not be sent to Usedesk. %s", one_line(reason))  # noqa: TRY400
 
 
 send_usedesk_notification = UsedeskNotifier

@@ -1,14 +1,84 @@
-"""The arguments of an operator, read from the signature of its constructor, where they are written once."""
+"""The arguments of an operator, read from the signature of its constructor, where they are written out."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
-from types import CodeType
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType, MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.api.values import as_list, reads_once
+from airflow_provider_usedesk.compat.mapped import is_mapped
 from airflow_provider_usedesk.compat.sdk import BaseOperator
+from airflow_provider_usedesk.operators.checks import iterator_errors, raise_errors
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.operators.base import UsedeskOperator
+
+NOT_TEMPLATED = frozenset(
+    {
+        *("on_unknown_outcome", "send_again_on_clear", "on_not_delivered", "on_no_confirmation"),
+        *("wait_for_delivery", "deferrable", "delivery_timeout", "delivery_poke_interval", "find_existing"),
+        *("row_key", "row_template", "columns", "delimiter", "encoding", "max_in_flight", "validate"),
+        *("max_bad_rows", "max_failures", "fail_on", "fail_if_empty", "on_duplicate", "quiet_hours"),
+        *("timezone", "in_quiet_hours", "max_lateness"),
+    }
+)
+"""Arguments that are no template fields."""
+
+
+def check_arguments(operator: UsedeskOperator, variables: Mapping[str, Any]) -> None:
+    """
+    Check the arguments of a constructor as far as they are known when the Dag is parsed.
+
+    :param operator: the operator, before Airflow sees its arguments
+    :param variables: ``locals()`` of the constructor, before it sets any variable
+    :raises UsedeskInvalidRequest: naming every invalid and every unknown argument
+    """
+    # What a mapped task got from upstream is checked when it runs, where the error ends the task.
+    if is_mapped(operator):
+        return
+    given = {name: value for name, value in variables.items() if _is_argument(name)}
+    check_known(type(operator), {**given, **variables["kwargs"]})
+
+
+def check_known(
+    operator_class: type[UsedeskOperator], given: Mapping[str, Any], *, is_complete: bool = True
+) -> None:
+    """
+    Check arguments of an operator class as far as their values are known.
+
+    :param operator_class: the class
+    :param given: arguments by name
+    :param is_complete: whether no other argument is added to those that are given; default: true
+    :raises UsedeskInvalidRequest: naming every invalid and every unknown argument
+    """
+    raise_errors(known_errors(operator_class, given, is_complete=is_complete))
+
+
+def known_errors(
+    operator_class: type[UsedeskOperator],
+    given: Mapping[str, Any],
+    shared: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    is_complete: bool,
+) -> list[str]:
+    """
+    Return a text for each argument that is invalid or unknown, as far as their values are known.
+
+    :param operator_class: the class
+    :param given: arguments by name
+    :param shared: arguments and other defaults by name, which the operator also gets if it takes them
+    :param is_complete: whether no other argument is added to those that are given
+    """
+    everything = {**shared, **given}
+    # An iterator would be used up by a check.
+    rereadable = {name: value for name, value in everything.items() if not reads_once(value)}
+    return [
+        *_unknown_arguments(operator_class, given),
+        *iterator_errors(everything),
+        *operator_class.argument_errors(rereadable, is_complete=is_complete),
+    ]
 
 
 def assign_arguments(operator: object, variables: Mapping[str, Any]) -> None:
@@ -17,41 +87,10 @@ def assign_arguments(operator: object, variables: Mapping[str, Any]) -> None:
 
     :param operator: the operator
     :param variables: ``locals()`` of the constructor, before it sets any variable
-    :raises ValueError: naming every argument that is an iterator
     """
-    refuse_iterators(variables)
     for name, value in variables.items():
-        if name not in ("self", "kwargs", "__class__"):
+        if _is_argument(name):
             setattr(operator, name, value)
-
-
-def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """
-    Check an argument that is one of several words.
-
-    :param name: the argument
-    :param value: its value
-    :param choices: the words
-    :raises ValueError: when it is none of them
-    """
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}")
-
-
-def refuse_iterators(arguments: Mapping[str, Any]) -> None:
-    """
-    Check that every argument can be read more than once: by each attempt, and when a message is sent again.
-
-    :param arguments: arguments by name
-    :raises ValueError: naming every argument that is an iterator, such as a generator or an open file
-    """
-    found = [name for name, value in arguments.items() if reads_once(value)]
-    if found:
-        raise ValueError(
-            f"{' and '.join(found)} can be read only once, like a generator or an open file, but a task "
-            "reads its arguments in each attempt: give a list, such as list(folder.glob('*.csv')), or the "
-            "path of the file"
-        )
 
 
 def with_lists(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,31 +106,55 @@ def with_lists(params: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def template_fields_of(
-    constructor: Callable[..., None], inherited: Collection[str], *, without: Collection[str] = ()
-) -> tuple[str, ...]:
+def template_fields_of(constructor: Callable[..., None]) -> tuple[str, ...]:
     """
-    Return the template fields of an operator class: the arguments of its constructor and inherited fields.
+    Return the template fields of an operator class: the arguments of its constructor that are templated.
 
     :param constructor: its ``__init__``
-    :param inherited: the template fields of the class above it
-    :param without: arguments that are not templated
     """
-    own = (name for name in _arguments_of(constructor) if name not in without)
-    # Each once: Airflow would render a field for each time that it is named.
-    return tuple(dict.fromkeys((*own, *inherited)))
+    return tuple(name for name in _arguments_of(constructor) if name not in NOT_TEMPLATED)
 
 
 def constructor_arguments(operator_class: type) -> tuple[str, ...]:
     """Return the names of all arguments that an operator class takes beside those of any task."""
     classes = (one for one in operator_class.__mro__ if one not in BaseOperator.__mro__)
-    constructors = (vars(one)["__init__"] for one in classes if "__init__" in vars(one))
-    return tuple(dict.fromkeys(name for init in constructors for name in _arguments_of(init)))
+    return tuple(dict.fromkeys(name for one in classes for name in _own_arguments(one)))
+
+
+def argument_defaults(operator_class: type) -> dict[str, Any]:
+    """Return the defaults of the arguments that an operator class takes beside those of any task."""
+    constructors = [_constructor(one) for one in operator_class.__mro__ if one not in BaseOperator.__mro__]
+    defaults = [getattr(init, "__kwdefaults__", None) or {} for init in constructors]
+    return {name: value for found in reversed(defaults) for name, value in found.items()}
+
+
+def _unknown_arguments(operator_class: type, given: Mapping[str, Any]) -> Iterator[str]:
+    known = {name for one in operator_class.__mro__ for name in _own_arguments(one)}
+    for name in given:
+        if name not in known and not name.startswith("_airflow"):
+            from airflow_provider_usedesk.api.request import unknown_parameter
+
+            yield f"{name}: {unknown_parameter(name, known, operator_class.__name__)}"
+
+
+def _is_argument(name: str) -> bool:
+    return name not in ("self", "kwargs", "__class__")
 
 
 def _is_generator(value: Any) -> bool:
     # An open file would become a list of its lines; it is refused later.
     return reads_once(value) and not isinstance(value, (list, tuple)) and not hasattr(value, "read")
+
+
+def _own_arguments(one: type) -> tuple[str, ...]:
+    init = _constructor(one)
+    return _arguments_of(init) if hasattr(init, "__code__") else ()
+
+
+def _constructor(one: type) -> Any:
+    """Return the constructor of a class itself, which Airflow wraps; None if it has none."""
+    init = vars(one).get("__init__")
+    return None if init is None else inspect.unwrap(init)
 
 
 def _arguments_of(constructor: Callable[..., None]) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_usedesk.api.redacted import REDACTED
 from airflow_provider_usedesk.compat.rendering import (
+    HIDDEN_VALUE,
     hide_attributes,
     mapped_arguments,
+    shows_values,
     with_rendering_hook,
 )
 from airflow_provider_usedesk.compat.sdk import BaseOperator
@@ -21,12 +23,14 @@ from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_env
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
 from airflow_provider_usedesk.operators.arguments import constructor_arguments
+from airflow_provider_usedesk.operators.checks import known_params, option_errors, request_errors
+from airflow_provider_usedesk.operators.mapping import checked_partial
 from airflow_provider_usedesk.operators.template_failures import TemplateFailures
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.api.request import Method, Request
     from airflow_provider_usedesk.compat.sdk import Context
 
 
@@ -67,13 +71,45 @@ class UsedeskOperator(BaseOperator):
         # The arguments, which assign_arguments() sets.
         def __getattr__(self, name: str) -> Any: ...
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        return checked_partial(cls, kwargs, super().partial)
+
+    @classmethod
+    def argument_errors(cls, given: Mapping[str, Any], *, is_complete: bool) -> list[str]:
+        """
+        Return a text for each invalid argument, as far as their values are known when the Dag is parsed.
+
+        :param given: arguments by name, those of any task among them; those that are missing are valid
+        :param is_complete: whether no other argument is added to those that are given
+        """
+        from airflow_provider_usedesk.api.request import Draft
+
+        method = cls._method()
+        params = known_params(given, method)
+        errors = request_errors(
+            lambda: cls._request(params) if is_complete else Draft(params, method).request()
+        )
+        return [*errors, *option_errors(given)]
+
     @cached_property
     def hook(self) -> UsedeskHook:
         return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
 
+    @classmethod
     @abstractmethod
-    def _method(self) -> Method:
+    def _method(cls) -> Method:
         """Return the method of the API that this operator calls."""
+
+    @classmethod
+    @abstractmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        """
+        Return the checked request of this operator.
+
+        :param params: parameters of the method by name
+        :raises UsedeskInvalidRequest: naming every invalid argument
+        """
 
     def _params(self) -> dict[str, Any]:
         """Return the parameters of the method that this operator was given, with None for every null."""
@@ -97,6 +133,11 @@ class UsedeskOperator(BaseOperator):
             for key, value in {"ticket_id": ticket_id, **others}.items():
                 context["ti"].xcom_push(key=key, value=value)
         self._push_link(context, ticket_id)
+
+    def _with_link(self, text: str, ticket_id: int) -> str:
+        """Return a text for the log, with the link to a ticket if it is known."""
+        url = self.hook.ticket_url(ticket_id)
+        return f"{text}: {url}" if url else f"{text}."
 
     def _push_link(self, context: Context, ticket_id: int | None) -> None:
         if ticket_id is not None and self._pushes_xcom():
@@ -142,6 +183,9 @@ class UsedeskOperator(BaseOperator):
         from airflow_provider_usedesk.api.values import is_null
 
         return {name for name, value in mapped_arguments(self).items() if is_null(value)}
+
+    def _stand_in(self, name: str) -> str | None:
+        return HIDDEN_VALUE if self._is_hidden(name) and not shows_values() else None
 
     def _is_hidden(self, name: str) -> bool:
         from airflow_provider_usedesk.api.values import is_empty

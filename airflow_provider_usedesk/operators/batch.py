@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.object_storage import object_storage_path
@@ -19,8 +18,15 @@ from airflow_provider_usedesk.compat.sdk import (
     AirflowFailException,
     conf,
 )
-from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of, with_lists
-from airflow_provider_usedesk.operators.batch_checks import check_batch_arguments, is_rehearsal
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.operators.arguments import (
+    assign_arguments,
+    check_arguments,
+    template_fields_of,
+    with_lists,
+)
+from airflow_provider_usedesk.operators.batch_checks import author_errors, batch_errors, is_rehearsal
+from airflow_provider_usedesk.operators.checks import raise_errors
 from airflow_provider_usedesk.operators.lateness import skip_if_late
 from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
@@ -28,7 +34,9 @@ from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_ti
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from airflow_provider_usedesk.api.choices import Author, PhoneType, Priority, TicketType
     from airflow_provider_usedesk.api.client import UsedeskClient
+    from airflow_provider_usedesk.api.parameters import Flag, Id, Status, Texts
     from airflow_provider_usedesk.api.ticket import MessageProfile
     from airflow_provider_usedesk.batch.batch_io import BatchIO
     from airflow_provider_usedesk.batch.checkpoint import Checkpoint
@@ -44,7 +52,10 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.batch.summary import Summary
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.compat.stores import FolderStore
+    from airflow_provider_usedesk.compat.task_arguments import TaskArguments
     from airflow_provider_usedesk.delivery.confirmation import OnNoConfirmation
+    from airflow_provider_usedesk.idempotency.decision import OnUnknown
+    from airflow_provider_usedesk.operators.types import Templated
 
 # Seconds for which one request of a batch waits while Usedesk refuses it or cannot be reached.
 MAX_WAIT = 900.0
@@ -82,6 +93,10 @@ CHECKED = (
 """Arguments that are checked when the Dag is parsed."""
 
 
+def _template_fields(constructor: Callable[..., None]) -> tuple[str, ...]:
+    return tuple(RENAMED.get(name, name) for name in template_fields_of(constructor))
+
+
 class BaseTicketBatchOperator(BaseTicketOperator):
     """
     An operator that creates a ticket for each of many recipients.
@@ -95,67 +110,6 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     ``unknown``, ``left``, ``seconds``, ``requests``, ``recipients_changed``, ``dry_run``, ``results_path``.
     While the task runs, it pushes the same as ``progress`` twice a minute.
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.BaseTicketOperator` for the other
-        arguments of ``create/ticket``, for ``on_unknown_outcome`` and for ``send_again_on_clear``.
-
-    :param recipients: the rows: a list of dicts or an XComArg of one; the path or URL
-        (``s3://conn_id@bucket/key``, ``https://…``) of a .csv, .tsv, .jsonl, .ndjson or .xlsx file; or a
-        function that returns or yields dicts, and may take parts of the context by name (templated)
-    :param delimiter: character between two fields of a .csv or .tsv file; default: found from its header and
-        its first rows
-    :param encoding: encoding of a text file, such as ``cp1251``; default: UTF-8, or what its byte order mark
-        says
-    :param columns: a dict of column names by heading, such as ``{"Телефон": "client_phone"}``; default: none,
-        headings are names
-    :param row_key: the column that identifies a row, or a template such as
-        ``{{ row.client }}-{{ row.month }}``; rows with one key and different contents are invalid; in a
-        mapped task the keys of all instances must differ
-    :param row_template: a dict of arguments of ``create/ticket`` whose texts are rendered for each row, with
-        its columns as ``{{ row.name }}``; ``message`` may name a template file; default: none
-    :param subject: subject of all tickets, text of at most 255 characters (templated)
-    :param message: message of all tickets, text of at most 65,535 bytes; or the name of a template file that
-        ends in .html, .md or .txt (templated)
-    :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
-    :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
-        characters (templated)
-    :param template_variables: texts for the variables of the template in their order, a list (templated)
-    :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param max_in_flight: number of requests at the same time, 1 to 64; default: 8
-    :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
-        default: first
-    :param max_bad_rows: how many rows may have validation errors, a whole number or a percentage of all rows
-        such as ``"2.5%"``; so many bad rows are left out and do not fail the task, more fail it: before any
-        row is sent, or with ``validate="row"`` at the end; default: 0
-    :param max_failures: how many rows may fail before the run ends, a whole number or a percentage of all
-        rows such as ``"2.5%"``; default: None, any number
-    :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
-        rows that are rejected, unknown or not delivered have failed; default: any
-    :param on_duplicate: whether a row that has the key and the content of an earlier one is not sent
-        (``skip``), or is invalid (``fail``); default: skip
-    :param fail_if_empty: whether the task fails if there are no recipients, rather than to warn; default:
-        false
-    :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
-        (``ignore``); it is not sent again; default: fail
-    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch ends if all
-        rows share the channel; ``warn`` is for an account that never returns them; default: fail
-    :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
-        each row is written; default: none (templated)
-    :param checkpoint_path: folder for the checkpoint, on a disk that all workers share or on object storage;
-        required before Airflow 3.3; default: the task state store (templated)
-    :param quiet_hours: two times of day between which no row is sent, such as ``("22:00", "08:00")``;
-        default: none
-    :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
-    :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left for the next run
-        of the task (``leave``); default: wait
-    :param max_lateness: a run that begins later than so much after its scheduled moment is skipped, such as
-        ``timedelta(hours=2)``; not a retry or a clear of a run that has begun, not a run that was triggered,
-        and not the time of quiet hours; default: None, no limit
-    :param dry_run: whether to rehearse: all rows are read, rendered and checked, every request is written to
-        ``results_path``, and nothing is sent or stored; a bool, ``"true"`` or ``"false"``; default: false
-        (templated)
-    :param deferrable: whether to wait for the end of quiet hours in the triggerer; default:
-        ``[operators] default_deferrable``
     :raises UsedeskInvalidRequest: when the Dag is parsed, naming every option that is not valid
     :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
         and at the end when rows failed that would fail again
@@ -168,50 +122,6 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     _personal_fields = BaseTicketOperator._personal_fields | {"recipients", "row_template"}
     _run: BatchRun | Rehearsal | None = None
 
-    def __init__(
-        self,
-        *,
-        recipients: Any,
-        delimiter: str | None = None,
-        encoding: str | None = None,
-        columns: Mapping[str, str] | None = None,
-        row_key: str,
-        row_template: Mapping[str, Any] | None = None,
-        subject: str | None = None,
-        message: str | None = None,
-        template_id: int | str | None = None,
-        template_name: str | None = None,
-        template_variables: Sequence[Any] | str | None = None,
-        template_lang: str | None = None,
-        max_in_flight: int = 8,
-        validate: Literal["first", "row"] = "first",
-        max_bad_rows: int | str = 0,
-        max_failures: int | str | None = None,
-        fail_on: Literal["any", "all", "none"] = "any",
-        on_duplicate: Literal["skip", "fail"] = "skip",
-        fail_if_empty: bool = False,
-        on_not_delivered: Literal["fail", "ignore"] = "fail",
-        on_no_confirmation: OnNoConfirmation = "fail",
-        results_path: str | None = None,
-        checkpoint_path: str | None = None,
-        quiet_hours: Any = None,
-        timezone: str | tzinfo | None = None,
-        in_quiet_hours: Literal["wait", "leave"] = "wait",
-        max_lateness: timedelta | None = None,
-        dry_run: bool | str = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        assign_arguments(self, locals())
-        check_batch_arguments(self._checked_arguments())
-
-    template_fields: Sequence[str] = template_fields_of(
-        __init__,
-        (*BaseTicketOperator.template_fields, *RENAMED.values()),
-        without=(*OPTIONS, *FILE_OPTIONS, *RENAMED, "deferrable"),
-    )
-
     @property
     def dry_run(self) -> Callable[[], None]:
         """The method of Airflow; whoever sets it, such as a cluster policy, means the argument."""
@@ -222,12 +132,12 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         self.dry_run_ = value
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        partial = super().partial(**kwargs)
-        defaults = getattr(partial.kwargs.get("dag"), "default_args", None) or {}
-        # Each mapped instance checks all arguments together.
-        check_batch_arguments({**defaults, **partial.kwargs}, is_complete=False)
-        return partial
+    def argument_errors(cls, given: Mapping[str, Any], *, is_complete: bool) -> list[str]:
+        # A row may have what is missing here, and a mapped instance checks all arguments together.
+        shared = super().argument_errors(
+            {name: value for name, value in given.items() if name not in CHECKED}, is_complete=False
+        )
+        return [*batch_errors(given, is_complete=is_complete), *author_errors(cls._profile(), given), *shared]
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -259,16 +169,18 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         if self._run is not None:
             self._run.stop()
 
-    @abstractmethod
-    def _profile(self) -> MessageProfile:
-        """Return what a message of this operator requires."""
-
     def _render_fields(
         self, names: Sequence[str], render: Callable[[str], None], is_rendered: Callable[[Any], bool]
     ) -> None:
         # Airflow would call a function that it finds in a template field, without the context by name.
         kept = [name for name in names if name != "recipients" or not callable(self.recipients)]
         super()._render_fields(kept, render, is_rendered)
+
+    def _stand_in(self, name: str) -> str | None:
+        if name == "recipients" and callable(self.recipients):
+            # Airflow would store the name of the module, which it makes up for a file.
+            return f"{getattr(self.recipients, '__qualname__', type(self.recipients).__name__)}()"
+        return super()._stand_in(name)
 
     def _is_hidden(self, name: str) -> bool:
         # A path or a function names no recipient; what follows the path of a URL may be a signature.
@@ -346,7 +258,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.options import read_options
 
         given = self._checked_arguments()
-        check_batch_arguments(given)
+        raise_errors(batch_errors(given))
         return read_options(given, self._method().arguments, pauses=self.deferrable)
 
     def _checkpoint(self, context: Context) -> Checkpoint:
@@ -602,17 +514,113 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
     """
     Create a ticket for each of many recipients.
 
-    See the API method `create/ticket <https://api.usedocs.com/article/51378>`__. Returns a summary of the
+    See the API method ``create/ticket``: https://api.usedocs.com/article/51378. Returns a summary of the
     rows, and pushes it to XCom as ``summary`` and while the task runs as ``progress``.
 
-    .. seealso:: :class:`BaseTicketBatchOperator` for the recipients, the options and the summary;
-        :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for what a ticket requires.
-
+    :param recipients: the rows: a list of dicts or an XComArg of one; the path or URL
+        (``s3://conn_id@bucket/key``, ``https://…``) of a .csv, .tsv, .jsonl, .ndjson or .xlsx file; or a
+        function that returns or yields dicts, and may take parts of the context by name (templated)
+    :param row_key: the column that identifies a row, or a template such as ``{{ row.client }}-{{ row.month
+        }}``; rows with one key and different contents are invalid; in a mapped task the keys of all instances
+        must differ
+    :param row_template: a dict of arguments of ``create/ticket`` whose texts are rendered for each row, with
+        its columns as ``{{ row.name }}``; ``message`` may name a template file; default: none
+    :param columns: a dict of column names by heading, such as ``{"Телефон": "client_phone"}``; default: none,
+        headings are names
+    :param delimiter: character between two fields of a .csv or .tsv file; default: found from its header and
+        its first rows
+    :param encoding: encoding of a text file, such as ``cp1251``; default: UTF-8, or what its byte order mark
+        says
+    :param subject: subject of all tickets, text of at most 255 characters (templated)
+    :param message: message of all tickets, text of at most 65,535 bytes; or the name of a template file that
+        ends in .html, .md or .txt (templated)
+    :param client_name: name of the client, text of at most 255 characters (templated)
+    :param client_email: email address of the client, text of at most 255 characters (templated)
+    :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
+    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
+        nothing else is changed (templated)
+    :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
+        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
+        (templated)
+    :param username: Telegram name of the client, text, with or without ``@``, for channels of Telegram
+        personal (pact) (templated)
+    :param company_name: company of the client, text of at most 255 characters; Usedesk creates it if it does
+        not exist, and moves the client to it (templated)
+    :param channel_id: id of the channel, 32-bit number; if it is omitted or wrong, Usedesk uses the channel
+        of the token and reports no error (templated)
+    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``; default of Usedesk: medium (templated)
+    :param type: ``question``, ``task``, ``problem`` or ``incident``; default of Usedesk: question (templated)
+    :param status: number or name of a status, such as ``new`` or ``on hold``; default of Usedesk: 8, new
+        (templated)
+    :param tag: tags, a list or a text with commas, together at most 255 characters (templated)
+    :param assignee_id: id of the agent, 32-bit number (templated)
+    :param group_id: id of the group, 32-bit number (templated)
     :param private_comment: whether only agents see the message; default: false (templated)
-    :param files: files to attach to each ticket: local paths, URLs of Airflow's object storage
+    :param files: files to attach to each ticket: local paths, URLs of object storage
         (``s3://conn_id@bucket/key``) or (name, content), one or a list; rows name paths and URLs only
         (templated)
-    :param username: Telegram name of the client, text, for channels of Telegram personal (pact) (templated)
+    :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
+        option for a list (templated)
+    :param field_id: instead of ``custom_fields``: ids of custom fields, a list or a text with ``;``
+        (templated)
+    :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
+    :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first (templated)
+    :param from_: author of the first comment: ``user`` (needs ``user_id``), ``client`` or ``trigger`` (needs
+        ``trigger_id``) (templated)
+    :param user_id: id of the agent for ``from_="user"``, 32-bit number (templated)
+    :param trigger_id: id of the trigger for ``from_="trigger"``, 32-bit number (templated)
+    :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
+    :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
+        characters (templated)
+    :param template_variables: texts for the variables of the template in their order, a list (templated)
+    :param template_lang: language of the template; default of Usedesk: ru (templated)
+    :param client_country: country of the client, text of at most 255 characters (templated)
+    :param client_city: city of the client, text of at most 255 characters (templated)
+    :param client_address: address of the client, text of at most 255 characters (templated)
+    :param new_address: true to add an address to those of the client (templated)
+    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param additional_id: identifies a ticket, so give each row its own, by a column or in ``row_template``
+        (templated)
+    :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
+        each row is written; default: none (templated)
+    :param checkpoint_path: folder for the checkpoint, on a disk that all workers share or on object storage;
+        required before Airflow 3.3; default: the task state store (templated)
+    :param dry_run: whether to rehearse: all rows are read, rendered and checked, every request is written to
+        ``results_path``, and nothing is sent or stored; a bool, ``"true"`` or ``"false"``; default: false
+        (templated)
+    :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
+        default: first
+    :param max_bad_rows: how many rows may have validation errors, a whole number or a percentage of all rows
+        such as ``"2.5%"``; so many bad rows are left out and do not fail the task, more fail it: before any
+        row is sent, or with ``validate="row"`` at the end; default: 0
+    :param max_failures: how many rows may fail before the run ends, a whole number or a percentage of all
+        rows such as ``"2.5%"``; default: None, any number
+    :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
+        rows that are rejected, unknown or not delivered have failed; default: any
+    :param fail_if_empty: whether the task fails if there are no recipients, rather than to warn; default:
+        false
+    :param on_duplicate: whether a row that has the key and the content of an earlier one is not sent
+        (``skip``), or is invalid (``fail``); default: skip
+    :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
+        (``ignore``); it is not sent again; default: fail
+    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
+        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch ends if all
+        rows share the channel; ``warn`` is for an account that never returns them; default: fail
+    :param quiet_hours: two times of day between which no row is sent, such as ``("22:00", "08:00")``;
+        default: none
+    :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
+    :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left for the next run
+        of the task (``leave``); default: wait
+    :param max_lateness: a run that begins later than so much after its scheduled moment is skipped, such as
+        ``timedelta(hours=2)``; not a retry or a clear of a run that has begun, not a run that was triggered,
+        and not the time of quiet hours; default: None, no limit
+    :param max_in_flight: number of requests at the same time, 1 to 64; default: 8
+    :param deferrable: whether to wait for the end of quiet hours in the triggerer; default: ``[operators]
+        default_deferrable``
+    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
+        Usedesk for its ticket), ``fail``, or ``send`` (a client may get the message twice); default: verify
+    :param send_again_on_clear: whether clearing the task sends again; default: false
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
         and at the end when rows failed that would fail again
     :raises AirflowException: when rows failed that a retry may send, or when the task was stopped
@@ -621,17 +629,77 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
     def __init__(
         self,
         *,
-        private_comment: bool | str | None = None,
+        recipients: Any,
+        row_key: str,
+        row_template: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        subject: Templated[str] | None = None,
+        message: Templated[str] | None = None,
+        client_name: Templated[str] | None = None,
+        client_email: Templated[str] | None = None,
+        client_id: Templated[Id] | None = None,
+        client_phone: Templated[int | str] | None = None,
+        phone_region: Templated[str] | None = None,
+        username: Templated[str] | None = None,
+        company_name: Templated[str] | None = None,
+        channel_id: Templated[Id] | None = None,
+        priority: Templated[Priority] | None = None,
+        type: Templated[TicketType] | None = None,
+        status: Templated[Status] | None = None,
+        tag: Templated[Texts] | None = None,
+        assignee_id: Templated[Id] | None = None,
+        group_id: Templated[Id] | None = None,
+        private_comment: Templated[Flag] | None = None,
         files: Any = None,
-        username: str | None = None,
-        **kwargs: Any,
+        custom_fields: Templated[Mapping[Any, Any] | str] | None = None,
+        field_id: Templated[Id | Sequence[Id]] | None = None,
+        field_value: Any = None,
+        lists: Templated[Sequence[Any] | str] | None = None,
+        from_: Templated[Author] | None = None,
+        user_id: Templated[Id] | None = None,
+        trigger_id: Templated[Id] | None = None,
+        template_id: Templated[Id] | None = None,
+        template_name: Templated[str] | None = None,
+        template_variables: Templated[Sequence[Any] | str] | None = None,
+        template_lang: Templated[str] | None = None,
+        client_country: Templated[str] | None = None,
+        client_city: Templated[str] | None = None,
+        client_address: Templated[str] | None = None,
+        new_address: Templated[bool | str] | None = None,
+        phone_type: Templated[PhoneType] | None = None,
+        additional_id: Templated[Id] | None = None,
+        results_path: Templated[str] | None = None,
+        checkpoint_path: Templated[str] | None = None,
+        dry_run: bool | str = False,
+        validate: Literal["first", "row"] = "first",
+        max_bad_rows: int | str = 0,
+        max_failures: int | str | None = None,
+        fail_on: Literal["any", "all", "none"] = "any",
+        fail_if_empty: bool = False,
+        on_duplicate: Literal["skip", "fail"] = "skip",
+        on_not_delivered: Literal["fail", "ignore"] = "fail",
+        on_no_confirmation: OnNoConfirmation = "fail",
+        quiet_hours: tuple[str | time, str | time] | None = None,
+        timezone: str | tzinfo | None = None,
+        in_quiet_hours: Literal["wait", "leave"] = "wait",
+        max_lateness: timedelta | None = None,
+        max_in_flight: int = 8,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
 
-    template_fields: Sequence[str] = template_fields_of(__init__, BaseTicketBatchOperator.template_fields)
+    template_fields: Sequence[str] = _template_fields(__init__)
 
-    def _profile(self) -> MessageProfile:
+    @classmethod
+    def _profile(cls) -> MessageProfile:
         from airflow_provider_usedesk.api.ticket import TICKET
 
         return TICKET
@@ -641,24 +709,181 @@ class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
     """
     Send a WhatsApp Business template to each of many recipients.
 
-    See the API method `create/ticket <https://api.usedocs.com/article/51378>`__. Returns a summary of the
+    See the API method ``create/ticket``: https://api.usedocs.com/article/51378. Returns a summary of the
     rows, and pushes it to XCom as ``summary`` and while the task runs as ``progress``.
 
-    .. seealso:: :class:`BaseTicketBatchOperator` for the recipients, the options and the summary;
-        :class:`~airflow_provider_usedesk.operators.message.SendWhatsAppTemplateOperator` for what a message
-        requires.
-
+    :param recipients: the rows: a list of dicts or an XComArg of one; the path or URL
+        (``s3://conn_id@bucket/key``, ``https://…``) of a .csv, .tsv, .jsonl, .ndjson or .xlsx file; or a
+        function that returns or yields dicts, and may take parts of the context by name (templated)
+    :param row_key: the column that identifies a row, or a template such as ``{{ row.client }}-{{ row.month
+        }}``; rows with one key and different contents are invalid; in a mapped task the keys of all instances
+        must differ
+    :param row_template: a dict of arguments of ``create/ticket`` whose texts are rendered for each row, with
+        its columns as ``{{ row.name }}``; ``message`` may name a template file; default: none
+    :param columns: a dict of column names by heading, such as ``{"Телефон": "client_phone"}``; default: none,
+        headings are names
+    :param delimiter: character between two fields of a .csv or .tsv file; default: found from its header and
+        its first rows
+    :param encoding: encoding of a text file, such as ``cp1251``; default: UTF-8, or what its byte order mark
+        says
+    :param channel_id: id of the WhatsApp channel, 32-bit number (templated)
+    :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
+    :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
+        characters (templated)
+    :param template_variables: texts for the variables of the template in their order, a list (templated)
+    :param template_lang: language of the template; default of Usedesk: ru (templated)
+    :param subject: subject of all tickets, text of at most 255 characters; sent if given (templated)
+    :param message: message of all tickets, text of at most 65,535 bytes; or the name of a template file that
+        ends in .html, .md or .txt; sent if given (templated)
+    :param client_name: name of the client, text of at most 255 characters (templated)
+    :param client_email: email address of the client, text of at most 255 characters (templated)
+    :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
+    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
+        nothing else is changed (templated)
+    :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
+        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
+        (templated)
+    :param company_name: company of the client, text of at most 255 characters; Usedesk creates it if it does
+        not exist, and moves the client to it (templated)
+    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``; default of Usedesk: medium (templated)
+    :param type: ``question``, ``task``, ``problem`` or ``incident``; default of Usedesk: question (templated)
+    :param status: number or name of a status, such as ``new`` or ``on hold``; default of Usedesk: 8, new
+        (templated)
+    :param tag: tags, a list or a text with commas, together at most 255 characters (templated)
+    :param assignee_id: id of the agent, 32-bit number (templated)
+    :param group_id: id of the group, 32-bit number (templated)
+    :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
+        option for a list (templated)
+    :param field_id: instead of ``custom_fields``: ids of custom fields, a list or a text with ``;``
+        (templated)
+    :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
+    :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first (templated)
     :param from_: author of the message, must be ``user``; default: user (templated)
+    :param user_id: id of the agent for ``from_="user"``, 32-bit number (templated)
+    :param trigger_id: id of the trigger for ``from_="trigger"``, 32-bit number (templated)
+    :param client_country: country of the client, text of at most 255 characters (templated)
+    :param client_city: city of the client, text of at most 255 characters (templated)
+    :param client_address: address of the client, text of at most 255 characters (templated)
+    :param new_address: true to add an address to those of the client (templated)
+    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param additional_id: identifies a ticket, so give each row its own, by a column or in ``row_template``
+        (templated)
+    :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
+        each row is written; default: none (templated)
+    :param checkpoint_path: folder for the checkpoint, on a disk that all workers share or on object storage;
+        required before Airflow 3.3; default: the task state store (templated)
+    :param dry_run: whether to rehearse: all rows are read, rendered and checked, every request is written to
+        ``results_path``, and nothing is sent or stored; a bool, ``"true"`` or ``"false"``; default: false
+        (templated)
+    :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
+        default: first
+    :param max_bad_rows: how many rows may have validation errors, a whole number or a percentage of all rows
+        such as ``"2.5%"``; so many bad rows are left out and do not fail the task, more fail it: before any
+        row is sent, or with ``validate="row"`` at the end; default: 0
+    :param max_failures: how many rows may fail before the run ends, a whole number or a percentage of all
+        rows such as ``"2.5%"``; default: None, any number
+    :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
+        rows that are rejected, unknown or not delivered have failed; default: any
+    :param fail_if_empty: whether the task fails if there are no recipients, rather than to warn; default:
+        false
+    :param on_duplicate: whether a row that has the key and the content of an earlier one is not sent
+        (``skip``), or is invalid (``fail``); default: skip
+    :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
+        (``ignore``); it is not sent again; default: fail
+    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
+        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch ends if all
+        rows share the channel; ``warn`` is for an account that never returns them; default: fail
+    :param quiet_hours: two times of day between which no row is sent, such as ``("22:00", "08:00")``;
+        default: none
+    :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
+    :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left for the next run
+        of the task (``leave``); default: wait
+    :param max_lateness: a run that begins later than so much after its scheduled moment is skipped, such as
+        ``timedelta(hours=2)``; not a retry or a clear of a run that has begun, not a run that was triggered,
+        and not the time of quiet hours; default: None, no limit
+    :param max_in_flight: number of requests at the same time, 1 to 64; default: 8
+    :param deferrable: whether to wait for the end of quiet hours in the triggerer; default: ``[operators]
+        default_deferrable``
+    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
+        Usedesk for its ticket), ``fail``, or ``send`` (a client may get the message twice); default: verify
+    :param send_again_on_clear: whether clearing the task sends again; default: false
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
         and at the end when rows failed that would fail again
     :raises AirflowException: when rows failed that a retry may send, or when the task was stopped
     """
 
-    def __init__(self, *, from_: str = "user", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        recipients: Any,
+        row_key: str,
+        row_template: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        channel_id: Templated[Id] | None = None,
+        template_id: Templated[Id] | None = None,
+        template_name: Templated[str] | None = None,
+        template_variables: Templated[Sequence[Any] | str] | None = None,
+        template_lang: Templated[str] | None = None,
+        subject: Templated[str] | None = None,
+        message: Templated[str] | None = None,
+        client_name: Templated[str] | None = None,
+        client_email: Templated[str] | None = None,
+        client_id: Templated[Id] | None = None,
+        client_phone: Templated[int | str] | None = None,
+        phone_region: Templated[str] | None = None,
+        company_name: Templated[str] | None = None,
+        priority: Templated[Priority] | None = None,
+        type: Templated[TicketType] | None = None,
+        status: Templated[Status] | None = None,
+        tag: Templated[Texts] | None = None,
+        assignee_id: Templated[Id] | None = None,
+        group_id: Templated[Id] | None = None,
+        custom_fields: Templated[Mapping[Any, Any] | str] | None = None,
+        field_id: Templated[Id | Sequence[Id]] | None = None,
+        field_value: Any = None,
+        lists: Templated[Sequence[Any] | str] | None = None,
+        from_: Templated[Author] = "user",
+        user_id: Templated[Id] | None = None,
+        trigger_id: Templated[Id] | None = None,
+        client_country: Templated[str] | None = None,
+        client_city: Templated[str] | None = None,
+        client_address: Templated[str] | None = None,
+        new_address: Templated[bool | str] | None = None,
+        phone_type: Templated[PhoneType] | None = None,
+        additional_id: Templated[Id] | None = None,
+        results_path: Templated[str] | None = None,
+        checkpoint_path: Templated[str] | None = None,
+        dry_run: bool | str = False,
+        validate: Literal["first", "row"] = "first",
+        max_bad_rows: int | str = 0,
+        max_failures: int | str | None = None,
+        fail_on: Literal["any", "all", "none"] = "any",
+        fail_if_empty: bool = False,
+        on_duplicate: Literal["skip", "fail"] = "skip",
+        on_not_delivered: Literal["fail", "ignore"] = "fail",
+        on_no_confirmation: OnNoConfirmation = "fail",
+        quiet_hours: tuple[str | time, str | time] | None = None,
+        timezone: str | tzinfo | None = None,
+        in_quiet_hours: Literal["wait", "leave"] = "wait",
+        max_lateness: timedelta | None = None,
+        max_in_flight: int = 8,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
+    ) -> None:
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
 
-    def _profile(self) -> MessageProfile:
+    template_fields: Sequence[str] = _template_fields(__init__)
+
+    @classmethod
+    def _profile(cls) -> MessageProfile:
         from airflow_provider_usedesk.api.ticket import WHATSAPP_TEMPLATE
 
         return WHATSAPP_TEMPLATE

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_usedesk.api.values import UNKNOWN
+from airflow_provider_usedesk.operators.checks import is_literal
+
+if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.ticket import MessageProfile
 
 
-def check_batch_arguments(given: Mapping[str, Any], *, is_complete: bool = True) -> None:
+def batch_errors(given: Mapping[str, Any], *, is_complete: bool = True) -> list[str]:
     """
-    Check the arguments of a batch as far as they are known when the Dag is parsed.
+    Return a text for each invalid argument of a batch, as far as they are known when the Dag is parsed.
 
     :param given: arguments by name; those that are missing are valid
     :param is_complete: whether they are all arguments; false for those that all mapped tasks share;
         default: true
-    :raises UsedeskInvalidRequest: naming every invalid argument
     """
-    from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
     from airflow_provider_usedesk.api.ticket import CREATE_TICKET
     from airflow_provider_usedesk.batch.options import option_errors
 
-    validation_errors = [
-        *option_errors(given, CREATE_TICKET.arguments, is_complete=is_complete),
+    known = {name: value for name, value in given.items() if value is not UNKNOWN}
+    all_known = is_complete and len(known) == len(given)
+    return [
+        *option_errors(known, CREATE_TICKET.arguments, is_complete=all_known),
         *_errors_of_literals(given, is_complete=is_complete),
     ]
-    if validation_errors:
-        raise UsedeskInvalidRequest(validation_errors)
+
+
+def author_errors(profile: MessageProfile, given: Mapping[str, Any]) -> Iterator[str]:
+    """
+    Yield a text if all rows have an author whose message the messenger does not deliver.
+
+    :param profile: what a message requires
+    :param given: arguments by name
+    """
+    author = given.get("from_", profile.author)
+    is_known = isinstance(author, str) and is_literal(author)
+    if profile.author and is_known and author.strip().lower() != profile.author:
+        yield f"from_: must be {profile.author}, or the messenger delivers nothing"
 
 
 def is_rehearsal(dry_run: Any, results_path: Any) -> bool:
@@ -59,24 +76,17 @@ def _errors_of_literals(given: Mapping[str, Any], *, is_complete: bool) -> Itera
 
     dry_run, results_path = given.get("dry_run", False), given.get("results_path")
     try:
-        if _is_literal(dry_run) and flag(dry_run) and is_complete and not results_path:
+        if is_literal(dry_run) and flag(dry_run) and is_complete and not results_path:
             yield RESULTS_PATH_REQUIRED
     except ValueError as error:
         yield f"dry_run: {error}"
     try:
-        if "recipients" in given and _is_literal(given["recipients"]):
+        if "recipients" in given and is_literal(given["recipients"]):
             check_source(given["recipients"])
     except InvalidRecipients as error:
         yield f"recipients: {error}"
     try:
-        if results_path and _is_literal(results_path):
+        if results_path and is_literal(results_path):
             check_path(results_path)
     except ValueError as error:
         yield f"results_path: {error}"
-
-
-def _is_literal(value: Any) -> bool:
-    """Return whether a value is known when the Dag is parsed: neither a template nor an XComArg."""
-    if isinstance(value, str):
-        return "{{" not in value and "{%" not in value
-    return value is None or isinstance(value, (bool, int, float, bytes))

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
-from airflow_provider_usedesk.operators.arguments import assign_arguments, template_fields_of, with_lists
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.operators.arguments import (
+    assign_arguments,
+    check_arguments,
+    template_fields_of,
+    with_lists,
+)
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.api.parameters import Id
+    from airflow_provider_usedesk.api.request import Method, Request
     from airflow_provider_usedesk.api.responses import SentChatMessage
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.task_arguments import TaskArguments
     from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
+    from airflow_provider_usedesk.operators.types import Templated
 
 
 class SendChatMessageOperator(UsedeskOperator):
     """
-    Write in a chat in the name of an agent (`chat/sendMessage <https://api.usedocs.com/article/51395>`__).
+    Write in a chat in the name of an agent (``chat/sendMessage``: https://api.usedocs.com/article/51395).
 
     Returns nothing: the response has no id of the message.
 
@@ -29,16 +38,19 @@ class SendChatMessageOperator(UsedeskOperator):
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
         what Airflow stores of the arguments, and for arguments that render to an empty value.
 
-    :param chat_id: id of the chat, 32-bit number, such as the XCom ``chat_id`` of a Viber message (templated)
+    :param chat_id: id of the chat, 32-bit number, such as ``chat_id`` in the response to a Viber message
+        (templated)
     :param user_id: id of the agent who writes, 32-bit number (templated)
     :param text: text of at most 65,535 bytes, without markup (templated)
     :param ticket_id: id of the ticket of the chat, 32-bit number; only for the search and the link; default:
         none (templated)
+    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
+        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
+        (templated)
     :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
         the ticket for the text), ``fail``, or ``send`` (a client may get the message twice); default: verify
     :param send_again_on_clear: whether clearing the task sends again; default: false
-    :param message_key: name of the message, any text that is the same in each attempt; for mapped tasks, and
-        for a task that executes the operator several times; default: none (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
@@ -50,21 +62,21 @@ class SendChatMessageOperator(UsedeskOperator):
     def __init__(
         self,
         *,
-        chat_id: int | str,
-        user_id: int | str,
-        text: str,
-        ticket_id: int | str | None = None,
+        chat_id: Templated[Id],
+        user_id: Templated[Id],
+        text: Templated[str],
+        ticket_id: Templated[Id] | None = None,
+        message_key: Templated[str] | None = None,
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        message_key: str | None = None,
-        **kwargs: Any,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
 
-    template_fields: Sequence[str] = template_fields_of(
-        __init__, UsedeskOperator.template_fields, without=("on_unknown_outcome", "send_again_on_clear")
-    )
+    template_fields: Sequence[str] = template_fields_of(__init__)
 
     def execute(self, context: Context) -> None:
         """
@@ -84,7 +96,6 @@ class SendChatMessageOperator(UsedeskOperator):
             send_chat_message_request(params)
             self._push_link(context, ticket_id)
             self._send_once(context, params, ticket_id)
-        self.log.info("Sent a message to Usedesk chat %s.", params["chat_id"])
 
     def _ticket_id(self) -> int | None:
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
@@ -105,12 +116,18 @@ class SendChatMessageOperator(UsedeskOperator):
         content = content_digest(params)
         DeliveryContract(context, self).send(
             SentChatMessage,
-            send=lambda key: self.hook.send_chat_message(**params),
+            send=lambda key: self._write(params, ticket_id),
             look_up=lambda step: self._look_up(step, params, content, ticket_id),
             # The same text to another chat is another message.
             recipient=digest(str(params["chat_id"]).strip(), 12),
             content=content,
         )
+
+    def _write(self, params: dict[str, Any], ticket_id: int | None) -> SentChatMessage:
+        sent = self.hook.send_chat_message(**params)
+        text = f"Sent a message to Usedesk chat {params['chat_id']}"
+        self.log.info(f"{text}." if ticket_id is None else self._with_link(text, ticket_id))
+        return sent
 
     def _look_up(
         self, step: LookUp, params: dict[str, Any], content: str, ticket_id: int | None
@@ -137,7 +154,14 @@ class SendChatMessageOperator(UsedeskOperator):
             return Found(SentChatMessage(sent["chat_id"], ticket_id))
         return found
 
-    def _method(self) -> Method:
+    @classmethod
+    def _method(cls) -> Method:
         from airflow_provider_usedesk.api.chat import SEND_CHAT_MESSAGE
 
         return SEND_CHAT_MESSAGE
+
+    @classmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_usedesk.api.chat import send_chat_message_request
+
+        return send_chat_message_request(params)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.operators.arguments import check_arguments
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.api.request import Method, Request
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.task_arguments import TaskArguments
 
 
 class CheckDeliveryContractOperator(UsedeskOperator):
@@ -23,11 +27,20 @@ class CheckDeliveryContractOperator(UsedeskOperator):
     ``problems`` (those of the findings that are not ok). If there is a problem, the task pushes the report
     to XCom as ``report``, and fails. Pushes ``ticket_id`` in any case.
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection.
-
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when there is a problem, when the connection is wrong, or when Usedesk
         refuses the request
     """
+
+    def __init__(
+        self, *, usedesk_conn_id: str = UsedeskHook.default_conn_name, **kwargs: Unpack[TaskArguments]
+    ) -> None:
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
+
+    @classmethod
+    def argument_errors(cls, given: Mapping[str, Any], *, is_complete: bool) -> list[str]:
+        return []
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -52,7 +65,14 @@ class CheckDeliveryContractOperator(UsedeskOperator):
             raise AirflowFailException(f"The self-check found problems. {' '.join(report.problems)}")
         return report.as_dict()
 
-    def _method(self) -> Method:
+    @classmethod
+    def _method(cls) -> Method:
         from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 
         return CREATE_TICKET
+
+    @classmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_usedesk.api.ticket import ticket_request
+
+        return ticket_request(params)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.api.redacted import CLIENT_CARD
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
-    check_choice,
+    check_arguments,
     template_fields_of,
     with_lists,
 )
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.api.choices import PhoneType
+    from airflow_provider_usedesk.api.parameters import Flag, Id, Texts
+    from airflow_provider_usedesk.api.request import Method, Request
     from airflow_provider_usedesk.api.responses import CreatedClient
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.task_arguments import TaskArguments
     from airflow_provider_usedesk.idempotency.decision import OnUnknown
     from airflow_provider_usedesk.idempotency.find_client import Contacts
-
-FIND_BY = ("email", "phone")
-NOT_TEMPLATED = ("find_existing", "on_unknown_outcome", "send_again_on_clear")
+    from airflow_provider_usedesk.operators.types import FindBy, Templated
 
 
 class _ClientOperator(UsedeskOperator):
@@ -34,7 +36,7 @@ class _ClientOperator(UsedeskOperator):
 
 class CreateClientOperator(_ClientOperator):
     """
-    Create a client (`create/client <https://api.usedocs.com/article/51385>`__).
+    Create a client (``create/client``: https://api.usedocs.com/article/51385).
 
     Returns the id of the client, which is all that it pushes to XCom.
 
@@ -54,14 +56,14 @@ class CreateClientOperator(_ClientOperator):
     :param emails: email addresses, a list or a text with commas (templated)
     :param phone: phone with country code, 10 to 15 digits; formatting is removed (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
-    :param phone_region: country of a phone without country code, two letters; default: that of the connection
+    :param phone_region: country of a phone without country code, two letters such as ``RU``; needs the
+        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
         (templated)
-    :param messengers: a list of {"identity": …, "type": …, "uid": …}; the type is ``telegram``,
-        ``whatsapp``, ``viber``, ``skype``, ``gtalk``, ``imessage`` or ``other``, the uid is optional
-        (templated)
+    :param messengers: a list of {"identity": …, "type": …, "uid": …}; the type is ``telegram``, ``whatsapp``,
+        ``viber``, ``skype``, ``gtalk``, ``imessage`` or ``other``, the uid is optional (templated)
     :param sites: a list of {"url": …} (templated)
     :param note: note for the agents (templated)
-    :param avatar: picture, one local path, URL of Airflow's object storage or (name, content) (templated)
+    :param avatar: picture, one local path, URL of object storage or (name, content) (templated)
     :param position: job title, text of at most 255 characters (templated)
     :param status_vip: whether the client is important; not with ``status_spam`` (templated)
     :param status_spam: whether the client is a spammer (templated)
@@ -71,11 +73,13 @@ class CreateClientOperator(_ClientOperator):
     :param client_address: address, text of at most 255 characters (templated)
     :param new_address: true for an additional address (templated)
     :param find_existing: ``email`` or ``phone`` to search for a client before one is created; default: None
+    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
+        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
+        (templated)
     :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
         for the client), ``fail``, or ``send`` (a client may be there twice); default: verify
-    :param send_again_on_clear: whether clearing the task creates a client again; default: false
-    :param message_key: name of the request, any text that is the same in each attempt; for mapped tasks, and
-        for a task that executes the operator several times; default: none (templated)
+    :param send_again_on_clear: whether clearing the task sends again; default: false
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises ValueError: when ``find_existing`` is another word
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
@@ -86,37 +90,35 @@ class CreateClientOperator(_ClientOperator):
     def __init__(
         self,
         *,
-        name: str | None = None,
-        emails: str | Sequence[str] | None = None,
-        phone: int | str | None = None,
-        phone_type: str | None = None,
-        phone_region: str | None = None,
-        messengers: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
-        sites: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
-        note: str | None = None,
+        name: Templated[str] | None = None,
+        emails: Templated[Texts] | None = None,
+        phone: Templated[int | str] | None = None,
+        phone_type: Templated[PhoneType] | None = None,
+        phone_region: Templated[str] | None = None,
+        messengers: Templated[Sequence[Mapping[str, Any]] | Mapping[str, Any] | str] | None = None,
+        sites: Templated[Sequence[Mapping[str, Any]] | Mapping[str, Any] | str] | None = None,
+        note: Templated[str] | None = None,
         avatar: Any = None,
-        position: str | None = None,
-        status_vip: bool | str | None = None,
-        status_spam: bool | str | None = None,
-        merge_id: int | str | None = None,
-        client_country: str | None = None,
-        client_city: str | None = None,
-        client_address: str | None = None,
-        new_address: bool | str | None = None,
-        find_existing: Literal["email", "phone"] | None = None,
+        position: Templated[str] | None = None,
+        status_vip: Templated[Flag] | None = None,
+        status_spam: Templated[Flag] | None = None,
+        merge_id: Templated[Id] | None = None,
+        client_country: Templated[str] | None = None,
+        client_city: Templated[str] | None = None,
+        client_address: Templated[str] | None = None,
+        new_address: Templated[bool | str] | None = None,
+        find_existing: FindBy | None = None,
+        message_key: Templated[str] | None = None,
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        message_key: str | None = None,
-        **kwargs: Any,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
-        if find_existing is not None:
-            check_choice("find_existing", find_existing, FIND_BY)
 
-    template_fields: Sequence[str] = template_fields_of(
-        __init__, UsedeskOperator.template_fields, without=NOT_TEMPLATED
-    )
+    template_fields: Sequence[str] = template_fields_of(__init__)
 
     def execute(self, context: Context) -> int:
         """
@@ -136,9 +138,7 @@ class CreateClientOperator(_ClientOperator):
             if client_id is not None:
                 self.log.info("Found Usedesk client %s. No request is sent.", client_id)
                 return client_id
-            client_id = self._send_once(context, params, contacts).client_id
-        self.log.info("Usedesk client %s.", client_id)
-        return client_id
+            return self._send_once(context, params, contacts).client_id
 
     def _contacts(self, params: dict[str, Any]) -> Contacts:
         """Return the emails and the phone as they are sent; all arguments are checked."""
@@ -175,21 +175,33 @@ class CreateClientOperator(_ClientOperator):
 
         return DeliveryContract(context, self).send(
             CreatedClient,
-            send=lambda key: self.hook.create_client(**params),
+            send=lambda key: self._create(params),
             look_up=ClientSearch(self.hook.client, contacts),
             recipient=digest([contacts.emails, contacts.phone, str(params["name"])], 12),
             content=content_digest(params),
         )
 
-    def _method(self) -> Method:
+    def _create(self, params: dict[str, Any]) -> CreatedClient:
+        created = self.hook.create_client(**params)
+        self.log.info("Created Usedesk client %s.", created.client_id)
+        return created
+
+    @classmethod
+    def _method(cls) -> Method:
         from airflow_provider_usedesk.api.client_card import CREATE_CLIENT
 
         return CREATE_CLIENT
 
+    @classmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_usedesk.api.client_card import create_client_request
+
+        return create_client_request(params)
+
 
 class UpdateClientOperator(_ClientOperator):
     """
-    Update a client (`update/client <https://api.usedocs.com/article/51386>`__).
+    Update a client (``update/client``: https://api.usedocs.com/article/51386).
 
     Returns the id of the client. What is not given stays unchanged. Emails and a phone are added to those
     that are there.
@@ -206,7 +218,8 @@ class UpdateClientOperator(_ClientOperator):
     :param emails: email addresses to add, a list or a text with commas (templated)
     :param phone: phone to add, with country code, 10 to 15 digits; formatting is removed (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
-    :param phone_region: country of a phone without country code, two letters; default: that of the connection
+    :param phone_region: country of a phone without country code, two letters such as ``RU``; needs the
+        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
         (templated)
     :param messengers: a list of {"identity": …, "type": …, "uid": …}; with an ``id`` it changes a known one,
         with an id and an empty identity it deletes it (templated)
@@ -214,7 +227,7 @@ class UpdateClientOperator(_ClientOperator):
         deletes it (templated)
     :param note: text to add to the note for the agents (templated)
     :param is_new_note: true to replace the note; default: false (templated)
-    :param avatar: picture, one local path, URL of Airflow's object storage or (name, content) (templated)
+    :param avatar: picture, one local path, URL of object storage or (name, content) (templated)
     :param position: job title, text of at most 255 characters (templated)
     :param status_vip: whether the client is important; not with ``status_spam`` (templated)
     :param status_spam: whether the client is a spammer (templated)
@@ -223,6 +236,7 @@ class UpdateClientOperator(_ClientOperator):
     :param client_city: city, text of at most 255 characters (templated)
     :param client_address: address, text of at most 255 characters (templated)
     :param new_address: true for an additional address (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
@@ -232,31 +246,33 @@ class UpdateClientOperator(_ClientOperator):
     def __init__(
         self,
         *,
-        client_id: int | str,
-        name: str | None = None,
-        emails: str | Sequence[str] | None = None,
-        phone: int | str | None = None,
-        phone_type: str | None = None,
-        phone_region: str | None = None,
-        messengers: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
-        sites: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None = None,
-        note: str | None = None,
-        is_new_note: bool | str | None = None,
+        client_id: Templated[Id],
+        name: Templated[str] | None = None,
+        emails: Templated[Texts] | None = None,
+        phone: Templated[int | str] | None = None,
+        phone_type: Templated[PhoneType] | None = None,
+        phone_region: Templated[str] | None = None,
+        messengers: Templated[Sequence[Mapping[str, Any]] | Mapping[str, Any] | str] | None = None,
+        sites: Templated[Sequence[Mapping[str, Any]] | Mapping[str, Any] | str] | None = None,
+        note: Templated[str] | None = None,
+        is_new_note: Templated[Flag] | None = None,
         avatar: Any = None,
-        position: str | None = None,
-        status_vip: bool | str | None = None,
-        status_spam: bool | str | None = None,
-        merge_id: int | str | None = None,
-        client_country: str | None = None,
-        client_city: str | None = None,
-        client_address: str | None = None,
-        new_address: bool | str | None = None,
-        **kwargs: Any,
+        position: Templated[str] | None = None,
+        status_vip: Templated[Flag] | None = None,
+        status_spam: Templated[Flag] | None = None,
+        merge_id: Templated[Id] | None = None,
+        client_country: Templated[str] | None = None,
+        client_city: Templated[str] | None = None,
+        client_address: Templated[str] | None = None,
+        new_address: Templated[bool | str] | None = None,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
 
-    template_fields: Sequence[str] = template_fields_of(__init__, UsedeskOperator.template_fields)
+    template_fields: Sequence[str] = template_fields_of(__init__)
 
     def execute(self, context: Context) -> int:
         """
@@ -277,7 +293,14 @@ class UpdateClientOperator(_ClientOperator):
         self.log.info("Updated Usedesk client %s.", client_id)
         return client_id
 
-    def _method(self) -> Method:
+    @classmethod
+    def _method(cls) -> Method:
         from airflow_provider_usedesk.api.client_card import UPDATE_CLIENT
 
         return UPDATE_CLIENT
+
+    @classmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_usedesk.api.client_card import update_client_request
+
+        return update_client_request(params)

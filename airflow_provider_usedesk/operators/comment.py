@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.sdk import conf
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
-    refuse_iterators,
+    check_arguments,
     template_fields_of,
     with_lists,
 )
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 from airflow_provider_usedesk.operators.waiting import (
     after_sending,
-    check_waiting,
     last_report,
     partial_with_inlets,
+    prepare_waiting,
     refuse_private,
     resume_wait,
     wait_for_delivery,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.api.choices import Author, CommentType
+    from airflow_provider_usedesk.api.parameters import Id, Texts
+    from airflow_provider_usedesk.api.request import Method, Request
     from airflow_provider_usedesk.api.responses import CreatedComment
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.task_arguments import TaskArguments
     from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
+    from airflow_provider_usedesk.operators.types import Templated
 
 
 class CreateCommentOperator(UsedeskOperator):
     """
-    Write a comment to a ticket (`create/comment <https://api.usedocs.com/article/51381>`__).
+    Write a comment to a ticket (``create/comment``: https://api.usedocs.com/article/51381).
 
     Returns the id of the ticket, and pushes ``ticket_id`` and ``comment_id`` to XCom.
 
@@ -45,13 +50,13 @@ class CreateCommentOperator(UsedeskOperator):
         what Airflow stores of the arguments, and for arguments that render to an empty value.
 
     :param ticket_id: id of the ticket, 32-bit number (templated)
+    :param type: ``public`` for the client, or ``private`` for agents only (templated)
     :param message: comment, text of at most 65,535 bytes, HTML allowed; or the name of a template file that
         ends in .html, .md or .txt; required without a WhatsApp template (templated)
-    :param type: ``public`` for the client, or ``private`` for agents only (templated)
     :param cc: email addresses that get a copy, a list or a text with commas (templated)
     :param bcc: email addresses that get a hidden copy, a list or a text with commas (templated)
-    :param files: files to attach: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
+    :param files: files to attach: local paths, URLs of object storage (``s3://conn_id@bucket/key``) or (name,
+        content), one or a list (templated)
     :param user_id: id of the agent who writes, 32-bit number; required with ``from_="user"``; default of
         Usedesk: the first agent of the company (templated)
     :param from_: author of the comment: ``user``, ``client`` or ``trigger``; default: not sent (templated)
@@ -62,20 +67,21 @@ class CreateCommentOperator(UsedeskOperator):
         characters (templated)
     :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
+    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
+        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
+        (templated)
     :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
-        the ticket for its comment), ``fail``, or ``send`` (a client may get the comment twice); default:
-        verify
+        the ticket for the text), ``fail``, or ``send`` (a client may get the message twice); default: verify
     :param send_again_on_clear: whether clearing the task sends again; default: false
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the comment was delivered, as
-        :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``;
-        a comment that was not delivered and the end of the wait fail the task; default: false
+    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
+        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
+        the wait fail the task; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
         minutes
     :param delivery_poke_interval: time between two polls, timedelta or seconds, above 0, at most a year;
         default: 30 seconds
-    :param message_key: name of the comment, any text that is the same in each attempt; for mapped tasks, and
-        for a task that executes the operator several times; default: none (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
@@ -86,48 +92,38 @@ class CreateCommentOperator(UsedeskOperator):
     def __init__(
         self,
         *,
-        ticket_id: int | str,
-        type: str,
-        message: str | None = None,
-        cc: str | Sequence[str] | None = None,
-        bcc: str | Sequence[str] | None = None,
+        ticket_id: Templated[Id],
+        type: Templated[CommentType],
+        message: Templated[str] | None = None,
+        cc: Templated[Texts] | None = None,
+        bcc: Templated[Texts] | None = None,
         files: Any = None,
-        user_id: int | str | None = None,
-        from_: str | None = None,
-        trigger_id: int | str | None = None,
-        template_id: int | str | None = None,
-        template_name: str | None = None,
-        template_variables: Sequence[Any] | str | None = None,
-        template_lang: str | None = None,
+        user_id: Templated[Id] | None = None,
+        from_: Templated[Author] | None = None,
+        trigger_id: Templated[Id] | None = None,
+        template_id: Templated[Id] | None = None,
+        template_name: Templated[str] | None = None,
+        template_variables: Templated[Sequence[Any] | str] | None = None,
+        template_lang: Templated[str] | None = None,
+        message_key: Templated[str] | None = None,
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
         wait_for_delivery: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         delivery_timeout: timedelta | float = timedelta(minutes=10),
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
-        message_key: str | None = None,
-        **kwargs: Any,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
-        check_waiting(self)
+        prepare_waiting(self)
 
-    template_fields: Sequence[str] = template_fields_of(
-        __init__,
-        UsedeskOperator.template_fields,
-        without=(
-            "on_unknown_outcome",
-            "send_again_on_clear",
-            "wait_for_delivery",
-            "deferrable",
-            "delivery_timeout",
-            "delivery_poke_interval",
-        ),
-    )
+    template_fields: Sequence[str] = template_fields_of(__init__)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        refuse_iterators(kwargs)
         return partial_with_inlets(super().partial(**kwargs))
 
     def execute(self, context: Context) -> int:
@@ -154,7 +150,6 @@ class CreateCommentOperator(UsedeskOperator):
             before = last_report(self, as_id(params["ticket_id"]))
             created = self._send_once(context, params)
             ticket_id = identifier(params["ticket_id"])
-            self.log.info("Usedesk comment %s of ticket %s.", created.comment_id, ticket_id)
             self._push_ids(context, ticket_id, {"comment_id": created.comment_id})
             if self.wait_for_delivery:
                 wait_for_delivery(
@@ -193,12 +188,21 @@ class CreateCommentOperator(UsedeskOperator):
         content = content_digest(params)
         return DeliveryContract(context, self).send(
             CreatedComment,
-            send=lambda key: self.hook.create_comment(**params),
+            send=lambda key: self._add(params),
             look_up=lambda step: self._look_up(step, params, content),
             # The same text to another ticket is another comment.
             recipient=digest(str(params["ticket_id"]).strip(), 12),
             content=content,
         )
+
+    def _add(self, params: dict[str, Any]) -> CreatedComment:
+        from airflow_provider_usedesk.api.values import identifier
+
+        created = self.hook.create_comment(**params)
+        ticket_id = identifier(params["ticket_id"])
+        text = f"Added comment {created.comment_id} to Usedesk ticket {ticket_id}"
+        self.log.info(self._with_link(text, ticket_id))
+        return created
 
     def _look_up(self, step: LookUp, params: dict[str, Any], content: str) -> SearchResult[CreatedComment]:
         from airflow_provider_usedesk.api.comment import comment_request
@@ -224,7 +228,14 @@ class CreateCommentOperator(UsedeskOperator):
         )
         return search(step)
 
-    def _method(self) -> Method:
+    @classmethod
+    def _method(cls) -> Method:
         from airflow_provider_usedesk.api.comment import CREATE_COMMENT
 
         return CREATE_COMMENT
+
+    @classmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_usedesk.api.comment import comment_request
+
+        return comment_request(params)

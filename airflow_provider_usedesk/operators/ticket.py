@@ -5,34 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.sdk import conf
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
-    check_choice,
-    refuse_iterators,
+    check_arguments,
     template_fields_of,
     with_lists,
 )
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 from airflow_provider_usedesk.operators.waiting import (
-    check_waiting,
     partial_with_inlets,
+    prepare_waiting,
     refuse_private,
     resume_wait,
     wait_for_delivery,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.api.request import Method
+    from airflow_provider_usedesk.api.choices import Author, PhoneType, Priority, TicketType
+    from airflow_provider_usedesk.api.parameters import Flag, Id, Status, Texts
+    from airflow_provider_usedesk.api.request import Method, Request
     from airflow_provider_usedesk.api.responses import CreatedTicket
     from airflow_provider_usedesk.api.ticket import MessageProfile
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.task_arguments import TaskArguments
     from airflow_provider_usedesk.delivery.confirmation import OnNoConfirmation
     from airflow_provider_usedesk.idempotency.decision import LookUp, OnUnknown, SearchResult
     from airflow_provider_usedesk.idempotency.keys import IdempotencyKey
     from airflow_provider_usedesk.operators.contract import DeliveryContract
+    from airflow_provider_usedesk.operators.types import OnNotDelivered, Templated
 
 
 class BaseTicketOperator(UsedeskOperator):
@@ -41,92 +45,26 @@ class BaseTicketOperator(UsedeskOperator):
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
         what Airflow stores of the arguments, and for arguments that render to an empty value.
-
-    :param client_name: name of the client, text of at most 255 characters (templated)
-    :param client_email: email address of the client, text of at most 255 characters (templated)
-    :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
-    :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
-        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
-        (templated)
-    :param company_name: company of the client, text of at most 255 characters; Usedesk creates it if it does
-        not exist, and moves the client to it (templated)
-    :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
-        default: the idempotency key of the task (templated)
-    :param type: ``question``, ``task``, ``problem`` or ``incident``; default of Usedesk: question (templated)
-    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``; default of Usedesk: medium (templated)
-    :param status: number or name of a status, such as ``new`` or ``on hold``; default of Usedesk: 8, new
-        (templated)
-    :param tag: tags, a list or a text with commas, together at most 255 characters (templated)
-    :param assignee_id: id of the agent, 32-bit number (templated)
-    :param group_id: id of the group, 32-bit number (templated)
-    :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
-        option for a list (templated)
-    :param field_id: instead of ``custom_fields``: ids of custom fields, a list or a text with ``;``
-        (templated)
-    :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
-    :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first (templated)
-    :param channel_id: id of the channel, 32-bit number; if it is omitted or wrong, Usedesk uses the channel
-        of the token and reports no error (templated)
-    :param from_: author of the first comment: ``user`` (needs ``user_id``), ``client`` or ``trigger`` (needs
-        ``trigger_id``) (templated)
-    :param user_id: id of the agent for ``from_="user"``, 32-bit number (templated)
-    :param trigger_id: id of the trigger for ``from_="trigger"``, 32-bit number (templated)
-    :param client_country: country of the client, text of at most 255 characters (templated)
-    :param client_city: city of the client, text of at most 255 characters (templated)
-    :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
-    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
-    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
-        Usedesk for its ticket), ``fail``, or ``send`` (a client may get the message twice); default: verify
-    :param send_again_on_clear: whether clearing the task sends again; default: false
     """
 
-    def __init__(
-        self,
-        *,
-        client_name: str | None = None,
-        client_email: str | None = None,
-        client_id: int | str | None = None,
-        client_phone: int | str | None = None,
-        phone_region: str | None = None,
-        company_name: str | None = None,
-        additional_id: str | None = None,
-        type: str | None = None,
-        priority: str | None = None,
-        status: int | str | None = None,
-        tag: str | Sequence[str] | None = None,
-        assignee_id: int | str | None = None,
-        group_id: int | str | None = None,
-        custom_fields: Mapping[Any, Any] | str | None = None,
-        field_id: int | str | Sequence[int | str] | None = None,
-        field_value: Any = None,
-        lists: Sequence[Any] | str | None = None,
-        channel_id: int | str | None = None,
-        from_: str | None = None,
-        user_id: int | str | None = None,
-        trigger_id: int | str | None = None,
-        client_country: str | None = None,
-        client_city: str | None = None,
-        client_address: str | None = None,
-        new_address: bool | str | None = None,
-        phone_type: str | None = None,
-        on_unknown_outcome: OnUnknown = "verify",
-        send_again_on_clear: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        assign_arguments(self, locals())
-
-    template_fields: Sequence[str] = template_fields_of(
-        __init__, UsedeskOperator.template_fields, without=("on_unknown_outcome", "send_again_on_clear")
-    )
-
-    def _method(self) -> Method:
+    @classmethod
+    def _method(cls) -> Method:
         from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 
         return CREATE_TICKET
+
+    @classmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_usedesk.api.ticket import ticket_request
+
+        return ticket_request(params, cls._profile())
+
+    @classmethod
+    def _profile(cls) -> MessageProfile:
+        """Return what a message of this operator requires."""
+        from airflow_provider_usedesk.api.ticket import TICKET
+
+        return TICKET
 
     def _with_region(self, params: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters with the phone region of the connection, if they have none."""
@@ -148,53 +86,12 @@ class SendTicketOperator(BaseTicketOperator):
 
     Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
     ``message_status``, ``chat_id`` and ``comment_id``; they are there although the task fails afterwards.
-
-    .. seealso:: :class:`BaseTicketOperator` for the other parameters of ``create/ticket``.
-
-    :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
-        retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
-    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
-        for an account that never returns them; default: fail
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        :class:`~airflow_provider_usedesk.sensors.message.MessageDeliverySensor` does with ``source="auto"``;
-        a message that was not delivered and the end of the wait fail the task; default: false
-    :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
-    :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
-        minutes
-    :param delivery_poke_interval: time between two polls, timedelta or seconds, above 0, at most a year;
-        default: 30 seconds
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
-    :raises ValueError: when ``delivery_timeout`` or ``delivery_poke_interval`` is no such time, or
-        ``on_not_delivered`` or ``on_no_confirmation`` is another word
     """
 
-    def __init__(
-        self,
-        *,
-        on_not_delivered: Literal["fail", "ignore", "resend"] = "fail",
-        on_no_confirmation: OnNoConfirmation = "fail",
-        wait_for_delivery: bool = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        delivery_timeout: timedelta | float = timedelta(minutes=10),
-        delivery_poke_interval: timedelta | float = timedelta(seconds=30),
-        message_key: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        assign_arguments(self, locals())
-        check_choice("on_not_delivered", on_not_delivered, ("fail", "ignore", "resend"))
-        check_choice("on_no_confirmation", on_no_confirmation, ("fail", "warn"))
-        check_waiting(self)
-
     message_key: str | None
-    template_fields: Sequence[str] = ("message_key", *BaseTicketOperator.template_fields)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        refuse_iterators(kwargs)
         return partial_with_inlets(super().partial(**kwargs))
 
     def execute(self, context: Context) -> int:
@@ -266,15 +163,22 @@ class SendTicketOperator(BaseTicketOperator):
 
         params = HiddenDict(self._with_region(params))
         own_id = str(params.get("additional_id") or "").strip()
-        created = self._contract(context).send(
+        return self._contract(context).send(
             CreatedTicket,
-            send=lambda key: self._send(HiddenDict(self._with_key(params, key, own_id))),
+            send=lambda key: self._open(HiddenDict(self._with_key(params, key, own_id))),
             look_up=lambda step: self._look_up(context, step, params, own_id),
             recipient=recipient_digest(params),
             content=content_digest(params),
             is_resend=is_resend,
         )
-        self.log.info("Usedesk ticket %s%s.", created.ticket_id, _status_text(created.message_status))
+
+    def _open(self, params: dict[str, Any]) -> CreatedTicket:
+        channel = params.get("channel_id")
+        created = self._send(params)
+        where = f" in channel {channel}" if channel else ""
+        self.log.info(self._with_link(f"Opened Usedesk ticket {created.ticket_id}{where}", created.ticket_id))
+        if created.message_status is not None:
+            self.log.info(_status_text(created.message_status))
         return created
 
     def _with_key(self, params: dict[str, Any], key: IdempotencyKey, own_id: str) -> dict[str, Any]:
@@ -330,35 +234,83 @@ class SendTicketOperator(BaseTicketOperator):
             raise error
         self.log.warning("%s", error)
 
-    def _profile(self) -> MessageProfile:
-        """Return what a message of this operator requires."""
-        from airflow_provider_usedesk.api.ticket import TICKET
-
-        return TICKET
-
 
 class CreateTicketOperator(SendTicketOperator):
     """
-    Create a ticket (`create/ticket <https://api.usedocs.com/article/51378>`__).
+    Create a ticket (``create/ticket``: https://api.usedocs.com/article/51378).
 
     Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
     ``message_status``, ``chat_id`` and ``comment_id``.
 
-    .. seealso:: :class:`BaseTicketOperator` for the other parameters of ``create/ticket``,
-        :class:`SendTicketOperator` for ``wait_for_delivery`` and ``on_not_delivered``.
-
     :param subject: subject, text of at most 255 characters (templated)
     :param message: first message, text of at most 65,535 bytes, HTML allowed; or the name of a template file
         that ends in .html, .md or .txt (templated)
+    :param client_name: name of the client, text of at most 255 characters (templated)
+    :param client_email: email address of the client, text of at most 255 characters (templated)
+    :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
+    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
+        nothing else is changed (templated)
+    :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
+        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
+        (templated)
+    :param username: Telegram name of the client, text, with or without ``@``, for channels of Telegram
+        personal (pact) (templated)
+    :param company_name: company of the client, text of at most 255 characters; Usedesk creates it if it does
+        not exist, and moves the client to it (templated)
+    :param channel_id: id of the channel, 32-bit number; if it is omitted or wrong, Usedesk uses the channel
+        of the token and reports no error (templated)
+    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``; default of Usedesk: medium (templated)
+    :param type: ``question``, ``task``, ``problem`` or ``incident``; default of Usedesk: question (templated)
+    :param status: number or name of a status, such as ``new`` or ``on hold``; default of Usedesk: 8, new
+        (templated)
+    :param tag: tags, a list or a text with commas, together at most 255 characters (templated)
+    :param assignee_id: id of the agent, 32-bit number (templated)
+    :param group_id: id of the group, 32-bit number (templated)
     :param private_comment: whether only agents see the message; default: false (templated)
-    :param files: files to attach: local paths, URLs of Airflow's object storage
-        (``s3://conn_id@bucket/key``) or (name, content), one or a list (templated)
+    :param files: files to attach: local paths, URLs of object storage (``s3://conn_id@bucket/key``) or (name,
+        content), one or a list (templated)
+    :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
+        option for a list (templated)
+    :param field_id: instead of ``custom_fields``: ids of custom fields, a list or a text with ``;``
+        (templated)
+    :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
+    :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first (templated)
+    :param from_: author of the first comment: ``user`` (needs ``user_id``), ``client`` or ``trigger`` (needs
+        ``trigger_id``) (templated)
+    :param user_id: id of the agent for ``from_="user"``, 32-bit number (templated)
+    :param trigger_id: id of the trigger for ``from_="trigger"``, 32-bit number (templated)
     :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
     :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
         characters (templated)
     :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param username: Telegram name of the client, text, for channels of Telegram personal (pact) (templated)
+    :param client_country: country of the client, text of at most 255 characters (templated)
+    :param client_city: city of the client, text of at most 255 characters (templated)
+    :param client_address: address of the client, text of at most 255 characters (templated)
+    :param new_address: true to add an address to those of the client (templated)
+    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
+        default: the idempotency key of the task (templated)
+    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
+        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
+        (templated)
+    :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
+        retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
+    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
+        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
+        for an account that never returns them; default: fail
+    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
+        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
+        the wait fail the task; default: false
+    :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
+    :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
+        minutes
+    :param delivery_poke_interval: time between two polls, timedelta or seconds, above 0, at most a year;
+        default: 30 seconds
+    :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
+        Usedesk for its ticket), ``fail``, or ``send`` (a client may get the message twice); default: verify
+    :param send_again_on_clear: whether clearing the task sends again; default: false
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
         a ``retry_policy``, the ``UsedeskError`` itself
@@ -368,26 +320,64 @@ class CreateTicketOperator(SendTicketOperator):
     def __init__(
         self,
         *,
-        subject: str,
-        message: str,
-        private_comment: bool | str | None = None,
+        subject: Templated[str],
+        message: Templated[str],
+        client_name: Templated[str] | None = None,
+        client_email: Templated[str] | None = None,
+        client_id: Templated[Id] | None = None,
+        client_phone: Templated[int | str] | None = None,
+        phone_region: Templated[str] | None = None,
+        username: Templated[str] | None = None,
+        company_name: Templated[str] | None = None,
+        channel_id: Templated[Id] | None = None,
+        priority: Templated[Priority] | None = None,
+        type: Templated[TicketType] | None = None,
+        status: Templated[Status] | None = None,
+        tag: Templated[Texts] | None = None,
+        assignee_id: Templated[Id] | None = None,
+        group_id: Templated[Id] | None = None,
+        private_comment: Templated[Flag] | None = None,
         files: Any = None,
-        template_id: int | str | None = None,
-        template_name: str | None = None,
-        template_variables: Sequence[Any] | str | None = None,
-        template_lang: str | None = None,
-        username: str | None = None,
-        **kwargs: Any,
+        custom_fields: Templated[Mapping[Any, Any] | str] | None = None,
+        field_id: Templated[Id | Sequence[Id]] | None = None,
+        field_value: Any = None,
+        lists: Templated[Sequence[Any] | str] | None = None,
+        from_: Templated[Author] | None = None,
+        user_id: Templated[Id] | None = None,
+        trigger_id: Templated[Id] | None = None,
+        template_id: Templated[Id] | None = None,
+        template_name: Templated[str] | None = None,
+        template_variables: Templated[Sequence[Any] | str] | None = None,
+        template_lang: Templated[str] | None = None,
+        client_country: Templated[str] | None = None,
+        client_city: Templated[str] | None = None,
+        client_address: Templated[str] | None = None,
+        new_address: Templated[bool | str] | None = None,
+        phone_type: Templated[PhoneType] | None = None,
+        additional_id: Templated[Id] | None = None,
+        message_key: Templated[str] | None = None,
+        on_not_delivered: OnNotDelivered = "fail",
+        on_no_confirmation: OnNoConfirmation = "fail",
+        wait_for_delivery: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        delivery_timeout: timedelta | float = timedelta(minutes=10),
+        delivery_poke_interval: timedelta | float = timedelta(seconds=30),
+        on_unknown_outcome: OnUnknown = "verify",
+        send_again_on_clear: bool = False,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
+        prepare_waiting(self)
 
-    template_fields: Sequence[str] = template_fields_of(__init__, SendTicketOperator.template_fields)
+    template_fields: Sequence[str] = template_fields_of(__init__)
 
 
 class UpdateTicketOperator(UsedeskOperator):
     """
-    Update a ticket (`update/ticket <https://api.usedocs.com/article/51379>`__).
+    Update a ticket (``update/ticket``: https://api.usedocs.com/article/51379).
 
     What is not given stays as it is. Returns the id of the ticket, and pushes ``ticket_id`` to XCom.
 
@@ -415,6 +405,7 @@ class UpdateTicketOperator(UsedeskOperator):
     :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
     :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first; an empty
         list removes all of them (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
@@ -424,27 +415,29 @@ class UpdateTicketOperator(UsedeskOperator):
     def __init__(
         self,
         *,
-        ticket_id: int | str,
-        subject: str | None = None,
-        client_id: int | str | None = None,
-        group_id: int | str | None = None,
-        assignee_id: int | str | None = None,
-        user_id: int | str | None = None,
-        tag: str | Sequence[str] | None = None,
-        priority: str | None = None,
-        status: int | str | None = None,
-        silent: bool | str | None = None,
-        type: str | None = None,
-        custom_fields: Mapping[Any, Any] | str | None = None,
-        field_id: int | str | Sequence[int | str] | None = None,
+        ticket_id: Templated[Id],
+        subject: Templated[str] | None = None,
+        client_id: Templated[Id] | None = None,
+        group_id: Templated[Id] | None = None,
+        assignee_id: Templated[Id] | None = None,
+        user_id: Templated[Id] | None = None,
+        tag: Templated[Texts] | None = None,
+        priority: Templated[Priority] | None = None,
+        status: Templated[Status] | None = None,
+        silent: Templated[Flag] | None = None,
+        type: Templated[TicketType] | None = None,
+        custom_fields: Templated[Mapping[Any, Any] | str] | None = None,
+        field_id: Templated[Id | Sequence[Id]] | None = None,
         field_value: Any = None,
-        lists: Sequence[Any] | str | None = None,
-        **kwargs: Any,
+        lists: Templated[Sequence[Any] | str] | None = None,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
         assign_arguments(self, locals())
 
-    template_fields: Sequence[str] = template_fields_of(__init__, UsedeskOperator.template_fields)
+    template_fields: Sequence[str] = template_fields_of(__init__)
 
     def execute(self, context: Context) -> int:
         """
@@ -465,22 +458,27 @@ class UpdateTicketOperator(UsedeskOperator):
             self._push_link(context, as_id(params["ticket_id"]))
             self.hook.update_ticket(**params)
         ticket_id = identifier(params["ticket_id"])
-        self.log.info("Updated Usedesk ticket %s.", ticket_id)
+        self.log.info(self._with_link(f"Updated Usedesk ticket {ticket_id}", ticket_id))
         self._push_ids(context, ticket_id, {})
         return ticket_id
 
-    def _method(self) -> Method:
+    @classmethod
+    def _method(cls) -> Method:
         from airflow_provider_usedesk.api.ticket import UPDATE_TICKET
 
         return UPDATE_TICKET
 
+    @classmethod
+    def _request(cls, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_usedesk.api.ticket import update_request
 
-def _status_text(message_status: str | None) -> str:
-    if message_status is None:
-        return ""
+        return update_request(params)
+
+
+def _status_text(message_status: str) -> str:
     if message_status.strip().lower() == "delivered":
-        return "; its message is accepted by the messenger's provider, delivery is not confirmed yet"
-    return f"; message_status of its message: {message_status}"
+        return "The messenger's provider accepted its message. Delivery is not confirmed yet."
+    return f"message_status of its message: {message_status}."
 
 
 def _is_private(params: Mapping[str, Any]) -> bool:

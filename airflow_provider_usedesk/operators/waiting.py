@@ -30,13 +30,13 @@ def wait_seconds(name: str, value: timedelta | float) -> float:
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= YEAR:
-        raise ValueError(f"{name} must be a timedelta or a number of seconds, more than 0, at most a year")
+        raise ValueError(f"{name}: must be a timedelta or a number of seconds, more than 0, at most a year")
     return float(number)
 
 
-def check_waiting(operator: UsedeskOperator) -> None:
+def prepare_waiting(operator: UsedeskOperator) -> None:
     """
-    Check the arguments of the wait when the Dag is parsed.
+    Make the times of the wait seconds, and let Airflow know the asset of delivery reports.
 
     :param operator: an operator with ``wait_for_delivery``, ``delivery_timeout`` and
         ``delivery_poke_interval``

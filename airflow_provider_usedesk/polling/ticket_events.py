@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api import choices, values
 from airflow_provider_usedesk.polling.ticket_status import ticket_state
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def _tag(value: Any) -> str:
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "tag": _tag,
     "status": values.status,
-    "type": values.choice("question", "task", "problem", "incident"),
-    "priority": values.choice("low", "medium", "urgent", "extreme"),
+    "type": values.one_of(choices.TicketType),
+    "priority": values.one_of(choices.Priority),
 }
 
 

@@ -24,9 +24,9 @@ class MessageDeliverySensor(UsedeskSensor):
     """
     Wait until a message is delivered.
 
-    It reads the delivery reports that Usedesk sends by webhook (see `create/ticket
-    <https://api.usedocs.com/article/51378>`__), or the comments of the ticket (`ticket
-    <https://api.usedocs.com/article/51377>`__).
+    It reads the delivery reports that Usedesk sends by webhook (see ``create/ticket``:
+    https://api.usedocs.com/article/51378), or the comments of the ticket (``ticket``:
+    https://api.usedocs.com/article/51377).
 
     Returns a dict: ``ticket_id``, ``comment_id``, and ``status``, the word of the report.
 

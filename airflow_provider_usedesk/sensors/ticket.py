@@ -33,7 +33,7 @@ LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 class TicketStatusSensor(UsedeskSensor):
     """
-    Wait until a ticket has one of the wanted statuses (`ticket <https://api.usedocs.com/article/51377>`__).
+    Wait until a ticket has one of the wanted statuses (``ticket``: https://api.usedocs.com/article/51377).
 
     Returns the ticket as a dict, without texts that a person wrote except tags: ``ticket_id``, ``status``,
     ``status_name``, ``type``, ``priority``, ``client_id``, ``assignee_id``, ``group_id``, ``channel_id``,

@@ -13,7 +13,8 @@ from airflow_provider_usedesk.compat.rendering import HidingFields
 @pytest.fixture
 def task():
     task = SimpleNamespace(subject="s", message="m")
-    task.template_fields = HidingFields.of(task, ["subject", "message"], lambda name: name == "message")
+    hidden = {"message": "***"}
+    task.template_fields = HidingFields.of(task, ["subject", "message"], hidden.get)
     return task
 
 

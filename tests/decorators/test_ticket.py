@@ -162,7 +162,7 @@ def test_other_return_types_fail_task(usedesk, returned):
 def test_all_invalid_arguments_are_named(usedesk):
     returned = {"mesage": "m", 5: "x", "usedesk_conn_id": "other", "subject": " "}
     with pytest.raises(AirflowFailException) as caught:
-        run_function(lambda: returned, channel_id="abc")
+        run_function(lambda: returned, channel_id="{{ 'abc' }}")
     assert usedesk.sent() == []
     for error in (
         "mesage: is not a parameter of create/ticket; is message meant?",

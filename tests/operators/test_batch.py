@@ -337,7 +337,7 @@ def test_ids_that_lost_digits_send_nothing(run_attempt_of_batch, usedesk_sandbox
 
 
 def test_invalid_file_option_fails_parsing():
-    with pytest.raises(ValueError, match=r"delimiter: must be one.*encoding: .*columns: "):
+    with pytest.raises(ValueError, match=r"delimiter: must be one.*\n *encoding: .*\n *columns: "):
         CreateTicketBatchOperator(
             task_id="send", recipients="a.csv", row_key="a", delimiter="", encoding="x", columns=5
         )

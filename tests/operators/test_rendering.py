@@ -378,7 +378,7 @@ class TestEmptyValueInsideText:
         assert usedesk.request_history == []
 
     def test_names_all_arguments(self, usedesk, native):
-        with pytest.raises(AirflowFailException, match="subject: .*message: "):
+        with pytest.raises(AirflowFailException, match=r"subject: .*\n *message: "):
             run_attempt(CreateTicketOperator, native=native, subject=EMPTY_INSIDE, message=EMPTY_INSIDE)
 
     def test_fails_in_arguments_of_the_decorator(self, usedesk, native):
@@ -592,7 +592,7 @@ class TestFailingTemplate:
         caplog.set_level(logging.INFO)
         given = {"template_variables": [value], "client_address": Address(value)}.get(name, value)
         with pytest.raises(AirflowException, match=rf"task task failed: {name} \(\w+Error\)") as caught:
-            run_in_dag({"user_defined_macros": {"fail": fail}}, **{name: given})
+            run_in_dag({"user_defined_macros": {"fail": fail}}, template_id=8, **{name: given})
         assert PERSONAL not in caplog.text + str(caught.value)
         assert caught.value.__context__ is None
         assert caught.value.__cause__ is None
@@ -671,6 +671,7 @@ class TestAttributes:
                 subject="{{ 'Qwerty' }}uiop",
                 client_name=PERSONAL,
                 client_address=Address(PERSONAL),
+                template_id=8,
                 template_variables=[PERSONAL],
                 message_key=PERSONAL,
                 message=last,

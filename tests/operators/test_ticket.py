@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 
 import pytest
 
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.api.ticket import CREATE_TICKET
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
@@ -301,8 +303,10 @@ def test_phone_region_of_connection_or_argument(usedesk, monkeypatch, extra, giv
 
 def test_all_wrong_arguments_are_named_with_wrong_region(usedesk):
     given = {"client_phone": "0912", "phone_region": "UK", "priority": "high"}
-    with pytest.raises(AirflowFailException, match="client_phone: cannot be read: phone_region .*priority: "):
-        run_attempt(CreateTicketOperator, subject="s", message="m", **given)
+    with pytest.raises(
+        AirflowFailException, match=r"client_phone: cannot be read: phone_region .*\n *priority: "
+    ):
+        run_attempt(CreateTicketOperator, subject="s", message="m", **given, _airflow_from_mapped=True)
     assert usedesk.sent() == []
 
 
@@ -435,8 +439,16 @@ RULES = {
 
 @pytest.mark.parametrize(("operator", "arguments", "error"), RULES.values(), ids=RULES)
 def test_channel_rules_are_checked(usedesk, operator, arguments, error):
-    with pytest.raises(AirflowFailException, match=error):
+    with pytest.raises(UsedeskInvalidRequest, match=error):
         run_attempt(operator, **arguments)
+    assert usedesk.sent() == []
+
+
+@pytest.mark.parametrize(("operator", "arguments", "error"), RULES.values(), ids=RULES)
+def test_channel_rules_are_checked_in_a_mapped_task(usedesk, operator, arguments, error):
+    # A mapped task knows its arguments only when it runs.
+    with pytest.raises(AirflowFailException, match=error):
+        run_attempt(operator, **arguments, _airflow_from_mapped=True)
     assert usedesk.sent() == []
 
 
@@ -565,8 +577,8 @@ def test_found_ticket_needs_no_confirmation(usedesk):
 @pytest.mark.parametrize(
     ("response", "text"),
     [
-        (DELIVERED, "its message is accepted by the messenger's provider, delivery is not confirmed yet"),
-        ({"ticket_id": 78, "message_status": "queued"}, "message_status of its message: queued"),
+        (DELIVERED, "The messenger's provider accepted its message. Delivery is not confirmed yet."),
+        ({"ticket_id": 78, "message_status": "queued"}, "message_status of its message: queued."),
     ],
 )
 def test_log_promises_no_delivery(usedesk, caplog, capsys, response, text):
@@ -575,13 +587,14 @@ def test_log_promises_no_delivery(usedesk, caplog, capsys, response, text):
     operator, arguments = MESSENGERS["telegram"]
     run_attempt(operator, **arguments, channel_id=1)
     logged = caplog.text + capsys.readouterr().out
-    assert f"Usedesk ticket 78; {text}." in logged
+    assert re.search(r"Opened Usedesk ticket 78 in channel 1: https://\S+/tickets/78", logged)
+    assert text in logged
     assert "is delivered" not in logged
 
 
 @pytest.mark.parametrize("name", ["on_not_delivered", "on_no_confirmation"])
 def test_unknown_word_is_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be one of fail"):
+    with pytest.raises(ValueError, match=f"{name}: must be one of fail"):
         CreateTicketOperator(task_id="task", subject="s", message="m", **{name: "resent"})
 
 

@@ -124,7 +124,7 @@ def test_empty_template_sends_no_update(updates, name, native):
 
 def test_empty_update_is_refused(updates):
     with pytest.raises(AirflowFailException, match="arguments: nothing would change"):
-        run_attempt(UpdateTicketOperator, ticket_id=77, user_id=3)
+        run_attempt(UpdateTicketOperator, ticket_id=77, user_id=3, _airflow_from_mapped=True)
     assert updates() == []
 
 

@@ -85,7 +85,7 @@ class TestInTheWorker:
             sensor(make_ticket(status=7), soft_fail=True, deferrable=deferrable).execute(context)
 
     def test_invalid_arguments_send_no_request(self, usedesk_sandbox, context):
-        with pytest.raises(AirflowFailException, match=r"ticket_id: .*target_statuses: "):
+        with pytest.raises(AirflowFailException, match=r"(?s)ticket_id: .*target_statuses: "):
             sensor("x", target_statuses=["done"]).execute(context)
         assert usedesk_sandbox.requests() == 0
 
