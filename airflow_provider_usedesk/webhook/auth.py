@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.connection import extra_of
@@ -91,7 +90,16 @@ class Authenticator:
         self, read: Callable[[str], WebhookSecrets | None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._cached = lru_cache(MAX_CACHED)(lambda conn_id, _: read(conn_id))
+        self._read_now = read
+        self._known: dict[tuple[str, int], WebhookSecrets | None] = {}
+
+    def needs_read(self, conn_id: str) -> bool:
+        """
+        Return whether the connection has to be read, which takes long, before a secret can be checked.
+
+        :param conn_id: id of the connection, as the address names it
+        """
+        return (conn_id, self._period()) not in self._known
 
     def authenticate(self, conn_id: str, secret: str) -> WebhookSecrets | None:
         """
@@ -110,7 +118,16 @@ class Authenticator:
         return known is not None and bool(known.in_path)
 
     def _read(self, conn_id: str) -> WebhookSecrets | None:
-        return self._cached(conn_id, int(self._clock() / CACHE_SECONDS))
+        key, known = (conn_id, self._period()), self._known
+        if key in known:
+            return known[key]
+        found = self._read_now(conn_id)
+        # A new dict, because other threads may read this one.
+        self._known = {**(known if len(known) < MAX_CACHED else {}), key: found}
+        return found
+
+    def _period(self) -> int:
+        return int(self._clock() / CACHE_SECONDS)
 
 
 def _is_one_of(value: str, known: tuple[str, ...]) -> bool:

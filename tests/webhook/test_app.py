@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import socket
+import threading
 from urllib.parse import urlencode
 
 import pytest
@@ -188,6 +189,20 @@ def test_slow_store_gets_503(serve, authenticator):
 
     port = serve(build_app(authenticator, SlowStore(), store_timeout=0.1))
     assert post(port, ADDRESS, REPORT) == NOT_STORED
+
+
+def test_connection_is_read_outside_of_the_loop(serve, store):
+    threads = []
+
+    def read(conn_id):
+        threads.append(threading.current_thread().name)
+        return read_secrets("token", {"webhook_secret": SECRET})
+
+    port = serve(build_app(Authenticator(read, lambda: 0.0), store))
+    for _ in range(3):
+        assert post(port, ADDRESS, REPORT) == (200, "ok\n")
+    [name] = threads
+    assert name.startswith("AnyIO")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, TimeoutError])

@@ -70,7 +70,8 @@ def test_cache_of_unknown_connections_is_bounded():
     authenticator = Authenticator(lambda conn_id: None, lambda: 0.0)
     for number in range(1000):
         authenticator.authenticate(str(number), NEW)
-    assert authenticator._cached.cache_info().currsize <= 256
+    assert not authenticator.needs_read("999")
+    assert sum(not authenticator.needs_read(str(number)) for number in range(1000)) <= 256
 
 
 def test_body_secret_needs_application_id():
