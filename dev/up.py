@@ -6,6 +6,8 @@ import secrets
 import signal
 import sys
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from dev import DEMO_DAG, EXAMPLE_DAGS
@@ -34,9 +36,13 @@ def main() -> int:
 
 def up() -> None:
     port = free_port(AIRFLOW_PORT)
-    with Sandbox(port=free_port(INBOX_PORT), airflow_url=f"http://localhost:{port}") as sandbox:
+    with (
+        TemporaryDirectory(prefix="usedesk-results-") as results,
+        Sandbox(port=free_port(INBOX_PORT), airflow_url=f"http://localhost:{port}") as sandbox,
+    ):
         say("Starting Airflow, about 20 s ...")
-        with LocalAirflow(EXAMPLE_DAGS, port=port, parse_every=5) as airflow:
+        env = example_settings(Path(results))
+        with LocalAirflow(EXAMPLE_DAGS, port=port, parse_every=5, env=env) as airflow:
             connect(sandbox, airflow)
             airflow.wait_for_dag(DEMO_DAG)
             say(f"\n  Airflow  {colored(airflow.url, BOLD)}  (no password)")
@@ -46,6 +52,11 @@ def up() -> None:
             while True:
                 airflow.check_alive()
                 time.sleep(1)
+
+
+def example_settings(results: Path) -> dict[str, str]:
+    """Return the environment in which each example can be tried by hand, at any hour."""
+    return {"USEDESK_QUIET_HOURS": "", "USEDESK_RESULTS_PATH": str(results)}
 
 
 def connect(sandbox: Sandbox, airflow: LocalAirflow) -> None:

@@ -1,4 +1,9 @@
-"""Ask a person in Usedesk for an approval, and continue when the ticket is solved."""
+"""
+Ask a person in Usedesk for an approval, and continue when the ticket is solved.
+
+Trigger the Dag. It opens a ticket and waits up to a day, without a worker. Set the status of the ticket to
+Solved, and the last task runs. Delete the ticket, and the Dag fails.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,13 @@ from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
 
 
-@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["usedesk"])
+@dag(
+    description="Wait until a person solves a ticket",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
+)
 def usedesk_approval():
     @task
     def count_refunds() -> int:

@@ -1,13 +1,19 @@
-"""Send a message through each messenger of Usedesk."""
+"""
+Send a message through each messenger of Usedesk.
+
+Trigger the Dag. It opens four tickets: a WhatsApp message, a WhatsApp template, a Viber message and a
+Telegram message. The params name the channels.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 try:
-    from airflow.sdk import dag, task
+    from airflow.sdk import Param, dag, task
 except ImportError:  # Airflow 2.11
     from airflow.decorators import dag, task
+    from airflow.models.param import Param
 
 from airflow_provider_usedesk.operators.message import (
     SendTelegramMessageOperator,
@@ -18,15 +24,33 @@ from airflow_provider_usedesk.operators.message import (
 
 
 @dag(
+    description="Send through WhatsApp, Viber and Telegram",
     schedule=None,
     start_date=datetime(2026, 1, 1),
-    tags=["usedesk"],
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
     params={
-        "agent": 2156,
-        "whatsapp_channel": 20054,
-        "infobip_channel": 20055,
-        "viber_channel": 20060,
-        "telegram_channel": 20070,
+        "agent": Param(
+            2156, type="integer", title="Agent", description="Id of the agent who writes the WhatsApp message"
+        ),
+        "whatsapp_channel": Param(
+            20054, type="integer", title="WhatsApp channel", description="Id of a channel for messages"
+        ),
+        "infobip_channel": Param(
+            20055,
+            type="integer",
+            title="WhatsApp channel of infobip",
+            description="Id of a channel whose templates have names",
+        ),
+        "viber_channel": Param(
+            20060, type="integer", title="Viber channel", description="Id of a c2d channel"
+        ),
+        "telegram_channel": Param(
+            20070,
+            type="integer",
+            title="Telegram channel",
+            description="Id of a channel of Telegram personal (pact)",
+        ),
     },
 )
 def usedesk_channel_messages():

@@ -1,4 +1,9 @@
-"""Open a ticket when a run takes too long (Airflow 3.1 and newer)."""
+"""
+Open a ticket when a run takes too long (Airflow 3.1 and newer).
+
+Trigger the Dag with 30 seconds of work. The deadline is 10 seconds after the run was queued. If the run
+misses it, the triggerer opens one ticket for the run.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ except ImportError:
         "The example usedesk_deadline_alert needs deadlines, of Airflow 3.1 and newer. It makes no Dag here."
     )
 else:
-    from airflow.sdk import dag, task
+    from airflow.sdk import Param, dag, task
 
     alert = AsyncCallback(UsedeskNotifier, kwargs={"one_open_ticket_per": "run", "priority": "urgent"})
     deadline = DeadlineAlert(
@@ -24,15 +29,23 @@ else:
     )
 
     @dag(
+        description="Open a ticket when a run takes too long",
         schedule=None,
         start_date=datetime(2026, 1, 1),
-        params={"seconds": 0},
+        params={
+            "seconds": Param(
+                0,
+                type="integer",
+                minimum=0,
+                title="Seconds of work",
+                description="More than 10 miss the deadline",
+            ),
+        },
         deadline=deadline,
-        tags=["usedesk"],
+        tags=["usedesk", "example"],
+        doc_md=__doc__,
     )
     def usedesk_deadline_alert():
-        """Run this Dag with {"seconds": 30} to miss its deadline."""
-
         @task
         def close_the_day(params: dict[str, int] | None = None) -> None:
             time.sleep(params["seconds"] if params else 0)

@@ -1,4 +1,9 @@
-"""Send a WhatsApp template, wait for its delivery, and send through Viber if it is not delivered."""
+"""
+Send a WhatsApp template, wait for its delivery, and send through Viber if it is not delivered.
+
+Trigger the Dag. ``whatsapp`` waits for the delivery report, without a worker. If the report says delivered,
+``viber`` is skipped.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,13 @@ except ImportError:  # Airflow 2.11
 from airflow_provider_usedesk.operators.message import SendViberMessageOperator, SendWhatsAppTemplateOperator
 
 
-@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["usedesk", "example"])
+@dag(
+    description="Send through Viber what WhatsApp does not deliver",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
+)
 def usedesk_delivery_fallback():
     # Airflow logs what a task returns, and this names clients.
     @task(show_return_value_in_logs=False)

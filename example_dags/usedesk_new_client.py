@@ -1,4 +1,9 @@
-"""Keep a client of the shop in Usedesk, and open a ticket for the client."""
+"""
+Keep a client of the shop in Usedesk, and open a ticket for the client.
+
+Trigger the Dag. It creates the client, or finds the one with the same e-mail address, writes a note, and
+opens a private ticket. A second run finds the client and opens a second ticket.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,14 @@ from airflow_provider_usedesk.operators.client import CreateClientOperator, Upda
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 
-@dag(schedule=None, start_date=datetime(2026, 1, 1), catchup=False, tags=["usedesk"])
+@dag(
+    description="Find or create a client, and open a ticket",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
+)
 def usedesk_new_client():
     # Without its result in the log of the task, because it names a client.
     @task(show_return_value_in_logs=False)

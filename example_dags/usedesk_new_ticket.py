@@ -1,4 +1,9 @@
-"""Start a Dag for new tickets with a tag, without inbound network (Airflow 3.0 and newer)."""
+"""
+Start a Dag for new tickets with a tag, without inbound network (Airflow 3.0 and newer).
+
+Unpause the Dag, and write a ticket with the tag ``refund`` in Usedesk (in the inbox of ``make up``: "Write as
+a client"). The triggerer sees the ticket within seconds, and a run raises its priority and assigns a group.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,14 @@ else:
         ],
     )
 
-    @dag(schedule=[refunds], start_date=datetime(2026, 1, 1), catchup=False, tags=["usedesk", "example"])
+    @dag(
+        description="Run for each new ticket with a tag",
+        schedule=[refunds],
+        start_date=datetime(2026, 1, 1),
+        catchup=False,
+        tags=["usedesk", "example"],
+        doc_md=__doc__,
+    )
     def usedesk_new_ticket():
         @task
         def ticket_ids(triggering_asset_events=None) -> list[int]:

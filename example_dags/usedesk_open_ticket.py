@@ -1,23 +1,44 @@
-"""Open a ticket with a value from an upstream task, send a WhatsApp template, and use both ticket ids."""
+"""
+Open a ticket with a value from an upstream task, send a WhatsApp template, and use both ticket ids.
+
+Trigger the Dag. ``find_overdue_invoice`` stands for your query. The ids of both tickets are in XCom, and each
+task links to its ticket.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 try:
-    from airflow.sdk import dag, task
+    from airflow.sdk import Param, dag, task
 except ImportError:  # Airflow 2.11
     from airflow.decorators import dag, task
+    from airflow.models.param import Param
 
 from airflow_provider_usedesk.operators.message import SendWhatsAppTemplateOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 
 @dag(
+    description="Open a ticket and send a WhatsApp template",
     schedule=None,
     start_date=datetime(2026, 1, 1),
-    tags=["usedesk"],
-    params={"email_channel": 683, "whatsapp_channel": 123, "template_id": 8094},
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
+    params={
+        "email_channel": Param(
+            683, type="integer", title="E-mail channel", description="Id of the channel of the ticket"
+        ),
+        "whatsapp_channel": Param(
+            123, type="integer", title="WhatsApp channel", description="Id of the channel of the template"
+        ),
+        "template_id": Param(
+            8094,
+            type="integer",
+            title="Template",
+            description="Id of a WhatsApp Business template with three variables",
+        ),
+    },
 )
 def usedesk_open_ticket():
     # Airflow logs what a task returns, and this names clients.

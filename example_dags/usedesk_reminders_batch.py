@@ -3,8 +3,10 @@ Send thousands of appointment reminders in one task.
 
 The requests respect the rate limit of the connection (``requests_per_minute``). A retry resumes the batch.
 Nobody is reminded twice, and no reminders are sent at night, or hours late because the Dag was paused.
-Trigger it with ``{"dry_run": true}`` to write all requests to a file in ``USEDESK_RESULTS_PATH``, and to send
-none.
+
+Trigger the Dag. In ``make up`` it sends at any hour. Elsewhere it waits at night until the morning, unless
+``USEDESK_QUIET_HOURS`` is empty. Select *Rehearse* to write all requests to a file in
+``USEDESK_RESULTS_PATH``, and to send none.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from airflow_provider_usedesk.operators.batch import SendWhatsAppTemplateBatchOp
 
 RESULTS = os.environ.get("USEDESK_RESULTS_PATH")
 """Folder or URL for the result files, which contain personal data."""
+QUIET_HOURS = os.environ.get("USEDESK_QUIET_HOURS", "22:00-08:00") or None
+"""When no client is written to; empty to send at any hour."""
 
 
 def appointments(data_interval_end: Any = None) -> Iterator[dict[str, Any]]:
@@ -44,6 +48,7 @@ with DAG(
     schedule="0 12 * * *",
     catchup=False,
     tags=["usedesk", "example"],
+    doc_md=__doc__,
     params={
         "dry_run": Param(False, type="boolean", title="Rehearse", description="Write all requests, send none")
     },
@@ -56,8 +61,8 @@ with DAG(
         template_id=8094,
         row_template={"template_variables": ["{{ row.name }}", "{{ row.time }}", "London"]},
         max_bad_rows="1%",
-        quiet_hours=("22:00", "08:00"),
-        timezone=os.environ.get("USEDESK_TIMEZONE", "Europe/London"),
+        quiet_hours=QUIET_HOURS,
+        timezone=os.environ.get("USEDESK_TIMEZONE", "Europe/London") if QUIET_HOURS else None,
         deferrable=True,
         # When the Dag is unpaused, Airflow starts a run for the last interval.
         max_lateness=timedelta(hours=2),

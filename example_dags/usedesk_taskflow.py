@@ -1,24 +1,37 @@
-"""Build a ticket in Python from upstream data, comment on it, and assign it to an agent."""
+"""
+Build a ticket in Python from upstream data, comment on it, and assign it to an agent.
+
+Trigger the Dag. The function ``report`` returns the arguments of the ticket: subject, message and priority
+depend on the payments.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 try:
-    from airflow.sdk import dag, task
+    from airflow.sdk import Param, dag, task
 except ImportError:  # Airflow 2.11
     from airflow.decorators import dag, task
+    from airflow.models.param import Param
 
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.ticket import UpdateTicketOperator
 
 
 @dag(
+    description="Build a ticket with TaskFlow, comment on it and assign it",
     schedule="0 7 * * *",
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    tags=["usedesk"],
-    params={"channel": 683, "agent": 2157},
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
+    params={
+        "channel": Param(683, type="integer", title="Channel", description="Id of the channel of the ticket"),
+        "agent": Param(
+            2157, type="integer", title="Agent", description="Id of the agent to whom the ticket is assigned"
+        ),
+    },
 )
 def usedesk_taskflow():
     # Airflow logs what a task returns, and this names clients.

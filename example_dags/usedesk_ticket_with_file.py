@@ -1,4 +1,9 @@
-"""Write a report every Monday and open a ticket with it."""
+"""
+Write a report every Monday and open a ticket with it.
+
+Trigger the Dag. The ticket has two files: one that a task wrote, and one from memory. The file of the task is
+removed, even if the ticket was not opened.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,14 @@ except ImportError:  # Airflow 2.11
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 
-@dag(schedule="0 7 * * MON", start_date=datetime(2026, 1, 1), catchup=False, tags=["usedesk"])
+@dag(
+    description="Open a ticket with a weekly report",
+    schedule="0 7 * * MON",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
+)
 def usedesk_ticket_with_file():
     @task
     def write_report() -> str:

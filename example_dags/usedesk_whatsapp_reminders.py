@@ -1,13 +1,19 @@
-"""Send appointment reminders by WhatsApp at nine on every working day."""
+"""
+Send appointment reminders by WhatsApp at nine on every working day.
+
+Trigger the Dag. It sends one message for each appointment, with one mapped task each. For long lists see
+``usedesk_reminders_batch``.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 try:
-    from airflow.sdk import dag, task
+    from airflow.sdk import Param, dag, task
 except ImportError:  # Airflow 2.11
     from airflow.decorators import dag, task
+    from airflow.models.param import Param
 
 from airflow_provider_usedesk.operators.message import SendWhatsAppTemplateOperator
 
@@ -18,11 +24,23 @@ def reminder(visit: str, phone: str, variables: list[str]) -> dict[str, object]:
 
 
 @dag(
+    description="Send a WhatsApp template for each appointment",
     schedule="0 9 * * MON-FRI",
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    tags=["usedesk"],
-    params={"whatsapp_channel": 123, "template_id": 8094},
+    tags=["usedesk", "example"],
+    doc_md=__doc__,
+    params={
+        "whatsapp_channel": Param(
+            123, type="integer", title="WhatsApp channel", description="Id of the channel of the template"
+        ),
+        "template_id": Param(
+            8094,
+            type="integer",
+            title="Template",
+            description="Id of a WhatsApp Business template with three variables",
+        ),
+    },
 )
 def usedesk_whatsapp_reminders():
     # Airflow logs what a task returns, and this names clients.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import threading
@@ -13,7 +14,8 @@ from airflow_provider_usedesk.compat.version import AIRFLOW, HAS_ASSET_WATCHERS,
 from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import XComEntry
 from dev.demo import shown_value
-from tests.support.zones import zone_at_noon
+from dev.up import example_settings
+from tests.support.zones import zone_at_midnight, zone_at_noon
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "example_dags").glob("*.py"))
 
@@ -33,6 +35,17 @@ def test_folder_with_example_has_no_import_error(path, airflow_db, caplog):
     if not is_there:
         assert f"The example {path.stem} needs" in "".join(notes)
         assert f"Airflow {version} and newer" in "".join(notes)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_explains_itself(path, airflow_db):
+    for dag in _bag(path).dags.values():
+        assert dag.doc_md == ast.get_docstring(ast.parse(path.read_text()), clean=False)
+        assert re.search("^(Trigger|Unpause) the Dag", dag.doc_md, re.MULTILINE)
+        assert dag.description
+        assert set(dag.tags) == {"usedesk", "example"}
+        params = [dag.params.get_param(name) for name in dag.params]
+        assert all(param.description and {"type", "title"} <= {*param.schema} for param in params)
 
 
 @pytest.mark.skipif(not HAS_DEADLINES, reason="deadlines came with Airflow 3.1")
@@ -180,6 +193,20 @@ def test_batch_can_be_rehearsed(run_dag, usedesk_sandbox, monkeypatch, tmp_path)
     [file] = tmp_path.glob("*.jsonl")
     requests = [json.loads(line)["request"] for line in file.read_text().splitlines()]
     assert requests[3]["template_variables"] == ["Client 3", "12:30", "London"]
+
+
+@pytest.mark.parametrize("is_rehearsal", [False, True])
+def test_batch_can_be_tried_by_hand_at_night(is_rehearsal, run_dag, usedesk_sandbox, monkeypatch, tmp_path):
+    """``make up`` sets these."""
+    for name, value in example_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("USEDESK_TIMEZONE", zone_at_midnight())
+    monkeypatch.setenv("USEDESK_CHECKPOINT_PATH", str(tmp_path / "checkpoint"))
+    path = EXAMPLES[[path.stem for path in EXAMPLES].index("usedesk_reminders_batch")]
+    run = run_dag(path, conf={"dry_run": is_rehearsal})
+    assert run.state == "success"
+    assert len(usedesk_sandbox.tickets) == (0 if is_rehearsal else 20)
+    assert len(list(tmp_path.glob("*.jsonl"))) == 1
 
 
 def test_taskflow_comments_and_hands_over(run_dag, usedesk_sandbox):
