@@ -22,7 +22,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-rest test-full test-versions matrix lint types signatures check test-2.11 test-production bench build constraints clean help
+.PHONY: demo up test test-rest test-full test-versions matrix lint types signatures check test-2.11 test-production bench docs build constraints clean help
 
 demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
 	.venv/bin/python -m dev.demo
@@ -75,6 +75,12 @@ bench: .venv/.ready ## every benchmark, beside its peers
 	  echo "$$script"; .venv/bin/python "$$script"; \
 	done
 
+docs: .venv/.ready ## the documentation site, in build/docs
+	.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -c $(CONSTRAINTS_3) --group docs
+	AIRFLOW_HOME=$(CURDIR)/build/airflow AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING \
+	  .venv/bin/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
 build: .venv/.ready ## sdist and wheel in dist/, checked as a package index does
 	rm -rf dist
 	.venv/bin/python -m build --no-isolation
@@ -85,7 +91,7 @@ constraints: .venv/bin/uv ## the dependencies of each Airflow's time, and the ne
 	$(call freeze,3.0,3.0.6,2025-09-15,,$(FAB))
 	$(call freeze,3.1,3.1.8,2026-03-14)
 	$(call freeze,3.2,3.2.2,2026-06-02)
-	$(call freeze,3.3,$(AIRFLOW_3),)
+	$(call freeze,3.3,$(AIRFLOW_3),,--group docs)
 	$(call freeze,3.3-production,$(AIRFLOW_3),,--group production)
 
 clean: ## remove what the other targets made
