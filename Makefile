@@ -12,6 +12,8 @@ FAB := apache-airflow-providers-fab
 # The tests on a whole Airflow mostly wait, so the others run beside them.
 PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
 VERSION_TESTS := tests/package/test_provider_info.py tests/compat/test_sdk.py tests/hooks/test_connection.py
+FEATURE_SESSIONS := "quick(airflow-2.11, python-3.11)" 3.0 3.1 3.2 "quick(airflow-3.3, python-3.11)"
+FEATURE_TESTS := -m feature tests/end_to_end/test_features.py
 QUICK := (not airflow and not slow) or smoke
 PROJECT := -e '.[sandbox]' --group test --group lint
 
@@ -22,7 +24,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo up test test-rest test-full test-versions matrix lint types signatures check test-2.11 test-production bench docs build constraints clean help
+.PHONY: demo up test test-rest test-full test-versions features matrix lint types signatures check test-2.11 test-production bench docs build constraints clean help
 
 demo: .venv/.ready ## a Dag opens tickets in a local Usedesk, in about a minute
 	.venv/bin/python -m dev.demo
@@ -62,6 +64,10 @@ endif
 
 test-versions: .venv/.ready ## import, provider info and connection form on Airflow 3.0, 3.1 and 3.2
 	.venv/bin/python -m dev.matrix 3.0 3.1 3.2 -- -m "$(QUICK)" $(VERSION_TESTS)
+
+features: .venv/.ready ## each feature on a whole Airflow of each version, about half an hour, into docs/compatibility.md
+	USEDESK_FEATURES=$(CURDIR)/dev/features .venv/bin/python -m dev.matrix $(FEATURE_SESSIONS) -- $(FEATURE_TESTS)
+	.venv/bin/python -m dev.feature_table
 
 matrix: .venv/.ready ## the quick tests on every Airflow, about an hour; ARGS="3.0 lowest" runs a part
 	.venv/bin/python -m dev.matrix $(ARGS)

@@ -18,7 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from dev import PROJECT
-from dev.text import say, table
+from dev.text import markdown, say, table, with_table
 
 RESULTS = PROJECT / "build" / "matrix"
 PAGE = PROJECT / "docs" / "compatibility.md"
@@ -198,28 +198,13 @@ def cells(one: Combination, result: Result | None, python: str | None) -> tuple[
     return result.airflow, result.python, one.dependencies, *counts, f"{minutes}:{seconds:02}", result.day
 
 
-def markdown(rows: Iterable[Sequence[str]]) -> str:
-    """Return the table for the page, with columns that are aligned as text, too."""
-    lines = [list(HEAD), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
-    lines.insert(1, ["-" * width for width in widths])
-    return "".join(
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |\n"
-        for line in lines
-    )
-
-
-def with_table(page: str, rows: Iterable[Sequence[str]]) -> str:
+def page_with_table(page: str, rows: Iterable[Sequence[str]]) -> str:
     """
     Return the page with a new table between its markers.
 
     :param page: text of the page
     """
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{markdown(rows)}\n{END}{after}"
+    return with_table(page, BEGIN, END, markdown(HEAD, rows))
 
 
 def main(arguments: list[str]) -> int:
@@ -245,7 +230,7 @@ def main(arguments: list[str]) -> int:
             say(f"Left out: {one.session}: there is no Python {one.python} on this machine.")
     missing = [one for one in COMBINATIONS if not one.result_file(part=False).exists()]
     if not is_part and not any(interpreter(one.python) for one in missing):
-        PAGE.write_text(with_table(PAGE.read_text(), _rows(COMBINATIONS, part=False)))
+        PAGE.write_text(page_with_table(PAGE.read_text(), _rows(COMBINATIONS, part=False)))
         say(f"Written to {PAGE.relative_to(PROJECT)}.")
     return status
 

@@ -1,4 +1,4 @@
-"""Plain text for the terminal: aligned tables, and color only where a person looks on."""
+"""Plain text: aligned tables for the terminal and for pages, and color only where a person looks on."""
 
 from __future__ import annotations
 
@@ -26,6 +26,33 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     widths = [max(len(row[column]) for row in [list(head), *cells]) for column in range(len(head))]
     lines = [colored(_aligned(head, widths), BOLD), *(_aligned(row, widths) for row in cells)]
     return "\n".join(f"  {line}" for line in lines)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table for a page, with columns that are aligned as text, too."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "".join(
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |\n"
+        for line in lines
+    )
+
+
+def with_table(page: str, begin: str, end: str, text: str) -> str:
+    """
+    Return the page with another table between two markers.
+
+    :param page: text of the page
+    :param begin: the marker before the table
+    :param end: the marker after it
+    :param text: the table
+    """
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"the page has no {begin} and {end}")
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def _cell(value: object) -> str:

@@ -19,6 +19,8 @@ HAS_FORM_WITHOUT_FAB = AIRFLOW >= (3, 1)
 """Whether the page of connections needs no Flask AppBuilder."""
 HAS_DECLARED_FORM = AIRFLOW >= (3, 2)
 """Whether the fields of the connection form come from the provider info, not from the hook."""
+RETRIES_KILLED_TASKS = AIRFLOW != (3, 0)
+"""Whether a task whose process is killed is retried; Airflow 3.0 fails it, whatever its retries."""
 HAS_WORKING_ASSET_INLETS = AIRFLOW >= (3, 1)
 """Whether a task with an asset as inlet runs; on 3.0 an asset that no Dag uses otherwise fails the task."""
 HAS_DEADLINES = AIRFLOW >= (3, 1)

@@ -9,6 +9,7 @@ import pytest
 
 from dev import matrix
 from dev.matrix import BEGIN, COMBINATIONS, END, LOWEST, NEWEST, Combination, Result
+from dev.text import markdown
 
 JUNIT = """<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests">
 <testsuite name="3.0.6 3.12.1" errors="1" failures="2" skipped="3" tests="100" time="83.6"
@@ -109,7 +110,7 @@ class TestTable:
             matrix.cells(ONE, RESULT, "p"),
             matrix.cells(Combination("2.11.0", "3.11", LOWEST), None, "p"),
         ]
-        lines = matrix.markdown(rows).splitlines()
+        lines = markdown(matrix.HEAD, rows).splitlines()
         assert len(lines) == 4
         for one, other in pairwise(lines):
             bars = [place for place, letter in enumerate(one) if letter == "|"]
@@ -119,18 +120,18 @@ class TestTable:
     def test_table_replaces_the_one_before(self):
         rows = [matrix.cells(ONE, RESULT, "p")]
         page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-        new = matrix.with_table(page, rows)
+        new = matrix.page_with_table(page, rows)
         assert "old" not in new
-        assert new == matrix.with_table(new, rows)
+        assert new == matrix.page_with_table(new, rows)
         assert new.startswith("before\n")
         assert new.endswith(f"{END}\nafter\n")
 
     def test_page_without_markers_is_refused(self):
         with pytest.raises(ValueError, match="has no"):
-            matrix.with_table(f"{BEGIN}\n", [])
+            matrix.page_with_table(f"{BEGIN}\n", [])
 
     def test_page_of_the_docs_has_the_markers(self):
-        assert matrix.with_table(matrix.PAGE.read_text(), []).count(BEGIN) == 1
+        assert matrix.page_with_table(matrix.PAGE.read_text(), []).count(BEGIN) == 1
 
 
 class TestRun:

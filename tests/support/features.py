@@ -16,36 +16,32 @@ FOLDER = "USEDESK_FEATURES"
 FAILED = "failed"
 
 
-def feature(name, *, since=(2, 11), dag=None):
+def feature(name, *, has=True, dag=None):
     """
     Mark the test of a feature, for the versions that have it.
 
     :param name: its row in the table
-    :param since: the first version that has it
+    :param has: whether this Airflow has it
     :param dag: a Dag that is started before the first test
     """
-    return _mark(name, "yes", dag, since > AIRFLOW, f"needs Airflow {_text(since)}")
+    return _mark(name, "yes", dag) if has else pytest.mark.skip(reason="this Airflow lacks it")
 
 
-def missing(name, *, until, dag=None):
-    """Mark the test that a version before `until` says that it lacks a feature, or shows nothing of it."""
-    return _mark(name, f"no: needs Airflow {_text(until)}", dag, until <= AIRFLOW, "this Airflow has it")
+def missing(name, *, has, needs, dag=None):
+    """Mark the test that an Airflow without a feature says so, or shows nothing of it."""
+    return pytest.mark.skip(reason="this Airflow has it") if has else _mark(name, f"no: needs {needs}", dag)
 
 
 def write(name, outcome):
     """Write the outcome of one test for the page, if a folder is given."""
     if not (folder := os.environ.get(FOLDER)):
         return
-    path = Path(folder) / f"{_text(AIRFLOW)}.json"
+    path = Path(folder) / f"{'.'.join(map(str, AIRFLOW))}.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     features = {**known.get("features", {}), name: outcome}
     known = {"airflow": AIRFLOW_VERSION, "python": platform.python_version(), "features": features}
     path.write_text(json.dumps(known, indent=2) + "\n")
 
 
-def _mark(name, outcome, dag, is_skipped, reason):
-    return pytest.mark.skip(reason=reason) if is_skipped else pytest.mark.feature(name, outcome, dag)
-
-
-def _text(version):
-    return ".".join(map(str, version))
+def _mark(name, outcome, dag):
+    return pytest.mark.feature(name, outcome, dag)
