@@ -188,7 +188,18 @@ def _members(node: ast.expr, module: str) -> Iterator[str]:
         # An alias is written in its own module, where its parts are known.
         yield from _members(ast.parse(_source(alias), mode="eval").body, module)
     else:
-        yield _double_quoted(ast.unparse(node))
+        yield _double_quoted(ast.unparse(_WithoutAliases(module).visit(node)))
+
+
+class _WithoutAliases(ast.NodeTransformer):
+    """Write out the names for several types inside another type, such as ``Sequence[Id]``."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        alias = _alias(node.id, self._module)
+        return node if alias is None else ast.parse(_source(alias), mode="eval").body
 
 
 def _alias(name: str, module: str) -> object | None:

@@ -19,6 +19,7 @@ PUBLIC = re.compile(r"autoclass:: (\S+)\.(\w+(?:Operator|Sensor|Notifier|EventsT
 # Airflow 2 has a method of the name dry_run.
 ATTRIBUTES = {"dry_run": "dry_run_"}
 Choice = Literal["first", "row"]
+Key = int | str
 
 
 def shown_classes() -> list[type]:
@@ -50,7 +51,7 @@ class Chained(Base):
         is not valid
     """
 
-    def __init__(self, *, validate: Choice | None = "first", rows: Sequence[str], **kwargs: Any):
+    def __init__(self, *, validate: Choice | None = "first", rows: Sequence[Key], **kwargs: Any):
         super().__init__(**kwargs)
 
 
@@ -66,7 +67,7 @@ class WrittenOut(Base):
         self,
         *,
         validate: Choice | None = "first",
-        rows: Sequence[str],
+        rows: Sequence[Key],
         wait: timedelta = timedelta(seconds=30),
         conn_id: str = "main",
         **kwargs: Any,
@@ -89,7 +90,7 @@ def own_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_argument_is_in_the_table(shown: type) -> None:
     cells = [" ".join(line.split()) for line in table_lines(arguments_of(shown))][9:-1]
     assert cells == [
-        *("* - ``rows``", "- ``Sequence[str]``", "- required", "-", "- the rows"),
+        *("* - ``rows``", "- ``Sequence[int | str]``", "- required", "-", "- the rows"),
         *("* - ``validate``", '- ``"first"``, ``"row"``', "- before the first row", "-", "- when to check"),
         *("* - ``wait``", "- ``timedelta``", "- 30 seconds", "-", "- how long to wait, in seconds"),
         *("* - ``conn_id``", "- ``str``", '- ``"main"``', "- yes", "- the connection"),
