@@ -223,6 +223,41 @@ OURS: Mapping[str, Argument] = {
         "``email`` or ``phone`` to search for a client before one is created; default: None",
     ),
 }
+CHOICES = ("Author", "Flag", "PhoneType", "Priority", "Status", "TicketType")
+"""Types of ``api/parameters.py`` that do not accept any text."""
+NOTIFIER: Mapping[str, Argument] = {
+    "one_open_ticket_per": _argument(
+        "Scope | None",
+        "None",
+        """``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open, add a private comment
+        to it instead of opening another ticket. A callback of a whole Dag has no task, so its scope is the
+        Dag. Default: open a ticket for each alert""",
+    ),
+    "tag_prefix": _argument(
+        "str | None",
+        "None",
+        """first part of the tag that identifies the open ticket, 1 to 40 characters; default: the key prefix
+        of the connection, which differs if several Airflows share an account""",
+    ),
+    "resolve": _argument(
+        "bool",
+        "False",
+        """whether this alert ends the incident: add a comment to its open ticket and set it to solved, or do
+        nothing if there is none. Needs ``one_open_ticket_per``. The success of a task ends only an incident
+        of that task, and not if the task is mapped. Default: false""",
+    ),
+    "repeat_priority": _argument(
+        "Priority | None",
+        "None",
+        """priority of the open ticket from the second alert on: ``low``, ``medium``, ``urgent`` or
+        ``extreme``. It is only raised, never lowered. Needs ``one_open_ticket_per``. Default: the priority
+        stays""",
+    ),
+    "timeout": _argument("float", "30.0", "seconds for the whole alert; default: 30"),
+    "context": _argument(
+        "Context | None", "None", "set by Airflow when it creates the notifier itself, for deadline alerts"
+    ),
+}
 CONTRACT = ("message_key", "on_unknown_outcome", "send_again_on_clear")
 WAITING = ("wait_for_delivery", "deferrable", "delivery_timeout", "delivery_poke_interval")
 ONE_TICKET = (
@@ -269,11 +304,6 @@ class Signature:
     changed: Mapping[str, Argument] = field(default_factory=dict)
     kwargs: str = "Unpack[TaskArguments]"
 
-    @property
-    def is_operator(self) -> bool:
-        """Whether the arguments are templates."""
-        return self.path.startswith("operators/")
-
     def arguments(self) -> dict[str, Argument]:
         """Return the arguments by name, in their order."""
         ours = {**OURS, **self.changed}
@@ -294,11 +324,9 @@ class Signature:
         if name in self.defaults:
             annotation = argument.annotation.removesuffix(" | None")
             argument = replace(argument, annotation=annotation, default=self.defaults[name])
-        if not self.is_operator:
-            return argument
-        return replace(
-            argument, annotation=_templated(argument.annotation), doc=f"{argument.doc} (templated)"
-        )
+        types = {"operators": _templated, "notifications": _with_template}
+        annotation = types[self.path.partition("/")[0]](argument.annotation)
+        return replace(argument, annotation=annotation, doc=f"{argument.doc} (templated)")
 
 
 WORDS = ("subject", "message", "channel_id")
@@ -459,6 +487,20 @@ SIGNATURES = (
         changed=BATCH_CHANGES,
     ),
     Signature(
+        "notifications/usedesk.py",
+        "UsedeskNotifier",
+        "CreateTicketParameters",
+        ("usedesk_conn_id", "subject", "message", *NOTIFIER),
+        docs={
+            "subject": "subject of a new ticket, cut to 255 characters; default: what happened to which task "
+            "or Dag",
+            "message": "text of the ticket or of the comment, HTML allowed, cut to 65,535 bytes; no name of "
+            "a file; default: what happened, with run, try, state, error and a link to the log",
+        },
+        changed=NOTIFIER,
+        kwargs="Never",
+    ),
+    Signature(
         "operators/ticket.py",
         "UpdateTicketOperator",
         "UpdateTicketParameters",
@@ -566,6 +608,12 @@ def _templated(annotation: str) -> str:
         return annotation
     is_optional = annotation.endswith(" | None")
     return f"Templated[{annotation.removesuffix(' | None')}]" + (" | None" if is_optional else "")
+
+
+def _with_template(annotation: str) -> str:
+    """Return the type of a parameter that can also be a template; a text can be one anyway."""
+    name = annotation.partition(" | ")[0]
+    return f"Rendered[{name}] | None" if name in CHOICES else annotation
 
 
 def _find(tree: ast.Module, name: str) -> tuple[ast.ClassDef | ast.FunctionDef, ast.FunctionDef]:

@@ -193,7 +193,7 @@ class Draft:
                 self.reject(name, unknown_parameter(name, arguments, self._method.path))
             elif name in not_fields or name not in self.given:
                 continue
-            elif value is values.UNKNOWN:
+            elif value is values.UNKNOWN or (name == self._method.phone and self._is_region_unknown):
                 self.unknown.add(name)
             else:
                 try:
@@ -203,6 +203,10 @@ class Draft:
                         yield name, self._check_one(name, value)
                 except ValueError as error:
                     self.reject(name, str(error))
+
+    @property
+    def _is_region_unknown(self) -> bool:
+        return self._phone_region is values.UNKNOWN
 
     def _check_one(self, name: str, value: Any) -> Any:
         if name in self._empty:

@@ -16,6 +16,19 @@ from airflow_provider_usedesk.notifications.open_ticket import (
 )
 
 
+def given_ticket_params(variables: Mapping[str, Any], unknown: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the parameters of the ticket that a notifier was given, without its subject and message.
+
+    :param variables: ``locals()`` of its constructor
+    :param unknown: arguments that it does not know, which are refused later, or have another spelling
+    """
+    from airflow_provider_usedesk.api.ticket import CREATE_TICKET
+
+    names = (name for name in variables if name in CREATE_TICKET.arguments - {"subject", "message"})
+    return {**{name: variables[name] for name in names if variables[name] is not None}, **unknown}
+
+
 def check_scope(scope: Any, tag_prefix: Any, resolve: Any, status: Any) -> None:
     """
     Check the arguments that say which ticket belongs to an incident.
@@ -82,25 +95,18 @@ def check_ticket_params(ticket_params: Mapping[str, Any], *, has_incident_tag: b
     :raises UsedeskInvalidRequest: if a parameter is not valid
     :raises ValueError: if a parameter can be read only once
     """
-    from airflow_provider_usedesk.api.request import Draft
-    from airflow_provider_usedesk.api.ticket import CREATE_TICKET, ticket_request
-    from airflow_provider_usedesk.api.values import reads_once
+    from airflow_provider_usedesk.api.ticket import ticket_request
+    from airflow_provider_usedesk.api.values import UNKNOWN, reads_once
 
     if once := [name for name, value in ticket_params.items() if reads_once(value)]:
         raise ValueError(
             f"{' and '.join(once)} can be read only once, like a generator or an open file, but a notifier "
             "sends many alerts: give a list, or the path of the file"
         )
-    known = CREATE_TICKET.arguments | {"from"}
-    unknown_yet = {
-        name
+    params = {
+        name: UNKNOWN if name == "files" or "{{" in str(value) or "{%" in str(value) else value
         for name, value in ticket_params.items()
-        if name in known and (name == "files" or "{{" in str(value) or "{%" in str(value))
     }
-    params = {name: value for name, value in ticket_params.items() if name not in unknown_yet}
-    if has_incident_tag and "tag" in params:
+    if has_incident_tag and params.get("tag", UNKNOWN) is not UNKNOWN:
         params["tag"] = with_tag(params["tag"], "x" * MAX_TAG)
-    if unknown_yet - {"files"}:
-        Draft(params, CREATE_TICKET).request()
-    else:
-        ticket_request({**params, "subject": "any", "message": "any"})
+    ticket_request({**params, "subject": "any", "message": "any"})

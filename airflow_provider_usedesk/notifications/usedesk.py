@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 from airflow_provider_usedesk.compat.callbacks import callback_kind
 from airflow_provider_usedesk.compat.notifier import TextNotifier
@@ -20,12 +20,14 @@ from airflow_provider_usedesk.notifications.daemon import in_daemon_thread
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from airflow_provider_usedesk.api.choices import Priority
+    from airflow_provider_usedesk.api.choices import Author, PhoneType, Priority, TicketType
+    from airflow_provider_usedesk.api.parameters import Flag, Id, Status, Texts
     from airflow_provider_usedesk.api.settings import Settings
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.notifications.incident import Incident
     from airflow_provider_usedesk.notifications.open_ticket import Scope
     from airflow_provider_usedesk.notifications.sender import Alert, AlertResult, AlertSender
+    from airflow_provider_usedesk.operators.types import Rendered
 
 # Characters of a text that are searched for secrets; fewer are sent.
 MAX_RAW = 200_000
@@ -42,12 +44,9 @@ class UsedeskNotifier(TextNotifier):
     alert failed, and one INFO line with the id of the ticket otherwise. See
     ``create/ticket``: https://api.usedocs.com/article/51378 for the service.
 
-    .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for the parameters
-        of ``create/ticket``.
-
-    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
-    :param subject: subject of a new ticket, cut to 255 characters; default: what happened to which task
-        or Dag (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
+    :param subject: subject of a new ticket, cut to 255 characters; default: what happened to which task or
+        Dag (templated)
     :param message: text of the ticket or of the comment, HTML allowed, cut to 65,535 bytes; no name of a
         file; default: what happened, with run, try, state, error and a link to the log (templated)
     :param one_open_ticket_per: ``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open,
@@ -63,8 +62,52 @@ class UsedeskNotifier(TextNotifier):
         the priority stays
     :param timeout: seconds for the whole alert; default: 30
     :param context: set by Airflow when it creates the notifier itself, for deadline alerts
-    :param ticket_params: all other parameters of ``create/ticket`` by name, such as ``priority`` or
-        ``client_email`` (templated)
+    :param client_name: name of the client, text of at most 255 characters (templated)
+    :param client_email: email address of the client, text of at most 255 characters (templated)
+    :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
+    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
+        nothing else is changed (templated)
+    :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
+        library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
+        (templated)
+    :param username: Telegram name of the client, text, with or without ``@``, for channels of Telegram
+        personal (pact) (templated)
+    :param company_name: company of the client, text of at most 255 characters; Usedesk creates it if it does
+        not exist, and moves the client to it (templated)
+    :param channel_id: id of the channel, 32-bit number; if it is omitted or wrong, Usedesk uses the channel
+        of the token and reports no error (templated)
+    :param priority: ``low``, ``medium``, ``urgent`` or ``extreme``; default of Usedesk: medium (templated)
+    :param type: ``question``, ``task``, ``problem`` or ``incident``; default of Usedesk: question (templated)
+    :param status: number or name of a status, such as ``new`` or ``on hold``; default of Usedesk: 8, new
+        (templated)
+    :param tag: tags, a list or a text with commas, together at most 255 characters (templated)
+    :param assignee_id: id of the agent, 32-bit number (templated)
+    :param group_id: id of the group, 32-bit number (templated)
+    :param private_comment: whether only agents see the message; default: false (templated)
+    :param files: files to attach: local paths, URLs of object storage (``s3://conn_id@bucket/key``) or (name,
+        content), one or a list (templated)
+    :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
+        option for a list (templated)
+    :param field_id: instead of ``custom_fields``: ids of custom fields, a list or a text with ``;``
+        (templated)
+    :param field_value: the values for ``field_id``, a list or a text with ``;`` (templated)
+    :param lists: values of nested lists, a list of lists of {"id": …, "value": …}, parents first (templated)
+    :param from_: author of the first comment: ``user`` (needs ``user_id``), ``client`` or ``trigger`` (needs
+        ``trigger_id``) (templated)
+    :param user_id: id of the agent for ``from_="user"``, 32-bit number (templated)
+    :param trigger_id: id of the trigger for ``from_="trigger"``, 32-bit number (templated)
+    :param template_id: id of a WhatsApp Business template (pact), 32-bit number (templated)
+    :param template_name: name of a WhatsApp Business template (Landbot, infobip), text of at most 255
+        characters (templated)
+    :param template_variables: texts for the variables of the template in their order, a list (templated)
+    :param template_lang: language of the template; default of Usedesk: ru (templated)
+    :param client_country: country of the client, text of at most 255 characters (templated)
+    :param client_city: city of the client, text of at most 255 characters (templated)
+    :param client_address: address of the client, text of at most 255 characters (templated)
+    :param new_address: true to add an address to those of the client (templated)
+    :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
+    :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only
+        (templated)
     :raises ValueError: if an argument is not valid; a template is checked when it is rendered
     :raises UsedeskInvalidRequest: a ValueError, if a parameter of the ticket is unknown or not valid
     """
@@ -83,17 +126,52 @@ class UsedeskNotifier(TextNotifier):
         repeat_priority: Priority | None = None,
         timeout: float = 30.0,
         context: Context | None = None,
-        **ticket_params: Any,
+        client_name: str | None = None,
+        client_email: str | None = None,
+        client_id: Id | None = None,
+        client_phone: int | str | None = None,
+        phone_region: str | None = None,
+        username: str | None = None,
+        company_name: str | None = None,
+        channel_id: Id | None = None,
+        priority: Rendered[Priority] | None = None,
+        type: Rendered[TicketType] | None = None,
+        status: Rendered[Status] | None = None,
+        tag: Texts | None = None,
+        assignee_id: Id | None = None,
+        group_id: Id | None = None,
+        private_comment: Rendered[Flag] | None = None,
+        files: Any = None,
+        custom_fields: Mapping[Any, Any] | str | None = None,
+        field_id: Id | Sequence[Id] | None = None,
+        field_value: Any = None,
+        lists: Sequence[Any] | str | None = None,
+        from_: Rendered[Author] | None = None,
+        user_id: Id | None = None,
+        trigger_id: Id | None = None,
+        template_id: Id | None = None,
+        template_name: str | None = None,
+        template_variables: Sequence[Any] | str | None = None,
+        template_lang: str | None = None,
+        client_country: str | None = None,
+        client_city: str | None = None,
+        client_address: str | None = None,
+        new_address: bool | str | None = None,
+        phone_type: Rendered[PhoneType] | None = None,
+        additional_id: Id | None = None,
+        **kwargs: Never,
     ) -> None:
         from airflow_provider_usedesk.notifications.arguments import (
             check_message,
             check_repeat_priority,
             check_scope,
             check_ticket_params,
+            given_ticket_params,
         )
 
+        ticket_params = given_ticket_params(locals(), kwargs)
         super().__init__()
-        check_scope(one_open_ticket_per, tag_prefix, resolve, ticket_params.get("status"))
+        check_scope(one_open_ticket_per, tag_prefix, resolve, status)
         check_repeat_priority(repeat_priority, one_open_ticket_per, resolve=resolve)
         check_message(message)
         if not 0 < timeout < math.inf:

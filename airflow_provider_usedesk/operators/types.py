@@ -20,3 +20,5 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
     Templated: TypeAlias = T | Template | XComArg
+    # Not written out at an argument: jedi fails at a union with a NewType.
+    Rendered: TypeAlias = T | Template

@@ -31,7 +31,6 @@ OFFERED = {
     f"{BATCH}(pri": {"priority="},
     f"{COMMENT}(on_un": {"on_unknown_outcome="},
     f"{CREATE}(usedesk_": {"usedesk_conn_id="},
-    f"{HOOK}(pri": {"priority="},
     f"{NOTIFIER}(pri": {"priority="},
 }
 each_source = pytest.mark.parametrize(
@@ -39,13 +38,22 @@ each_source = pytest.mark.parametrize(
 )
 
 
-class TestJedi:
-    @pytest.fixture(scope="class")
-    def script(self):
-        jedi = pytest.importorskip("jedi", reason="make installs jedi for Airflow 3.3 only")
-        project = jedi.Project(ROOT, environment_path=sys.executable)
-        return lambda source: jedi.Script(source, path=ROOT / "an_editor_has_it_open.py", project=project)
+@pytest.fixture(scope="module")
+def script():
+    jedi = pytest.importorskip("jedi", reason="make installs jedi for Airflow 3.3 only")
+    project = jedi.Project(ROOT, environment_path=sys.executable)
+    return lambda source: jedi.Script(source, path=ROOT / "an_editor_has_it_open.py", project=project)
 
+
+@pytest.fixture(scope="module")
+def server():
+    pytest.importorskip("pyright", reason="make installs pyright for Airflow 3.3 only")
+    command = [sys.executable, "-m", "pyright.langserver", "--stdio"]
+    with LanguageServer(command, ROOT) as server:
+        yield server
+
+
+class TestJedi:
     @each_source
     def test_arguments_are_offered(self, script, source, expected):
         assert expected <= {found.name for found in script(source).complete()}
@@ -61,16 +69,12 @@ class TestJedi:
 
 
 class TestPyright:
-    @pytest.fixture(scope="class")
-    def server(self):
-        pytest.importorskip("pyright", reason="make installs pyright for Airflow 3.3 only")
-        command = [sys.executable, "-m", "pyright.langserver", "--stdio"]
-        with LanguageServer(command, ROOT) as server:
-            yield server
-
     @each_source
     def test_arguments_are_offered(self, server, source, expected):
         assert expected <= set(server.completions(source))
+
+    def test_parameters_of_the_hook_are_offered(self, server):
+        assert "priority=" in server.completions(f"{HOOK}(pri")
 
     def test_choices_are_offered(self, server):
         found = server.completions(f'{CREATE}(priority="')

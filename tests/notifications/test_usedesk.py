@@ -629,9 +629,12 @@ class TestConstructor:
         assert len(caught.value.validation_errors) == 2
 
     def test_templates_are_not_checked(self):
-        UsedeskNotifier(
-            group_id="{{ params.group }}", field_id=["{{ params.field }}"], field_value="1", from_="user"
-        )
+        fields = {"field_id": ["{{ params.field }}"], "field_value": "1"}
+        UsedeskNotifier(group_id="{{ params.group }}", from_="{{ params.author }}", **fields)
+
+    def test_literals_beside_templates_are_checked(self):
+        with pytest.raises(UsedeskInvalidRequest, match="user_id: is required with from_='user'"):
+            UsedeskNotifier(group_id="{{ params.group }}", from_="user")
 
     def test_notifier_loads_no_http_library(self, process_output):
         assert "loaded []" in process_output
