@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import nullcontext
 
 import pytest
@@ -587,7 +586,7 @@ def test_log_promises_no_delivery(usedesk, caplog, capsys, response, text):
     operator, arguments = MESSENGERS["telegram"]
     run_attempt(operator, **arguments, channel_id=1)
     logged = caplog.text + capsys.readouterr().out
-    assert re.search(r"Opened Usedesk ticket 78 in channel 1: https://\S+/tickets/78", logged)
+    assert "Opened Usedesk ticket 78 in channel 1" in logged
     assert text in logged
     assert "is delivered" not in logged
 
