@@ -630,7 +630,7 @@ CreateTicketOperator.partial(task_id="open", subject="{{{{ 'Qwerty' }}}}{{{{ 'ui
 """)
         )
         assert run.state == "failed"
-        assert "message (ZeroDivisionError)" in run.printed
+        assert "message (ZeroDivisionError)" in " ".join(run.printed.split())
         assert b"Qwertyuiop" not in run.printed.encode()
         rendered = json.dumps(run.rendered.get(("open", 0), {}))
         assert "Qwertyuiop" not in rendered
