@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip("airflow.sdk", reason="asset watchers exist on Airflow 3 only")
 
 from airflow_provider_usedesk import sandbox as faults
+from airflow_provider_usedesk.polling import ticket_feed
 from airflow_provider_usedesk.polling.cursor_store import marker_key
 from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
-from airflow_provider_usedesk.triggers import ticket_events
 from airflow_provider_usedesk.triggers.ticket_events import TicketEventsTrigger
 from tests.support.tickets import cancel, until
 
@@ -106,7 +106,7 @@ def usedesk_sandbox(clock, monkeypatch):
 def short_pauses(monkeypatch):
     """A second of the feed takes 20 ms."""
     feed = partial(TicketFeed, sleep=lambda seconds: asyncio.sleep(seconds / 50))
-    monkeypatch.setattr(ticket_events, "TicketFeed", feed)
+    monkeypatch.setattr(ticket_feed, "TicketFeed", feed)
 
 
 def test_fires_also_for_tickets_of_a_stop(usedesk_sandbox, make_ticket):
