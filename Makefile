@@ -11,7 +11,11 @@ CONSTRAINTS_PRODUCTION := constraints/airflow-3.3-production.txt
 FAB := apache-airflow-providers-fab
 # The tests on a whole Airflow mostly wait, so the others run beside them.
 PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
-VERSION_TESTS := tests/package/test_provider_info.py tests/compat/test_sdk.py tests/hooks/test_connection.py
+# A provider must at least load on each version, show its form and send once on a whole Airflow.
+VERSION_TESTS := tests/package/test_provider_info.py tests/compat/test_sdk.py tests/hooks/test_connection.py \
+  tests/end_to_end/test_features.py
+# What these test is the same on each Airflow, so `make test` is enough; `make matrix` runs them on each.
+NO_AIRFLOW := $(addprefix --ignore=tests/,api dev docs sandbox)
 FEATURE_SESSIONS := "quick(airflow-2.11, python-3.11)" 3.0 3.1 3.2 "quick(airflow-3.3, python-3.11)"
 FEATURE_TESTS := -m feature tests/end_to_end/test_features.py
 QUICK := (not airflow and not slow) or smoke
@@ -58,11 +62,11 @@ test-2.11: ## the tests on Airflow 2.11
 	@echo "Tests on Airflow $(AIRFLOW_2) left out: it runs on Python up to 3.12, and $(PYTHON) is newer."
 	@echo "To run them: make test-2.11 PYTHON=python3.12"
 else
-test-2.11: .venv-2.11/.ready ## the tests on Airflow 2.11
-	.venv-2.11/bin/python $(PYTEST) -m "not slow" $(ARGS)
+test-2.11: .venv-2.11/.ready ## the tests of what depends on Airflow, on Airflow 2.11
+	.venv-2.11/bin/python $(PYTEST) -m "not slow" $(NO_AIRFLOW) $(ARGS)
 endif
 
-test-versions: .venv/.ready ## import, provider info and connection form on Airflow 3.0, 3.1 and 3.2
+test-versions: .venv/.ready ## provider info, connection form and a whole Airflow, on Airflow 3.0, 3.1 and 3.2
 	.venv/bin/python -m dev.matrix 3.0 3.1 3.2 -- -m "$(QUICK)" $(VERSION_TESTS)
 
 features: .venv/.ready ## each feature on a whole Airflow of each version, about half an hour, into docs/compatibility.md
