@@ -362,7 +362,7 @@ def _extend_queue(connection: Session | Connection, asset_id: int, moment: datet
 def _queued(connection: Connection, asset_id: int, dag_id: str, moment: datetime) -> bool:
     """Queue a Dag in a nested transaction; return False if another scheduler did it meanwhile."""
     try:
-        with savepoint(connection):
+        with connection.begin_nested():
             _queue(connection, asset_id, dag_id, moment)
     except IntegrityError:
         return False
