@@ -160,7 +160,7 @@ class OutcomeRecorder:
             log.warning("There are no recipients, so nothing was sent. Check recipients if you expect some.")
         if summary.bad:
             log.warning(
-                "%d of %d rows are bad and were left out: row %s%s.",
+                "%d of %d rows are bad and were not sent: row %s%s.",
                 summary.bad,
                 summary.rows_so_far,
                 ", ".join(map(str, self._bad_rows)),

@@ -745,7 +745,7 @@ class TestValidation:
         summary = batch.run(rows, options)
         assert (summary.sent, summary.bad) == (3, 2)
         assert failure(summary, options) is None
-        assert "2 of 5 rows are bad and were left out: row 4, 5." in caplog.text
+        assert "2 of 5 rows are bad and were not sent: row 4, 5." in caplog.text
 
     def test_template_error_names_missing_column(self, batch):
         with pytest.raises(TooManyBadRows, match="row 1: subject: the row has no column 'name'"):

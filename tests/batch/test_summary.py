@@ -98,6 +98,6 @@ def test_log_names_the_first_bad_rows(caplog):
     for number in range(1, MAX_REASONS + 4):
         recorder.record(Outcome.BAD, 2 * number, "", reason="subject: is required")
     recorder.log(Summary(rows=40, sent=27, bad=13))
-    assert "13 of 40 rows are bad and were left out: row 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 3 more." in (
+    assert "13 of 40 rows are bad and were not sent: row 2, 4, 6, 8, 10, 12, 14, 16, 18, 20 and 3 more." in (
         caplog.text
     )

@@ -261,7 +261,7 @@ def test_tolerated_bad_rows_do_not_fail(run_attempt_of_batch, usedesk_sandbox, c
     for validate in ("first", "row"):
         summary = run_attempt_of_batch(recipients=rows, max_bad_rows="50%", validate=validate)
         assert (summary["rows"], summary["bad"]) == (4, 2)
-        assert "2 of 4 rows are bad and were left out: row 2, 4." in caplog.text
+        assert "2 of 4 rows are bad and were not sent: row 2, 4." in caplog.text
     with pytest.raises(AirflowFailException, match="2 of 4 rows are bad, and max_bad_rows is 1"):
         run_attempt_of_batch(recipients=rows, max_bad_rows=1, validate="row", fail_on="none")
 
