@@ -18,7 +18,7 @@ The manifest::
     {
         "owner": "6f0c1e5a9b3d7f24",
         "clear_count": 0,
-        "recipients": {"rows": 1200, "fingerprint": "e3b0c442…"},
+        "recipients": {"rows": 1200, "fingerprint": "e3b0c442…", "checked": "5df6e0e2…"},
         "chunks": 2,
         "records": 1130,
         "open": [
@@ -32,9 +32,10 @@ The manifest::
     }
 
 ``owner`` identifies the attempt that writes it. ``recipients`` is the number of rows and the SHA-256 of all,
-null until all rows were read. ``chunks`` and ``records`` count the chunks and their rows, so that a missing
-chunk is noticed. ``open`` has the rows that may have been sent between two moments, UTC. ``previous`` names
-the claims of earlier attempts.
+null until all rows were read. Its ``checked`` is the SHA-256 of the arguments with which all rows were
+checked before the first was sent, null if they were not. ``chunks`` and ``records`` count the chunks and
+their rows, so that a missing chunk is noticed. ``open`` has the rows that may have been sent between two
+moments, UTC. ``previous`` names the claims of earlier attempts.
 
 A chunk::
 
@@ -83,10 +84,13 @@ class Recipients:
 
     :param rows: number of rows
     :param fingerprint: hash of all rows
+    :param checked: hash of the arguments with which all rows were checked before the first was sent;
+        default: None, they were not
     """
 
     rows: int
     fingerprint: str
+    checked: str | None = None
 
 
 class CheckpointTaken(StaleAttempt):

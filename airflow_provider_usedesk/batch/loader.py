@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from itertools import islice
 from typing import Any, Literal
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.batch.checkpoint import Checkpoint, Recipients
+from airflow_provider_usedesk.batch.checkpoint import Checkpoint
 from airflow_provider_usedesk.batch.digests import digest
 from airflow_provider_usedesk.batch.options import Limit, as_number
 from airflow_provider_usedesk.batch.row import Row, UnreadableRow, place
 from airflow_provider_usedesk.batch.row_params import InvalidRow, RowParams
+from airflow_provider_usedesk.batch.row_source import RowSource
 from airflow_provider_usedesk.batch.row_store import CheckedRow, EarlierRow, FinishedRow, RowStore
 from airflow_provider_usedesk.batch.summary import MAX_REASONS, Outcome, OutcomeRecorder
 
 log = logging.getLogger(__name__)
-
-_as_json = json.JSONEncoder(default=str, sort_keys=True).encode
 
 CheckRow = Callable[[str, dict[str, Any]], tuple[Mapping[str, Any], Sequence[str]]]
 """Checks the parameters of the row with a key; returns the fields of its request, and its own files."""
@@ -55,20 +52,48 @@ class RowLoader:
         checkpoint: Checkpoint,
         on_duplicate: Literal["skip", "fail"] = "skip",
     ) -> None:
-        self._rows = iter(rows)
+        self._source = RowSource(rows)
         self._row_params = row_params
         self._check = check
         self._recorder = recorder
         self._store = store
         self._checkpoint = checkpoint
         self._on_duplicate = on_duplicate
-        self._fingerprint = sha256()
         self._duplicates: list[str] = []
+        self._has_ambiguous_keys = False
         self.rows_read = 0
-        self.rows_to_send = 0
+        self._rows_to_send = 0
         self._is_sending = False
+        self._was_checked = False
         self.is_complete = False
         self.recipients_changed = False
+
+    @property
+    def total(self) -> int | None:
+        """Number of rows; None until all were read."""
+        return self._source.rows_read if self.is_complete or self._was_checked else None
+
+    @property
+    def rows_to_send(self) -> int:
+        """Number of rows that are or were to be sent by this attempt, of those that were read."""
+        unread = self._source.rows_read - self.rows_read
+        return self._rows_to_send + (unread - self._store.removed if unread else 0)
+
+    def skip_check(self, max_bad_rows: Limit, is_stopped: Callable[[], bool]) -> bool:
+        """
+        Skip the check of all rows before the first is sent, if an earlier attempt has checked the same rows.
+
+        Each row is still checked before it is sent.
+
+        :param max_bad_rows: how many rows may be invalid
+        :param is_stopped: returns whether to stop after the current row
+        :return: whether it was skipped
+        """
+        earlier = self._checkpoint.recipients
+        if earlier and earlier.checked and earlier.checked == self._row_params.fingerprint(max_bad_rows):
+            is_complete = self._source.read_ahead(is_stopped)
+            self._was_checked = is_complete and self._source.recipients == replace(earlier, checked=None)
+        return self._was_checked
 
     def load(self, limit: int | None = None, is_stopped: Callable[[], bool] = lambda: False) -> None:
         """
@@ -79,10 +104,9 @@ class RowLoader:
         """
         self._is_sending = limit is not None
         last = self.rows_read + limit if limit else None
-        for row in islice(self._rows, limit):
+        for row in islice(self._source, limit):
             self.rows_read += 1
             if isinstance(row, UnreadableRow):
-                self._fingerprint.update(b"?")
                 self._recorder.record(Outcome.BAD, row.number, "", reason=row.reason, line=row.line)
             else:
                 self._add(row)
@@ -94,18 +118,22 @@ class RowLoader:
 
     def check_bad_rows(self, limit: Limit) -> None:
         """
-        Check that not too many rows are invalid.
+        Check that not too many rows are invalid, and store that these rows were checked.
 
         :param limit: how many may be
         :raises TooManyBadRows: if more are
         """
+        if not self.is_complete:
+            return
         bad, reasons = self._recorder.counts[Outcome.BAD], self._recorder.reasons
-        if self.is_complete and bad > as_number(limit, self.rows_read):
+        if bad > as_number(limit, self.rows_read):
             more = [f"and {bad - len(reasons)} more rows"] if bad > len(reasons) else []
             raise TooManyBadRows([f"{bad} of {self.rows_read} rows are not valid", *reasons, *more])
+        if not self._has_ambiguous_keys:
+            checked = self._row_params.fingerprint(limit)
+            self._checkpoint.write_recipients(replace(self._source.recipients, checked=checked))
 
     def _add(self, row: Row) -> None:
-        self._fingerprint.update(_as_bytes(row.columns))
         key = ""
         try:
             key = self._row_params.key(row.columns, row.names)
@@ -128,7 +156,7 @@ class RowLoader:
         earlier = self._store.register_key(row)
         if earlier is None:
             self._store.add(row)
-            self.rows_to_send += 1
+            self._rows_to_send += 1
         elif isinstance(earlier, FinishedRow):
             self._record_finished(row.number, row.key, earlier)
         elif not (earlier.is_same or self._is_same_unchecked(row)):
@@ -155,9 +183,10 @@ class RowLoader:
 
     def _refuse_both(self, row: CheckedRow, earlier: EarlierRow) -> None:
         """Refuse rows with one key and different contents: a later attempt could not tell them apart."""
+        self._has_ambiguous_keys = True
         self._store.set_content(row.digest, None)
         if not self._is_sending and self._store.remove(earlier.number):
-            self.rows_to_send -= 1
+            self._rows_to_send -= 1
             self._refuse(replace(row, number=earlier.number, line=earlier.line), _same_key(row))
         self._refuse(row, _same_key(earlier))
 
@@ -172,14 +201,16 @@ class RowLoader:
 
     def _record_finished(self, number: int, key: str, row: FinishedRow) -> None:
         # A message that was not delivered stays a failure, as it does for a single message.
-        self.rows_to_send += row.not_delivered
+        self._rows_to_send += row.not_delivered
         outcome = Outcome.NOT_DELIVERED if row.not_delivered else Outcome.SKIPPED
         self._recorder.record(outcome, number, key, row.ticket_id)
 
     def _compare_with_earlier_attempt(self) -> None:
-        now, earlier = Recipients(self.rows_read, self._fingerprint.hexdigest()), self._checkpoint.recipients
+        if self._was_checked:
+            return
+        now, earlier = self._source.recipients, self._checkpoint.recipients
         self._checkpoint.write_recipients(now)
-        if earlier is None or earlier == now:
+        if earlier is None or replace(earlier, checked=None) == now:
             return
         self.recipients_changed = True
         log.warning(
@@ -189,7 +220,7 @@ class RowLoader:
             now.rows,
             earlier.rows,
             self._recorder.counts[Outcome.SKIPPED],
-            self._store.count_removed(),
+            self._store.removed,
         )
 
 
@@ -202,11 +233,3 @@ def _same_key(row: CheckedRow | EarlierRow) -> str:
 
 def _place(row: CheckedRow | EarlierRow) -> str:
     return place(row.number, row.line)
-
-
-def _as_bytes(columns: Mapping[str, Any]) -> bytes:
-    try:
-        return _as_json(columns).encode()
-    except (TypeError, ValueError, RecursionError):
-        # A function may yield values that JSON does not have; they are checked later.
-        return json.dumps(sorted(columns)).encode()

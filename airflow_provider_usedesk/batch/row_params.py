@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from jinja2 import StrictUndefined, Undefined
@@ -106,6 +108,20 @@ class RowParams:
         # Unlike an argument that was not given, an empty result of a template must be noticed.
         filled = {name: "" if is_null(value) else value for name, value in rendered.items()}
         return {**self._shared, **own, **filled}
+
+    def fingerprint(self, *others: object) -> str | None:
+        """
+        Return a hash of the shared arguments, the templates and the key, to notice a change between attempts.
+
+        :param others: more values to include
+        :return: the hash; None if the arguments have values that cannot be compared with those of another
+            process
+        """
+        values = [self._shared, self._sources, self._key, *map(str, others)]
+        try:
+            return sha256(json.dumps(values).encode()).hexdigest()
+        except (TypeError, ValueError, RecursionError):
+            return None
 
     def _compiled(self, templates: Mapping[str, Any]) -> tuple[dict[str, Render], list[str]]:
         from jinja2 import TemplateError

@@ -20,9 +20,9 @@ TABLES = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
     CREATE TABLE keys (
-        digest INTEGER PRIMARY KEY, number INTEGER, ticket INTEGER, line INTEGER, content INTEGER,
-        unchecked BLOB
+        digest INTEGER PRIMARY KEY, number INTEGER, ticket INTEGER, line INTEGER, content INTEGER
     );
+    CREATE TABLE unchecked (number INTEGER PRIMARY KEY, kept BLOB);
     CREATE TABLE tickets (id INTEGER PRIMARY KEY);
     CREATE TABLE rows (
         number INTEGER PRIMARY KEY, digest INTEGER, key TEXT, line INTEGER, content TEXT
@@ -102,6 +102,8 @@ class RowStore:
         # One transaction for everything, because nothing is kept after the process.
         self._database.execute("BEGIN")
         self._has_finished = False
+        self.removed = 0
+        """Number of rows that an earlier attempt finished and that are not among the recipients so far."""
 
     def __enter__(self) -> RowStore:
         return self
@@ -115,11 +117,14 @@ class RowStore:
         """Store that rows are finished; of two records of one row, the later counts."""
         for row in rows:
             self._has_finished = True
-            self._database.execute(
-                "INSERT INTO keys (digest, ticket) VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET ticket = excluded.ticket",
-                (row.digest, row.ticket_id << 1 | row.not_delivered),
-            )
+            ticket = row.ticket_id << 1 | row.not_delivered
+            is_new = self._database.execute(
+                "INSERT INTO keys (digest, ticket) VALUES (?, ?) ON CONFLICT DO NOTHING", (row.digest, ticket)
+            ).rowcount
+            if is_new:
+                self.removed += 1
+            else:
+                self._database.execute("UPDATE keys SET ticket = ? WHERE digest = ?", (ticket, row.digest))
             self._database.execute("INSERT OR IGNORE INTO tickets VALUES (?)", (row.ticket_id,))
 
     def skip_finished(self, key_digest: int, row: Row) -> FinishedRow | None:
@@ -144,18 +149,20 @@ class RowStore:
             # A function may yield values of any class.
             return None
         self._database.execute(
-            "UPDATE keys SET number = ?, line = ?, unchecked = ? WHERE digest = ?",
-            (row.number, row.line, kept, key_digest),
+            "UPDATE keys SET number = ?, line = ? WHERE digest = ?", (row.number, row.line, key_digest)
         )
+        self._database.execute("INSERT INTO unchecked VALUES (?, ?)", (row.number, kept))
+        self.removed -= 1
         return _finished(key_digest, *found)
 
     def unchecked(self, key_digest: int) -> Row | None:
         """Return the row that :meth:`skip_finished` registered with a key, until its content is known."""
-        [kept] = self._database.execute(
-            "SELECT unchecked FROM keys WHERE digest = ?", (key_digest,)
+        found = self._database.execute(
+            "SELECT kept FROM keys JOIN unchecked USING (number) WHERE digest = ?",
+            (key_digest,),
         ).fetchone()
         # Only this process can write to the database.
-        return None if kept is None else cast("Row", pickle.loads(kept))  # noqa: S301
+        return None if found is None else cast("Row", pickle.loads(found[0]))  # noqa: S301
 
     def register_key(self, row: CheckedRow) -> EarlierRow | FinishedRow | None:
         """
@@ -182,6 +189,7 @@ class RowStore:
             "UPDATE keys SET number = ?, line = ?, content = ? WHERE digest = ?",
             (row.number, row.line, content, row.digest),
         )
+        self.removed -= 1
         return _finished(row.digest, ticket)
 
     def add(self, row: CheckedRow) -> None:
@@ -199,8 +207,11 @@ class RowStore:
         :param content: the content; None if they have different contents, so that no later row is the same
         """
         self._database.execute(
-            "UPDATE keys SET content = ?, unchecked = NULL WHERE digest = ?",
+            "UPDATE keys SET content = ? WHERE digest = ?",
             (None if content is None else digest(content), key_digest),
+        )
+        self._database.execute(
+            "DELETE FROM unchecked WHERE number = (SELECT number FROM keys WHERE digest = ?)", (key_digest,)
         )
 
     def remove(self, number: int) -> bool:
@@ -247,11 +258,6 @@ class RowStore:
         """Return whether a ticket belongs to a finished row."""
         found = self._database.execute("SELECT 1 FROM tickets WHERE id = ?", (ticket_id,))
         return found.fetchone() is not None
-
-    def count_removed(self) -> int:
-        """Return how many rows an earlier attempt finished that are no longer among the recipients."""
-        [count] = self._database.execute("SELECT count(*) FROM keys WHERE number IS NULL").fetchone()
-        return int(count)
 
 
 def _finished(key_digest: int, ticket: int) -> FinishedRow:

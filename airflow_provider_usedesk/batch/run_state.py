@@ -88,10 +88,12 @@ class RunState:
 
     def load_all_rows(self) -> None:
         """
-        Load and check all rows before any is sent.
+        Load and check all rows before any is sent, unless an earlier attempt did so with the same rows.
 
         :raises TooManyBadRows: if too many are invalid
         """
+        if self.loader.skip_check(self._options.max_bad_rows, lambda: self.is_stopped):
+            return
         self.loader.load(is_stopped=lambda: self.is_stopped)
         self.loader.check_bad_rows(self._options.max_bad_rows)
         for row in self.store.with_digests(self.row_states.left_open()):
@@ -178,7 +180,7 @@ class RunState:
         outcomes: dict[str, Any] = {outcome.value: counts[outcome] for outcome in Outcome}
         outcomes.update(unknown=unknown, left=loader.rows_to_send - ended - unknown)
         return Summary(
-            rows=loader.rows_read if loader.is_complete else None,
+            rows=loader.total,
             seconds=round(self._lease.clock.monotonic() - self._began, 1),
             requests=self._io.count_requests(),
             recipients_changed=loader.recipients_changed,
@@ -189,4 +191,4 @@ class RunState:
         limit = self._options.max_failures
         if limit is None:
             return False
-        return failures(self.summary(), self._options) > as_number(limit, self.loader.rows_read)
+        return failures(self.summary(), self._options) > as_number(limit, self.loader.total or 0)

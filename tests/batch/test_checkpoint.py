@@ -85,7 +85,7 @@ class TestStoredForm:
         assert len(bytes.fromhex(manifest.pop("owner"))) == 8
         assert manifest == {
             "clear_count": 0,
-            "recipients": {"rows": 3, "fingerprint": "abc"},
+            "recipients": {"rows": 3, "fingerprint": "abc", "checked": None},
             "chunks": 0,
             "records": 0,
             "open": [
@@ -174,7 +174,7 @@ class TestLimits:
         """An attempt may leave its own open rows, and rows that the recipients no longer have."""
         store = MemoryStore()
         checkpoint, _ = opened(store)
-        checkpoint.write_recipients(Recipients(10**9, "f" * 64))
+        checkpoint.write_recipients(Recipients(10**9, "f" * 64, "f" * 64))
         moments = [NOON + timedelta(seconds=number) for number in range(2 * MAX_OPEN)]
         checkpoint.write([], [open_row(number, at, at) for number, at in enumerate(moments)])
         assert len(json.dumps(store.get("manifest"))) < MAX_VALUE

@@ -106,7 +106,7 @@ def test_removed_rows_are_counted(store):
     store.add_finished([FinishedRow(digest(key), number) for number, key in enumerate("abc", 1001)])
     register(store, "b", 1)
     register(store, "new", 2)
-    assert store.count_removed() == 2
+    assert store.removed == 2
 
 
 def test_memory_does_not_grow(store):

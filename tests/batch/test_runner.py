@@ -757,6 +757,119 @@ class TestValidation:
         assert (summary.rows, summary.sent, summary.bad) == (601, 600, 1)
 
 
+class TestResumedCheck:
+    """A resumed attempt checks all rows before it sends one, unless they were checked already."""
+
+    @pytest.fixture
+    def checked(self, batch, monkeypatch):
+        """Return how many rows were checked, and let ``sends_after`` have that of the first send."""
+        keys, check, send = [], batch.check, batch.usedesk.send
+        batch.sends_after = None
+
+        def count(key, params):
+            keys.append(key)
+            return check(key, params)
+
+        def note(row):
+            if batch.sends_after is None:
+                batch.sends_after = len(keys)
+            return send(row)
+
+        batch.usedesk.failures["n201"] = [errors.UsedeskInvalidToken("No.")]
+        monkeypatch.setattr(batch, "check", count)
+        monkeypatch.setattr(batch.usedesk, "send", note)
+        return keys
+
+    @pytest.fixture
+    def one_bad(self):
+        return [*people(2000), {"name": "x"}]
+
+    def resume(self, batch, checked, rows, **options):
+        """Run a batch that ends early, and once more; return the second summary."""
+        first = batch.run(people(2000), BatchOptions(max_bad_rows=1))
+        assert (len(checked), batch.sends_after) == (2000, 2000)
+        assert 0 < first.sent < 1000
+        checked.clear()
+        batch.sends_after = None
+        return batch.run(rows, BatchOptions(max_bad_rows=1, **options))
+
+    def test_same_rows_are_sent_while_they_are_checked(self, batch, checked):
+        summary = self.resume(batch, checked, people(2000))
+        assert summary.sent + summary.skipped == 2000
+        assert batch.sends_after <= MAX_OPEN
+        assert batch.usedesk.sends.total() - batch.usedesk.sends["n201"] == 1999
+
+    def test_other_rows_are_checked_first(self, batch, checked, one_bad):
+        summary = self.resume(batch, checked, one_bad)
+        assert (summary.sent + summary.skipped, summary.bad) == (2000, 1)
+        assert batch.sends_after == len(checked)
+
+    def test_too_many_bad_rows_among_others_send_nothing(self, batch, checked, one_bad):
+        with pytest.raises(TooManyBadRows):
+            self.resume(batch, checked, [*one_bad, {"name": "y"}])
+        assert batch.sends_after is None
+
+    def test_another_limit_of_bad_rows_is_checked_first(self, batch, one_bad):
+        batch.usedesk.failures["n201"] = [errors.UsedeskInvalidToken("No.")]
+        batch.run(one_bad, BatchOptions(max_bad_rows=1))
+        sends = batch.usedesk.sends.total()
+        with pytest.raises(TooManyBadRows):
+            batch.run(one_bad)
+        assert batch.usedesk.sends.total() == sends
+
+    def test_another_template_is_checked_first(self, batch, checked, monkeypatch):
+        class OtherParams(RowParams):
+            def __init__(self, **given):
+                super().__init__(**{**given, "templates": {"subject": "Good day, {{ row.name }}"}})
+
+        batch.run(people(2000))
+        checked.clear()
+        batch.sends_after = None
+        monkeypatch.setattr(f"{__name__}.RowParams", OtherParams)
+        assert batch.run(people(2000)).skipped > 100
+        assert batch.sends_after == len(checked)
+
+    def test_rows_with_one_key_stay_invalid(self, batch):
+        batch.usedesk.failures["n1"] = [errors.UsedeskInvalidToken("No.")]
+        rows = [*people(3), *({"name": name, "client_phone": "78"} for name in ("n2", "n3"))]
+        for _ in range(2):
+            summary = batch.run(rows, BatchOptions(max_bad_rows=4, max_in_flight=1))
+        assert (summary.sent, summary.bad) == (1, 4)
+        assert set(batch.usedesk.tickets) == {"n1"}
+
+    def test_rows_that_cannot_be_kept_are_checked_first(self, batch, checked):
+        rows = [{**row, "call": str.upper} for row in people(1999)]
+        batch.usedesk.failures["n201"] = [errors.UsedeskInvalidToken("No.")]
+        rows.append({**people(1, 2000)[0], "call": lambda: None})
+        batch.run(rows)
+        assert batch.sends_after == 2000
+        checked.clear()
+        batch.sends_after = None
+        summary = batch.run(rows)
+        assert summary.sent + summary.skipped == 2000
+        assert batch.sends_after == len(checked)
+
+    def test_stopped_attempt_says_what_is_left(self, batch, checked):
+        first = batch.run(people(2000))
+        lease = SendLease(batch.clock)
+        lease.stop()
+        summary = batch.run(people(2000), lease=lease)
+        assert (summary.sent, summary.rows) == (0, None)
+        summary = self.stopped_at(batch, 300)
+        assert summary.rows == summary.rows_so_far == 2000
+        assert summary.left == 2000 - first.sent - summary.sent
+
+    def stopped_at(self, batch, count):
+        end = batch.usedesk.sends.total() + count
+
+        def stop(row):
+            if batch.usedesk.sends.total() >= end:
+                batch.last.stop()
+            return batch.usedesk.send(row)
+
+        return batch.run(people(2000), send=stop)
+
+
 class TestQuietHours:
     def test_rows_can_be_left(self, batch):
         batch.clock.moment = NOON.replace(hour=23)
