@@ -258,6 +258,63 @@ NOTIFIER: Mapping[str, Argument] = {
         "Context | None", "None", "set by Airflow when it creates the notifier itself, for deadline alerts"
     ),
 }
+SENSOR: Mapping[str, Argument] = {
+    "ticket_id": _argument("Templated[Id]", REQUIRED, "id of the ticket, 32-bit number (templated)"),
+    "max_failures": _argument(
+        "int",
+        "10",
+        """how many polls in a row may fail, where Usedesk cannot be reached, before the task fails, at least
+        1; in ``reschedule`` mode only ``timeout`` counts; default: 10""",
+    ),
+}
+STATUS_SENSOR: Mapping[str, Argument] = {
+    "target_statuses": _argument(
+        "Templated[Statuses]",
+        '("solved", "closed")',
+        """names or numbers of the statuses to wait for, one or a list; default: solved, closed
+        (templated)""",
+    ),
+    "failed_statuses": _argument(
+        "Templated[Statuses] | None",
+        "None",
+        """names or numbers of the statuses that fail the task at once, one or a list; an empty list for none;
+        default: deleted, spam, merged (templated)""",
+    ),
+}
+DELIVERY_SENSOR: Mapping[str, Argument] = {
+    "comment_id": _argument(
+        "Templated[Id] | None",
+        "None",
+        "id of the message, 32-bit number; default: any message of the ticket (templated)",
+    ),
+    "source": _argument(
+        "Source",
+        '"auto"',
+        """``webhook`` to read the reports that the webhook receiver stored (Airflow 3.0; with ``deferrable``
+        3.3), ``poll`` to read the ticket, or ``auto``: with a ``webhook_secret`` in the connection and an
+        Airflow that can read stored reports, like ``webhook``, and in the worker the ticket as well; else
+        like ``poll``; default: auto""",
+    ),
+    "delivered_statuses": _argument(
+        "Templated[Texts] | None",
+        "None",
+        """words that mean delivered, a list or a text with commas; default: delivered, read, seen and similar
+        words (templated)""",
+    ),
+    "failed_statuses": _argument(
+        "Templated[Texts] | None",
+        "None",
+        """words that fail the task at once, a list or a text with commas; default: undelivered, not
+        delivered, failed, error, rejected, expired and similar words (templated)""",
+    ),
+    "sent_after": _argument(
+        "Templated[datetime | str] | None",
+        "None",
+        """a moment before the message was sent, such as ``"{{ dag_run.run_after }}"``, a datetime or ISO 8601
+        with a time zone: reports by webhook from before it count only if they name the message
+        ``comment_id``; default: all reports count (templated)""",
+    ),
+}
 CONTRACT = ("message_key", "on_unknown_outcome", "send_again_on_clear")
 WAITING = ("wait_for_delivery", "deferrable", "delivery_timeout", "delivery_poke_interval")
 ONE_TICKET = (
@@ -281,7 +338,7 @@ class Signature:
 
     :param path: its module, below the package
     :param function: its name, or that of the class whose constructor it is
-    :param parameters: the class of ``api/parameters.py`` with its parameters
+    :param parameters: the class of ``api/parameters.py`` with its parameters; empty if it has none
     :param first: arguments in front of the others
     :param required: parameters that are required, although the method does not require them
     :param without: parameters that it does not take
@@ -545,6 +602,29 @@ SIGNATURES = (
             ),
         },
     ),
+    Signature(
+        "sensors/ticket.py",
+        "TicketStatusSensor",
+        "",
+        others=("ticket_id", *STATUS_SENSOR, "usedesk_conn_id", "deferrable", "max_failures"),
+        changed={**SENSOR, **STATUS_SENSOR},
+        kwargs="Unpack[SensorArguments]",
+    ),
+    Signature(
+        "sensors/message.py",
+        "MessageDeliverySensor",
+        "",
+        others=("ticket_id", *DELIVERY_SENSOR, "usedesk_conn_id", "deferrable", "max_failures"),
+        changed={
+            **SENSOR,
+            **DELIVERY_SENSOR,
+            "max_failures": replace(
+                SENSOR["max_failures"],
+                doc=SENSOR["max_failures"].doc.replace("reached,", "reached or does not show the ticket,"),
+            ),
+        },
+        kwargs="Unpack[SensorArguments]",
+    ),
 )
 
 
@@ -553,8 +633,10 @@ def parameters_of(class_name: str) -> dict[str, Argument]:
     """
     Return the parameters of one method by name.
 
-    :param class_name: a class of ``api/parameters.py``
+    :param class_name: a class of ``api/parameters.py``; empty for no parameters
     """
+    if not class_name:
+        return {}
     tree = ast.parse((PACKAGE / "api/parameters.py").read_text())
     [found] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name]
     is_total = not found.keywords

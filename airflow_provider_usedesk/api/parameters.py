@@ -8,7 +8,7 @@ At run time the checks of the method accept more forms of a value, such as ``fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Required, TypedDict
 
@@ -33,6 +33,9 @@ Flag = bool | Literal["true", "false"]
 
 Status = int | StatusName
 """The number of a status, or its English name."""
+
+Statuses = Status | Collection[Status]
+"""One status, or a collection of statuses."""
 
 Texts = str | Sequence[str]
 """One text, a list of texts, or a text with commas."""

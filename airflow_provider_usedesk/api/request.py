@@ -19,6 +19,8 @@ from airflow_provider_usedesk.api.php import flattened
 from airflow_provider_usedesk.api.redacted import REDACTED_IN_ERRORS
 
 MESSAGE_BYTES = 65_535
+MOST_MEANT = 3
+"""How many parameters an error names in place of one that is unknown."""
 
 CLIENT_ADDRESS: Mapping[str, values.Check] = {
     "client_country": values.one_line(255),
@@ -273,8 +275,10 @@ def unknown_parameter(name: str, known: Collection[str], path: str) -> str:
     """Return a text that a method has no such parameter, and which one may be meant."""
     import difflib  # slow to load, and rarely needed
 
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"is not a parameter of {path}" + (f"; is {close[0]} meant?" if close else "")
+    # "status" is not close to "target_statuses", and "conn_id" is closer to "comment_id" than to its own.
+    longer = [one for one in sorted(known) if f"_{name}" in f"_{one}"]
+    meant = longer if 1 <= len(longer) <= MOST_MEANT else difflib.get_close_matches(name, sorted(known), n=1)
+    return f"is not a parameter of {path}" + (f"; is {' or '.join(meant)} meant?" if meant else "")
 
 
 def _argument(name: str) -> str:

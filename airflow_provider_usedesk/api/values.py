@@ -201,6 +201,13 @@ def identifier(value: Any) -> int:
     return number
 
 
+def count(value: Any) -> int:
+    """Return a whole number, at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be a whole number, at least 1")
+    return value
+
+
 def id_or_null(value: Any) -> int | str:
     """Return the id of an agent or a group, or ``null``, which removes them from the ticket."""
     if isinstance(value, str) and value.strip() == "null":

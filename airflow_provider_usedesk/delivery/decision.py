@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -128,29 +128,36 @@ def checked_message(
         all reports count
     :raises UsedeskInvalidRequest: naming every invalid argument
     """
-    checks = {
-        "ticket_id": values.identifier,
-        "comment_id": lambda value: None if values.is_null(value) else values.identifier(value),
-        "source": values.choice(*SOURCES),
-        "delivered_statuses": normalized_words,
-        "failed_statuses": normalized_words,
-        "sent_after": _moment,
+    given = {
+        "ticket_id": ticket_id,
+        "comment_id": comment_id,
+        "source": source,
+        "delivered_statuses": delivered,
+        "failed_statuses": failed,
+        "sent_after": sent_after,
+        "max_failures": max_failures,
     }
-    given = (ticket_id, comment_id, source, delivered, failed, sent_after)
-    valid, validation_errors = values.all_checked(checks, dict(zip(checks, given, strict=True)))
+    valid, validation_errors = _checked(given)
     if valid.get("source") == "webhook" and webhooks_unavailable:
         validation_errors.append(f"source: webhook {webhooks_unavailable}")
-    good = valid.get("delivered_statuses", frozenset())
-    bad = valid.get("failed_statuses", frozenset())
-    if good & bad:
-        validation_errors.append(
-            f"failed_statuses: {', '.join(sorted(good & bad))} is also in delivered_statuses"
-        )
-    if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < 1:
-        validation_errors.append("max_failures: must be a whole number, at least 1")
     if validation_errors:
         raise UsedeskInvalidRequest(validation_errors)
-    return AwaitedMessage(valid["ticket_id"], valid["comment_id"], good, bad, valid["sent_after"])
+    return AwaitedMessage(
+        valid["ticket_id"],
+        valid["comment_id"],
+        valid["delivered_statuses"],
+        valid["failed_statuses"],
+        valid["sent_after"],
+    )
+
+
+def message_errors(given: Mapping[str, Any]) -> list[str]:
+    """
+    Return a text for each invalid argument of a wait.
+
+    :param given: those arguments of :func:`checked_message` that are known, named as those of the sensor
+    """
+    return _checked(given)[1]
 
 
 def default_message(ticket_id: int, comment_id: int | None, after: datetime | None = None) -> AwaitedMessage:
@@ -224,6 +231,24 @@ def polled_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
             flags = {"delivered": comment.delivered, "read": comment.readed}
             reports.extend(DeliveryReport(word, message_id, at) for word, is_set in flags.items() if is_set)
     return tuple(reports)
+
+
+def _checked(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    checks = {
+        "ticket_id": values.identifier,
+        "comment_id": lambda value: None if values.is_null(value) else values.identifier(value),
+        "source": values.choice(*SOURCES),
+        "delivered_statuses": normalized_words,
+        "failed_statuses": normalized_words,
+        "sent_after": _moment,
+        "max_failures": values.count,
+    }
+    valid, validation_errors = values.all_checked(checks, given)
+    none: frozenset[str] = frozenset()
+    both = valid.get("delivered_statuses", none) & valid.get("failed_statuses", none)
+    if both:
+        validation_errors.append(f"failed_statuses: {', '.join(sorted(both))} is also in delivered_statuses")
+    return valid, validation_errors
 
 
 def _moment(value: Any) -> datetime | None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from airflow_provider_usedesk.api.values import as_list, reads_once
 from airflow_provider_usedesk.compat.mapped import is_mapped
 from airflow_provider_usedesk.compat.sdk import BaseOperator
 from airflow_provider_usedesk.operators.checks import iterator_errors, raise_errors
-
-if TYPE_CHECKING:
-    from airflow_provider_usedesk.operators.base import UsedeskOperator
 
 NOT_TEMPLATED = frozenset(
     {
@@ -27,7 +24,20 @@ NOT_TEMPLATED = frozenset(
 """Arguments that are no template fields."""
 
 
-def check_arguments(operator: UsedeskOperator, variables: Mapping[str, Any]) -> None:
+class ChecksArguments(Protocol):
+    """An operator or a sensor that checks its arguments."""
+
+    @classmethod
+    def argument_errors(cls, given: Mapping[str, Any], *, is_complete: bool) -> list[str]:
+        """
+        Return a text for each invalid argument, as far as their values are known when the Dag is parsed.
+
+        :param given: arguments by name, those of any task among them; those that are missing are valid
+        :param is_complete: whether no other argument is added to those that are given
+        """
+
+
+def check_arguments(operator: ChecksArguments, variables: Mapping[str, Any]) -> None:
     """
     Check the arguments of a constructor as far as they are known when the Dag is parsed.
 
@@ -43,7 +53,7 @@ def check_arguments(operator: UsedeskOperator, variables: Mapping[str, Any]) -> 
 
 
 def check_known(
-    operator_class: type[UsedeskOperator], given: Mapping[str, Any], *, is_complete: bool = True
+    operator_class: type[ChecksArguments], given: Mapping[str, Any], *, is_complete: bool = True
 ) -> None:
     """
     Check arguments of an operator class as far as their values are known.
@@ -57,7 +67,7 @@ def check_known(
 
 
 def known_errors(
-    operator_class: type[UsedeskOperator],
+    operator_class: type[ChecksArguments],
     given: Mapping[str, Any],
     shared: Mapping[str, Any] = MappingProxyType({}),
     *,

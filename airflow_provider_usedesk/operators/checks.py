@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.api.values import UNKNOWN, is_null, reads_once
@@ -42,7 +43,7 @@ def is_literal(value: Any) -> bool:
         return all(is_literal(item) for pair in value.items() for item in pair)
     if isinstance(value, (list, tuple, set, frozenset)):
         return all(is_literal(item) for item in value)
-    return is_null(value) or isinstance(value, (bool, int, float, bytes))
+    return is_null(value) or isinstance(value, (bool, int, float, bytes, date, time, timedelta))
 
 
 def known_params(given: Mapping[str, Any], method: Method) -> dict[str, Any]:

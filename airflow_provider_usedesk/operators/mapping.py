@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_usedesk.api.values import UNKNOWN
 from airflow_provider_usedesk.compat.inlets import mapped_arguments
 from airflow_provider_usedesk.compat.mapped import with_expand_check
-from airflow_provider_usedesk.operators.arguments import argument_defaults, check_known, known_errors
+from airflow_provider_usedesk.operators.arguments import (
+    ChecksArguments,
+    argument_defaults,
+    check_known,
+    known_errors,
+)
 from airflow_provider_usedesk.operators.checks import raise_errors
-
-if TYPE_CHECKING:
-    from airflow_provider_usedesk.operators.base import UsedeskOperator
 
 # More of them say nothing new.
 MAX_ERRORS = 10
@@ -21,7 +23,7 @@ MAX_ITEMS = 100
 
 
 def checked_partial(
-    operator_class: type[UsedeskOperator], given: Mapping[str, Any], partial: Callable[..., Any]
+    operator_class: type[ChecksArguments], given: Mapping[str, Any], partial: Callable[..., Any]
 ) -> Any:
     """
     Check what the instances of a mapped task share, and return ``partial()``, which checks the rest.
@@ -45,7 +47,7 @@ def checked_partial(
 
 
 def _errors_of_expand(
-    operator_class: type[UsedeskOperator], shared: Mapping[str, Any], mapped: Mapping[str, Any]
+    operator_class: type[ChecksArguments], shared: Mapping[str, Any], mapped: Mapping[str, Any]
 ) -> list[str]:
     given = dict.fromkeys(mapped, UNKNOWN)
     of_values = [
@@ -57,7 +59,7 @@ def _errors_of_expand(
     return [*known_errors(operator_class, given, shared, is_complete=True), *of_values[:MAX_ERRORS]]
 
 
-def _errors_of_rows(operator_class: type[UsedeskOperator], shared: Mapping[str, Any], rows: Any) -> list[str]:
+def _errors_of_rows(operator_class: type[ChecksArguments], shared: Mapping[str, Any], rows: Any) -> list[str]:
     of_rows = [
         f"{error} (item {number})"
         for number, row in enumerate(_items(rows), 1)

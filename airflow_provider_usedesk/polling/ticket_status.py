@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,21 +52,36 @@ def checked_goal(ticket_id: Any, target: Any, failed: Any) -> tuple[int, Goal]:
     """
     from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 
+    given = {"ticket_id": ticket_id, "target_statuses": target, "failed_statuses": failed}
+    valid, validation_errors = _checked(given)
+    if validation_errors:
+        raise UsedeskInvalidRequest(validation_errors)
+    target_numbers, failed_numbers = (frozenset(valid[name]) for name in list(given)[1:])
+    return valid["ticket_id"], Goal(target_numbers, failed_numbers)
+
+
+def goal_errors(given: Mapping[str, Any]) -> list[str]:
+    """
+    Return a text for each invalid argument of a wait.
+
+    :param given: those arguments of :func:`checked_goal` that are known, named as those of the sensor
+    """
+    return _checked(given)[1]
+
+
+def _checked(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     checks = {
         "ticket_id": values.identifier,
         "target_statuses": values.statuses,
-        "failed_statuses": values.statuses,
+        "failed_statuses": lambda value: values.statuses(FAILED if value is None else value),
     }
-    given = (ticket_id, target, FAILED if failed is None else failed)
-    valid, validation_errors = values.all_checked(checks, dict(zip(checks, given, strict=True)))
+    valid, validation_errors = values.all_checked(checks, given)
     targets, failures = valid.get("target_statuses"), valid.get("failed_statuses")
     if targets == ():
         validation_errors.append("target_statuses: name at least one status")
     for status in set(targets or ()) & set(failures or ()):
         validation_errors.append(f"failed_statuses: {status_name(status)} is also in target_statuses")
-    if validation_errors:
-        raise UsedeskInvalidRequest(validation_errors)
-    return valid["ticket_id"], Goal(frozenset(targets or ()), frozenset(failures or ()))
+    return valid, validation_errors
 
 
 def ticket_state(ticket_id: int, ticket: Ticket) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +13,22 @@ from airflow_provider_usedesk.compat.sdk import AirflowSkipException, BaseSensor
 from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
+from airflow_provider_usedesk.operators.checks import is_literal, option_errors
+from airflow_provider_usedesk.operators.mapping import checked_partial
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, ended_by_timeout
-from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.sdk import Context
+
+# Arguments of any sensor; Airflow names only the first of them that is wrong.
+TIMES = ("poke_interval", "timeout", "max_wait")
+MODES = ("poke", "reschedule")
 
 
 class UsedeskSensor(BaseSensorOperator):
     """
     Base class of the sensors: the connection, the link to the ticket, and errors after a deferral.
 
-    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached, before the task
         fails; in ``reschedule`` mode only ``timeout`` counts; default: 10
@@ -43,6 +50,31 @@ class UsedeskSensor(BaseSensorOperator):
         self.usedesk_conn_id = usedesk_conn_id
         self.deferrable = deferrable
         self.max_failures = max_failures
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        return checked_partial(cls, kwargs, super().partial)
+
+    @classmethod
+    def argument_errors(cls, given: Mapping[str, Any], *, is_complete: bool) -> list[str]:
+        """
+        Return a text for each invalid argument, as far as their values are known when the Dag is parsed.
+
+        :param given: arguments by name, those of any task among them; those that are missing are valid
+        :param is_complete: whether no other argument is added to those that are given
+        """
+        known = {name: value for name, value in given.items() if is_literal(value)}
+        missing = ["ticket_id: is required"] if is_complete and "ticket_id" not in given else []
+        return [*missing, *cls._wait_errors(known), *option_errors(known), *_errors_of_any_sensor(known)]
+
+    @classmethod
+    @abstractmethod
+    def _wait_errors(cls, known: Mapping[str, Any]) -> list[str]:
+        """
+        Return a text for each invalid argument that says what to wait for.
+
+        :param known: the arguments whose values are known, by name
+        """
 
     @cached_property
     def hook(self) -> UsedeskHook:
@@ -71,3 +103,17 @@ class UsedeskSensor(BaseSensorOperator):
     def _push_ticket_url(self, context: Context, ticket_id: int) -> None:
         with no_retry():
             push_ticket_url(context, self.hook.ticket_url(ticket_id))
+
+
+def _errors_of_any_sensor(known: Mapping[str, Any]) -> list[str]:
+    from airflow_provider_usedesk.api.values import all_checked, choice, count
+
+    checks = {**dict.fromkeys(TIMES, _check_seconds), "mode": choice(*MODES), "max_failures": count}
+    given = {name: known[name] for name in checks if known.get(name) is not None}
+    return all_checked(checks, given)[1]
+
+
+def _check_seconds(value: Any) -> None:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        raise ValueError("must be a timedelta or a number of seconds, at least 0")

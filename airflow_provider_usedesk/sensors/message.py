@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
-from airflow_provider_usedesk.compat.sdk import PokeReturnValue
+from airflow_provider_usedesk.compat.sdk import PokeReturnValue, conf
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.hooks.no_retry import no_retry
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.operators.arguments import check_arguments
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 
 if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.parameters import Id, Texts
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.task_arguments import SensorArguments
     from airflow_provider_usedesk.delivery.decision import Source
     from airflow_provider_usedesk.delivery.waiter import DeliveryWait
+    from airflow_provider_usedesk.operators.types import Templated
 
 
 class MessageDeliverySensor(UsedeskSensor):
@@ -33,23 +38,24 @@ class MessageDeliverySensor(UsedeskSensor):
     Words are compared without case and separators. Reports from before the sensor started count. One report
     that says delivered outweighs all that say failed.
 
-    :param ticket_id: the ticket, 32 bit (templated)
-    :param comment_id: the message, 32 bit; default: any message of the ticket (templated)
+    :param ticket_id: id of the ticket, 32-bit number (templated)
+    :param comment_id: id of the message, 32-bit number; default: any message of the ticket (templated)
     :param source: ``webhook`` to read the reports that the webhook receiver stored (Airflow 3.0; with
         ``deferrable`` 3.3), ``poll`` to read the ticket, or ``auto``: with a ``webhook_secret`` in the
         connection and an Airflow that can read stored reports, like ``webhook``, and in the worker the ticket
         as well; else like ``poll``; default: auto
-    :param delivered_statuses: words that mean delivered; default: delivered, read, seen and similar words
-        (templated)
-    :param failed_statuses: words that fail the task at once; default: undelivered, not delivered, failed,
-        error, rejected, expired and similar words (templated)
+    :param delivered_statuses: words that mean delivered, a list or a text with commas; default: delivered,
+        read, seen and similar words (templated)
+    :param failed_statuses: words that fail the task at once, a list or a text with commas; default:
+        undelivered, not delivered, failed, error, rejected, expired and similar words (templated)
     :param sent_after: a moment before the message was sent, such as ``"{{ dag_run.run_after }}"``, a datetime
         or ISO 8601 with a time zone: reports by webhook from before it count only if they name the message
         ``comment_id``; default: all reports count (templated)
-    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached or does not show
-        the ticket, before the task fails; in ``reschedule`` mode only ``timeout`` counts; default: 10
+        the ticket, before the task fails, at least 1; in ``reschedule`` mode only ``timeout`` counts;
+        default: 10
     :raises AirflowFailException: when the message failed, or when an argument or the connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed
     :raises AirflowTaskTimeout: when ``execution_timeout`` has passed, with the time in the triggerer
@@ -68,15 +74,21 @@ class MessageDeliverySensor(UsedeskSensor):
     def __init__(
         self,
         *,
-        ticket_id: int | str,
-        comment_id: int | str | None = None,
+        ticket_id: Templated[Id],
+        comment_id: Templated[Id] | None = None,
         source: Source = "auto",
-        delivered_statuses: Collection[str] | str | None = None,
-        failed_statuses: Collection[str] | str | None = None,
-        sent_after: datetime | str | None = None,
-        **kwargs: Any,
+        delivered_statuses: Templated[Texts] | None = None,
+        failed_statuses: Templated[Texts] | None = None,
+        sent_after: Templated[datetime | str] | None = None,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_failures: int = 10,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(
+            usedesk_conn_id=usedesk_conn_id, deferrable=deferrable, max_failures=max_failures, **kwargs
+        )
         self.ticket_id = ticket_id
         self.comment_id = comment_id
         self.source = source
@@ -89,6 +101,17 @@ class MessageDeliverySensor(UsedeskSensor):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         return with_delivery_inlets(super().partial(**kwargs), lambda given: given.get("source") != "poll")
+
+    @classmethod
+    def _wait_errors(cls, known: Mapping[str, Any]) -> list[str]:
+        from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, message_errors
+
+        names = ("ticket_id", "comment_id", "source", "delivered_statuses", "failed_statuses", "sent_after")
+        given = {name: known[name] for name in names if name in known}
+        for name, default in (("delivered_statuses", DELIVERED), ("failed_statuses", FAILED)):
+            if given.get(name, default) is None:
+                given[name] = default
+        return message_errors(given)
 
     def execute(self, context: Context) -> Any:
         self._push_ticket_url(context, self._wait.awaited.ticket_id)

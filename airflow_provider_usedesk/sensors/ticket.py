@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     PokeReturnValue,
+    conf,
 )
 from airflow_provider_usedesk.hooks.no_retry import no_retry
+from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from airflow_provider_usedesk.operators.arguments import check_arguments
 from airflow_provider_usedesk.polling.trigger_event import (
     defer_timeout,
     error_in,
@@ -25,7 +28,10 @@ from airflow_provider_usedesk.polling.trigger_event import (
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 
 if TYPE_CHECKING:
+    from airflow_provider_usedesk.api.parameters import Id, Statuses
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.task_arguments import SensorArguments
+    from airflow_provider_usedesk.operators.types import Templated
     from airflow_provider_usedesk.polling.ticket_status import Goal
 
 LONG_AGO = datetime.fromtimestamp(0, UTC)
@@ -42,14 +48,15 @@ class TicketStatusSensor(UsedeskSensor):
     With ``deferrable=True`` all waiting tickets of one connection share one poll in the triggerer; in the
     modes ``poke`` and ``reschedule`` each sensor reads its own ticket.
 
-    :param ticket_id: the ticket, 32 bit (templated)
-    :param target_statuses: names or numbers of the statuses to wait for; default: solved, closed (templated)
-    :param failed_statuses: names or numbers of the statuses that fail the task at once; an empty list
-        for none; default: deleted, spam, merged (templated)
-    :param usedesk_conn_id: Airflow Connection of type usedesk (templated)
+    :param ticket_id: id of the ticket, 32-bit number (templated)
+    :param target_statuses: names or numbers of the statuses to wait for, one or a list; default: solved,
+        closed (templated)
+    :param failed_statuses: names or numbers of the statuses that fail the task at once, one or a list; an
+        empty list for none; default: deleted, spam, merged (templated)
+    :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached, before the task
-        fails; in ``reschedule`` mode only ``timeout`` counts; default: 10
+        fails, at least 1; in ``reschedule`` mode only ``timeout`` counts; default: 10
     :raises AirflowFailException: when the ticket has one of ``failed_statuses``, or when an argument or the
         connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed
@@ -67,16 +74,29 @@ class TicketStatusSensor(UsedeskSensor):
     def __init__(
         self,
         *,
-        ticket_id: int | str,
-        target_statuses: Collection[int | str] | int | str = ("solved", "closed"),
-        failed_statuses: Collection[int | str] | int | str | None = None,
-        **kwargs: Any,
+        ticket_id: Templated[Id],
+        target_statuses: Templated[Statuses] = ("solved", "closed"),
+        failed_statuses: Templated[Statuses] | None = None,
+        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_failures: int = 10,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        check_arguments(self, locals())
+        super().__init__(
+            usedesk_conn_id=usedesk_conn_id, deferrable=deferrable, max_failures=max_failures, **kwargs
+        )
         self.ticket_id = ticket_id
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
         self._failures = 0
+
+    @classmethod
+    def _wait_errors(cls, known: Mapping[str, Any]) -> list[str]:
+        from airflow_provider_usedesk.polling.ticket_status import goal_errors
+
+        names = ("ticket_id", "target_statuses", "failed_statuses")
+        return goal_errors({name: known[name] for name in names if name in known})
 
     def execute(self, context: Context) -> Any:
         ticket_id, _ = self._checked()

@@ -22,6 +22,8 @@ TEMPLATE = (
 BATCH = f"from {PACKAGE}.operators.batch import CreateTicketBatchOperator\nCreateTicketBatchOperator"
 COMMENT = f"from {PACKAGE}.operators.comment import CreateCommentOperator\nCreateCommentOperator"
 HOOK = f"from {PACKAGE}.hooks.usedesk import UsedeskHook\nUsedeskHook().create_ticket"
+STATUS = f"from {PACKAGE}.sensors.ticket import TicketStatusSensor\nTicketStatusSensor"
+DELIVERY = f"from {PACKAGE}.sensors.message import MessageDeliverySensor\nMessageDeliverySensor"
 NOTIFIER = f"from {PACKAGE}.notifications.usedesk import UsedeskNotifier\nUsedeskNotifier"
 
 OFFERED = {
@@ -32,6 +34,9 @@ OFFERED = {
     f"{COMMENT}(on_un": {"on_unknown_outcome="},
     f"{CREATE}(usedesk_": {"usedesk_conn_id="},
     f"{NOTIFIER}(pri": {"priority="},
+    f"{STATUS}(tar": {"target_statuses="},
+    f"{STATUS}(max_f": {"max_failures="},
+    f"{DELIVERY}(sou": {"source="},
 }
 each_source = pytest.mark.parametrize(
     ("source", "expected"), OFFERED.items(), ids=[source.rpartition("\n")[2] for source in OFFERED]

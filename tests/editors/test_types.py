@@ -23,6 +23,8 @@ from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.message import SendWhatsAppTemplateOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator, UpdateTicketOperator
 from airflow_provider_usedesk.operators.types import Template
+from airflow_provider_usedesk.sensors.message import MessageDeliverySensor
+from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
 
 
 def write(upstream: XComArg, text: str) -> None:
@@ -39,6 +41,15 @@ def write(upstream: XComArg, text: str) -> None:
     SendWhatsAppTemplateOperator(task_id="e", channel_id=1, template_id=2, client_phone=79123456789)
     SendWhatsAppTemplateBatchOperator(task_id="f", recipients=[], row_key="id", quiet_hours=("22:00", "8:00"))
     CreateClientOperator(task_id="g", name=text, phone_type="mobile", find_existing="phone")
+    TicketStatusSensor(
+        task_id="h", ticket_id=upstream, target_statuses=["solved", "on hold", 3], failed_statuses="spam",
+        mode="reschedule", timeout=timedelta(days=1), poke_interval=60, retries=3,
+    )
+    TicketStatusSensor(task_id="i", ticket_id=text, target_statuses=Template("{{ params.statuses }}"))
+    MessageDeliverySensor(
+        task_id="j", ticket_id=1, comment_id=upstream, source="poll", delivered_statuses="read, seen",
+        failed_statuses=["gone"], sent_after="{{ dag_run.run_after }}", deferrable=True, soft_fail=True,
+    )
 """
 CREATE = 'CreateTicketOperator(task_id="a", subject="s", message="m", {})'
 BAD = {
@@ -60,6 +71,13 @@ BAD = {
     "subject": 'CreateTicketOperator(task_id="a", message="m")',
     "type": 'CreateCommentOperator(task_id="a", ticket_id=1, message="m", type="internal")',
     "validate": 'SendWhatsAppTemplateBatchOperator(task_id="a", recipients=[], row_key="i", validate="all")',
+    "target_statuses": 'TicketStatusSensor(task_id="a", ticket_id=1, target_statuses="done")',
+    "failed_statuses": 'TicketStatusSensor(task_id="a", ticket_id=1, failed_statuses=["spam", "gone"])',
+    "status": 'TicketStatusSensor(task_id="a", ticket_id=1, status="solved")',
+    "ticket_id": "TicketStatusSensor(task_id='a')",
+    "mode": 'TicketStatusSensor(task_id="a", ticket_id=1, mode="push")',
+    "source": 'MessageDeliverySensor(task_id="a", ticket_id=1, source="mail")',
+    "poke_intervall": 'MessageDeliverySensor(task_id="a", ticket_id=1, poke_intervall=60)',
     "find_existing": 'CreateClientOperator(task_id="a", name="n", find_existing="name")',
 }
 

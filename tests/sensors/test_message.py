@@ -136,8 +136,10 @@ class TestPollSource:
 
     def test_invalid_arguments_send_no_request(self, ticket_responses, context):
         requests = ticket_responses(DELIVERED)
-        bad = sensor(ticket_id="x", source="mail", delivered_statuses=[], max_failures=0)
-        with pytest.raises(AirflowFailException, match=r"(?s)ticket_id: .*source: .*max_failures: "):
+        bad = sensor(ticket_id="{{ ticket }}", delivered_statuses="{{ words }}")
+        # As Airflow renders them.
+        bad.ticket_id, bad.delivered_statuses = "x", ""
+        with pytest.raises(AirflowFailException, match=r"(?s)ticket_id: .*delivered_statuses: "):
             bad.execute(context)
         assert requests() == 0
 
@@ -184,8 +186,10 @@ class TestSource:
 
     @pytest.mark.parametrize("value", ["yesterday", "2026-11-24 12:00:00", 5, ""])
     def test_moment_needs_a_time_zone(self, context, value, usedesk):
+        waiting = sensor(sent_after="{{ moment }}")
+        waiting.sent_after = value
         with pytest.raises(AirflowFailException, match="sent_after: must be a datetime or ISO 8601"):
-            sensor(sent_after=value).execute(context)
+            waiting.execute(context)
 
     def test_unknown_word_is_logged_once(self, context, stored_reports, usedesk, caplog):
         caplog.set_level("INFO")

@@ -85,8 +85,11 @@ class TestInTheWorker:
             sensor(make_ticket(status=7), soft_fail=True, deferrable=deferrable).execute(context)
 
     def test_invalid_arguments_send_no_request(self, usedesk_sandbox, context):
+        waiting = sensor("{{ ticket }}", target_statuses="{{ statuses }}")
+        # As Airflow renders them.
+        waiting.ticket_id, waiting.target_statuses = "x", "done"
         with pytest.raises(AirflowFailException, match=r"(?s)ticket_id: .*target_statuses: "):
-            sensor("x", target_statuses=["done"]).execute(context)
+            waiting.execute(context)
         assert usedesk_sandbox.requests() == 0
 
     def test_few_failed_polls_are_tolerated(self, make_ticket, usedesk_sandbox, context, no_sandbox_retries):
