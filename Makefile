@@ -9,13 +9,14 @@ CONSTRAINTS_2 := constraints/airflow-2.11.txt
 CONSTRAINTS_PRODUCTION := constraints/airflow-3.3-production.txt
 # Airflow 3.0 takes the fields of a connection form from it.
 FAB := apache-airflow-providers-fab
-# The tests on a whole Airflow mostly wait, so the others run beside them.
 PYTEST := -m pytest --numprocesses 2 --no-loadscope-reorder
+# The tests on a whole Airflow mostly wait: one process for those that share it, one for the others, one for the rest.
+PYTEST_REST := -m pytest --numprocesses 3 --no-loadscope-reorder
 # A provider must at least load on each version, show its form and send once on a whole Airflow.
 VERSION_TESTS := tests/package/test_provider_info.py tests/compat/test_sdk.py tests/hooks/test_connection.py \
   tests/end_to_end/test_features.py
 # What these test is the same on each Airflow, so `make test` is enough; `make matrix` runs them on each.
-NO_AIRFLOW := $(addprefix --ignore=tests/,api dev docs sandbox)
+NO_AIRFLOW := $(addprefix --ignore=tests/,api batch dev docs idempotency sandbox)
 FEATURE_SESSIONS := "quick(airflow-2.11, python-3.11)" 3.0 3.1 3.2 "quick(airflow-3.3, python-3.11)"
 FEATURE_TESTS := -m feature tests/end_to_end/test_features.py
 QUICK := (not airflow and not slow) or smoke
@@ -40,10 +41,10 @@ test: .venv/.ready ## the tests on Airflow 3.3, in minutes; ARGS="-k hook" goes 
 	.venv/bin/python $(PYTEST) -m "$(QUICK)" $(ARGS)
 
 test-rest: .venv/.ready ## what make test leaves out: whole Airflows with kills, long seeds
-	.venv/bin/python $(PYTEST) -m "not ($(QUICK))" $(ARGS)
+	.venv/bin/python $(PYTEST_REST) -m "not ($(QUICK))" $(ARGS)
 
 test-full: .venv/.ready ## all tests on Airflow 3.3
-	.venv/bin/python $(PYTEST) $(ARGS)
+	.venv/bin/python $(PYTEST_REST) $(ARGS)
 
 lint: .venv/.ready ## style
 	.venv/bin/ruff check .

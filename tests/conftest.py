@@ -30,23 +30,30 @@ os.environ.update(
 (AIRFLOW_HOME / "dags").mkdir()
 
 WHOLE_AIRFLOWS = "tests/end_to_end/"
+# Each starts an Airflow of its own, while the others share one.
+OWN_AIRFLOWS = tuple(f"{WHOLE_AIRFLOWS}test_{name}.py" for name in ("callbacks", "events", "waiting"))
 
 _folders = count(1)
 
 
 def pytest_collection_modifyitems(items):
     """Start with the tests that take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_AIRFLOWS))
+    items.sort(
+        key=lambda item: (not item.nodeid.startswith(WHOLE_AIRFLOWS), item.nodeid.startswith(OWN_AIRFLOWS))
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Run the tests of a file in one process, and all tests on a whole Airflow in one process."""
+    """Run the tests of a file in one process, and all tests on the shared Airflow in one process."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return WHOLE_AIRFLOWS if nodeid.startswith(WHOLE_AIRFLOWS) else nodeid.partition("::")[0]
+            file = nodeid.partition("::")[0]
+            if file in OWN_AIRFLOWS:
+                return "own Airflows"
+            return WHOLE_AIRFLOWS if file.startswith(WHOLE_AIRFLOWS) else file
 
     return Scheduling(config, log)
 

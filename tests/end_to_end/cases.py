@@ -11,7 +11,7 @@ from tests.end_to_end.dags.usedesk_dies import DEATHS
 from tests.support.whole_airflow import HAS_STATE_STORES
 
 SEED = "2026-11-22"
-RANDOM_TASKS = 100
+RANDOM_TASKS = 50
 
 BROKEN = {
     "closed_before_reading": faults.close(),

@@ -404,4 +404,4 @@ def test_refused_message_says_nothing_of_another(monkeypatch):
 
 @pytest.mark.slow
 def test_many_histories():
-    _run(2000, 40, is_random=True)
+    _run(1000, 40, is_random=True)
