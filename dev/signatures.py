@@ -42,7 +42,7 @@ def _argument(annotation: str, default: str, doc: str) -> Argument:
 
 
 DEFERRABLE = 'conf.getboolean("operators", "default_deferrable", fallback=False)'
-SEVERAL = "for mapped tasks, and for a task that executes the operator several times"
+SEVERAL = "set it in mapped tasks, and in a task that executes the operator several times"
 TEMPLATE_FILE = "; or the name of a template file that ends in .html, .md or .txt"
 
 OURS: Mapping[str, Argument] = {
@@ -54,7 +54,7 @@ OURS: Mapping[str, Argument] = {
     "message_key": _argument(
         "Templated[str] | None",
         "None",
-        f"""name of the message, any text that is the same in each attempt, such as the id of an appointment;
+        f"""text that names the message and is the same in each attempt, such as the id of an appointment;
         {SEVERAL}; default: none (templated)""",
     ),
     "on_unknown_outcome": _argument(
@@ -75,16 +75,16 @@ OURS: Mapping[str, Argument] = {
     "on_no_confirmation": _argument(
         "OnNoConfirmation",
         '"fail"',
-        """what to do when a message for a messenger has neither ``message_status`` nor ``chat_id`` in its
-        response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``, for an account that
+        """what to do when the response to a message for a messenger has neither ``message_status`` nor
+        ``chat_id``, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn`` if your account
         never returns them; default: fail""",
     ),
     "wait_for_delivery": _argument(
         "bool",
         "False",
-        """whether to wait, once the ids are in XCom, until the message was delivered, as
-        ``MessageDeliverySensor`` does with ``source="auto"``;
-        a message that was not delivered and the end of the wait fail the task; default: false""",
+        """whether to wait until the message is delivered, as ``MessageDeliverySensor`` does with
+        ``source="auto"``; the ids are in XCom before the wait; if the message is not delivered in time, the
+        task fails; default: false""",
     ),
     "deferrable": _argument(
         "bool",
@@ -149,20 +149,21 @@ OURS: Mapping[str, Argument] = {
         "int | str",
         "0",
         """how many rows may have validation errors, a whole number or a percentage of all rows such as
-        ``"2.5%"``; so many bad rows are left out and do not fail the task, more fail it: before any row is
-        sent, or with ``validate="row"`` at the end; default: 0""",
+        ``"2.5%"``; these rows are not sent; with more of them the task fails, before any row is sent or, with
+        ``validate="row"``, at the end; default: 0""",
     ),
     "max_failures": _argument(
         "int | str | None",
         "None",
-        """how many rows may fail before the run ends, a whole number or a percentage of all rows such as
-        ``"2.5%"``; default: None, any number""",
+        """how many rows may fail, a whole number or a percentage of all rows such as ``"2.5%"``; with more of
+        them the batch stops and the task fails; default: None, any number""",
     ),
     "fail_on": _argument(
         'Literal["any", "all", "none"]',
         '"any"',
-        """when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``; rows
-        that are rejected, unknown or not delivered have failed; default: any""",
+        """when the task fails at the end: with ``any`` if a row failed, with ``all`` if rows failed and none
+        was sent, with ``none`` never; a row has failed if it is rejected, unknown or not delivered; default:
+        any""",
     ),
     "on_duplicate": _argument(
         'Literal["skip", "fail"]',
@@ -173,7 +174,7 @@ OURS: Mapping[str, Argument] = {
     "fail_if_empty": _argument(
         "bool",
         "False",
-        """whether the task fails if there are no recipients, rather than to warn; default: false""",
+        """whether the task fails if there are no recipients; otherwise it warns; default: false""",
     ),
     "results_path": _argument(
         "Templated[str] | None",
@@ -200,15 +201,16 @@ OURS: Mapping[str, Argument] = {
     "in_quiet_hours": _argument(
         'Literal["wait", "leave"]',
         '"wait"',
-        """whether rows ``wait`` for the end of the quiet hours, or are left for the next run of the task
-        (``leave``); default: wait""",
+        """what happens to rows that are not sent yet: with ``wait`` they are sent after the quiet hours; with
+        ``leave`` they count as ``left``, the task succeeds, and nothing sends them later by itself; default:
+        wait""",
     ),
     "max_lateness": _argument(
         "timedelta | None",
         "None",
-        """a run that begins later than so much after its scheduled moment is skipped, such as
-        ``timedelta(hours=2)``; not a retry or a clear of a run that has begun, not a run that was triggered,
-        and not the time of quiet hours; default: None, no limit""",
+        """how late a run may begin after its scheduled moment, such as ``timedelta(hours=2)``; a later run is
+        skipped; there is no limit for a run triggered by hand, by the API or by another Dag, for a retry or a
+        clear of a run that has begun, and for the time of quiet hours; default: None, no limit""",
     ),
     "dry_run": _argument(
         "bool | str",
@@ -220,7 +222,8 @@ OURS: Mapping[str, Argument] = {
     "find_existing": _argument(
         "FindBy | None",
         "None",
-        "``email`` or ``phone`` to search for a client before one is created; default: None",
+        "``email`` or ``phone``: search first, and return the oldest client who has it; default: None, "
+        "always create a client",
     ),
 }
 CHOICES = ("Author", "Flag", "PhoneType", "Priority", "Status", "TicketType")
@@ -230,8 +233,8 @@ NOTIFIER: Mapping[str, Argument] = {
         "Scope | None",
         "None",
         """``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open, add a private comment
-        to it instead of opening another ticket. A callback of a whole Dag has no task, so its scope is the
-        Dag. Default: open a ticket for each alert""",
+        to it instead of opening another ticket. In the callback of a whole Dag ``task`` counts as ``dag``.
+        Default: open a ticket for each alert""",
     ),
     "tag_prefix": _argument(
         "str | None",
@@ -263,8 +266,8 @@ SENSOR: Mapping[str, Argument] = {
     "max_failures": _argument(
         "int",
         "10",
-        """how many polls in a row may fail, where Usedesk cannot be reached, before the task fails, at least
-        1; in ``reschedule`` mode only ``timeout`` counts; default: 10""",
+        """number of polls in a row that do not reach Usedesk, after which the task fails, at least 1; in
+        ``reschedule`` mode only ``timeout`` ends the wait; default: 10""",
     ),
 }
 STATUS_SENSOR: Mapping[str, Argument] = {
@@ -277,8 +280,8 @@ STATUS_SENSOR: Mapping[str, Argument] = {
     "failed_statuses": _argument(
         "Templated[Statuses] | None",
         "None",
-        """names or numbers of the statuses that fail the task at once, one or a list; an empty list for none;
-        default: deleted, spam, merged (templated)""",
+        """names or numbers of the statuses that fail the task at once, one or a list; with an empty list no
+        status fails it; default: deleted, spam, merged (templated)""",
     ),
 }
 DELIVERY_SENSOR: Mapping[str, Argument] = {
@@ -290,28 +293,28 @@ DELIVERY_SENSOR: Mapping[str, Argument] = {
     "source": _argument(
         "Source",
         '"auto"',
-        """``webhook`` to read the reports that the webhook receiver stored (Airflow 3.0; with ``deferrable``
-        3.3), ``poll`` to read the ticket, or ``auto``: with a ``webhook_secret`` in the connection and an
-        Airflow that can read stored reports, like ``webhook``, and in the worker the ticket as well; else
-        like ``poll``; default: auto""",
+        """``webhook`` reads the reports that the webhook receiver stored (Airflow 3.0; with ``deferrable``
+        3.3); ``poll`` reads the ticket; ``auto`` reads both, in the triggerer only the reports, if the
+        connection has a ``webhook_secret`` and this Airflow can read stored reports, and otherwise the
+        ticket; default: auto""",
     ),
     "delivered_statuses": _argument(
         "Templated[Texts] | None",
         "None",
-        """words that mean delivered, a list or a text with commas; default: delivered, read, seen and similar
-        words (templated)""",
+        """words with which the task succeeds, a list or a text with commas; default: delivered, read, seen
+        and similar words (templated)""",
     ),
     "failed_statuses": _argument(
         "Templated[Texts] | None",
         "None",
-        """words that fail the task at once, a list or a text with commas; default: undelivered, not
+        """words with which it fails at once, a list or a text with commas; default: undelivered, not
         delivered, failed, error, rejected, expired and similar words (templated)""",
     ),
     "sent_after": _argument(
         "Templated[datetime | str] | None",
         "None",
-        """a moment before the message was sent, such as ``"{{ dag_run.run_after }}"``, a datetime or ISO 8601
-        with a time zone: reports by webhook from before it count only if they name the message
+        """a moment before the message was sent, such as ``"{{ dag_run.run_after }}"``, as a datetime or
+        ISO 8601 text with a time zone; an earlier webhook report counts only if it names the message
         ``comment_id``; default: all reports count (templated)""",
     ),
 }
@@ -395,12 +398,12 @@ OWN_ID = (
     "idempotency key of the task"
 )
 TEMPLATE = ("template_id", "template_name", "template_variables", "template_lang")
-ROW_ID = "identifies a ticket, so give each row its own, by a column or in ``row_template``"
+ROW_ID = "your own id of the ticket; give each row a different one, with a column or in ``row_template``"
 WHATSAPP_AUTHOR = "author of the message, must be ``user``; default: user"
 CLIENT_SEARCH = replace(
     OURS["on_unknown_outcome"],
     doc="what to do when an earlier attempt may have reached Usedesk: ``verify`` (search for the client), "
-    "``fail``, or ``send`` (a client may be there twice); default: verify",
+    "``fail``, or ``send`` (Usedesk may then have the client twice); default: verify",
 )
 TEXT_SEARCH = replace(
     OURS["on_unknown_outcome"],
@@ -417,8 +420,8 @@ BATCH_CHANGES = {
     "on_no_confirmation": replace(
         OURS["on_no_confirmation"],
         doc="what to do when a message for a messenger has neither ``message_status`` nor ``chat_id`` in its "
-        "response: with ``fail`` the row is ``not_delivered``, and the batch ends if all rows share the "
-        "channel; ``warn`` is for an account that never returns them; default: fail",
+        "response: with ``fail`` the row is ``not_delivered``, and the batch stops if all rows share the "
+        "channel; with ``warn`` the row is ``sent``, for an account that never returns them; default: fail",
     ),
     "deferrable": replace(
         OURS["deferrable"],
@@ -478,8 +481,8 @@ SIGNATURES = (
             "channel_id": "id of the WhatsApp channel, 32-bit number",
             "template_id": "id of the template, for pact, 32-bit number",
             "template_name": "name of the template, for Landbot and infobip, text of at most 255 characters",
-            "subject": "subject of the ticket, text of at most 255 characters; sent if given",
-            "message": f"message of the ticket, text of at most 65,535 bytes{TEMPLATE_FILE}; sent if given",
+            "subject": "subject of the ticket, text of at most 255 characters",
+            "message": f"message of the ticket, text of at most 65,535 bytes{TEMPLATE_FILE}",
             "from_": WHATSAPP_AUTHOR,
             "additional_id": OWN_ID,
         },
@@ -536,8 +539,8 @@ SIGNATURES = (
         defaults={"from_": '"user"'},
         docs={
             "channel_id": "id of the WhatsApp channel, 32-bit number",
-            "subject": "subject of all tickets, text of at most 255 characters; sent if given",
-            "message": f"message of all tickets, text of at most 65,535 bytes{TEMPLATE_FILE}; sent if given",
+            "subject": "subject of all tickets, text of at most 255 characters",
+            "message": f"message of all tickets, text of at most 65,535 bytes{TEMPLATE_FILE}",
             "from_": WHATSAPP_AUTHOR,
             "additional_id": ROW_ID,
         },
@@ -552,7 +555,7 @@ SIGNATURES = (
             "subject": "subject of a new ticket, cut to 255 characters; default: what happened to which task "
             "or Dag",
             "message": "text of the ticket or of the comment, HTML allowed, cut to 65,535 bytes; no name of "
-            "a file; default: what happened, with run, try, state, error and a link to the log",
+            "a file; default: what happened, with run, attempt, state, error and a link to the log",
         },
         changed=NOTIFIER,
         kwargs="Never",
@@ -620,7 +623,7 @@ SIGNATURES = (
             **DELIVERY_SENSOR,
             "max_failures": replace(
                 SENSOR["max_failures"],
-                doc=SENSOR["max_failures"].doc.replace("reached,", "reached or does not show the ticket,"),
+                doc=SENSOR["max_failures"].doc.replace("reach Usedesk,", "reach Usedesk or find no ticket,"),
             ),
         },
         kwargs="Unpack[SensorArguments]",

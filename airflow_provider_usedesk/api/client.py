@@ -526,8 +526,8 @@ class UsedeskClient:
         """
         Return agents (``users``: https://api.usedocs.com/article/51414).
 
-        :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
-            which leaves out the others), ``group_id``, ``query``, ``user_id``
+        :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: only
+            employees), ``group_id``, ``query``, ``user_id``
         """
         return self._read("users", records.users, Request(encoded_filters("users", moved(filters))))
 

@@ -55,8 +55,8 @@ class CreateTicketParameters(TypedDict, total=False):
     client_id: Id | None
     """id of the client, 32-bit number, or ``new_client`` to create a client"""
     client_phone: int | str | None
-    """phone number of the client with country code, text or number; formatting is removed, nothing else is
-    changed"""
+    """phone number of the client with country code, text or number; spaces, brackets, dashes and dots are
+    removed; without ``phone_region`` no digit is changed"""
     phone_region: str | None
     """country of a phone number without country code, two letters such as ``RU``; needs the library
     phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection"""
@@ -116,7 +116,7 @@ class CreateTicketParameters(TypedDict, total=False):
     client_address: str | None
     """address of the client, text of at most 255 characters"""
     new_address: bool | str | None
-    """true to add an address to those of the client"""
+    """true to add the address to the other addresses of the client"""
     phone_type: PhoneType | None
     """``home``, ``mobile``, ``stationary``, ``fax`` or ``other``"""
     additional_id: Id | None
@@ -145,7 +145,7 @@ class UpdateTicketParameters(TypedDict, total=False):
     status: Status | None
     """number or name of a status, such as ``solved`` or ``on hold``"""
     silent: Flag | None
-    """true to leave a new ticket new, which an update opens otherwise; default: false"""
+    """true to leave a ticket New; otherwise an update moves a New ticket to Open; default: false"""
     type: TicketType | None
     """``question``, ``task``, ``problem`` or ``incident``"""
     custom_fields: Mapping[Any, Any] | str | None
@@ -201,7 +201,7 @@ class CreateClientParameters(TypedDict, total=False):
     emails: Texts | None
     """email addresses, a list or a text with commas"""
     phone: int | str | None
-    """phone with country code, 10 to 15 digits; formatting is removed"""
+    """phone with country code, 10 to 15 digits; spaces, brackets, dashes and dots are removed"""
     phone_type: PhoneType | None
     """``home``, ``mobile``, ``stationary``, ``fax`` or ``other``"""
     phone_region: str | None
@@ -244,18 +244,17 @@ class UpdateClientParameters(TypedDict, total=False):
     emails: Texts | None
     """email addresses to add, a list or a text with commas"""
     phone: int | str | None
-    """phone to add, with country code, 10 to 15 digits; formatting is removed"""
+    """phone to add, with country code, 10 to 15 digits; spaces, brackets, dashes and dots are removed"""
     phone_type: PhoneType | None
     """``home``, ``mobile``, ``stationary``, ``fax`` or ``other``"""
     phone_region: str | None
     """country of a phone without country code, two letters such as ``RU``; needs the library phonenumbers,
     from ``airflow-provider-usedesk[phone]``; default: that of the connection"""
     messengers: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None
-    """a list of {"identity": …, "type": …, "uid": …}; with an ``id`` it changes a known one, with an id and
-    an empty identity it deletes it"""
+    """a list of {"identity": …, "type": …, "uid": …}; an item with an ``id`` changes that messenger, or
+    deletes it if the identity is empty"""
     sites: Sequence[Mapping[str, Any]] | Mapping[str, Any] | str | None
-    """a list of {"url": …}; with an ``id`` it changes a known one, with an id and an empty url it deletes
-    it"""
+    """a list of {"url": …}; an item with an ``id`` changes that site, or deletes it if the url is empty"""
     note: str | None
     """text to add to the note for the agents"""
     is_new_note: Flag | None
@@ -437,7 +436,7 @@ class UserFilters(TypedDict, total=False):
     """The filters of ``users``."""
 
     user_type: Role | None
-    """``admin``, ``employee`` or ``support``; default of Usedesk: employee, which leaves out the others"""
+    """``admin``, ``employee`` or ``support``; default of Usedesk: only employees"""
     group_id: Id | None
     """id of a group, 32-bit number"""
     query: str | None

@@ -58,7 +58,7 @@ def phone(value: Any, region: str | None = None) -> str:
     """
     Return a phone number as digits with country code.
 
-    Without a region, only formatting is removed, and no digit is added or changed.
+    Spaces, brackets, dashes and dots are removed. Without a region, no digit is added or changed.
 
     :param value: what a person has written, or a number
     :param region: the country of numbers without country code, two letters; default: None, there are none
@@ -67,7 +67,7 @@ def phone(value: Any, region: str | None = None) -> str:
     written = _written(value)
     extended = None if _is_digits(written) else EXTENSION.fullmatch(written)
     if extended and region is None:
-        raise ValueError("has an extension, which no messenger knows; with phone_region it is left out")
+        raise ValueError("has an extension, which no messenger knows; with phone_region it is removed")
     number = _digits(extended[1] if extended else written)
     return _international(number, region) if region else _as_written(number)
 

@@ -190,7 +190,7 @@ def _errors_of_rows(given: Mapping[str, Any], arguments: Collection[str]) -> Ite
     elif row_template is not None:
         yield "row_template: must be a dict of arguments of create/ticket"
     if given.get("additional_id") is not None:
-        yield "additional_id: identifies a ticket, so give each row its own, by a column or in row_template"
+        yield "additional_id: give each row a different one, with a column or in row_template"
 
 
 def _errors_of_quiet_hours(given: Mapping[str, Any], *, is_complete: bool) -> Iterator[str]:

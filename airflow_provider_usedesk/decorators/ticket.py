@@ -32,23 +32,22 @@ def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwa
     ``create/ticket``: https://api.usedocs.com/article/51378.
 
     The function may be async. It returns the message as a text, or a dict of parameters of ``create/ticket``
-    by name (``from`` may be spelled ``from_``), ``custom_fields``, ``files`` and ``message_key``. They
-    override the arguments of the decorator; a parameter that is None or NaN does not. What the function
-    returns is not rendered, so the braces of a customer stay braces, and none of its texts names a template
-    file.
+    by name (``from`` may be spelled ``from_``), ``custom_fields``, ``files`` and ``message_key``. A returned
+    value overrides the argument of the decorator, unless it is None or NaN. The returned texts are neither
+    rendered nor read as names of template files, because a customer may have written them.
 
     The task returns the id of the ticket. It pushes ``ticket_id`` to XCom and, where Usedesk returns them,
-    ``message_status``, ``chat_id`` and ``comment_id``. A later attempt calls the function again, and does not
-    send what an earlier attempt sent, even when the function returns something else.
+    ``message_status``, ``chat_id`` and ``comment_id``. A later attempt calls the function again. It does not
+    send what an earlier attempt sent, even if the function returns something else.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.ticket.CreateTicketOperator` for the parameters.
 
     :param python_callable: the function; Airflow stores its arguments as ``***``
-    :param kwargs: parameters of ``CreateTicketOperator`` (templated), none of which is required here, and
-        those of any task, such as ``retries``
+    :param kwargs: arguments of ``CreateTicketOperator`` (templated), none of which is required here, and
+        arguments of any task, such as ``retries``
     :raises AirflowFailException: when the function returns neither a dict nor a text, or an argument is
         missing or not valid, and nothing was sent; and in all cases of ``CreateTicketOperator``
-    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
     """
     return task_decorator_factory(
         python_callable=python_callable,

@@ -358,8 +358,8 @@ class UsedeskHook(BaseHook):
         """
         Return agents (``users``: https://api.usedocs.com/article/51414).
 
-        :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: employee,
-            which leaves out the others), ``group_id``, ``query``, ``user_id``
+        :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: only
+            employees), ``group_id``, ``query``, ``user_id``
         :raises UsedeskInvalidRequest: naming every invalid filter; nothing was sent
         """
         return self.client.users(**moved(filters))

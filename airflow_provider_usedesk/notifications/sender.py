@@ -256,7 +256,7 @@ class AlertSender:
         try:
             self._usedesk.update_ticket(ticket_id=ticket_id, priority=wanted)
         except UsedeskError as error:
-            log.warning("The priority of Usedesk ticket %s may not be raised: %s", ticket_id, error)
+            log.warning("Usedesk ticket %s may still have its old priority: %s", ticket_id, error)
 
     def _add_comment(self, ticket_id: int) -> bool:
         """Add a private comment, if necessary without author and files; return whether it was accepted."""

@@ -48,10 +48,10 @@ class UsedeskNotifier(TextNotifier):
     :param subject: subject of a new ticket, cut to 255 characters; default: what happened to which task or
         Dag (templated)
     :param message: text of the ticket or of the comment, HTML allowed, cut to 65,535 bytes; no name of a
-        file; default: what happened, with run, try, state, error and a link to the log (templated)
+        file; default: what happened, with run, attempt, state, error and a link to the log (templated)
     :param one_open_ticket_per: ``dag``, ``task`` or ``run``: while the ticket of an earlier alert is open,
-        add a private comment to it instead of opening another ticket. A callback of a whole Dag has no task,
-        so its scope is the Dag. Default: open a ticket for each alert
+        add a private comment to it instead of opening another ticket. In the callback of a whole Dag ``task``
+        counts as ``dag``. Default: open a ticket for each alert
     :param tag_prefix: first part of the tag that identifies the open ticket, 1 to 40 characters; default: the
         key prefix of the connection, which differs if several Airflows share an account
     :param resolve: whether this alert ends the incident: add a comment to its open ticket and set it to
@@ -65,8 +65,8 @@ class UsedeskNotifier(TextNotifier):
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
     :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
         library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
         (templated)
@@ -104,7 +104,7 @@ class UsedeskNotifier(TextNotifier):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only
         (templated)

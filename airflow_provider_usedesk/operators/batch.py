@@ -105,10 +105,10 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     columns of the row that are named like them, and the templates in ``row_template``. A later layer
     overrides an earlier one.
 
-    Returns a summary, and pushes it to XCom as ``summary``, also when the task fails: ``rows``, ``sent``,
-    ``skipped`` (sent by an earlier attempt), ``duplicate``, ``bad``, ``rejected``, ``not_delivered``,
-    ``unknown``, ``left``, ``seconds``, ``requests``, ``recipients_changed``, ``dry_run``, ``results_path``.
-    While the task runs, it pushes the same as ``progress`` twice a minute.
+    Returns a summary. Pushes it to XCom as ``summary``, even if the task fails, and twice a minute as
+    ``progress`` while the task runs. It contains ``rows``, ``sent``, ``skipped`` (sent by an earlier
+    attempt), ``duplicate``, ``bad``, ``rejected``, ``not_delivered``, ``unknown``, ``left`` (not sent yet),
+    ``seconds``, ``requests``, ``recipients_changed``, ``dry_run`` and ``results_path``.
 
     :raises UsedeskInvalidRequest: when the Dag is parsed, naming every option that is not valid
     :raises AirflowFailException: when an argument or the connection is wrong, when too many rows are invalid,
@@ -124,7 +124,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     @property
     def dry_run(self) -> Callable[[], None]:
-        """The method of Airflow; whoever sets it, such as a cluster policy, means the argument."""
+        """The method of Airflow. Code that sets it, such as a cluster policy, sets the argument."""
         return super().dry_run
 
     @dry_run.setter
@@ -515,7 +515,7 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
     Create a ticket for each of many recipients.
 
     See the API method ``create/ticket``: https://api.usedocs.com/article/51378. Returns a summary of the
-    rows, and pushes it to XCom as ``summary`` and while the task runs as ``progress``.
+    rows. Pushes it to XCom as ``summary``, even if the task fails, and as ``progress`` while the task runs.
 
     :param recipients: the rows: a list of dicts or an XComArg of one; the path or URL
         (``s3://conn_id@bucket/key``, ``https://…``) of a .csv, .tsv, .jsonl, .ndjson or .xlsx file; or a
@@ -537,8 +537,8 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
     :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
         library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
         (templated)
@@ -577,10 +577,10 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
-    :param additional_id: identifies a ticket, so give each row its own, by a column or in ``row_template``
-        (templated)
+    :param additional_id: your own id of the ticket; give each row a different one, with a column or in
+        ``row_template`` (templated)
     :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
         each row is written; default: none (templated)
     :param checkpoint_path: folder for the checkpoint, on a disk that all workers share or on object storage;
@@ -591,29 +591,33 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
     :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
         default: first
     :param max_bad_rows: how many rows may have validation errors, a whole number or a percentage of all rows
-        such as ``"2.5%"``; so many bad rows are left out and do not fail the task, more fail it: before any
-        row is sent, or with ``validate="row"`` at the end; default: 0
-    :param max_failures: how many rows may fail before the run ends, a whole number or a percentage of all
-        rows such as ``"2.5%"``; default: None, any number
-    :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
-        rows that are rejected, unknown or not delivered have failed; default: any
-    :param fail_if_empty: whether the task fails if there are no recipients, rather than to warn; default:
+        such as ``"2.5%"``; these rows are not sent; with more of them the task fails, before any row is sent
+        or, with ``validate="row"``, at the end; default: 0
+    :param max_failures: how many rows may fail, a whole number or a percentage of all rows such as
+        ``"2.5%"``; with more of them the batch stops and the task fails; default: None, any number
+    :param fail_on: when the task fails at the end: with ``any`` if a row failed, with ``all`` if rows failed
+        and none was sent, with ``none`` never; a row has failed if it is rejected, unknown or not delivered;
+        default: any
+    :param fail_if_empty: whether the task fails if there are no recipients; otherwise it warns; default:
         false
     :param on_duplicate: whether a row that has the key and the content of an earlier one is not sent
         (``skip``), or is invalid (``fail``); default: skip
     :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
         (``ignore``); it is not sent again; default: fail
     :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch ends if all
-        rows share the channel; ``warn`` is for an account that never returns them; default: fail
+        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch stops if all
+        rows share the channel; with ``warn`` the row is ``sent``, for an account that never returns them;
+        default: fail
     :param quiet_hours: two times of day between which no row is sent, such as ``("22:00", "08:00")``;
         default: none
     :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
-    :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left for the next run
-        of the task (``leave``); default: wait
-    :param max_lateness: a run that begins later than so much after its scheduled moment is skipped, such as
-        ``timedelta(hours=2)``; not a retry or a clear of a run that has begun, not a run that was triggered,
-        and not the time of quiet hours; default: None, no limit
+    :param in_quiet_hours: what happens to rows that are not sent yet: with ``wait`` they are sent after the
+        quiet hours; with ``leave`` they count as ``left``, the task succeeds, and nothing sends them later by
+        itself; default: wait
+    :param max_lateness: how late a run may begin after its scheduled moment, such as ``timedelta(hours=2)``;
+        a later run is skipped; there is no limit for a run triggered by hand, by the API or by another Dag,
+        for a retry or a clear of a run that has begun, and for the time of quiet hours; default: None, no
+        limit
     :param max_in_flight: number of requests at the same time, 1 to 64; default: 8
     :param deferrable: whether to wait for the end of quiet hours in the triggerer; default: ``[operators]
         default_deferrable``
@@ -710,7 +714,7 @@ class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
     Send a WhatsApp Business template to each of many recipients.
 
     See the API method ``create/ticket``: https://api.usedocs.com/article/51378. Returns a summary of the
-    rows, and pushes it to XCom as ``summary`` and while the task runs as ``progress``.
+    rows. Pushes it to XCom as ``summary``, even if the task fails, and as ``progress`` while the task runs.
 
     :param recipients: the rows: a list of dicts or an XComArg of one; the path or URL
         (``s3://conn_id@bucket/key``, ``https://…``) of a .csv, .tsv, .jsonl, .ndjson or .xlsx file; or a
@@ -732,14 +736,14 @@ class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
         characters (templated)
     :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param subject: subject of all tickets, text of at most 255 characters; sent if given (templated)
+    :param subject: subject of all tickets, text of at most 255 characters (templated)
     :param message: message of all tickets, text of at most 65,535 bytes; or the name of a template file that
-        ends in .html, .md or .txt; sent if given (templated)
+        ends in .html, .md or .txt (templated)
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
     :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
         library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
         (templated)
@@ -764,10 +768,10 @@ class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
-    :param additional_id: identifies a ticket, so give each row its own, by a column or in ``row_template``
-        (templated)
+    :param additional_id: your own id of the ticket; give each row a different one, with a column or in
+        ``row_template`` (templated)
     :param results_path: a .csv, .jsonl or .ndjson file, on disk or object storage, to which the result of
         each row is written; default: none (templated)
     :param checkpoint_path: folder for the checkpoint, on a disk that all workers share or on object storage;
@@ -778,29 +782,33 @@ class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
     :param validate: ``first`` checks all rows before any is sent, ``row`` checks each before it is sent;
         default: first
     :param max_bad_rows: how many rows may have validation errors, a whole number or a percentage of all rows
-        such as ``"2.5%"``; so many bad rows are left out and do not fail the task, more fail it: before any
-        row is sent, or with ``validate="row"`` at the end; default: 0
-    :param max_failures: how many rows may fail before the run ends, a whole number or a percentage of all
-        rows such as ``"2.5%"``; default: None, any number
-    :param fail_on: when the task fails at the end: if ``any`` row failed, if ``all`` failed, or for ``none``;
-        rows that are rejected, unknown or not delivered have failed; default: any
-    :param fail_if_empty: whether the task fails if there are no recipients, rather than to warn; default:
+        such as ``"2.5%"``; these rows are not sent; with more of them the task fails, before any row is sent
+        or, with ``validate="row"``, at the end; default: 0
+    :param max_failures: how many rows may fail, a whole number or a percentage of all rows such as
+        ``"2.5%"``; with more of them the batch stops and the task fails; default: None, any number
+    :param fail_on: when the task fails at the end: with ``any`` if a row failed, with ``all`` if rows failed
+        and none was sent, with ``none`` never; a row has failed if it is rejected, unknown or not delivered;
+        default: any
+    :param fail_if_empty: whether the task fails if there are no recipients; otherwise it warns; default:
         false
     :param on_duplicate: whether a row that has the key and the content of an earlier one is not sent
         (``skip``), or is invalid (``fail``); default: skip
     :param on_not_delivered: whether a row that the messenger did not accept has failed (``fail``) or not
         (``ignore``); it is not sent again; default: fail
     :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch ends if all
-        rows share the channel; ``warn`` is for an account that never returns them; default: fail
+        ``chat_id`` in its response: with ``fail`` the row is ``not_delivered``, and the batch stops if all
+        rows share the channel; with ``warn`` the row is ``sent``, for an account that never returns them;
+        default: fail
     :param quiet_hours: two times of day between which no row is sent, such as ``("22:00", "08:00")``;
         default: none
     :param timezone: time zone of ``quiet_hours``, such as ``Europe/Berlin``; required with them
-    :param in_quiet_hours: whether rows ``wait`` for the end of the quiet hours, or are left for the next run
-        of the task (``leave``); default: wait
-    :param max_lateness: a run that begins later than so much after its scheduled moment is skipped, such as
-        ``timedelta(hours=2)``; not a retry or a clear of a run that has begun, not a run that was triggered,
-        and not the time of quiet hours; default: None, no limit
+    :param in_quiet_hours: what happens to rows that are not sent yet: with ``wait`` they are sent after the
+        quiet hours; with ``leave`` they count as ``left``, the task succeeds, and nothing sends them later by
+        itself; default: wait
+    :param max_lateness: how late a run may begin after its scheduled moment, such as ``timedelta(hours=2)``;
+        a later run is skipped; there is no limit for a run triggered by hand, by the API or by another Dag,
+        for a retry or a clear of a run that has begun, and for the time of quiet hours; default: None, no
+        limit
     :param max_in_flight: number of requests at the same time, 1 to 64; default: 8
     :param deferrable: whether to wait for the end of quiet hours in the triggerer; default: ``[operators]
         default_deferrable``

@@ -30,10 +30,10 @@ class SendChatMessageOperator(UsedeskOperator):
 
     Returns nothing: the response has no id of the message.
 
-    When the outcome of an earlier attempt is unknown, a later one searches the ticket of the chat for the
-    same text, if ``ticket_id`` is given. Otherwise the task fails, because Usedesk lists no messages of
-    chats. It is not documented that the ticket shows each message of its chat as a comment: check this once
-    before you rely on it, or set ``on_unknown_outcome``.
+    If the outcome of an earlier attempt is unknown, a later attempt searches the ticket of the chat,
+    ``ticket_id``, for the same text. Without ``ticket_id`` the task fails, because Usedesk lists no messages
+    of chats. It is not documented that the ticket shows each message of its chat as a comment. Check this
+    once before you rely on it, or set ``on_unknown_outcome``.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
         what Airflow stores of the arguments, and for arguments that render to an empty value.
@@ -44,9 +44,9 @@ class SendChatMessageOperator(UsedeskOperator):
     :param text: text of at most 65,535 bytes, without markup (templated)
     :param ticket_id: id of the ticket of the chat, 32-bit number; only for the search and the link; default:
         none (templated)
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
         the ticket for the text), ``fail``, or ``send`` (a client may get the message twice); default: verify
     :param send_again_on_clear: whether clearing the task sends again; default: false
@@ -54,7 +54,7 @@ class SendChatMessageOperator(UsedeskOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the message may be sent nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the message was sent
     """
 
     _personal_fields = UsedeskOperator._personal_fields | {"text"}
@@ -85,7 +85,7 @@ class SendChatMessageOperator(UsedeskOperator):
         :param context: the context of the task
         :raises AirflowFailException: when an argument or the connection is wrong, or when Usedesk refuses the
             request; with a ``retry_policy``, the ``UsedeskError`` itself
-        :raises UsedeskOutcomeUnknown: when the message may be sent nevertheless
+        :raises UsedeskOutcomeUnknown: when it is unknown whether the message was sent
         :raises UsedeskError: for every other failure
         """
         from airflow_provider_usedesk.api.chat import send_chat_message_request

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 class CheckDeliveryContractOperator(UsedeskOperator):
     """
-    Create a private test ticket, find it as the operators that send do, and report what differs.
+    Create a private test ticket, find it as a later attempt of an operator does, and report what differs.
 
     Run it once for each account, and again after a change of the connection. The ticket has the subject
-    "Airflow self-check" and no message to a client; it stays in Usedesk until somebody deletes it.
+    "Airflow self-check" and no message to a client. It stays in Usedesk until somebody deletes it.
 
-    Returns the report: ``ok``, ``ticket_id``, ``findings`` (a sentence each, without personal data) and
-    ``problems`` (those of the findings that are not ok). If there is a problem, the task pushes the report
-    to XCom as ``report``, and fails. Pushes ``ticket_id`` in any case.
+    Returns a report: ``ok``, ``ticket_id``, ``findings`` (a sentence each, without personal data) and
+    ``problems`` (the findings that are not ok). Pushes ``ticket_id`` to XCom. If there is a problem, the task
+    pushes the report to XCom as ``report``, and fails.
 
     :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises AirflowFailException: when there is a problem, when the connection is wrong, or when Usedesk

@@ -38,15 +38,15 @@ class CreateClientOperator(_ClientOperator):
     """
     Create a client (``create/client``: https://api.usedocs.com/article/51385).
 
-    Returns the id of the client, which is all that it pushes to XCom.
+    Returns the id of the client, and pushes nothing else to XCom.
 
-    Usedesk creates another client each time. With ``find_existing`` the operator first searches for a client
-    who has the email or the phone, and returns the oldest one without changing it. Two tasks that do this at
-    the same time can still create two clients.
+    Usedesk creates another client each time. With ``find_existing`` the operator first searches for clients
+    who have the email or the phone. It returns the oldest one and does not change that client. Two tasks that
+    do this at the same time can still create two clients.
 
-    A client has no idempotency key. When the outcome of an earlier attempt is unknown, a later one searches
-    for a client who has an email or the phone of the request and was created about then. Without email and
-    phone the task fails.
+    A client has no idempotency key. If the outcome of an earlier attempt is unknown, a later attempt searches
+    for a client who has an email or the phone of the request and was created since that attempt. Without
+    email and phone the task fails.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
         what Airflow stores of the arguments, and for arguments that render to an empty value.
@@ -54,7 +54,8 @@ class CreateClientOperator(_ClientOperator):
     :param name: name, text of at most 255 characters; a name, emails, a phone or messengers is required
         (templated)
     :param emails: email addresses, a list or a text with commas (templated)
-    :param phone: phone with country code, 10 to 15 digits; formatting is removed (templated)
+    :param phone: phone with country code, 10 to 15 digits; spaces, brackets, dashes and dots are removed
+        (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param phone_region: country of a phone without country code, two letters such as ``RU``; needs the
         library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
@@ -72,19 +73,20 @@ class CreateClientOperator(_ClientOperator):
     :param client_city: city, text of at most 255 characters (templated)
     :param client_address: address, text of at most 255 characters (templated)
     :param new_address: true for an additional address (templated)
-    :param find_existing: ``email`` or ``phone`` to search for a client before one is created; default: None
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param find_existing: ``email`` or ``phone``: search first, and return the oldest client who has it;
+        default: None, always create a client
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
-        for the client), ``fail``, or ``send`` (a client may be there twice); default: verify
+        for the client), ``fail``, or ``send`` (Usedesk may then have the client twice); default: verify
     :param send_again_on_clear: whether clearing the task sends again; default: false
     :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :raises ValueError: when ``find_existing`` is another word
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the client may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the client exists
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class CreateClientOperator(_ClientOperator):
         :return: the id of the client, new or found
         :raises AirflowFailException: when an argument or the connection is wrong, or when Usedesk refuses the
             request; with a ``retry_policy``, the ``UsedeskError`` itself
-        :raises UsedeskOutcomeUnknown: when the client may exist nevertheless
+        :raises UsedeskOutcomeUnknown: when it is unknown whether the client exists
         :raises UsedeskError: for every other failure
         """
         params = with_lists(self._params())
@@ -203,12 +205,10 @@ class UpdateClientOperator(_ClientOperator):
     """
     Update a client (``update/client``: https://api.usedocs.com/article/51386).
 
-    Returns the id of the client. What is not given stays unchanged. Emails and a phone are added to those
-    that are there.
+    Changes only what you give. Adds emails and a phone to those of the client. Returns the id of the client.
 
-    Each attempt sends the update, and looks up nothing before. A note without ``is_new_note``, and a
-    messenger or a site without id, can therefore be added twice when a response was lost or the task was
-    cleared.
+    Each attempt sends the update without a search. After a lost response or a clear, a note without
+    ``is_new_note``, and a messenger or a site without id, can therefore be there twice.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
         what Airflow stores of the arguments, and for arguments that render to an empty value.
@@ -216,15 +216,16 @@ class UpdateClientOperator(_ClientOperator):
     :param client_id: id of the client, 32-bit number (templated)
     :param name: new name, text of at most 255 characters (templated)
     :param emails: email addresses to add, a list or a text with commas (templated)
-    :param phone: phone to add, with country code, 10 to 15 digits; formatting is removed (templated)
+    :param phone: phone to add, with country code, 10 to 15 digits; spaces, brackets, dashes and dots are
+        removed (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param phone_region: country of a phone without country code, two letters such as ``RU``; needs the
         library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
         (templated)
-    :param messengers: a list of {"identity": …, "type": …, "uid": …}; with an ``id`` it changes a known one,
-        with an id and an empty identity it deletes it (templated)
-    :param sites: a list of {"url": …}; with an ``id`` it changes a known one, with an id and an empty url it
-        deletes it (templated)
+    :param messengers: a list of {"identity": …, "type": …, "uid": …}; an item with an ``id`` changes that
+        messenger, or deletes it if the identity is empty (templated)
+    :param sites: a list of {"url": …}; an item with an ``id`` changes that site, or deletes it if the url is
+        empty (templated)
     :param note: text to add to the note for the agents (templated)
     :param is_new_note: true to replace the note; default: false (templated)
     :param avatar: picture, one local path, URL of object storage or (name, content) (templated)
@@ -240,7 +241,7 @@ class UpdateClientOperator(_ClientOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the client may be updated nevertheless; a retry repeats the update
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the client was updated; a retry repeats it
     """
 
     def __init__(

@@ -42,9 +42,9 @@ class CreateCommentOperator(UsedeskOperator):
 
     Returns the id of the ticket, and pushes ``ticket_id`` and ``comment_id`` to XCom.
 
-    A comment has no idempotency key. When the outcome of an earlier attempt is unknown, a later one searches
-    the comments of the ticket for the same text. It cannot distinguish two tasks that write the same text to
-    the same ticket at the same time.
+    A comment has no idempotency key. If the outcome of an earlier attempt is unknown, a later attempt
+    searches the comments of the ticket for the same text. It cannot distinguish two tasks that write the same
+    text to the same ticket at the same time.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
         what Airflow stores of the arguments, and for arguments that render to an empty value.
@@ -67,15 +67,15 @@ class CreateCommentOperator(UsedeskOperator):
         characters (templated)
     :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_unknown_outcome: what to do when an earlier attempt may have reached Usedesk: ``verify`` (search
         the ticket for the text), ``fail``, or ``send`` (a client may get the message twice); default: verify
     :param send_again_on_clear: whether clearing the task sends again; default: false
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
-        the wait fail the task; default: false
+    :param wait_for_delivery: whether to wait until the message is delivered, as ``MessageDeliverySensor``
+        does with ``source="auto"``; the ids are in XCom before the wait; if the message is not delivered in
+        time, the task fails; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
         minutes
@@ -86,7 +86,7 @@ class CreateCommentOperator(UsedeskOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the comment may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the comment exists
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class CreateCommentOperator(UsedeskOperator):
             request, or when the comment was not delivered and the task waits for that; with a
             ``retry_policy``, the ``UsedeskError`` itself
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
-        :raises UsedeskOutcomeUnknown: when the comment may exist nevertheless
+        :raises UsedeskOutcomeUnknown: when it is unknown whether the comment exists
         :raises UsedeskError: for every other failure
         """
         from airflow_provider_usedesk.api.responses import as_id

@@ -33,7 +33,7 @@ def skip_if_late(dag_run: Any, max_lateness: timedelta | None, has_begun: Callab
         return
     seconds = timedelta(seconds=int(late.total_seconds()))
     reason = f"The run begins {seconds} after its scheduled moment; max_lateness is {max_lateness}."
-    log.warning("%s Nothing is sent. Trigger the Dag by hand to send nevertheless.", reason)
+    log.warning("%s Nothing is sent. To send anyway, trigger the Dag by hand.", reason)
     raise AirflowSkipException(reason)
 
 

@@ -31,7 +31,7 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
     """
     Send a WhatsApp message (``create/ticket``: https://api.usedocs.com/article/51378).
 
-    WhatsApp delivers it within 24 hours of the last message of the client. Give ``client_phone``, or
+    WhatsApp accepts it only within 24 hours of the last message of the client. Give ``client_phone``, or
     ``client_id`` alone for the first phone number of that client.
 
     Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
@@ -44,8 +44,8 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
     :param channel_id: id of the WhatsApp channel, 32-bit number (templated)
     :param user_id: id of the agent who writes, 32-bit number; without an agent WhatsApp delivers no message
         (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
@@ -74,21 +74,21 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
         default: the idempotency key of the task (templated)
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
         retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
-    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
-        for an account that never returns them; default: fail
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
-        the wait fail the task; default: false
+    :param on_no_confirmation: what to do when the response to a message for a messenger has neither
+        ``message_status`` nor ``chat_id``, as with a wrong ``channel_id``: ``fail`` without a retry, or
+        ``warn`` if your account never returns them; default: fail
+    :param wait_for_delivery: whether to wait until the message is delivered, as ``MessageDeliverySensor``
+        does with ``source="auto"``; the ids are in XCom before the wait; if the message is not delivered in
+        time, the task fails; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
         minutes
@@ -101,7 +101,7 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or when the message was not delivered or
         not confirmed; with a ``retry_policy``, the ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
     """
 
     def __init__(
@@ -181,11 +181,11 @@ class SendWhatsAppTemplateOperator(SendTicketOperator):
         (templated)
     :param template_variables: texts for the variables of the template in their order, a list (templated)
     :param template_lang: language of the template; default of Usedesk: ru (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
-    :param subject: subject of the ticket, text of at most 255 characters; sent if given (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
+    :param subject: subject of the ticket, text of at most 255 characters (templated)
     :param message: message of the ticket, text of at most 65,535 bytes; or the name of a template file that
-        ends in .html, .md or .txt; sent if given (templated)
+        ends in .html, .md or .txt (templated)
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
@@ -213,21 +213,21 @@ class SendWhatsAppTemplateOperator(SendTicketOperator):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
         default: the idempotency key of the task (templated)
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
         retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
-    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
-        for an account that never returns them; default: fail
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
-        the wait fail the task; default: false
+    :param on_no_confirmation: what to do when the response to a message for a messenger has neither
+        ``message_status`` nor ``chat_id``, as with a wrong ``channel_id``: ``fail`` without a retry, or
+        ``warn`` if your account never returns them; default: fail
+    :param wait_for_delivery: whether to wait until the message is delivered, as ``MessageDeliverySensor``
+        does with ``source="auto"``; the ids are in XCom before the wait; if the message is not delivered in
+        time, the task fails; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
         minutes
@@ -240,7 +240,7 @@ class SendWhatsAppTemplateOperator(SendTicketOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or when the template was not delivered or
         not confirmed; with a ``retry_policy``, the ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
     """
 
     def __init__(
@@ -321,8 +321,8 @@ class SendViberMessageOperator(SendTicketOperator):
     :param message: message, text of at most 65,535 bytes; or the name of a template file that ends in .html,
         .md or .txt (templated)
     :param channel_id: id of the Viber channel, 32-bit number (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
@@ -353,21 +353,21 @@ class SendViberMessageOperator(SendTicketOperator):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
         default: the idempotency key of the task (templated)
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
         retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
-    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
-        for an account that never returns them; default: fail
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
-        the wait fail the task; default: false
+    :param on_no_confirmation: what to do when the response to a message for a messenger has neither
+        ``message_status`` nor ``chat_id``, as with a wrong ``channel_id``: ``fail`` without a retry, or
+        ``warn`` if your account never returns them; default: fail
+    :param wait_for_delivery: whether to wait until the message is delivered, as ``MessageDeliverySensor``
+        does with ``source="auto"``; the ids are in XCom before the wait; if the message is not delivered in
+        time, the task fails; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
         minutes
@@ -380,7 +380,7 @@ class SendViberMessageOperator(SendTicketOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or does not confirm the message; with a
         ``retry_policy``, the ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
     """
 
     def __init__(
@@ -459,8 +459,8 @@ class SendTelegramMessageOperator(SendTicketOperator):
         .md or .txt (templated)
     :param channel_id: id of the Telegram channel, 32-bit number (templated)
     :param username: Telegram name of the client, text, with or without ``@`` (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
@@ -491,21 +491,21 @@ class SendTelegramMessageOperator(SendTicketOperator):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
         default: the idempotency key of the task (templated)
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
         retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
-    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
-        for an account that never returns them; default: fail
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
-        the wait fail the task; default: false
+    :param on_no_confirmation: what to do when the response to a message for a messenger has neither
+        ``message_status`` nor ``chat_id``, as with a wrong ``channel_id``: ``fail`` without a retry, or
+        ``warn`` if your account never returns them; default: fail
+    :param wait_for_delivery: whether to wait until the message is delivered, as ``MessageDeliverySensor``
+        does with ``source="auto"``; the ids are in XCom before the wait; if the message is not delivered in
+        time, the task fails; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
         minutes
@@ -518,7 +518,7 @@ class SendTelegramMessageOperator(SendTicketOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or when the message was not delivered or
         not confirmed; with a ``retry_policy``, the ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class SendTicketOperator(BaseTicketOperator):
     An operator that creates one ticket, and with it sends one message.
 
     Returns the id of the ticket. Pushes ``ticket_id`` to XCom and, where Usedesk returns them,
-    ``message_status``, ``chat_id`` and ``comment_id``; they are there although the task fails afterwards.
+    ``message_status``, ``chat_id`` and ``comment_id``, even if the task fails afterwards.
     """
 
     message_key: str | None
@@ -104,7 +104,7 @@ class SendTicketOperator(BaseTicketOperator):
             request, or when the message was not delivered; with a ``retry_policy``, the ``UsedeskError``
             itself
         :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
-        :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+        :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
         :raises UsedeskError: for every other failure
         """
         params = with_lists(self._params())
@@ -248,8 +248,8 @@ class CreateTicketOperator(SendTicketOperator):
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
     :param client_id: id of the client, 32-bit number, or ``new_client`` to create a client (templated)
-    :param client_phone: phone number of the client with country code, text or number; formatting is removed,
-        nothing else is changed (templated)
+    :param client_phone: phone number of the client with country code, text or number; spaces, brackets,
+        dashes and dots are removed; without ``phone_region`` no digit is changed (templated)
     :param phone_region: country of a phone number without country code, two letters such as ``RU``; needs the
         library phonenumbers, from ``airflow-provider-usedesk[phone]``; default: that of the connection
         (templated)
@@ -287,21 +287,21 @@ class CreateTicketOperator(SendTicketOperator):
     :param client_country: country of the client, text of at most 255 characters (templated)
     :param client_city: city of the client, text of at most 255 characters (templated)
     :param client_address: address of the client, text of at most 255 characters (templated)
-    :param new_address: true to add an address to those of the client (templated)
+    :param new_address: true to add the address to the other addresses of the client (templated)
     :param phone_type: ``home``, ``mobile``, ``stationary``, ``fax`` or ``other`` (templated)
     :param additional_id: your own id of the ticket, text of at most 255 characters, visible in the API only;
         default: the idempotency key of the task (templated)
-    :param message_key: name of the message, any text that is the same in each attempt, such as the id of an
-        appointment; for mapped tasks, and for a task that executes the operator several times; default: none
-        (templated)
+    :param message_key: text that names the message and is the same in each attempt, such as the id of an
+        appointment; set it in mapped tasks, and in a task that executes the operator several times; default:
+        none (templated)
     :param on_not_delivered: what to do when the messenger did not accept the message: ``fail`` without a
         retry, ``ignore``, or ``resend`` once, which creates a second ticket; default: fail
-    :param on_no_confirmation: what to do when a message for a messenger has neither ``message_status`` nor
-        ``chat_id`` in its response, as with a wrong ``channel_id``: ``fail`` without a retry, or ``warn``,
-        for an account that never returns them; default: fail
-    :param wait_for_delivery: whether to wait, once the ids are in XCom, until the message was delivered, as
-        ``MessageDeliverySensor`` does with ``source="auto"``; a message that was not delivered and the end of
-        the wait fail the task; default: false
+    :param on_no_confirmation: what to do when the response to a message for a messenger has neither
+        ``message_status`` nor ``chat_id``, as with a wrong ``channel_id``: ``fail`` without a retry, or
+        ``warn`` if your account never returns them; default: fail
+    :param wait_for_delivery: whether to wait until the message is delivered, as ``MessageDeliverySensor``
+        does with ``source="auto"``; the ids are in XCom before the wait; if the message is not delivered in
+        time, the task fails; default: false
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param delivery_timeout: how long to wait, timedelta or seconds, above 0, at most a year; default: 10
         minutes
@@ -314,7 +314,7 @@ class CreateTicketOperator(SendTicketOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, when Usedesk refuses the request, or when the message was not delivered; with
         a ``retry_policy``, the ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may exist nevertheless
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
     """
 
     def __init__(
@@ -379,10 +379,10 @@ class UpdateTicketOperator(UsedeskOperator):
     """
     Update a ticket (``update/ticket``: https://api.usedocs.com/article/51379).
 
-    What is not given stays as it is. Returns the id of the ticket, and pushes ``ticket_id`` to XCom.
+    Changes only what you give. Returns the id of the ticket, and pushes ``ticket_id`` to XCom.
 
-    An update sets values, so two equal updates give the same ticket. Each attempt therefore sends the update,
-    and looks up nothing before. It overwrites what a person changed in the ticket between two attempts.
+    An update sets values, so two equal updates give the same ticket. Each attempt therefore sends the update
+    without a search. It overwrites what a person changed in the ticket between two attempts.
 
     .. seealso:: :class:`~airflow_provider_usedesk.operators.base.UsedeskOperator` for the connection, for
         what Airflow stores of the arguments, and for arguments that render to an empty value.
@@ -396,7 +396,8 @@ class UpdateTicketOperator(UsedeskOperator):
     :param tag: tags to add, a list or a text with commas, together at most 255 characters (templated)
     :param priority: ``low``, ``medium``, ``urgent`` or ``extreme`` (templated)
     :param status: number or name of a status, such as ``solved`` or ``on hold`` (templated)
-    :param silent: true to leave a new ticket new, which an update opens otherwise; default: false (templated)
+    :param silent: true to leave a ticket New; otherwise an update moves a New ticket to Open; default: false
+        (templated)
     :param type: ``question``, ``task``, ``problem`` or ``incident`` (templated)
     :param custom_fields: values of custom fields, a dict of {id: value}; a bool for a checkbox, the id of the
         option for a list (templated)
@@ -409,7 +410,7 @@ class UpdateTicketOperator(UsedeskOperator):
     :raises AirflowFailException: when an argument is not valid (all are named, and nothing was sent), when
         the connection is wrong, or when Usedesk refuses the request; with a ``retry_policy``, the
         ``UsedeskError`` itself
-    :raises UsedeskOutcomeUnknown: when the ticket may be updated nevertheless; a retry repeats the update
+    :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket was updated; a retry repeats it
     """
 
     def __init__(

@@ -29,33 +29,32 @@ class MessageDeliverySensor(UsedeskSensor):
     """
     Wait until a message is delivered.
 
-    It reads the delivery reports that Usedesk sends by webhook (see ``create/ticket``:
+    Reads the delivery reports that Usedesk sends by webhook (see ``create/ticket``:
     https://api.usedocs.com/article/51378), or the comments of the ticket (``ticket``:
     https://api.usedocs.com/article/51377).
 
     Returns a dict: ``ticket_id``, ``comment_id``, and ``status``, the word of the report.
 
-    Words are compared without case and separators. Reports from before the sensor started count. One report
-    that says delivered outweighs all that say failed.
+    Case and separators of a word make no difference. Reports that arrived before the sensor started count as
+    well. One report that says delivered outweighs all reports that say failed.
 
     :param ticket_id: id of the ticket, 32-bit number (templated)
     :param comment_id: id of the message, 32-bit number; default: any message of the ticket (templated)
-    :param source: ``webhook`` to read the reports that the webhook receiver stored (Airflow 3.0; with
-        ``deferrable`` 3.3), ``poll`` to read the ticket, or ``auto``: with a ``webhook_secret`` in the
-        connection and an Airflow that can read stored reports, like ``webhook``, and in the worker the ticket
-        as well; else like ``poll``; default: auto
-    :param delivered_statuses: words that mean delivered, a list or a text with commas; default: delivered,
-        read, seen and similar words (templated)
-    :param failed_statuses: words that fail the task at once, a list or a text with commas; default:
+    :param source: ``webhook`` reads the reports that the webhook receiver stored (Airflow 3.0; with
+        ``deferrable`` 3.3); ``poll`` reads the ticket; ``auto`` reads both, in the triggerer only the
+        reports, if the connection has a ``webhook_secret`` and this Airflow can read stored reports, and
+        otherwise the ticket; default: auto
+    :param delivered_statuses: words with which the task succeeds, a list or a text with commas; default:
+        delivered, read, seen and similar words (templated)
+    :param failed_statuses: words with which it fails at once, a list or a text with commas; default:
         undelivered, not delivered, failed, error, rejected, expired and similar words (templated)
-    :param sent_after: a moment before the message was sent, such as ``"{{ dag_run.run_after }}"``, a datetime
-        or ISO 8601 with a time zone: reports by webhook from before it count only if they name the message
-        ``comment_id``; default: all reports count (templated)
+    :param sent_after: a moment before the message was sent, such as ``"{{ dag_run.run_after }}"``, as a
+        datetime or ISO 8601 text with a time zone; an earlier webhook report counts only if it names the
+        message ``comment_id``; default: all reports count (templated)
     :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
-    :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached or does not show
-        the ticket, before the task fails, at least 1; in ``reschedule`` mode only ``timeout`` counts;
-        default: 10
+    :param max_failures: number of polls in a row that do not reach Usedesk or find no ticket, after which the
+        task fails, at least 1; in ``reschedule`` mode only ``timeout`` ends the wait; default: 10
     :raises AirflowFailException: when the message failed, or when an argument or the connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed
     :raises AirflowTaskTimeout: when ``execution_timeout`` has passed, with the time in the triggerer

@@ -41,22 +41,22 @@ class TicketStatusSensor(UsedeskSensor):
     """
     Wait until a ticket has one of the wanted statuses (``ticket``: https://api.usedocs.com/article/51377).
 
-    Returns the ticket as a dict, without texts that a person wrote except tags: ``ticket_id``, ``status``,
-    ``status_name``, ``type``, ``priority``, ``client_id``, ``assignee_id``, ``group_id``, ``channel_id``,
-    ``tags``, ``last_updated_at``.
+    Returns the ticket as a dict: ``ticket_id``, ``status``, ``status_name``, ``type``, ``priority``,
+    ``client_id``, ``assignee_id``, ``group_id``, ``channel_id``, ``tags``, ``last_updated_at``. The tags are
+    the only text in it that people wrote.
 
-    With ``deferrable=True`` all waiting tickets of one connection share one poll in the triggerer; in the
+    With ``deferrable=True`` all waiting tickets of one connection share one poll in the triggerer. In the
     modes ``poke`` and ``reschedule`` each sensor reads its own ticket.
 
     :param ticket_id: id of the ticket, 32-bit number (templated)
     :param target_statuses: names or numbers of the statuses to wait for, one or a list; default: solved,
         closed (templated)
-    :param failed_statuses: names or numbers of the statuses that fail the task at once, one or a list; an
-        empty list for none; default: deleted, spam, merged (templated)
+    :param failed_statuses: names or numbers of the statuses that fail the task at once, one or a list; with
+        an empty list no status fails it; default: deleted, spam, merged (templated)
     :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
-    :param max_failures: how many polls in a row may fail, where Usedesk cannot be reached, before the task
-        fails, at least 1; in ``reschedule`` mode only ``timeout`` counts; default: 10
+    :param max_failures: number of polls in a row that do not reach Usedesk, after which the task fails, at
+        least 1; in ``reschedule`` mode only ``timeout`` ends the wait; default: 10
     :raises AirflowFailException: when the ticket has one of ``failed_statuses``, or when an argument or the
         connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed

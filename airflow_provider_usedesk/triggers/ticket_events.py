@@ -24,10 +24,12 @@ class TicketEventsTrigger(BaseEventTrigger):
     """
     Fire for each new or changed ticket that passes the filters.
 
-    It lists tickets (`tickets <https://api.usedocs.com/article/51376>`__) and begins with what happens after
-    its first list. All triggers of one connection with the same ``events`` and ``poll_interval`` share one
-    list (Airflow 3.3). Use it in an ``AssetWatcher``: ``Asset("new_tickets",
-    watchers=[AssetWatcher(name="usedesk", trigger=TicketEventsTrigger(tag="urgent"))])``.
+    Use it in an ``AssetWatcher``: ``Asset("new_tickets", watchers=[AssetWatcher(name="usedesk",
+    trigger=TicketEventsTrigger(tag="urgent"))])``.
+
+    It lists tickets (`tickets <https://api.usedocs.com/article/51376>`__). The first list is the starting
+    point: its tickets create no events. On Airflow 3.3 all triggers of one connection with the same
+    ``events`` and ``poll_interval`` share one list.
 
     The payload contains ``event`` (``new`` or ``updated``), ``event_id`` (the same for the same event),
     ``usedesk_conn_id``, ``ticket_id``, ``status``, ``status_name``, ``type``, ``priority``, ``client_id``,

@@ -136,7 +136,7 @@ def test_templates_need_names_of_arguments():
 
 def test_shared_id_is_refused():
     [error] = validation_errors(additional_id="orders")
-    assert error.startswith("additional_id: identifies a ticket, so give each row its own")
+    assert error.startswith("additional_id: give each row a different one")
 
 
 @pytest.mark.parametrize("given", [{"quiet_hours": "22:00-08:00"}, {"timezone": "Europe/Moscow"}])
