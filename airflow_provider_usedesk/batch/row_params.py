@@ -13,6 +13,7 @@ from jinja2 import StrictUndefined, Undefined
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.values import is_null, is_null_text, without_nulls
+from airflow_provider_usedesk.hooks.literals import is_template
 from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class RowParams:
         # Not copied: some of the context is computed, or warns, when it is read.
         self._variables = ChainMap[str, Any]({}, cast("Any", context), environment.globals)
         self._templates, validation_errors = self._compiled(templates)
-        self._render_key, key_errors = self._compiled({"row_key": key} if _is_template(key) else {})
+        self._render_key, key_errors = self._compiled({"row_key": key} if is_template(key) else {})
         if validation_errors or key_errors:
             raise UsedeskInvalidRequest(
                 [*key_errors, *(f"row_template: {error}" for error in validation_errors)]
@@ -218,7 +219,7 @@ class Columns:
 def _renderer(value: Any, environment: Environment) -> Render:
     """Compile the templates in a value once, for all rows."""
     if isinstance(value, str):
-        if not _is_template(value):
+        if not is_template(value):
             return lambda variables: value
         template = environment.from_string(value)
         context_class, name, blocks = environment.context_class, template.name, template.blocks
@@ -256,7 +257,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_template(text: str) -> bool:
-    return "{{" in text or "{%" in text or "{#" in text

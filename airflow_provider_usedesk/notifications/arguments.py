@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from airflow_provider_usedesk.hooks.delivery_settings import MAX_PREFIX
+from airflow_provider_usedesk.hooks.literals import is_literal
 from airflow_provider_usedesk.hooks.message_files import MESSAGE_FILES, names_file
 from airflow_provider_usedesk.notifications.open_ticket import (
     MAX_TAG,
@@ -104,7 +105,7 @@ def check_ticket_params(ticket_params: Mapping[str, Any], *, has_incident_tag: b
             "sends many alerts: give a list, or the path of the file"
         )
     params = {
-        name: UNKNOWN if name == "files" or "{{" in str(value) or "{%" in str(value) else value
+        name: value if name != "files" and is_literal(value) else UNKNOWN
         for name, value in ticket_params.items()
     }
     if has_incident_tag and params.get("tag", UNKNOWN) is not UNKNOWN:

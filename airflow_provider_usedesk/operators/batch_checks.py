@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.api.values import UNKNOWN
-from airflow_provider_usedesk.operators.checks import is_literal
+from airflow_provider_usedesk.hooks.literals import is_literal
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.ticket import MessageProfile

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.api.values import UNKNOWN, is_null, reads_once
+from airflow_provider_usedesk.hooks.literals import is_literal
 from airflow_provider_usedesk.hooks.message_files import names_file
 
 if TYPE_CHECKING:
@@ -33,17 +33,6 @@ def raise_errors(validation_errors: list[str]) -> None:
 
     if validation_errors:
         raise UsedeskInvalidRequest(validation_errors)
-
-
-def is_literal(value: Any) -> bool:
-    """Return whether a value is known when the Dag is parsed: neither a template nor an XComArg."""
-    if isinstance(value, str):
-        return "{{" not in value and "{%" not in value and "{#" not in value
-    if isinstance(value, Mapping):
-        return all(is_literal(item) for pair in value.items() for item in pair)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return all(is_literal(item) for item in value)
-    return is_null(value) or isinstance(value, (bool, int, float, bytes, date, time, timedelta))
 
 
 def known_params(given: Mapping[str, Any], method: Method) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, ended_by_timeout
 from airflow_provider_usedesk.compat.sdk import AirflowSkipException, BaseSensorOperator, conf
+from airflow_provider_usedesk.hooks.literals import is_literal
 from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
-from airflow_provider_usedesk.operators.checks import is_literal, option_errors
+from airflow_provider_usedesk.operators.checks import option_errors
 from airflow_provider_usedesk.operators.mapping import checked_partial
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import nullcontext
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -26,6 +27,7 @@ from airflow_provider_usedesk.notifications import sender, usedesk
 from airflow_provider_usedesk.notifications.incident import NO_EXCEPTION
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier, send_usedesk_notification
 from tests.notifications.conftest import broken_server, drip
+from tests.support import dags
 from tests.support.dags import DAG
 from tests.support.delivery import set_extra
 
@@ -633,6 +635,18 @@ class TestConstructor:
     def test_templates_are_not_checked(self):
         fields = {"field_id": ["{{ params.field }}"], "field_value": "1"}
         UsedeskNotifier(group_id="{{ params.group }}", from_="{{ params.author }}", **fields)
+
+    @pytest.mark.parametrize("value", ["{{ params.p }}", "{% if p %}low{% endif %}", "{# none #}low"])
+    def test_template_of_any_kind_is_not_checked(self, value):
+        UsedeskNotifier(priority=value)
+
+    def test_xcom_arg_is_not_checked(self):
+        @dags.task
+        def find():
+            return 17
+
+        with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1)):
+            UsedeskNotifier(group_id=find(), tag=["late", find()])
 
     def test_literals_beside_templates_are_checked(self):
         with pytest.raises(UsedeskInvalidRequest, match="user_id: is required with from_='user'"):
