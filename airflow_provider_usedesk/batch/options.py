@@ -200,6 +200,9 @@ def _errors_of_quiet_hours(given: Mapping[str, Any], *, is_complete: bool) -> It
     if not is_complete:
         # A mapped task may get the other one later.
         hours, zone = ANY_HOURS if hours is None else hours, "UTC" if zone is None else zone
+    if hours is None:
+        yield 'timezone: needs quiet_hours, such as ("22:00", "08:00")'
+        return
     try:
         QuietHours.read(hours, zone)
     except ValueError as error:
