@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ObjectStoragePath as ObjectStoragePath,
         PokeReturnValue as PokeReturnValue,
         XComArg as XComArg,
+        get_current_context as get_current_context,
     )
     from airflow.sdk._shared.secrets_masker import redact as redact
     from airflow.sdk.bases.decorator import (
@@ -84,6 +85,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "context_merge": ("airflow.sdk.definitions.context", "airflow.utils.context"),
     "determine_kwargs": ("airflow.sdk.bases.decorator", "airflow.utils.operator_helpers"),
+    "get_current_context": ("airflow.sdk", "airflow.operators.python"),
     "hookimpl": ("airflow.listeners",),
     "mask_secret": _LOGS,
     "redact": _LOGS,

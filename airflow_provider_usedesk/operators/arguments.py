@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, MappingProxyType
 from typing import Any, Protocol
 
 from airflow_provider_usedesk.api.values import as_list, reads_once
 from airflow_provider_usedesk.compat.mapped import is_mapped
 from airflow_provider_usedesk.compat.sdk import BaseOperator
+from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.operators.checks import iterator_errors, raise_errors
 
 NOT_TEMPLATED = frozenset(
@@ -44,23 +46,26 @@ def check_arguments(operator: ChecksArguments, variables: Mapping[str, Any]) -> 
     :param operator: the operator, before Airflow sees its arguments
     :param variables: ``locals()`` of the constructor, before it sets any variable
     :raises UsedeskInvalidRequest: naming every invalid and every unknown argument
+    :raises AirflowFailException: with the same text, if a task makes the operator while it runs
     """
     # What a mapped task got from upstream is checked when it runs, where the error ends the task.
     if is_mapped(operator):
         return
     given = {name: value for name, value in variables.items() if _is_argument(name)}
-    check_known(type(operator), {**given, **variables["kwargs"]})
+    if errors := known_errors(type(operator), {**given, **variables["kwargs"]}, is_complete=True):
+        with _no_retry():
+            raise_errors(errors)
 
 
 def check_known(
-    operator_class: type[ChecksArguments], given: Mapping[str, Any], *, is_complete: bool = True
+    operator_class: type[ChecksArguments], given: Mapping[str, Any], *, is_complete: bool
 ) -> None:
     """
     Check arguments of an operator class as far as their values are known.
 
     :param operator_class: the class
     :param given: arguments by name
-    :param is_complete: whether no other argument is added to those that are given; default: true
+    :param is_complete: whether no other argument is added to those that are given
     :raises UsedeskInvalidRequest: naming every invalid and every unknown argument
     """
     raise_errors(known_errors(operator_class, given, is_complete=is_complete))
@@ -136,6 +141,15 @@ def argument_defaults(operator_class: type) -> dict[str, Any]:
     constructors = [_constructor(one) for one in operator_class.__mro__ if one not in BaseOperator.__mro__]
     defaults = [getattr(init, "__kwdefaults__", None) or {} for init in constructors]
     return {name: value for found in reversed(defaults) for name, value in found.items()}
+
+
+def _no_retry() -> AbstractContextManager[None]:
+    """Fail the task that makes the operator, if one does, without a retry, unless a policy decides."""
+    from airflow_provider_usedesk.compat.running import running_task
+
+    task = running_task()
+    is_final = task is not None and getattr(task, "retry_policy", None) is None
+    return no_retry() if is_final else nullcontext()
 
 
 def _unknown_arguments(operator_class: type, given: Mapping[str, Any]) -> Iterator[str]:

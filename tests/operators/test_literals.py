@@ -183,6 +183,48 @@ class TestMapped:
         assert second == "template_id or template_name: exactly one of them is required (item 2)"
 
 
+MADE_IN_A_TASK = """
+from datetime import datetime
+
+from tests.support.dags import DAG, task
+
+from airflow_provider_usedesk.{module} import {name}
+
+with DAG("made_in_a_task", start_date=datetime(2026, 1, 1), schedule=None) as dag:
+
+    @task(retries=1, retry_delay=0.1)
+    def make():
+        print("attempt begins")
+        {name}(task_id="made", {arguments})
+
+    make()
+"""
+
+
+class TestMadeInARunningTask:
+    @pytest.mark.parametrize(
+        ("module", "name", "arguments", "error"),
+        [
+            (
+                "operators.ticket",
+                "CreateTicketOperator",
+                "subject='s', message='m', priority='x'",
+                "priority",
+            ),
+            ("sensors.ticket", "TicketStatusSensor", "ticket_id=1, target_statuses='x'", "target_statuses"),
+        ],
+    )
+    def test_wrong_argument_is_not_retried(self, run_dag, module, name, arguments, error):
+        run = run_dag(MADE_IN_A_TASK.format(module=module, name=name, arguments=arguments))
+        assert (run.state, run.printed.count("attempt begins")) == ("failed", 1)
+        assert f"UsedeskInvalidRequest: Nothing was sent to Usedesk. {error}: " in run.printed
+
+    def test_right_arguments_are_accepted(self, run_dag):
+        given = {"module": "operators.ticket", "name": "CreateTicketOperator"}
+        source = MADE_IN_A_TASK.format(**given, arguments="subject='s', message='m', priority='low'")
+        assert run_dag(source).state == "success"
+
+
 def test_decorator_leaves_what_the_function_can_return():
     @task.usedesk_ticket(priority="low")
     def report():
