@@ -336,8 +336,8 @@ class UsedeskClient:
         """
         Add a comment to a ticket (``create/comment``: https://api.usedocs.com/article/51381).
 
-        :param params: parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
-            ``message`` are required, the last one not with a template
+        :param params: parameters of the method by name; ``ticket_id`` and ``type`` (public or private) are
+            required, and without a template ``message``
         :return: the id of the comment
         :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
@@ -351,7 +351,7 @@ class UsedeskClient:
         Update a ticket (``update/ticket``: https://api.usedocs.com/article/51379).
 
         :param params: parameters of the method by name, and ``custom_fields`` as {id: value};
-            ``ticket_id`` is required; tags are added to those the ticket has
+            ``ticket_id`` is required; tags are added to the tags of the ticket
         :raises UsedeskInvalidRequest: naming every invalid argument; nothing was sent
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
@@ -386,8 +386,8 @@ class UsedeskClient:
         """
         Update a client (``update/client``: https://api.usedocs.com/article/51386).
 
-        :param params: parameters of the method by name; ``client_id`` is required; emails, a phone and
-            (without ``is_new_note``) a note are added to those the client has
+        :param params: parameters of the method by name; ``client_id`` is required; emails and a phone
+            are added to those of the client, and so is a note without ``is_new_note``
         :raises UsedeskError: as :meth:`create_ticket`
         """
         request = update_client_request(self._with_region(moved(params), "phone"), self._open_url)

@@ -207,8 +207,8 @@ class UsedeskHook(BaseHook):
         """
         Add a comment to a ticket (``create/comment``: https://api.usedocs.com/article/51381).
 
-        :param params: parameters of the method by name; ``ticket_id``, ``type`` (public or private) and
-            ``message`` are required, the last one not with a template
+        :param params: parameters of the method by name; ``ticket_id`` and ``type`` (public or private) are
+            required, and without a template ``message``
         :return: the id of the comment
         :raises UsedeskError: as :meth:`create_ticket`
         """
@@ -219,8 +219,8 @@ class UsedeskHook(BaseHook):
         Update a ticket (``update/ticket``: https://api.usedocs.com/article/51379).
 
         :param params: parameters of the method by name, and ``custom_fields`` as {id: value};
-            ``ticket_id`` is required, and what is not given stays unchanged; tags are added to those the
-            ticket has
+            ``ticket_id`` is required; only what is given changes; tags are added to the tags of the
+            ticket
         :raises UsedeskError: as :meth:`create_ticket`
         """
         self.client.update_ticket(**moved(params))
@@ -242,8 +242,8 @@ class UsedeskHook(BaseHook):
         """
         Update a client (``update/client``: https://api.usedocs.com/article/51386).
 
-        :param params: parameters of the method by name; ``client_id`` is required; emails, a phone and
-            (without ``is_new_note``) a note are added to those the client has
+        :param params: parameters of the method by name; ``client_id`` is required; emails and a phone
+            are added to those of the client, and so is a note without ``is_new_note``
         :raises UsedeskError: as :meth:`create_ticket`
         """
         self.client.update_client(**moved(params))
