@@ -38,7 +38,7 @@ html_copy_source = False
 
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 PAGE = re.compile(r"^- \[[^\]]+\]\(([\w/-]+)\.md\)", re.MULTILINE)
-EXAMPLE = re.compile(r"\]\(\.\./example_dags/(\w+)\.py\)")
+EXAMPLE = re.compile(r"\]\((?:\.\./)+example_dags/(\w+)\.py\)")
 SHOWN_EXAMPLE = re.compile(r"^\[\w+\.py\]\(\.\./example_dags/(\w+)\.py\)$", re.MULTILINE)
 ROOT_PAGE = re.compile(r"\]\(\.\./(\w+\.md)\)")
 CLASSES_WITH_TABLE = ("Operator", "Sensor", "Notifier", "TicketEventsTrigger")
