@@ -179,7 +179,7 @@ def _members(node: ast.expr, module: str) -> Iterator[str]:
     if isinstance(node, ast.BinOp):
         yield from _members(node.left, module)
         yield from _members(node.right, module)
-    elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Templated":
+    elif isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("Templated", "Rendered"):
         yield from _members(node.slice, module)
     elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
         words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -227,7 +227,9 @@ def _source(value: Any) -> str:
         return " | ".join(_source(one) for one in typing.get_args(value))
     if value is type(None):
         return "None"
-    text = value.__name__ if isinstance(value, type) and origin is None else str(value)
+    if origin is not None and (parts := typing.get_args(value)):
+        return f"{origin.__name__}[{', '.join(map(_source, parts))}]"
+    text = value.__name__ if isinstance(value, type) else str(value)
     return re.sub(r"\b[a-z_]\w*\.", "", text)
 
 

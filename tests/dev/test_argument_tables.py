@@ -125,3 +125,8 @@ def test_reference_shows_every_public_class() -> None:
         "UsedeskNotifier",
         "TicketEventsTrigger",
     }
+
+
+def test_types_name_no_helper_of_this_package():
+    types = {argument.type for shown in shown_classes() for argument in arguments_of(shown)}
+    assert [one for one in types if re.search(r"Templated|Rendered|Union|Optional", one)] == []
