@@ -16,6 +16,7 @@ from airflow_provider_usedesk.compat.sdk import (
     task_decorator_factory,
 )
 from airflow_provider_usedesk.hooks.templates import strict_environment
+from airflow_provider_usedesk.operators.arguments import check_known
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 
 if TYPE_CHECKING:
@@ -45,10 +46,15 @@ def usedesk_ticket_task(python_callable: Callable[..., Any] | None = None, **kwa
     :param python_callable: the function; Airflow stores its arguments as ``***``
     :param kwargs: arguments of ``CreateTicketOperator`` (templated), none of which is required here, and
         arguments of any task, such as ``retries``
+    :raises UsedeskInvalidRequest: naming every argument that is known to be wrong
     :raises AirflowFailException: when the function returns neither a dict nor a text, or an argument is
         missing or not valid, and nothing was sent; and in all cases of ``CreateTicketOperator``
     :raises UsedeskOutcomeUnknown: when it is unknown whether the ticket exists
     """
+    if TYPE_CHECKING:
+        CreateTicketOperator(**kwargs)
+    # Of a mapped task, Airflow makes no operator when the Dag is parsed.
+    check_known(_UsedeskTicketDecoratedOperator, kwargs, is_complete=False)
     return task_decorator_factory(
         python_callable=python_callable,
         # A function that is annotated to return a dict would otherwise promise an XCom for each key.

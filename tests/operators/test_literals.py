@@ -230,11 +230,31 @@ def test_decorator_leaves_what_the_function_can_return():
     def report():
         return {"subject": "s", "message": "m"}
 
-    @task.usedesk_ticket(priority="highest")
-    def wrong():
-        return "m"
-
     with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1)):
         report()
-        with pytest.raises(UsedeskInvalidRequest, match="priority: must be one of"):
-            wrong()
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"priority": "highest"}, "priority: must be one of low"),
+        ({"priorty": "low"}, "priorty: is not a .*; is priority meant"),
+        ({"retires": 3}, "retires: is not a .*; is retries meant"),
+        ({"on_not_delivered": "retry"}, "on_not_delivered: must be one of fail"),
+    ],
+)
+def test_decorator_refuses_wrong_arguments_before_it_is_mapped(given, error):
+    with pytest.raises(UsedeskInvalidRequest, match=error):
+
+        @task.usedesk_ticket(**given)
+        def wrong(subject):
+            return {"subject": subject, "message": "m"}
+
+
+def test_decorated_function_can_be_mapped():
+    @task.usedesk_ticket(priority="low", retries=3)
+    def report(subject):
+        return {"subject": subject, "message": "m"}
+
+    with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1)):
+        report.override(task_id="other").expand(subject=["a", "b"])
