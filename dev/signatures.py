@@ -8,6 +8,7 @@ operator and each method shows all of its arguments, but only here and in ``api/
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "airflow_provider_usedesk"
 WIDTH = 110
 REQUIRED = ""
+METHODS = PACKAGE / "api/signatures.py"
+METHODS_DOCSTRING = '''"""
+The parameters of the methods as arguments of functions, for editors. ``make signatures`` writes this module.
+
+Pyright and mypy read the parameters of a method of the client from ``Unpack``, jedi from a function to which
+they are passed on. Nothing imports this module at run time.
+"""'''
 
 
 @dataclass(frozen=True)
@@ -675,8 +683,30 @@ def written(source: str, signatures: list[Signature]) -> str:
     return _formatted(source)
 
 
+def method_signatures() -> str:
+    """Return the module ``api/signatures.py``: a function with the parameters of each method of the API."""
+    tree = ast.parse((PACKAGE / "api/parameters.py").read_text())
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    functions = "\n\n".join(
+        f"def {_function_name(one.name)}(*, {', '.join(_written_parameters(one.name))}) -> None:\n"
+        f'    """{ast.get_docstring(one)}"""'
+        for one in classes
+    )
+    used = {node.id for node in ast.walk(ast.parse(functions)) if isinstance(node, ast.Name)}
+    lines = [
+        f"from {module} import {', '.join(names)}"
+        for module, known in _importable(tree).items()
+        if (names := sorted(used & known))
+    ]
+    ours = next(number for number, line in enumerate(lines) if "airflow_provider_usedesk" in line)
+    imports = "\n".join([*lines[:ours], "", *lines[ours:]])
+    header = f"{METHODS_DOCSTRING}\n\nfrom __future__ import annotations"
+    return _formatted(f"{header}\n\n{imports}\n\n{functions}\n")
+
+
 def main() -> None:
     """Write all modules."""
+    METHODS.write_text(method_signatures())
     for path in sorted({signature.path for signature in SIGNATURES}):
         module = PACKAGE / path
         module.write_text(written(module.read_text(), signatures_of(path)))
@@ -685,6 +715,29 @@ def main() -> None:
 def signatures_of(path: str) -> list[Signature]:
     """Return the signatures of a module, below the package."""
     return [signature for signature in SIGNATURES if signature.path == path]
+
+
+def _function_name(class_name: str) -> str:
+    """Return the method that takes the parameters of a class: ``tickets`` for ``TicketFilters``."""
+    if class_name.endswith("Filters"):
+        return f"{class_name.removesuffix('Filters').lower()}s"
+    return re.sub("(?<!^)([A-Z])", r"_\1", class_name.removesuffix("Parameters")).lower()
+
+
+def _written_parameters(class_name: str) -> Iterator[str]:
+    for name, one in parameters_of(class_name).items():
+        yield f"{name}: {one.annotation}" + (f" = {one.default}" if one.default else "")
+
+
+def _importable(tree: ast.Module) -> dict[str, set[str]]:
+    """Return the names that a module can import as another one does, and those that it defines, by module."""
+    found = {
+        node.module or "": {one.name for one in node.names}
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+    }
+    defined = {ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)}
+    return {**found, "airflow_provider_usedesk.api.parameters": defined}
 
 
 def _templated(annotation: str) -> str:

@@ -96,6 +96,7 @@ from airflow_provider_usedesk.api.ticket import (
 from airflow_provider_usedesk.api.transport import Transport
 
 if TYPE_CHECKING:
+    from airflow_provider_usedesk.api import signatures
     from airflow_provider_usedesk.api.parameters import (
         AddChatMessageParameters,
         ChangeChatAssigneeParameters,
@@ -231,6 +232,8 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.send(moved(params), TICKET)
 
     def send_whatsapp_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -244,6 +247,8 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.send(HiddenDict({"from_": "user", **moved(params)}), WHATSAPP_MESSAGE)
 
     def send_whatsapp_template(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -255,6 +260,8 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.send(HiddenDict({"from_": "user", **moved(params)}), WHATSAPP_TEMPLATE)
 
     def send_viber_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -266,6 +273,8 @@ class UsedeskClient:
         :return: the ids in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.send(moved(params), VIBER_MESSAGE)
 
     def send_telegram_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -279,6 +288,8 @@ class UsedeskClient:
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.send(moved(params), TELEGRAM_MESSAGE)
 
     def send(self, params: dict[str, Any], profile: MessageProfile) -> CreatedTicket:
@@ -343,6 +354,8 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
+        if TYPE_CHECKING:
+            signatures.create_comment(**params)
         request = comment_request(moved(params), self._open_url)
         return self._send(CREATE_COMMENT, request, responses.created_comment)
 
@@ -356,6 +369,8 @@ class UsedeskClient:
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
+        if TYPE_CHECKING:
+            signatures.update_ticket(**params)
         self._send(UPDATE_TICKET, update_request(moved(params)), responses.updated)
 
     def create_client(self, **params: Unpack[CreateClientParameters]) -> CreatedClient:
@@ -369,6 +384,8 @@ class UsedeskClient:
         :return: the id of the client
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_client(**params)
         request = self.checked_client(moved(params))
         return self._send(CREATE_CLIENT, request, responses.created_client)
 
@@ -390,6 +407,8 @@ class UsedeskClient:
             are added to those of the client, and so is a note without ``is_new_note``
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.update_client(**params)
         request = update_client_request(self._with_region(moved(params), "phone"), self._open_url)
         self._send(UPDATE_CLIENT, request, responses.updated_client)
 
@@ -402,6 +421,8 @@ class UsedeskClient:
         :return: the ids in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.add_chat_message(**params)
         request = add_chat_message_request(moved(params))
         return self._send(ADD_CHAT_MESSAGE, request, responses.added_chat_message)
 
@@ -413,6 +434,8 @@ class UsedeskClient:
         :return: the ids in the response, which can be missing
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.send_chat_message(**params)
         request = send_chat_message_request(moved(params))
         return self._send(SEND_CHAT_MESSAGE, request, responses.sent_chat_message)
 
@@ -424,6 +447,8 @@ class UsedeskClient:
         :return: the ids and the URL in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.change_chat_assignee(**params)
         request = change_chat_assignee_request(moved(params))
         return self._send(CHANGE_CHAT_ASSIGNEE, request, responses.chat_assignee)
 
@@ -436,6 +461,8 @@ class UsedeskClient:
         :return: the id of the agent
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_user(**params)
         request = create_user_request(moved(params), self._open_url)
         return self._send(CREATE_USER, request, responses.created_user)
 
@@ -447,6 +474,8 @@ class UsedeskClient:
             the picture
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.update_user(**params)
         self._send(UPDATE_USER, update_user_request(moved(params), self._open_url), responses.updated)
 
     def delete_user(self, **params: Unpack[DeleteUserParameters]) -> None:
@@ -458,6 +487,8 @@ class UsedeskClient:
         :param params: ``user_id``
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.delete_user(**params)
         self._send(DELETE_USER, delete_user_request(moved(params)), responses.updated)
 
     def ticket(
@@ -490,6 +521,8 @@ class UsedeskClient:
             or as text ``YYYY-MM-DD HH:MM`` in UTC
         :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
         """
+        if TYPE_CHECKING:
+            signatures.tickets(**filters)
         return chain.from_iterable(self.ticket_pages(**filters))
 
     def ticket_pages(
@@ -501,6 +534,8 @@ class UsedeskClient:
         :param until_empty: whether to read on after a page of less than a hundred; default: false
         :param filters: as for :meth:`tickets`
         """
+        if TYPE_CHECKING:
+            signatures.tickets(**filters)
         return self._pages("tickets", records.ticket_rows, moved(filters), until_empty=until_empty)
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
@@ -529,6 +564,8 @@ class UsedeskClient:
         :param filters: ``user_type`` (``admin``, ``employee`` or ``support``; default of Usedesk: only
             employees), ``group_id``, ``query``, ``user_id``
         """
+        if TYPE_CHECKING:
+            signatures.users(**filters)
         return self._read("users", records.users, Request(encoded_filters("users", moved(filters))))
 
     def ticket_fields(self) -> list[TicketField]:
@@ -554,6 +591,8 @@ class UsedeskClient:
         :param filters: ``query`` (one name, email or phone), ``search_type`` (``partial_match`` or
             ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
         """
+        if TYPE_CHECKING:
+            signatures.clients(**filters)
         return chain.from_iterable(self._pages("clients", records.client_rows, moved(filters)))
 
     def client(self, client_id: int) -> ClientDetails:

@@ -11,6 +11,7 @@ from airflow_provider_usedesk.api.hidden import moved
 from airflow_provider_usedesk.compat.sdk import BaseHook
 
 if TYPE_CHECKING:
+    from airflow_provider_usedesk.api import signatures
     from airflow_provider_usedesk.api.client import UsedeskClient
     from airflow_provider_usedesk.api.parameters import (
         AddChatMessageParameters,
@@ -155,6 +156,8 @@ class UsedeskHook(BaseHook):
         :raises UsedeskOutcomeUnknown: when the request may have reached Usedesk
         :raises UsedeskError: of another class for every other error
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.client.create_ticket(**moved(params))
 
     def send_whatsapp_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -166,6 +169,8 @@ class UsedeskHook(BaseHook):
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.client.send_whatsapp_message(**moved(params))
 
     def send_whatsapp_template(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -177,6 +182,8 @@ class UsedeskHook(BaseHook):
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.client.send_whatsapp_template(**moved(params))
 
     def send_viber_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -188,6 +195,8 @@ class UsedeskHook(BaseHook):
         :return: the ids in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.client.send_viber_message(**moved(params))
 
     def send_telegram_message(self, **params: Unpack[CreateTicketParameters]) -> CreatedTicket:
@@ -201,6 +210,8 @@ class UsedeskHook(BaseHook):
         :return: the ids and the message status in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_ticket(**params)
         return self.client.send_telegram_message(**moved(params))
 
     def create_comment(self, **params: Unpack[CreateCommentParameters]) -> CreatedComment:
@@ -212,6 +223,8 @@ class UsedeskHook(BaseHook):
         :return: the id of the comment
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_comment(**params)
         return self.client.create_comment(**moved(params))
 
     def update_ticket(self, **params: Unpack[UpdateTicketParameters]) -> None:
@@ -223,6 +236,8 @@ class UsedeskHook(BaseHook):
             ticket
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.update_ticket(**params)
         self.client.update_ticket(**moved(params))
 
     def create_client(self, **params: Unpack[CreateClientParameters]) -> CreatedClient:
@@ -236,6 +251,8 @@ class UsedeskHook(BaseHook):
         :return: the id of the client
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_client(**params)
         return self.client.create_client(**moved(params))
 
     def update_client(self, **params: Unpack[UpdateClientParameters]) -> None:
@@ -246,6 +263,8 @@ class UsedeskHook(BaseHook):
             are added to those of the client, and so is a note without ``is_new_note``
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.update_client(**params)
         self.client.update_client(**moved(params))
 
     def add_chat_message(self, **params: Unpack[AddChatMessageParameters]) -> AddedChatMessage:
@@ -257,6 +276,8 @@ class UsedeskHook(BaseHook):
         :return: the ids in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.add_chat_message(**params)
         return self.client.add_chat_message(**moved(params))
 
     def send_chat_message(self, **params: Unpack[SendChatMessageParameters]) -> SentChatMessage:
@@ -267,6 +288,8 @@ class UsedeskHook(BaseHook):
         :return: the ids in the response, which can be missing
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.send_chat_message(**params)
         return self.client.send_chat_message(**moved(params))
 
     def change_chat_assignee(self, **params: Unpack[ChangeChatAssigneeParameters]) -> ChatAssignee:
@@ -277,6 +300,8 @@ class UsedeskHook(BaseHook):
         :return: the ids and the URL in the response
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.change_chat_assignee(**params)
         return self.client.change_chat_assignee(**moved(params))
 
     def create_user(self, **params: Unpack[CreateUserParameters]) -> CreatedUser:
@@ -288,6 +313,8 @@ class UsedeskHook(BaseHook):
         :return: the id of the agent
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.create_user(**params)
         return self.client.create_user(**moved(params))
 
     def update_user(self, **params: Unpack[UpdateUserParameters]) -> None:
@@ -298,6 +325,8 @@ class UsedeskHook(BaseHook):
             the picture
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.update_user(**params)
         self.client.update_user(**moved(params))
 
     def delete_user(self, **params: Unpack[DeleteUserParameters]) -> None:
@@ -309,6 +338,8 @@ class UsedeskHook(BaseHook):
         :param params: ``user_id``
         :raises UsedeskError: as :meth:`create_ticket`
         """
+        if TYPE_CHECKING:
+            signatures.delete_user(**params)
         self.client.delete_user(**moved(params))
 
     def ticket(
@@ -340,6 +371,8 @@ class UsedeskHook(BaseHook):
         :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
         :raises UsedeskError: of another class for every other error
         """
+        if TYPE_CHECKING:
+            signatures.tickets(**filters)
         return self.client.tickets(**moved(filters))
 
     def channels(self, channel_type: str | None = None) -> list[Channel]:
@@ -362,6 +395,8 @@ class UsedeskHook(BaseHook):
             employees), ``group_id``, ``query``, ``user_id``
         :raises UsedeskInvalidRequest: naming every invalid filter; nothing was sent
         """
+        if TYPE_CHECKING:
+            signatures.users(**filters)
         return self.client.users(**moved(filters))
 
     def ticket_fields(self) -> list[TicketField]:
@@ -388,6 +423,8 @@ class UsedeskHook(BaseHook):
             ``full_match``; default of Usedesk: partial_match), ``created_after``, ``created_before``
         :raises UsedeskInvalidRequest: naming every invalid filter, when the first row is read
         """
+        if TYPE_CHECKING:
+            signatures.clients(**filters)
         return self.client.clients(**moved(filters))
 
     def client_details(self, client_id: int) -> ClientDetails:

@@ -8,13 +8,25 @@ import pytest
 
 from airflow_provider_usedesk.compat.sdk import BaseOperator, BaseSensorOperator
 from airflow_provider_usedesk.compat.task_arguments import SensorArguments, TaskArguments
-from dev.signatures import PACKAGE, SIGNATURES, parameters_of, signatures_of, written
+from dev.signatures import (
+    METHODS,
+    PACKAGE,
+    SIGNATURES,
+    method_signatures,
+    parameters_of,
+    signatures_of,
+    written,
+)
 
 
 @pytest.mark.parametrize("path", sorted({one.path for one in SIGNATURES}))
 def test_module_is_as_the_script_writes_it(path):
     source = (PACKAGE / path).read_text()
     assert written(source, signatures_of(path)) == source, "run make signatures"
+
+
+def test_signatures_of_methods_are_as_the_script_writes_them():
+    assert METHODS.read_text() == method_signatures(), "run make signatures"
 
 
 @pytest.mark.parametrize("signature", SIGNATURES, ids=lambda one: one.function)

@@ -21,7 +21,18 @@ TEMPLATE = (
 )
 BATCH = f"from {PACKAGE}.operators.batch import CreateTicketBatchOperator\nCreateTicketBatchOperator"
 COMMENT = f"from {PACKAGE}.operators.comment import CreateCommentOperator\nCreateCommentOperator"
-HOOK = f"from {PACKAGE}.hooks.usedesk import UsedeskHook\nUsedeskHook().create_ticket"
+HOOK = f"from {PACKAGE}.hooks.usedesk import UsedeskHook\nUsedeskHook()"
+CLIENT = f"from {PACKAGE}.api.client import UsedeskClient\nUsedeskClient.connect('token')"
+METHODS = {
+    "create_ticket(pri": {"priority=", "private_comment="},
+    "send_whatsapp_template(template_n": {"template_name="},
+    "create_comment(mess": {"message="},
+    "update_ticket(sil": {"silent="},
+    "create_client(pho": {"phone=", "phone_type="},
+    "tickets(fst": {"fstatus="},
+    "users(group": {"group_id="},
+}
+DECORATOR = f"from {PACKAGE}.decorators.ticket import usedesk_ticket_task\nusedesk_ticket_task"
 STATUS = f"from {PACKAGE}.sensors.ticket import TicketStatusSensor\nTicketStatusSensor"
 DELIVERY = f"from {PACKAGE}.sensors.message import MessageDeliverySensor\nMessageDeliverySensor"
 NOTIFIER = f"from {PACKAGE}.notifications.usedesk import UsedeskNotifier\nUsedeskNotifier"
@@ -37,6 +48,7 @@ OFFERED = {
     f"{STATUS}(tar": {"target_statuses="},
     f"{STATUS}(max_f": {"max_failures="},
     f"{DELIVERY}(sou": {"source="},
+    **{f"{owner}.{call}": names for owner in (HOOK, CLIENT) for call, names in METHODS.items()},
 }
 each_source = pytest.mark.parametrize(
     ("source", "expected"), OFFERED.items(), ids=[source.rpartition("\n")[2] for source in OFFERED]
@@ -72,14 +84,28 @@ class TestJedi:
         assert "https://api.usedocs.com/article/51378" in found.docstring()
         assert "client_phone: Templated[int | str] | None=None" in found.docstring().replace(" = ", "=")
 
+    @pytest.mark.parametrize("owner", [HOOK, CLIENT])
+    def test_parameters_of_methods_are_shown_with_their_types(self, script, owner):
+        [found] = script(f"{owner}.create_ticket").help()
+        shown = found.docstring().replace(" = ", "=")
+        assert "client_phone: int | str | None=None" in shown
+        assert "priority: Priority | None=None" in shown
+        assert "https://api.usedocs.com/article/51378" in shown
+
+    def test_arguments_of_the_decorator_are_offered(self, script):
+        assert "priority=" in {found.name for found in script(f"{DECORATOR}(pri").complete()}
+
 
 class TestPyright:
     @each_source
     def test_arguments_are_offered(self, server, source, expected):
         assert expected <= set(server.completions(source))
 
-    def test_parameters_of_the_hook_are_offered(self, server):
-        assert "priority=" in server.completions(f"{HOOK}(pri")
+    @pytest.mark.parametrize("owner", [HOOK, CLIENT])
+    def test_parameters_of_methods_are_shown_with_their_types(self, server, owner):
+        shown = server.signature(f"{owner}.create_ticket(")
+        assert "client_phone: int | str | None" in shown
+        assert "priority: Priority | None" in shown
 
     def test_choices_are_offered(self, server):
         found = server.completions(f'{CREATE}(priority="')

@@ -48,6 +48,12 @@ class LanguageServer:
         text: str = self._at_end("textDocument/hover", source, back=1)["contents"]["value"]
         return text
 
+    def signature(self, source: str) -> str:
+        """Return the signature that the server shows within the parentheses at the end of a source."""
+        [shown] = self._at_end("textDocument/signatureHelp", source)["signatures"]
+        text: str = shown["label"]
+        return text
+
     def _at_end(self, method: str, source: str, back: int = 0) -> Any:
         lines = source.split("\n")
         document = {"uri": self._path.as_uri(), "languageId": "python", "version": 1, "text": source}
