@@ -1,4 +1,4 @@
-"""The receiver as a FastAPI application: check the secret, read the webhook, store the event, respond."""
+"""The receiver as a Starlette application: check the secret, read the webhook, store the event, respond."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_usedesk.webhook.auth import Authenticator, WebhookSecrets
@@ -63,16 +65,18 @@ def build_app(
     :param store_timeout: seconds to wait for the store before the response 503; default: 15
     :param counts: counts webhooks by outcome; default: counters of this application
     """
-    # No redirect to the path without a slash at the end: its response would contain the secret.
-    app = FastAPI(
-        title="Usedesk webhooks", redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None
-    )
     counts = counts or Counts()
     receiver = _Receiver(authenticator, store, limits or DEFAULT_LIMITS, store_timeout, counts)
-    app.add_api_route(HEALTH, _health(counts), methods=["GET"], response_model=None)
-    app.add_api_route(PATH + "{conn_id}/{secret}", receiver.respond, methods=["POST"], response_model=None)
-    for status in (404, 405):
-        app.add_exception_handler(status, _not_found)
+    # Not FastAPI, whose arguments and validation would cost CPU for each webhook, and are not used here.
+    app = Starlette(
+        routes=[
+            Route(HEALTH, _health(counts), methods=["GET"]),
+            Route(PATH + "{conn_id}/{secret}", receiver.respond, methods=["POST"]),
+        ],
+        exception_handlers={404: _not_found, 405: _not_found},
+    )
+    # No redirect to the path without a slash at the end: its response would contain the secret.
+    app.router.redirect_slashes = False
     return hide_secrets(app)
 
 
@@ -124,7 +128,8 @@ class _Receiver:
         self._counts = counts
         self._ignored: Counter[str] = Counter()
 
-    async def respond(self, request: Request, conn_id: str, secret: str) -> PlainTextResponse:
+    async def respond(self, request: Request) -> PlainTextResponse:
+        conn_id, secret = request.path_params["conn_id"], request.path_params["secret"]
         try:
             known = await self._authenticate(conn_id, secret)
             if known is None:
@@ -195,8 +200,8 @@ class _Receiver:
         return True
 
 
-def _health(counts: Counts) -> Callable[[], Awaitable[JSONResponse]]:
-    async def health() -> JSONResponse:
+def _health(counts: Counts) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", **counts.as_dict()})
 
     return health

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+import threading
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 # The longest id of a connection in Airflow's database.
 MAX_CONN_ID = 250
 
+_lock = threading.Lock()
+_app: ASGIApp | None = None
+
 
 async def receiver(scope: Scope, receive: Receive, send: Send) -> None:
     """Respond to webhooks, as an ASGI application."""
-    app = await asyncio.to_thread(_app)
+    # In a thread only until it is built: a thread for each webhook would cost as much as the store.
+    app = _app if _app is not None else await asyncio.to_thread(_build_once)
     await app(scope, receive, send)
 
 
@@ -37,8 +41,16 @@ def secrets_in_airflow(conn_id: str) -> WebhookSecrets | None:
     return secrets_of(find_connection(conn_id))
 
 
-@cache
-def _app() -> ASGIApp:
+def _build_once() -> ASGIApp:
+    """Return the application, the same for all webhooks that wait for the first one."""
+    global _app
+    with _lock:
+        if _app is None:
+            _app = _build()
+        return _app
+
+
+def _build() -> ASGIApp:
     from airflow_provider_usedesk.webhook.app import build_app
     from airflow_provider_usedesk.webhook.auth import Authenticator
     from airflow_provider_usedesk.webhook.metastore import MetastoreStore

@@ -227,6 +227,19 @@ def test_failed_transaction_rolls_back(asset_id, save, monkeypatch):
     assert len(events(asset_id)) == 1
 
 
+def test_failed_transaction_fails_each_pending_webhook(asset_id, save, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(manager.asset_manager, "register_asset_change", broken)
+        errors = save(report(comment_id=1), report(comment_id=2), report(comment_id=2))
+    assert [type(error) for error in errors] == [RuntimeError] * 3
+    assert events(asset_id) == []
+    assert save(report(comment_id=1), report(comment_id=2)) == [None, None]
+    assert [extra["comment_id"] for extra in events(asset_id)] == [1, 2]
+
+
 def test_deadlock_is_retried_once(asset_id, save, monkeypatch):
     attempts = []
     store_webhooks = metastore.store_webhooks

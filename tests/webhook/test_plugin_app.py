@@ -1,8 +1,10 @@
-"""The webhook secrets that Airflow's API server reads from its connections."""
+"""The receiver in Airflow's API server, and the webhook secrets that it reads from connections."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 
 import pytest
 
@@ -11,6 +13,7 @@ pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 from airflow.secrets.metastore import MetastoreBackend
 from sqlalchemy.exc import OperationalError
 
+from airflow_provider_usedesk.webhook import plugin_app
 from airflow_provider_usedesk.webhook.plugin_app import secrets_in_airflow
 from tests.webhook.conftest import SECRET
 
@@ -41,3 +44,41 @@ def test_database_error_is_raised(monkeypatch):
     with pytest.raises(OperationalError):
         secrets_in_airflow("usedesk_stored")
     assert secrets_in_airflow("a\x00b") is None
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """The calls of the applications that were built, one list for each."""
+    apps = []
+
+    def build():
+        calls = []
+        apps.append(calls)
+        time.sleep(0.05)
+
+        async def app(scope, receive, send):
+            calls.append(scope)
+
+        return app
+
+    monkeypatch.setattr(plugin_app, "_app", None)
+    monkeypatch.setattr(plugin_app, "_build", build)
+    return apps
+
+
+async def burst(number):
+    await asyncio.gather(*(plugin_app.receiver({"number": one}, None, None) for one in range(number)))
+
+
+def test_first_burst_builds_one_application(built):
+    asyncio.run(burst(8))
+    [calls] = built
+    assert len(calls) == 8
+
+
+def test_later_webhook_uses_no_thread(built, monkeypatch):
+    asyncio.run(burst(1))
+    monkeypatch.setattr(asyncio, "to_thread", None)
+    asyncio.run(burst(1))
+    [calls] = built
+    assert len(calls) == 2
