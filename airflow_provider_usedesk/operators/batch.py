@@ -307,11 +307,13 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         Return since when rows have to be looked up that are not in the checkpoint.
 
         After a clear the rows may be distributed to the mapped instances in another way. Without a folder an
-        instance does not see what the others sent; with new idempotency keys the others sent none.
+        instance does not see what the others sent, and Airflow may have deleted the checkpoint of a task that
+        succeeded. With new idempotency keys nobody sent any.
         """
         contract = self._contract(context)
-        is_cleared_and_mapped = contract.map_index >= 0 and contract.clears.clear_number > 0
-        if not is_cleared_and_mapped or self.checkpoint_path or self.send_again_on_clear:
+        forgets = conf.getboolean("state_store", "clear_on_success", fallback=False)
+        may_be_unknown = contract.clears.clear_number > 0 and (contract.map_index >= 0 or forgets)
+        if not may_be_unknown or self.checkpoint_path or self.send_again_on_clear:
             return None
         return contract.run_began
 

@@ -873,6 +873,16 @@ class TestClears:
         attempts.run(range(5, 8), clear_number=1)
         assert usedesk_sandbox.requests("tickets") == 0
 
+    @pytest.mark.parametrize("sends_again", [True, False])
+    def test_checkpoint_that_airflow_deleted(self, attempts, usedesk_sandbox, monkeypatch, sends_again):
+        """With ``clear_on_success`` a task that succeeded has no state left when it is cleared."""
+        monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", "True")
+        attempts.run(range(5))
+        attempts.stores.clear()
+        cleared = {"try_number": 2, "max_tries": 5, "clear_number": 1, "send_again_on_clear": sends_again}
+        attempts.run(range(8), **cleared)
+        assert len(usedesk_sandbox.tickets) == (13 if sends_again else 8)
+
 
 @pytest.mark.parametrize("damage", [None, "{}", "[]", "0", "null", ""])
 @pytest.mark.parametrize("name", ["chunk-000001", "manifest"])
