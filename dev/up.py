@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from airflow_provider_usedesk.sandbox import Sandbox, Webhooks
 from dev import DEMO_DAG, EXAMPLE_DAGS
@@ -64,7 +65,9 @@ def connect(sandbox: Sandbox, airflow: LocalAirflow) -> None:
     secret = secrets.token_urlsafe(32)
     connection = sandbox.connection
     extra = {**connection.pop("extra"), "webhook_secret": secret}
-    airflow.create_connection(CONNECTION_ID, **connection, extra=extra)
+    # The button "Test connection" of Airflow 3.3.2 needs a port.
+    port = urlsplit(sandbox.url).port
+    airflow.create_connection(CONNECTION_ID, **connection, port=port, extra=extra)
     sandbox.webhooks = Webhooks(delay=REPORT_DELAY)
     sandbox.redirect_url = f"{airflow.url}/usedesk/webhook/{CONNECTION_ID}/{secret}"
 
