@@ -208,6 +208,7 @@ LIGHT_MODULES = (
 # What only a task that runs needs: client, results and errors, connection, waits, storage.
 LATE_MODULES = (
     *("api.attachments", "api.client", "api.errors", "api.quoting", "api.records", "api.responses"),
+    "api.signatures",
     *("batch.row_store", "batch.runner", "compat.stores", "compat.supervisor", "delivery.decision"),
     *("delivery.report_store", "delivery.waiter", "hooks.connection", "hooks.delivery_settings"),
     *("hooks.rate_limit_store", "idempotency.send_once", "notifications.open_ticket", "notifications.sender"),
