@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from airflow_provider_usedesk.batch.progress import ProgressReporter
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.sandbox import answer
+from tests.docs.tables import DOCS, rows, words
 from tests.support.operators import dag, pushed
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "xcom-keys.md"
+PAGE = "reference/xcom-keys.md"
 TYPES = {"int": int, "text": str, "dict": dict}
 
 TICKETS = """
@@ -62,19 +62,8 @@ CheckDeliveryContractOperator(task_id="CheckDeliveryContractOperator")
 """The tasks that need a ticket, a chat or a client, and those that send on their own."""
 
 
-def rows(heading: str) -> list[list[str]]:
-    """Return the cells of the table below a heading of the page."""
-    section = PAGE.read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-
-
 def xcom_keys() -> list[tuple[str, str]]:
-    return [(words(key)[0], kind) for key, kind, *_ in rows("Keys")]
-
-
-def words(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
+    return [(words(key)[0], kind) for key, kind, *_ in rows(PAGE, "Keys")]
 
 
 @pytest.fixture
@@ -118,9 +107,16 @@ def xcoms(run_dag, usedesk_sandbox, monkeypatch, tmp_path):
 def test_page_names_what_each_task_pushes(xcoms):
     documented = {
         task: {*words(others), *([] if returned == "none" else ["return_value"])}
-        for tasks, returned, others in rows("Tasks")
+        for tasks, returned, others in rows(PAGE, "Tasks")
         for task in words(tasks)
     }
     assert {task: set(keys) for task, keys in xcoms.items()} == documented
     types = {key: {type(task[key]) for task in xcoms.values() if key in task} for key, *_ in xcom_keys()}
     assert types == {key: {TYPES[kind]} for key, kind in xcom_keys()}
+
+
+def test_page_names_each_operator_and_sensor():
+    reference = "".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
+    shown = re.findall(r"^\.\. autoclass:: [\w.]+\.(\w+(?:Operator|Sensor))$", reference, re.MULTILINE)
+    documented = {task for tasks, *_ in rows(PAGE, "Tasks") for task in words(tasks)}
+    assert documented == {*shown, "@task.usedesk_ticket"}
