@@ -56,7 +56,7 @@ TEMPLATE_FILE = "; or the name of a template file that ends in .html, .md or .tx
 OURS: Mapping[str, Argument] = {
     "usedesk_conn_id": _argument(
         "str",
-        "UsedeskHook.default_conn_name",
+        '"usedesk_default"',
         "id of an Airflow connection of type usedesk; default: usedesk_default (templated)",
     ),
     "message_key": _argument(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
@@ -94,16 +94,21 @@ class HidingFields(tuple[str, ...]):
                 yield name
 
 
-def hide_attributes(operator_class: type, names: Iterable[str]) -> None:
+def hide_attributes(operator_class: type, names: Set[str]) -> None:
     """
     Hide attributes of all tasks of an operator class from ``vars()``.
 
     :param operator_class: the class; an attribute that it sets itself is the default of its tasks
     :param names: names of the attributes; a property of the class stays as it is
     """
+    own: dict[str, Any] = {}
+    # Every import of an operator does this; most classes hide what their base class hides already.
+    for one in reversed(operator_class.__mro__):
+        namespace = vars(one)
+        own.update({name: namespace[name] for name in namespace.keys() & names})
     for name in names:
-        default = [vars(one)[name] for one in operator_class.__mro__ if name in vars(one)][:1]
-        if not any(hasattr(value, "__set__") for value in default):
+        default = (own[name],) if name in own else ()
+        if not hasattr(own.get(name), "__set__"):
             setattr(operator_class, name, HiddenAttribute(name, *default))
 
 

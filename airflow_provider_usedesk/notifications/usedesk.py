@@ -117,7 +117,7 @@ class UsedeskNotifier(TextNotifier):
     def __init__(
         self,
         *,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         subject: str | None = None,
         message: str | None = None,
         one_open_ticket_per: Scope | None = None,

@@ -8,11 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, MappingProxyType
 from typing import Any, Protocol
 
-from airflow_provider_usedesk.api.values import as_list, reads_once
-from airflow_provider_usedesk.compat.mapped import is_mapped
 from airflow_provider_usedesk.compat.sdk import BaseOperator
-from airflow_provider_usedesk.hooks.no_retry import no_retry
-from airflow_provider_usedesk.operators.checks import iterator_errors, raise_errors
 
 NOT_TEMPLATED = frozenset(
     {
@@ -48,11 +44,15 @@ def check_arguments(operator: ChecksArguments, variables: Mapping[str, Any]) -> 
     :raises UsedeskInvalidRequest: naming every invalid and every unknown argument
     :raises AirflowFailException: with the same text, if a task makes the operator while it runs
     """
+    from airflow_provider_usedesk.compat.mapped import is_mapped
+
     # What a mapped task got from upstream is checked when it runs, where the error ends the task.
     if is_mapped(operator):
         return
     given = {name: value for name, value in variables.items() if _is_argument(name)}
     if errors := known_errors(type(operator), {**given, **variables["kwargs"]}, is_complete=True):
+        from airflow_provider_usedesk.operators.checks import raise_errors
+
         with _no_retry():
             raise_errors(errors)
 
@@ -68,6 +68,8 @@ def check_known(
     :param is_complete: whether no other argument is added to those that are given
     :raises UsedeskInvalidRequest: naming every invalid and every unknown argument
     """
+    from airflow_provider_usedesk.operators.checks import raise_errors
+
     raise_errors(known_errors(operator_class, given, is_complete=is_complete))
 
 
@@ -86,6 +88,9 @@ def known_errors(
     :param shared: arguments and other defaults by name, which the operator also gets if it takes them
     :param is_complete: whether no other argument is added to those that are given
     """
+    from airflow_provider_usedesk.api.values import reads_once
+    from airflow_provider_usedesk.operators.checks import iterator_errors
+
     everything = {**shared, **given}
     # An iterator would be used up by a check.
     rereadable = {name: value for name, value in everything.items() if not reads_once(value)}
@@ -115,6 +120,7 @@ def with_lists(params: Mapping[str, Any]) -> dict[str, Any]:
     :param params: parameters by name; an iterator, which native rendering can make, becomes a list
     """
     from airflow_provider_usedesk.api.hidden import HiddenDict
+    from airflow_provider_usedesk.api.values import as_list
 
     return HiddenDict(
         {name: as_list(value) if _is_generator(value) else value for name, value in params.items()}
@@ -146,6 +152,7 @@ def argument_defaults(operator_class: type) -> dict[str, Any]:
 def _no_retry() -> AbstractContextManager[None]:
     """Fail the task that makes the operator, if one does, without a retry, unless a policy decides."""
     from airflow_provider_usedesk.compat.running import running_task
+    from airflow_provider_usedesk.hooks.no_retry import no_retry
 
     task = running_task()
     is_final = task is not None and getattr(task, "retry_policy", None) is None
@@ -166,6 +173,8 @@ def _is_argument(name: str) -> bool:
 
 
 def _is_generator(value: Any) -> bool:
+    from airflow_provider_usedesk.api.values import reads_once
+
     # An open file would become a list of its lines; it is refused later.
     return reads_once(value) and not isinstance(value, (list, tuple)) and not hasattr(value, "read")
 

@@ -17,21 +17,15 @@ from airflow_provider_usedesk.compat.rendering import (
     with_rendering_hook,
 )
 from airflow_provider_usedesk.compat.sdk import BaseOperator
-from airflow_provider_usedesk.hooks.message_files import MESSAGE_FILES, names_file
-from airflow_provider_usedesk.hooks.no_retry import no_retry
-from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
+from airflow_provider_usedesk.links import TicketLinks
 from airflow_provider_usedesk.operators.arguments import constructor_arguments
-from airflow_provider_usedesk.operators.checks import known_params, option_errors, request_errors
-from airflow_provider_usedesk.operators.mapping import checked_partial
-from airflow_provider_usedesk.operators.template_failures import TemplateFailures
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from airflow_provider_usedesk.api.request import Method, Request
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 
 
 @with_rendering_hook
@@ -50,7 +44,7 @@ class UsedeskOperator(BaseOperator):
     template_fields: Sequence[str] = ("usedesk_conn_id",)
     # Airflow would look for files in every field; only `message` may name a template file.
     template_ext: Sequence[str] = ()
-    operator_extra_links: tuple[UsedeskTicketLink, ...] = (UsedeskTicketLink(),)
+    operator_extra_links: Any = TicketLinks()
     ui_color = "#d7ecff"
 
     message: str | None = None
@@ -63,7 +57,7 @@ class UsedeskOperator(BaseOperator):
         super().__init_subclass__(**kwargs)
         hide_attributes(cls, cls._personal_fields)
 
-    def __init__(self, *, usedesk_conn_id: str = UsedeskHook.default_conn_name, **kwargs: Any) -> None:
+    def __init__(self, *, usedesk_conn_id: str = "usedesk_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.usedesk_conn_id = usedesk_conn_id
 
@@ -73,6 +67,8 @@ class UsedeskOperator(BaseOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
+        from airflow_provider_usedesk.operators.mapping import checked_partial
+
         return checked_partial(cls, kwargs, super().partial)
 
     @classmethod
@@ -84,6 +80,7 @@ class UsedeskOperator(BaseOperator):
         :param is_complete: whether no other argument is added to those that are given
         """
         from airflow_provider_usedesk.api.request import Draft
+        from airflow_provider_usedesk.operators.checks import known_params, option_errors, request_errors
 
         method = cls._method()
         params = known_params(given, method)
@@ -94,6 +91,8 @@ class UsedeskOperator(BaseOperator):
 
     @cached_property
     def hook(self) -> UsedeskHook:
+        from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+
         return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
 
     @classmethod
@@ -124,6 +123,7 @@ class UsedeskOperator(BaseOperator):
     def _no_retry(self) -> AbstractContextManager[None]:
         """Fail the task without a retry on an error that a retry cannot repair, unless a policy decides."""
         from airflow_provider_usedesk.api.errors import UsedeskRejected
+        from airflow_provider_usedesk.hooks.no_retry import no_retry
 
         has_policy = getattr(self, "retry_policy", None) is not None
         return nullcontext() if has_policy else no_retry(UsedeskRejected)
@@ -140,6 +140,8 @@ class UsedeskOperator(BaseOperator):
         return f"{text}: {url}" if url else f"{text}."
 
     def _push_link(self, context: Context, ticket_id: int | None) -> None:
+        from airflow_provider_usedesk.links.ticket import push_ticket_url
+
         if ticket_id is not None and self._pushes_xcom():
             push_ticket_url(context, self.hook.ticket_url(ticket_id))
 
@@ -150,12 +152,15 @@ class UsedeskOperator(BaseOperator):
         return self.do_xcom_push and serves_tasks()
 
     def _template_environment(self, environment: Environment) -> Environment:
+        from airflow_provider_usedesk.hooks.templates import strict_environment
+
         return strict_environment(environment)
 
     def _render_fields(
         self, names: Sequence[str], render: Callable[[str], None], is_rendered: Callable[[Any], bool]
     ) -> None:
         from airflow_provider_usedesk.api.values import is_null
+        from airflow_provider_usedesk.operators.template_failures import TemplateFailures
 
         # A value that was rendered before must not be rendered again: a customer may have written it.
         known = self._rendered or {}
@@ -194,9 +199,13 @@ class UsedeskOperator(BaseOperator):
 
     def _text_of_message(self, message: Any) -> Any:
         """Return the content of the template file that a message names, else the message."""
+        from airflow_provider_usedesk.hooks.message_files import MESSAGE_FILES, names_file
+
         if not names_file(message):
             return message
         from jinja2 import DictLoader, TemplateNotFound
+
+        from airflow_provider_usedesk.hooks.template_values import InvalidTemplate
 
         environment = self.get_template_env()
         try:

@@ -11,25 +11,19 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 
-from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
 from airflow_provider_usedesk.compat.object_storage import object_storage_path
 from airflow_provider_usedesk.compat.sdk import (
     AirflowException,
     AirflowFailException,
     conf,
 )
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
     check_arguments,
     template_fields_of,
     with_lists,
 )
-from airflow_provider_usedesk.operators.batch_checks import author_errors, batch_errors, is_rehearsal
-from airflow_provider_usedesk.operators.checks import raise_errors
-from airflow_provider_usedesk.operators.lateness import skip_if_late
-from airflow_provider_usedesk.operators.ticket import BaseTicketOperator
-from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
+from airflow_provider_usedesk.operators.sending import BaseTicketOperator
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -133,6 +127,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     @classmethod
     def argument_errors(cls, given: Mapping[str, Any], *, is_complete: bool) -> list[str]:
+        from airflow_provider_usedesk.operators.batch_checks import author_errors, batch_errors
+
         # A row may have what is missing here, and a mapped instance checks all arguments together.
         shared = super().argument_errors(
             {name: value for name, value in given.items() if name not in CHECKED}, is_complete=False
@@ -160,6 +156,9 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         :param event: what :class:`~airflow_provider_usedesk.triggers.quiet_hours.QuietHoursTrigger` fired
         :return: the summary
         """
+        from airflow_provider_usedesk.compat.execution_timeout import check_execution_time
+        from airflow_provider_usedesk.polling.trigger_event import has_timed_out
+
         if has_timed_out(event):
             check_execution_time(self, context)
         return self._run_batch(context, is_resumed=True)
@@ -190,6 +189,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
 
     def _run_batch(self, context: Context, *, is_resumed: bool = False) -> dict[str, Any]:
         from airflow_provider_usedesk.batch.row import InvalidRecipients
+        from airflow_provider_usedesk.operators.batch_checks import is_rehearsal
 
         with self._no_retry():
             options = self._options()
@@ -206,6 +206,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         from airflow_provider_usedesk.batch.checkpoint import DamagedCheckpoint
         from airflow_provider_usedesk.batch.loader import TooManyBadRows
         from airflow_provider_usedesk.batch.send_loop import Paused
+        from airflow_provider_usedesk.operators.lateness import skip_if_late
 
         try:
             checkpoint = self._checkpoint(context)
@@ -256,6 +257,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         :raises UsedeskInvalidRequest: naming every argument that is not valid
         """
         from airflow_provider_usedesk.batch.options import read_options
+        from airflow_provider_usedesk.operators.batch_checks import batch_errors
+        from airflow_provider_usedesk.operators.checks import raise_errors
 
         given = self._checked_arguments()
         raise_errors(batch_errors(given))
@@ -461,6 +464,8 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         return {**summary.as_dict(), "results_path": self.results_path or None}
 
     def _defer_until(self, context: Context, until: datetime) -> NoReturn:
+        from airflow_provider_usedesk.compat.execution_timeout import execution_end
+        from airflow_provider_usedesk.polling.trigger_event import defer_timeout
         from airflow_provider_usedesk.triggers.quiet_hours import QuietHoursTrigger
 
         end, timeout = execution_end(self, context), None
@@ -695,7 +700,7 @@ class CreateTicketBatchOperator(BaseTicketBatchOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())
@@ -883,7 +888,7 @@ class SendWhatsAppTemplateBatchOperator(BaseTicketBatchOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
     check_arguments,
@@ -69,7 +68,7 @@ class SendChatMessageOperator(UsedeskOperator):
         message_key: Templated[str] | None = None,
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())

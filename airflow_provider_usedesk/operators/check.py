@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import check_arguments
 from airflow_provider_usedesk.operators.base import UsedeskOperator
 
@@ -32,9 +31,7 @@ class CheckDeliveryContractOperator(UsedeskOperator):
         refuses the request
     """
 
-    def __init__(
-        self, *, usedesk_conn_id: str = UsedeskHook.default_conn_name, **kwargs: Unpack[TaskArguments]
-    ) -> None:
+    def __init__(self, *, usedesk_conn_id: str = "usedesk_default", **kwargs: Unpack[TaskArguments]) -> None:
         check_arguments(self, locals())
         super().__init__(usedesk_conn_id=usedesk_conn_id, **kwargs)
 

@@ -18,6 +18,13 @@ READ_ONCE = (
 )
 # Whether a file is there, and how a phone number is read, is known where the task runs.
 READ_LATER = frozenset({"files", "avatar", "client_phone", "phone", "phone_region"})
+# As the types of these arguments, which are in modules that only a task that runs needs.
+CHOICES: Mapping[str, tuple[str | None, ...]] = {
+    "on_unknown_outcome": ("verify", "fail", "send"),
+    "on_not_delivered": ("fail", "ignore", "resend"),
+    "on_no_confirmation": ("fail", "warn"),
+    "find_existing": ("email", "phone", None),
+}
 FLAGS = ("send_again_on_clear", "wait_for_delivery", "deferrable")
 TIMES = ("delivery_timeout", "delivery_poke_interval")
 
@@ -71,7 +78,7 @@ def option_errors(given: Mapping[str, Any]) -> Iterator[str]:
     :param given: arguments of an operator that sends one message; those that are missing are valid
     """
     given = {name: value for name, value in given.items() if value is not UNKNOWN}
-    for name, words in _choices().items():
+    for name, words in CHOICES.items():
         if name in given and given[name] not in words:
             named = [word for word in words if word is not None]
             yield f"{name}: must be one of {', '.join(named)}"
@@ -98,20 +105,6 @@ def iterator_errors(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
         if reads_once(value):
             yield f"{name}: {READ_ONCE}"
-
-
-def _choices() -> dict[str, tuple[Any, ...]]:
-    from typing import get_args
-
-    from airflow_provider_usedesk.delivery.confirmation import OnNoConfirmation
-    from airflow_provider_usedesk.idempotency.decision import OnUnknown
-
-    return {
-        "on_unknown_outcome": get_args(OnUnknown),
-        "on_not_delivered": ("fail", "ignore", "resend"),
-        "on_no_confirmation": get_args(OnNoConfirmation),
-        "find_existing": ("email", "phone", None),
-    }
 
 
 def _is_file(name: str, value: Any) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.api.redacted import CLIENT_CARD
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
     check_arguments,
@@ -113,7 +112,7 @@ class CreateClientOperator(_ClientOperator):
         message_key: Templated[str] | None = None,
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())
@@ -266,7 +265,7 @@ class UpdateClientOperator(_ClientOperator):
         client_city: Templated[str] | None = None,
         client_address: Templated[str] | None = None,
         new_address: Templated[bool | str] | None = None,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())

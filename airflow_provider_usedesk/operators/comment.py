@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.sdk import conf
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
     check_arguments,
@@ -112,7 +111,7 @@ class CreateCommentOperator(UsedeskOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         delivery_timeout: timedelta | float = timedelta(minutes=10),
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())

@@ -7,13 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_usedesk.compat.sdk import conf
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import (
     assign_arguments,
     check_arguments,
     template_fields_of,
 )
-from airflow_provider_usedesk.operators.ticket import SendTicketOperator
+from airflow_provider_usedesk.operators.sending import SendTicketOperator
 from airflow_provider_usedesk.operators.waiting import prepare_waiting
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ class SendWhatsAppMessageOperator(SendTicketOperator):
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())
@@ -287,7 +286,7 @@ class SendWhatsAppTemplateOperator(SendTicketOperator):
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())
@@ -424,7 +423,7 @@ class SendViberMessageOperator(SendTicketOperator):
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())
@@ -563,7 +562,7 @@ class SendTelegramMessageOperator(SendTicketOperator):
         delivery_poke_interval: timedelta | float = timedelta(seconds=30),
         on_unknown_outcome: OnUnknown = "verify",
         send_again_on_clear: bool = False,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
         check_arguments(self, locals())

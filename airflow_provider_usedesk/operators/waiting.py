@@ -5,11 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
-from airflow_provider_usedesk.compat.sdk import AirflowException
-from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
-from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
-
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
     from airflow_provider_usedesk.delivery.waiter import DeliveryWait
@@ -45,6 +40,8 @@ def prepare_waiting(operator: UsedeskOperator) -> None:
     operator.delivery_timeout = wait_seconds("delivery_timeout", operator.delivery_timeout)
     operator.delivery_poke_interval = wait_seconds("delivery_poke_interval", operator.delivery_poke_interval)
     if operator.wait_for_delivery:
+        from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets
+
         add_delivery_inlets(operator)
 
 
@@ -54,6 +51,8 @@ def partial_with_inlets(partial: Any) -> Any:
 
     :param partial: what ``partial()`` of the operator returned
     """
+    from airflow_provider_usedesk.delivery.inlets import with_delivery_inlets
+
     return with_delivery_inlets(partial, lambda arguments: bool(arguments.get("wait_for_delivery")))
 
 
@@ -132,6 +131,8 @@ def wait_for_delivery(
     :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
     :raises TaskDeferred: when the wait continues in the triggerer
     """
+    from airflow_provider_usedesk.compat.execution_timeout import execution_end
+    from airflow_provider_usedesk.polling.trigger_event import defer_timeout
     from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 
     wait, began = _delivery_wait(operator, ticket_id, comment_id, reports_after), datetime.now(UTC)
@@ -173,6 +174,9 @@ def resume_wait(
     :raises AirflowTaskTimeout: when ``execution_timeout`` has passed
     """
     from airflow_provider_usedesk.api.responses import as_id
+    from airflow_provider_usedesk.compat.execution_timeout import check_execution_time
+    from airflow_provider_usedesk.compat.sdk import AirflowException
+    from airflow_provider_usedesk.polling.trigger_event import has_timed_out
 
     awaited = ticket_id
     if awaited is None and isinstance(event, dict):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_usedesk.api import choices, values
-from airflow_provider_usedesk.polling.ticket_status import ticket_state
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.records import TicketRow
@@ -20,7 +18,6 @@ SOURCE = "usedesk"
 """Marks the payload of our events."""
 
 
-@dataclass(frozen=True)
 class Filter:
     """
     The tickets that have one of the wanted values of each name.
@@ -28,7 +25,8 @@ class Filter:
     :param wanted: the values by the name of the filter; a name that is missing accepts all
     """
 
-    wanted: Mapping[str, frozenset[Any]]
+    def __init__(self, wanted: Mapping[str, frozenset[Any]]) -> None:
+        self.wanted = wanted
 
     def accepts(self, row: TicketRow) -> bool:
         return all(_values(row, name) & values for name, values in self.wanted.items())
@@ -64,6 +62,8 @@ def event_id_of(events: Events, row: TicketRow) -> str:
 
 def payload_of(events: Events, usedesk_conn_id: str, row: TicketRow) -> dict[str, Any]:
     """Return the payload of an event: ids, words of Usedesk and tags, but no other text of a person."""
+    from airflow_provider_usedesk.polling.ticket_status import ticket_state
+
     return {
         "source": SOURCE,
         "usedesk_conn_id": usedesk_conn_id,

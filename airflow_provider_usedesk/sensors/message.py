@@ -11,7 +11,6 @@ from airflow_provider_usedesk.compat.execution_timeout import check_execution_ti
 from airflow_provider_usedesk.compat.sdk import PokeReturnValue, conf
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.hooks.no_retry import no_retry
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import check_arguments
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
@@ -79,7 +78,7 @@ class MessageDeliverySensor(UsedeskSensor):
         delivered_statuses: Templated[Texts] | None = None,
         failed_statuses: Templated[Texts] | None = None,
         sent_after: Templated[datetime | str] | None = None,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_failures: int = 10,
         **kwargs: Unpack[SensorArguments],

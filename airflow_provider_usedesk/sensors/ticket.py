@@ -15,7 +15,6 @@ from airflow_provider_usedesk.compat.sdk import (
     conf,
 )
 from airflow_provider_usedesk.hooks.no_retry import no_retry
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.operators.arguments import check_arguments
 from airflow_provider_usedesk.polling.trigger_event import (
     defer_timeout,
@@ -77,7 +76,7 @@ class TicketStatusSensor(UsedeskSensor):
         ticket_id: Templated[Id],
         target_statuses: Templated[Statuses] = ("solved", "closed"),
         failed_statuses: Templated[Statuses] | None = None,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_failures: int = 10,
         **kwargs: Unpack[SensorArguments],

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import BaseEventTrigger, TriggerEvent
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.polling.ticket_events import FILTERS, checked_filter, event_id_of, payload_of
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class TicketEventsTrigger(BaseEventTrigger):
         client_id: Several = None,
         type: str | Collection[str] | None = None,
         priority: str | Collection[str] | None = None,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         poll_interval: float = 60,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -175,6 +174,7 @@ class TicketEventsTrigger(BaseEventTrigger):
             feed.close()
 
     def _feed(self) -> TicketFeed:
+        from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
         from airflow_provider_usedesk.polling.ticket_feed import TicketFeed
 
         hook = UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 import pytest
 
 from airflow_provider_usedesk.links.ticket import UsedeskTicketLink
+from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
 from tests.support.airflow import TOKEN, URL
 
 HAS_TASK_SDK = find_spec("airflow.sdk") is not None
@@ -52,6 +54,17 @@ def test_tasks_and_mapped_tasks_have_link(run):
         ticket_id = done.xcoms[task, index]["ticket_id"]
         assert done.xcoms[task, index]["ticket_url"] == f"https://help.example/agents/tickets/{ticket_id}"
         assert link_of(done, task, index) == f"https://help.example/agents/tickets/{ticket_id}"
+
+
+@pytest.mark.parametrize(
+    ("owner", "arguments"),
+    [(CreateTicketOperator, {"subject": "s", "message": "m"}), (TicketStatusSensor, {"ticket_id": 7})],
+)
+def test_class_and_its_tasks_name_the_link(owner, arguments):
+    [link] = owner.operator_extra_links
+    assert isinstance(link, UsedeskTicketLink)
+    task = owner(task_id="a", **arguments)
+    assert list(task.operator_extra_links) == [link]
 
 
 def test_unknown_address_gives_no_link(run):

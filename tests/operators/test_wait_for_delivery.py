@@ -17,7 +17,7 @@ from airflow_provider_usedesk.compat.sdk import (
 from airflow_provider_usedesk.compat.version import HAS_WORKING_ASSET_INLETS
 from airflow_provider_usedesk.delivery import report_store
 from airflow_provider_usedesk.delivery.reports import DeliveryReport
-from airflow_provider_usedesk.operators import ticket, waiting
+from airflow_provider_usedesk.operators import sending, waiting
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
 from airflow_provider_usedesk.operators.contract import attempt_memory
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
@@ -138,7 +138,7 @@ def test_killed_wait_resumes_without_sending(run_dag, usedesk_sandbox, monkeypat
             raise RuntimeError("killed, for the test")
         return wait(*args)
 
-    monkeypatch.setattr(ticket, "wait_for_delivery", killed)
+    monkeypatch.setattr(sending, "wait_for_delivery", killed)
     run = run_dag(dag(SEND.format(f"deferrable={deferrable}"), RETRIED))
     assert run.state == "success"
     [created] = usedesk_sandbox.tickets

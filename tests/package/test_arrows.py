@@ -224,6 +224,14 @@ DAG_MODULES = (
     ),
     *("sensors.message", "sensors.ticket", "triggers.message", "triggers.ticket", "triggers.ticket_events"),
 )
+OPERATOR_MODULES = (
+    *("operators.ticket", "operators.message", "operators.comment", "operators.client", "operators.batch"),
+)
+# What only a Dag with a task needs, or a task that runs.
+TASK_MODULES = (
+    *("api.values", "assets", "hooks.templates", "hooks.usedesk", "links.ticket"),
+    *("operators.checks", "operators.mapping", "operators.template_failures"),
+)
 AIRFLOW_FREE_MODULES = ("batch.quiet_hours", "batch.result_file", "batch.rows")
 
 
@@ -236,6 +244,12 @@ class TestImportCost:
         late = tuple(f"{rules.PACKAGE}.{name}" for name in LATE_MODULES)
         before = f"import airflow.models\nfrom {rules.PACKAGE}.compat.sdk import BaseHook, BaseOperator"
         assert loaded_by(DAG_MODULES, late, before) == {}
+        assert all(find_spec(name) for name in late)
+
+    def test_import_of_operator_loads_nothing_that_tasks_need(self):
+        late = tuple(f"{rules.PACKAGE}.{name}" for name in TASK_MODULES)
+        before = f"from {rules.PACKAGE}.compat.sdk import BaseHook, BaseOperator"
+        assert loaded_by(OPERATOR_MODULES, late, before) == {}
         assert all(find_spec(name) for name in late)
 
     def test_rows_load_neither_airflow_nor_http(self):

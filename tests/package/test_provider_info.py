@@ -65,7 +65,8 @@ def test_all_modules_are_listed(kind):
     package = importlib.import_module(f"airflow_provider_usedesk.{kind.lower()}s")
     found = set()
     for path in Path(package.__path__[0]).glob("[!_]*.py"):
-        if path.stem == "base":
+        # These have base classes only.
+        if path.stem in ("base", "sending"):
             continue
         module = importlib.import_module(f"{package.__name__}.{path.stem}")
         classes = [value for value in vars(module).values() if inspect.isclass(value)]
