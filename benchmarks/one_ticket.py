@@ -32,6 +32,8 @@ TICKET: dict[str, Any] = {
     "additional_id": "invoices__remind__scheduled__2026-03-21",
 }
 TOKEN = "benchmark"
+OWN_HOOK = "hook.create_ticket, a hook for each"
+HTTP_HOOK = "HttpHook.run, a hook for each"
 Send = Callable[[], object]
 
 
@@ -50,7 +52,7 @@ def senders_of(url: str) -> dict[str, Send]:
         "requests.Session().post": lambda: session.post(address, json=body, timeout=60),
         "UsedeskClient.create_ticket": lambda: client.create_ticket(**TICKET),
         "hook.create_ticket": lambda: hook.create_ticket(**TICKET),
-        "hook.create_ticket, a hook for each": lambda: with_its_own_hook(UsedeskHook()),
+        OWN_HOOK: lambda: with_its_own_hook(UsedeskHook()),
         "of that, Airflow's look-up of the connection": lambda: UsedeskHook().get_connection(
             "usedesk_default"
         ),
@@ -65,7 +67,7 @@ def http_hook(url: str, body: dict[str, Any]) -> dict[str, Send]:
         from airflow.providers.http.hooks.http import HttpHook
     except ImportError:
         return {}
-    return {"HttpHook.run, a hook for each": lambda: HttpHook().run("create/ticket", json=body)}
+    return {HTTP_HOOK: lambda: HttpHook().run("create/ticket", json=body)}
 
 
 def with_its_own_hook(hook: object) -> None:
@@ -96,6 +98,8 @@ def rows(durations: dict[str, list[float]]) -> Iterator[str]:
     for name, times in durations.items():
         ratios = " | ".join(f"{ratio(times, peer):.2f}" for peer in (bare, session))
         yield f"| {name} | {statistics.median(times):.0f} | {ratios} |"
+    if HTTP_HOOK in durations:
+        yield f"{OWN_HOOK}: {ratio(durations[OWN_HOOK], durations[HTTP_HOOK]):.2f} of {HTTP_HOOK}."
 
 
 def ratio(times: list[float], peer: list[float]) -> float:

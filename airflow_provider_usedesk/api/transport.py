@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -116,7 +117,7 @@ class Transport:
         if verify is True:
             verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or verify
         # Where there is no proxy, requests reads the whole environment twice more to find none.
-        self._session.trust_env = not proxy and bool(getproxies())
+        self._session.trust_env = not proxy and _has_proxies()
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         return self._session.merge_environment_settings(base_url, proxies, None, verify, None)
 
@@ -127,6 +128,14 @@ class Transport:
             prepared.prepare(verb, f"{self._base_url}/{method}", self._session.headers)
             self._prepared_requests[verb, method] = prepared
         return prepared
+
+
+def _has_proxies() -> bool:
+    """Return whether the environment, or the settings of the machine, name a proxy for any scheme."""
+    if platform.system() != "Linux":
+        return bool(getproxies())
+    # getproxies() decodes the whole environment, and a task makes a client of its own.
+    return any(name.lower().endswith(b"_proxy") for name in os.environb)
 
 
 def _address(proxy: str) -> str:
