@@ -578,9 +578,9 @@ class TestFailedAlert:
         assert len(gaps) > 15
 
     def test_ticket_opened_before_timeout_counts(self, own_sandbox, lines, monkeypatch):
-        monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 5.0)
-        monkeypatch.setattr(sender.AlertSender, "_remaining", lambda self: 20.0)
-        UsedeskNotifier(one_open_ticket_per="dag", timeout=1)(failure())
+        monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 15.0)
+        monkeypatch.setattr(sender.AlertSender, "_remaining", lambda self: 60.0)
+        UsedeskNotifier(one_open_ticket_per="dag", timeout=3)(failure())
         [ticket] = own_sandbox.tickets
         assert lines() == [("INFO", f"Usedesk ticket {ticket.ticket_id} opened.")]
 

@@ -174,7 +174,7 @@ WRONG_OPTIONS = {
     "timezone": ("Moscow", "timezone: must be the IANA name of a time zone"),
     "in_quiet_hours": ("x", "in_quiet_hours: must be one of wait, leave"),
     "on_unknown_outcome": ("guess", "on_unknown_outcome: must be one of verify, fail, send"),
-    "additional_id": ("orders", "additional_id: identifies a ticket"),
+    "additional_id": ("orders", "additional_id: give each row a different one"),
     "max_lateness": (7200, "max_lateness: must be a timedelta above 0, such as timedelta(hours=2)"),
     "results_path": ("out.txt", "results_path: must be the path or URL of a .jsonl"),
     "dry_run": ("yes", "dry_run: must be true or false"),

@@ -100,7 +100,8 @@ def left_behind():
     """All that a run printed and stored: the database, the logs, all files in the home of Airflow."""
 
     def read(run: Run) -> bytes:
-        files = [path for path in AIRFLOW_HOME.rglob("*") if path.is_file()]
+        # A compiled Dag has the texts that its source joins.
+        files = [path for path in AIRFLOW_HOME.rglob("*") if path.is_file() and path.suffix != ".pyc"]
         return run.printed.encode() + b"".join(path.read_bytes() for path in files)
 
     return read
