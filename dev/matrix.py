@@ -1,18 +1,20 @@
 """
 The tests on every supported Airflow, one after the other, and the table of the results.
 
-``python -m dev.matrix`` runs the sessions of ``noxfile.py`` and writes the table to docs/compatibility.md;
-``python -m dev.matrix 3.0 3.1`` runs a part, and what follows ``--`` goes to pytest.
+``python -m dev.matrix`` runs the sessions of ``noxfile.py``, stores the result of each in dev/matrix_results/
+and writes the table to docs/compatibility.md. ``python -m dev.matrix 3.0 3.1`` runs a part, whose rows
+replace those in the table. What follows ``--`` goes to pytest; then the table stays as it is.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +23,7 @@ from dev import PROJECT
 from dev.text import markdown, say, table, with_table
 
 RESULTS = PROJECT / "build" / "matrix"
+STORED = PROJECT / "dev" / "matrix_results"
 PAGE = PROJECT / "docs" / "compatibility.md"
 BEGIN, END = "<!-- matrix: begin, written by make matrix -->", "<!-- matrix: end -->"
 HEAD = ("Airflow", "Python", "dependencies", "passed", "failed", "skipped", "time", "day")
@@ -67,8 +70,16 @@ class Combination:
 
         :param part: whether only a part of the tests was asked for
         """
-        name = f"{self.minor}-{self.python}-{self.dependencies.split()[0]}"
-        return RESULTS / f"{'part-' if part else ''}{name}.xml"
+        return RESULTS / f"{'part-' if part else ''}{self._name}.xml"
+
+    @property
+    def stored_result(self) -> Path:
+        """Return where its last result is stored."""
+        return STORED / f"{self._name}.json"
+
+    @property
+    def _name(self) -> str:
+        return f"{self.minor}-{self.python}-{self.dependencies.split()[0]}"
 
 
 COMBINATIONS = (
@@ -191,7 +202,7 @@ def cells(one: Combination, result: Result | None, python: str | None) -> tuple[
     :param python: its interpreter, if there is one
     """
     if result is None:
-        nothing = f"left out: no Python {one.python} here" if python is None else "no result: see above"
+        nothing = f"left out: no Python {one.python} here" if python is None else "no result"
         return one.airflow or NEWEST, one.python, one.dependencies, nothing, "", "", "", ""
     minutes, seconds = divmod(round(result.seconds), 60)
     counts = (str(result.passed), str(result.failed), str(result.skipped))
@@ -209,7 +220,7 @@ def page_with_table(page: str, rows: Iterable[Sequence[str]]) -> str:
 
 def main(arguments: list[str]) -> int:
     """
-    Run, print the table, and after a run of all tests write it to the page.
+    Run, print the table, and after a run of all tests store the results and write the table to the page.
 
     :param arguments: what to select, then ``--`` and arguments of pytest
     :return: exit status: 1 if a test failed or a session has no result
@@ -222,15 +233,19 @@ def main(arguments: list[str]) -> int:
     is_part = split < len(arguments)
     for one in chosen:
         one.result_file(part=is_part).unlink(missing_ok=True)
+        if not is_part:
+            one.stored_result.unlink(missing_ok=True)
     ready = [one for one in chosen if interpreter(one.python)]
     status = _nox([one.session for one in ready], arguments[split:]) if ready else 0
-    say(table(HEAD, _rows(chosen, part=is_part)))
+    results = {one: _read(one.result_file(part=is_part)) for one in chosen}
+    say(table(HEAD, [cells(one, result, interpreter(one.python)) for one, result in results.items()]))
     for one in chosen:
         if one not in ready:
             say(f"Left out: {one.session}: there is no Python {one.python} on this machine.")
-    missing = [one for one in COMBINATIONS if not one.result_file(part=False).exists()]
-    if not is_part and not any(interpreter(one.python) for one in missing):
-        PAGE.write_text(page_with_table(PAGE.read_text(), _rows(COMBINATIONS, part=False)))
+    if not is_part:
+        for one, result in results.items():
+            _store(one, result)
+        PAGE.write_text(page_with_table(PAGE.read_text(), _stored_rows()))
         say(f"Written to {PAGE.relative_to(PROJECT)}.")
     return status
 
@@ -241,11 +256,21 @@ def _nox(sessions: Sequence[str], arguments: Sequence[str]) -> int:
     return subprocess.run([*nox, *arguments], cwd=PROJECT, check=False).returncode
 
 
-def _rows(combinations: Iterable[Combination], *, part: bool) -> list[tuple[str, ...]]:
+def _read(file: Path) -> Result | None:
+    return Result.of_junit(file.read_text()) if file.exists() else None
+
+
+def _store(one: Combination, result: Result | None) -> None:
+    if result is not None:
+        STORED.mkdir(exist_ok=True)
+        one.stored_result.write_text(json.dumps(asdict(result), indent=2) + "\n")
+
+
+def _stored_rows() -> list[tuple[str, ...]]:
     rows = []
-    for one in combinations:
-        file = one.result_file(part=part)
-        result = Result.of_junit(file.read_text()) if file.exists() else None
+    for one in COMBINATIONS:
+        stored = one.stored_result
+        result = Result(**json.loads(stored.read_text())) if stored.exists() else None
         rows.append(cells(one, result, interpreter(one.python)))
     return rows
 

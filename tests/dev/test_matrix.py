@@ -103,7 +103,7 @@ class TestTable:
 
     def test_row_without_result(self):
         one = Combination("", "3.13", NEWEST)
-        assert matrix.cells(one, None, "python")[:4] == ("newest", "3.13", "newest", "no result: see above")
+        assert matrix.cells(one, None, "python")[:4] == ("newest", "3.13", "newest", "no result")
 
     def test_columns_are_aligned(self):
         rows = [
@@ -141,6 +141,7 @@ class TestRun:
         page = tmp_path / "page.md"
         page.write_text(f"{BEGIN}\n{END}\n")
         monkeypatch.setattr(matrix, "RESULTS", tmp_path)
+        monkeypatch.setattr(matrix, "STORED", tmp_path / "stored")
         monkeypatch.setattr(matrix, "PAGE", page)
         monkeypatch.setattr(matrix, "PROJECT", tmp_path)
         monkeypatch.setattr(matrix, "interpreter", lambda version: None if version == "3.12" else "python")
@@ -164,10 +165,18 @@ class TestRun:
         assert page.count("left out: no Python 3.12 here") == 3
         assert "Left out: quick(airflow-3.0, python-3.12): there is no Python 3.12" in capsys.readouterr().out
 
-    def test_part_prints_only(self, run, capsys):
+    def test_part_replaces_its_rows(self, run, capsys):
         status, page = run("3.3")
-        assert (status, page) == (0, f"{BEGIN}\n{END}\n")
+        assert status == 0
+        assert (page.count("| 94 "), page.count("| no result ")) == (2, len(COMBINATIONS) - 2 - 3)
         assert "94" in capsys.readouterr().out
+        assert run("newest")[1].count("| 94 ") == 3
+
+    def test_session_without_result_loses_its_row(self, run, monkeypatch):
+        run("3.3")
+        monkeypatch.setattr(matrix, "_nox", lambda sessions, posargs: 1)
+        assert matrix.main(["3.3"]) == 1
+        assert "| 94 " not in matrix.PAGE.read_text()
 
     def test_some_tests_do_not_count(self, run):
         assert run("--", "-k", "hook") == (0, f"{BEGIN}\n{END}\n")
