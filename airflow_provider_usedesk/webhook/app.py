@@ -149,7 +149,7 @@ class _Receiver:
     async def _authenticate(self, conn_id: str, secret: str) -> WebhookSecrets | None:
         if self._authenticator.needs_read(conn_id):
             return await run_in_threadpool(self._authenticator.authenticate, conn_id, secret)
-        # A thread for each webhook of a burst would cost as much as the rest of the receiver.
+        # A webhook of a known connection needs no thread.
         return self._authenticator.authenticate(conn_id, secret)
 
     async def _refuse_sender(self, conn_id: str) -> PlainTextResponse:

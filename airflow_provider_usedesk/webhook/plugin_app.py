@@ -20,7 +20,7 @@ _app: ASGIApp | None = None
 
 async def receiver(scope: Scope, receive: Receive, send: Send) -> None:
     """Respond to webhooks, as an ASGI application."""
-    # In a thread only until it is built: a thread for each webhook would cost as much as the store.
+    # In a thread until it is built, because that reads files.
     app = _app if _app is not None else await asyncio.to_thread(_build_once)
     await app(scope, receive, send)
 
