@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, ended_by_timeout
 from airflow_provider_usedesk.compat.sdk import AirflowSkipException, BaseSensorOperator, conf
-from airflow_provider_usedesk.hooks.literals import is_literal
-from airflow_provider_usedesk.hooks.no_retry import no_retry
-from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from airflow_provider_usedesk.links.ticket import UsedeskTicketLink, push_ticket_url
-from airflow_provider_usedesk.operators.checks import option_errors
-from airflow_provider_usedesk.operators.mapping import checked_partial
+from airflow_provider_usedesk.links import TicketLinks
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 
 # Arguments of any sensor; Airflow names only the first of them that is wrong.
 TIMES = ("poke_interval", "timeout", "max_wait")
@@ -36,13 +32,13 @@ class UsedeskSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("usedesk_conn_id",)
-    operator_extra_links = (UsedeskTicketLink(),)
+    operator_extra_links: Any = TicketLinks()
     ui_color = "#d7ecff"
 
     def __init__(
         self,
         *,
-        usedesk_conn_id: str = UsedeskHook.default_conn_name,
+        usedesk_conn_id: str = "usedesk_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_failures: int = 10,
         **kwargs: Any,
@@ -54,6 +50,8 @@ class UsedeskSensor(BaseSensorOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
+        from airflow_provider_usedesk.operators.mapping import checked_partial
+
         return checked_partial(cls, kwargs, super().partial)
 
     @classmethod
@@ -64,6 +62,9 @@ class UsedeskSensor(BaseSensorOperator):
         :param given: arguments by name, those of any task among them; those that are missing are valid
         :param is_complete: whether no other argument is added to those that are given
         """
+        from airflow_provider_usedesk.hooks.literals import is_literal
+        from airflow_provider_usedesk.operators.checks import option_errors
+
         known = {name: value for name, value in given.items() if is_literal(value)}
         missing = ["ticket_id: is required"] if is_complete and "ticket_id" not in given else []
         return [*missing, *cls._wait_errors(known), *option_errors(known), *_errors_of_any_sensor(known)]
@@ -79,6 +80,8 @@ class UsedeskSensor(BaseSensorOperator):
 
     @cached_property
     def hook(self) -> UsedeskHook:
+        from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+
         return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -102,6 +105,9 @@ class UsedeskSensor(BaseSensorOperator):
             raise
 
     def _push_ticket_url(self, context: Context, ticket_id: int) -> None:
+        from airflow_provider_usedesk.hooks.no_retry import no_retry
+        from airflow_provider_usedesk.links.ticket import push_ticket_url
+
         with no_retry():
             push_ticket_url(context, self.hook.ticket_url(ticket_id))
 

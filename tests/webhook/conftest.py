@@ -87,7 +87,7 @@ def serving(app, **options):
 
 def post(port, path, body=b"", content_type="application/json", method="POST"):
     """Send one request; return the status and the body of the response."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection.request(method, path, data, {"Content-Type": content_type} if content_type else {})
