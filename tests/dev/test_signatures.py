@@ -6,6 +6,8 @@ import inspect
 
 import pytest
 
+pytest.importorskip("ruff", reason="the written modules are formatted")
+
 from airflow_provider_usedesk.compat.sdk import BaseOperator, BaseSensorOperator
 from airflow_provider_usedesk.compat.task_arguments import SensorArguments, TaskArguments
 from dev.signatures import (

@@ -26,6 +26,7 @@ def distributions(tmp_path_factory):
 @pytest.fixture
 def environment(tmp_path):
     """Make an environment with just these requirements, and return its Python."""
+    pytest.importorskip("uv", reason="it makes the environments")
 
     def make(*requirements: str) -> str:
         python = tmp_path / "env" / "bin" / "python"
