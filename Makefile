@@ -74,7 +74,7 @@ features: .venv/.ready ## each feature on a whole Airflow of each version, about
 	USEDESK_FEATURES=$(CURDIR)/dev/features .venv/bin/python -m dev.matrix $(FEATURE_SESSIONS) -- $(FEATURE_TESTS)
 	.venv/bin/python -m dev.feature_table
 
-matrix: .venv/.ready ## the quick tests on every Airflow, about an hour; ARGS="3.0 lowest" runs a part
+matrix: .venv/.ready ## the quick tests on every Airflow, an hour and a half; ARGS="3.0 lowest" runs a part
 	.venv/bin/python -m dev.matrix $(ARGS)
 
 test-production: .venv-production/.ready ## kills on Celery, Redis, PostgreSQL and S3; needs redis-server
