@@ -77,7 +77,8 @@ class RowLoader:
     def rows_to_send(self) -> int:
         """Number of rows that are or were to be sent by this attempt, of those that were read."""
         unread = self._source.rows_read - self.rows_read
-        return self._rows_to_send + (unread - self._store.removed if unread else 0)
+        # Rows of an earlier list may be finished, too, so that this is the least number.
+        return self._rows_to_send + max(unread - self._store.removed, 0)
 
     def skip_check(self, max_bad_rows: Limit, is_stopped: Callable[[], bool]) -> bool:
         """

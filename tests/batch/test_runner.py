@@ -859,6 +859,24 @@ class TestResumedCheck:
         assert summary.rows == summary.rows_so_far == 2000
         assert summary.left == 2000 - first.sent - summary.sent
 
+    def test_changed_list_leaves_no_negative_number(self, batch):
+        batch.run(people(30))
+
+        def stop_while_reading():
+            for number, row in enumerate(people(20, first=41)):
+                if number == 10:
+                    batch.last.stop()
+                yield row
+
+        batch.run(people(20, first=41), send=self.refuse)
+        batch.run(people(20, first=41), send=self.refuse)
+        assert batch.last.summary().left >= 0
+        batch.run(stop_while_reading)
+        assert batch.last.summary().left >= 0
+
+    def refuse(self, row):
+        raise errors.UsedeskInvalidToken("No.")
+
     def stopped_at(self, batch, count):
         end = batch.usedesk.sends.total() + count
 
