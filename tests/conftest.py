@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from itertools import count
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def rate_limits(monkeypatch):
     rate_limiter.IN_MEMORY.clear()
     yield folder
     rate_limit_stores.machine_store.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def requests_of_this_test():
+    """Fail a test whose notifier sends requests after it: they would count as those of another test."""
+    yield
+    # A notifier abandons its thread after its timeout.
+    notifiers = [thread for thread in threading.enumerate() if thread.name == "usedesk-notifier"]
+    for thread in notifiers:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in notifiers)
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -551,7 +552,8 @@ class TestFailedAlert:
         list_tickets = sender.AlertSender._list
 
         def slow(self, tag):
-            client = UsedeskHook(usedesk_conn_id="slow").client
+            hook = UsedeskHook(usedesk_conn_id="slow")
+            client = hook.client_for(replace(hook.settings(), max_wait=0))
             return list_tickets(SimpleNamespace(_connect=lambda: nullcontext(client)), tag)
 
         monkeypatch.setattr(sender.AlertSender, "_list", slow)
@@ -578,7 +580,7 @@ class TestFailedAlert:
         assert len(gaps) > 15
 
     def test_ticket_opened_before_timeout_counts(self, own_sandbox, lines, monkeypatch):
-        monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 15.0)
+        monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 5.0)
         monkeypatch.setattr(sender.AlertSender, "_remaining", lambda self: 60.0)
         UsedeskNotifier(one_open_ticket_per="dag", timeout=3)(failure())
         [ticket] = own_sandbox.tickets
