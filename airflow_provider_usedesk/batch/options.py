@@ -205,8 +205,8 @@ def _errors_of_quiet_hours(given: Mapping[str, Any], *, is_complete: bool) -> It
         return
     try:
         QuietHours.read(hours, zone)
-    except ValueError as error:
-        yield str(error)
+    except UsedeskInvalidRequest as error:
+        yield from error.validation_errors
 
 
 def _limit(value: Any) -> Limit:

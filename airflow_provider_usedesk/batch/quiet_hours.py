@@ -9,6 +9,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 
 MINUTE = timedelta(minutes=1)
 HOURS = 'must be two times of day from 00:00 to 23:59, such as "22:00-08:00"'
@@ -35,14 +36,14 @@ class QuietHours:
 
         :param quiet_hours: two times of day: ("22:00", "08:00") or "22:00-08:00"
         :param timezone: IANA name, such as ``Europe/Berlin``, or a tzinfo
-        :raises ValueError: naming every invalid argument
+        :raises UsedeskInvalidRequest: naming every invalid argument
         """
         checks = {"quiet_hours": _hours, "timezone": _zone}
         checked, validation_errors = values.all_checked(
             checks, {"quiet_hours": quiet_hours, "timezone": timezone}
         )
         if validation_errors:
-            raise ValueError("; ".join(validation_errors))
+            raise UsedeskInvalidRequest(validation_errors)
         start, stop = checked["quiet_hours"]
         return cls(start, stop, checked["timezone"])
 

@@ -165,4 +165,4 @@ def test_all_errors_are_named_at_once():
         additional_id="x",
         fail_if_empty="yes",
     )
-    assert len(named) == 9
+    assert len(named) == 10

@@ -209,6 +209,15 @@ class TestParseTime:
                 task_id="send", recipients=[], row_key="id", quiet_hours=("22:00", "08:00")
             )
 
+    def test_each_wrong_argument_of_quiet_hours_is_a_reason(self):
+        wrong = {"quiet_hours": ("25:00", "08:00"), "timezone": "Mars"}
+        with pytest.raises(UsedeskInvalidRequest) as caught:
+            CreateTicketBatchOperator(task_id="send", recipients=[], row_key="id", **wrong)
+        assert [text.partition(":")[0] for text in caught.value.validation_errors] == [
+            "quiet_hours",
+            "timezone",
+        ]
+
     def test_default_args_count_for_mapped_tasks(self):
         with (
             DAG("example", schedule=None, default_args={"fail_on": "x"}),
