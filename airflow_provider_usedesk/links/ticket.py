@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 TICKET_URL = "ticket_url"
 """The XCom key of the URL."""
 
+PUSHED = "_pushed_ticket_url"
+"""The attribute of an operator with the URL that its process pushed."""
+
 
 class UsedeskTicketLink(BaseOperatorLink):
     """
@@ -25,22 +28,29 @@ class UsedeskTicketLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """
-        Return the URL of the ticket from XCom; an empty text if there is none.
+        Return the URL of the ticket; an empty text if there is none.
 
-        :param operator: the operator of the task; not used
-        :param ti_key: the task instance
+        :param operator: the operator of the task
+        :param ti_key: the key of the task instance; on Airflow 3 the task instance, at the end of its process
         """
         from airflow_provider_usedesk.compat.sdk import XCom
+        from airflow_provider_usedesk.compat.task_instance import may_be_resumed
 
-        return XCom.get_value(key=TICKET_URL, ti_key=ti_key) or ""
+        pushed: str | None = getattr(operator, PUSHED, None)
+        # Airflow logs an error if it finds no XCom.
+        if pushed is None and may_be_resumed(ti_key):
+            pushed = XCom.get_value(key=TICKET_URL, ti_key=ti_key)
+        return pushed or ""
 
 
-def push_ticket_url(context: Context, url: str | None) -> None:
+def push_ticket_url(operator: BaseOperator, context: Context, url: str | None) -> None:
     """
     Push the URL of a ticket to XCom as ``ticket_url``, where the link finds it.
 
+    :param operator: the operator of the task
     :param context: the context of the task
     :param url: the URL; None, if it is not known, pushes none
     """
     if url is not None:
         context["ti"].xcom_push(key=TICKET_URL, value=url)
+        setattr(operator, PUSHED, url)

@@ -143,7 +143,7 @@ class UsedeskOperator(BaseOperator):
         from airflow_provider_usedesk.links.ticket import push_ticket_url
 
         if ticket_id is not None and self._pushes_xcom():
-            push_ticket_url(context, self.hook.ticket_url(ticket_id))
+            push_ticket_url(self, context, self.hook.ticket_url(ticket_id))
 
     def _pushes_xcom(self) -> bool:
         from airflow_provider_usedesk.compat.supervisor import serves_tasks

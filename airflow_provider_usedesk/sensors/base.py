@@ -108,8 +108,9 @@ class UsedeskSensor(BaseSensorOperator):
         from airflow_provider_usedesk.hooks.no_retry import no_retry
         from airflow_provider_usedesk.links.ticket import push_ticket_url
 
-        with no_retry():
-            push_ticket_url(context, self.hook.ticket_url(ticket_id))
+        if self.do_xcom_push:
+            with no_retry():
+                push_ticket_url(self, context, self.hook.ticket_url(ticket_id))
 
 
 def _errors_of_any_sensor(known: Mapping[str, Any]) -> list[str]:

@@ -71,3 +71,11 @@ def test_unknown_address_gives_no_link(run):
     done = run()
     assert "ticket_url" not in done.xcoms["open", -1]
     assert link_of(done, "open") == ""
+
+
+def test_failed_attempt_logs_no_missing_xcom(run, usedesk):
+    usedesk.post(f"{URL}/create/ticket", json={"error": "No."}, status_code=400)
+    done = run(web_url="https://help.example/agents/")
+    assert done.state == "failed"
+    assert link_of(done, "open") == ""
+    assert "XCom not found" not in done.printed
