@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from airflow_provider_usedesk.sandbox import Sandbox
+from airflow_provider_usedesk.sandbox import Sandbox, close
 from airflow_provider_usedesk.sandbox.company import Ticket
 from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import AirflowClientError, DagRun, TaskInstance, XComEntry
@@ -19,6 +19,8 @@ LOG_LINES = 30
 LOG_WIDTH = 160
 PUBLIC_TEXTS = ("message_status", "chat_id", "ticket_url", "_link_UsedeskTicketLink")
 """Keys of XComs whose text is shown."""
+
+RETRIES = {"AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "2", "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2"}
 
 
 class DemoFailed(Exception):
@@ -45,9 +47,11 @@ def demo() -> None:
     with Sandbox() as sandbox:
         say(f"A local Usedesk answers at {sandbox.url}")
         say("Starting Airflow (scheduler, API server, Dag processor, triggerer), about 20 s ...")
-        env = {"AIRFLOW_CONN_USEDESK_DEFAULT": sandbox.connection_json}
+        env = {"AIRFLOW_CONN_USEDESK_DEFAULT": sandbox.connection_json, **RETRIES}
         with LocalAirflow(EXAMPLE_DAGS, env=env) as airflow:
             say(f"Airflow {airflow.version()} runs at {airflow.url}")
+            sandbox.fail(close("after"), method="create/ticket")
+            say("Usedesk opens the first ticket, and its response is lost.")
             say(f"Triggering the Dag {DEMO_DAG} ...")
             run = airflow.run(DEMO_DAG)
             tasks = airflow.task_instances(run.dag_id, run.run_id)
@@ -55,7 +59,7 @@ def demo() -> None:
             show(run, tasks, xcoms, sandbox.tickets)
             if run.state != "success" or any(task.state != "success" for task in tasks):
                 raise DemoFailed(f"the run ended as {run.state}\n{failure_logs(airflow, run, tasks)}")
-            verify(xcoms, sandbox.tickets)
+            verify(tasks, xcoms, sandbox.tickets)
             say("Stopping ...")
 
 
@@ -81,7 +85,10 @@ def show(
     say()
 
 
-def verify(xcoms: Iterable[XComEntry], tickets: Iterable[Ticket]) -> None:
+def verify(tasks: Iterable[TaskInstance], xcoms: Iterable[XComEntry], tickets: Iterable[Ticket]) -> None:
+    repeated = [task.name for task in tasks if task.try_number > 1]
+    if len(repeated) != 1:
+        raise DemoFailed(f"one task must have two attempts, not {len(repeated)}")
     reported = sorted(int(xcom.value) for xcom in xcoms if xcom.key == "ticket_id")
     arrived = sorted(int(ticket.ticket_id) for ticket in tickets)
     if not arrived:
@@ -89,6 +96,7 @@ def verify(xcoms: Iterable[XComEntry], tickets: Iterable[Ticket]) -> None:
     if reported != arrived:
         raise DemoFailed(f"Airflow reports the tickets {reported}, in Usedesk there are {arrived}")
     say(f"The ticket ids in XCom are those in Usedesk: {', '.join(map(str, arrived))}")
+    say(f"{repeated[0]} has two attempts and one ticket: the second attempt found the ticket of the first.")
 
 
 def failure_logs(airflow: LocalAirflow, run: DagRun, tasks: Iterable[TaskInstance]) -> str:
@@ -108,10 +116,10 @@ def _xcom_row(xcom: XComEntry) -> tuple[str, str, str]:
 
 
 def shown_value(xcom: XComEntry) -> str:
-    """Return the value of an XCom; ``***`` for a text that can name a client."""
+    """Return the value of an XCom, but no text that can name a client."""
     if xcom.key in PUBLIC_TEXTS or _has_only_numbers(xcom.value):
         return json.dumps(xcom.value, ensure_ascii=False)
-    return "***"
+    return "(text, not printed)"
 
 
 def _has_only_numbers(value: object) -> bool:
