@@ -84,6 +84,20 @@ class UsedeskSensor(BaseSensorOperator):
 
         return UsedeskHook(usedesk_conn_id=self.usedesk_conn_id)
 
+    def execute(self, context: Context) -> Any:
+        """
+        Wait, in the worker or in the triggerer.
+
+        :raises AirflowFailException: if ``max_failures``, which a mapped task gets from upstream, is invalid
+        """
+        from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+        from airflow_provider_usedesk.hooks.no_retry import no_retry
+
+        with no_retry():
+            if validation_errors := _errors_of_any_sensor({"max_failures": self.max_failures}):
+                raise UsedeskInvalidRequest(validation_errors)
+        return super().execute(context)
+
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
         Resume after a deferral.

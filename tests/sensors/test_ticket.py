@@ -59,6 +59,13 @@ class TestInTheWorker:
         assert pushed["ticket_url"] == f"{usedesk_sandbox.inbox_url}tickets/{ticket_id}"
         assert usedesk_sandbox.requests("ticket") == 1
 
+    def test_max_failures_from_upstream_is_checked(self, make_ticket, usedesk_sandbox, context):
+        waiting = sensor(make_ticket())
+        waiting.max_failures = "many"
+        with pytest.raises(AirflowFailException, match="max_failures: must be a whole number"):
+            waiting.execute(context)
+        assert usedesk_sandbox.requests("ticket") == 0
+
     def test_pushes_nothing_without_do_xcom_push(self, run_dag, make_ticket):
         run = run_dag(DAG.format(ticket_id=make_ticket(status=2), options="do_xcom_push=False"))
         assert run.state == "success"
