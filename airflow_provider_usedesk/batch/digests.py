@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 
+# A row needs the digest of its key in several places, one after the other.
+@lru_cache(maxsize=8)
 def digest(text: str) -> int:
     """
     Return the digest of a text.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
-from jinja2 import StrictUndefined, Undefined
+from jinja2 import StrictUndefined, Undefined, UndefinedError
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.values import is_null, is_null_text, without_nulls
@@ -17,7 +17,7 @@ from airflow_provider_usedesk.hooks.literals import is_template
 from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, UndefinedError
+    from jinja2 import Environment
 
 Render = Callable[[Mapping[str, Any]], Any]
 
@@ -140,8 +140,8 @@ class RowParams:
     def _rendered(
         self, templates: Mapping[str, Render], columns: Mapping[str, Any], names: Collection[str]
     ) -> dict[str, Any]:
-        from jinja2 import UndefinedError
-
+        if not templates:
+            return {}
         variables = self._variables.new_child({"row": Columns(columns, names)})
         rendered: dict[str, Any] = {}
         validation_errors: list[str] = []

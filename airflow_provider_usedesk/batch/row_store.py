@@ -118,13 +118,14 @@ class RowStore:
         for row in rows:
             self._has_finished = True
             ticket = row.ticket_id << 1 | row.not_delivered
-            is_new = self._database.execute(
-                "INSERT INTO keys (digest, ticket) VALUES (?, ?) ON CONFLICT DO NOTHING", (row.digest, ticket)
+            is_known = self._database.execute(
+                "UPDATE keys SET ticket = ? WHERE digest = ?", (ticket, row.digest)
             ).rowcount
-            if is_new:
+            if not is_known:
+                self._database.execute(
+                    "INSERT INTO keys (digest, ticket) VALUES (?, ?)", (row.digest, ticket)
+                )
                 self.removed += 1
-            else:
-                self._database.execute("UPDATE keys SET ticket = ? WHERE digest = ?", (ticket, row.digest))
             self._database.execute("INSERT OR IGNORE INTO tickets VALUES (?)", (row.ticket_id,))
 
     def skip_finished(self, key_digest: int, row: Row) -> FinishedRow | None:
@@ -231,7 +232,7 @@ class RowStore:
         :param limit: at most so many rows
         """
         found = self._database.execute(
-            "SELECT number, key, line, content FROM rows WHERE number > ? ORDER BY number LIMIT ?",
+            "SELECT number, digest, key, line, content FROM rows WHERE number > ? ORDER BY number LIMIT ?",
             (number, limit),
         )
         return [_row(*columns) for columns in found]
@@ -240,8 +241,8 @@ class RowStore:
         """Yield the rows whose keys have one of these digests."""
         for key_digest in digests:
             found = self._database.execute(
-                "SELECT rows.number, rows.key, rows.line, rows.content FROM keys JOIN rows USING (number)"
-                " WHERE keys.digest = ?",
+                "SELECT rows.number, rows.digest, rows.key, rows.line, rows.content"
+                " FROM keys JOIN rows USING (number) WHERE keys.digest = ?",
                 (key_digest,),
             ).fetchone()
             if found:
@@ -264,6 +265,8 @@ def _finished(key_digest: int, ticket: int) -> FinishedRow:
     return FinishedRow(key_digest, ticket >> 1, bool(ticket & 1))
 
 
-def _row(number: int, key: str, line: int | None, content: str) -> CheckedRow:
+def _row(number: int, key_digest: int, key: str, line: int | None, content: str) -> CheckedRow:
     fields, files = json.loads(content)
-    return CheckedRow(number, key, fields, files, line)
+    row = CheckedRow(number, key, fields, files, line)
+    vars(row)["digest"] = key_digest
+    return row
