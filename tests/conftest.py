@@ -44,6 +44,11 @@ def pytest_collection_modifyitems(items):
     )
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name bytes by their argument: a workbook has the time in it, and all processes need the same ids."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Run the tests of a file in one process, and all tests on the shared Airflow in one process."""
