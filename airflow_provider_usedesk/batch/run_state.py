@@ -168,10 +168,17 @@ class RunState:
         return (
             self.is_stopped
             or self.halted_by is not None
-            or self._has_too_many_failures()
+            or self.has_too_many_failures()
             # Usedesk is down, and each row without a response has to be looked up.
             or self.unanswered > self.window.max_unanswered
         )
+
+    def has_too_many_failures(self) -> bool:
+        """Return whether more rows failed than ``max_failures`` permits."""
+        limit = self._options.max_failures
+        if limit is None:
+            return False
+        return failures(self.summary(), self._options) > as_number(limit, self.loader.total or 0)
 
     def summary(self) -> Summary:
         """Return the summary of the rows so far."""
@@ -186,9 +193,3 @@ class RunState:
             recipients_changed=loader.recipients_changed,
             **outcomes,
         )
-
-    def _has_too_many_failures(self) -> bool:
-        limit = self._options.max_failures
-        if limit is None:
-            return False
-        return failures(self.summary(), self._options) > as_number(limit, self.loader.total or 0)

@@ -76,6 +76,11 @@ class BatchRun:
         return has_rest and not self._send_loop.leaves_rest
 
     @property
+    def has_too_many_failures(self) -> bool:
+        """Whether more rows failed than ``max_failures`` permits."""
+        return self._state.has_too_many_failures()
+
+    @property
     def halted_by(self) -> UsedeskError | None:
         """The error that ended the run because every row would meet it."""
         return self._state.halted_by

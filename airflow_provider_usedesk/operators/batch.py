@@ -493,11 +493,20 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             raise AirflowException(
                 f"The task was stopped with {summary.left} rows left. The next attempt sends them."
             )
-        if reason := failure(summary, options):
-            error = AirflowException if summary.unknown else AirflowFailException
-            raise error(f"{reason} {self._where_rows_are_named()}")
-        if run.was_cut_short:
-            raise AirflowException(f"Ended early with {summary.left} rows left. The next attempt sends them.")
+        reason = failure(summary, options)
+        # Rows that are left need another attempt, unless the failures of others were to end the batch.
+        is_ended = reason is not None and run.has_too_many_failures
+        can_retry = summary.unknown > 0 or (run.was_cut_short and not is_ended)
+        rest = _rest(summary, is_sent_next=can_retry) if run.was_cut_short else None
+        if reason or rest:
+            texts = (reason, rest, self._where_rows_are_named() if reason else None)
+            raise (AirflowException if can_retry else AirflowFailException)(" ".join(filter(None, texts)))
+
+
+def _rest(summary: Summary, *, is_sent_next: bool) -> str:
+    """Return how many rows a batch left that ended early."""
+    number = f"{summary.left}" if summary.rows is not None else f"at least {summary.left}"
+    return f"Ended early with {number} rows left.{' The next attempt sends them.' if is_sent_next else ''}"
 
 
 def _check_region(region: Any) -> None:

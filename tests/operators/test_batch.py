@@ -442,6 +442,32 @@ def test_early_end_fails_despite_fail_on(run_batch, usedesk_sandbox, no_delay, m
     assert summary_of(run)["left"] > 0
 
 
+@pytest.mark.parametrize("options", ["", "max_failures=39,"])
+def test_retry_sends_what_an_outage_left(run_batch, usedesk_sandbox, no_delay, monkeypatch, options):
+    """A row that Usedesk refused does not keep the others from being sent."""
+    from airflow_provider_usedesk.batch import send_window
+
+    monkeypatch.setattr(send_window, "MOST_UNANSWERED", 3)
+    usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), method="create/ticket")
+    usedesk_sandbox.fail(faults.close("after"), method="create/ticket", times=14)
+    run = run_batch(MANY.format(options=options), RETRIED)
+    assert run.state == "success", run.printed
+    assert "1 of 40 rows failed: 1 rejected. Ended early with " in run.printed
+    assert " rows left. The next attempt sends them. The log names" in run.printed
+    assert len({ticket.subject for ticket in usedesk_sandbox.tickets}) == len(usedesk_sandbox.tickets) == 40
+
+
+def test_too_many_failures_are_not_retried(run_batch, usedesk_sandbox):
+    """Usedesk would refuse them again, and the batch would end again."""
+    usedesk_sandbox.fail(faults.answer(200, {"code": 119, "error": "no client"}), times=40)
+    run = run_batch(MANY.format(options="max_failures=2,"), RETRIED)
+    assert run.state == "failed"
+    assert re.search(r"Ended early with \d+ rows left\. The log names", run.printed)
+    summary = summary_of(run)
+    assert summary["left"] > 0
+    assert usedesk_sandbox.requests("create/ticket") == summary["rejected"]
+
+
 MANY = """
 CreateTicketBatchOperator(
     task_id="send",
