@@ -87,11 +87,17 @@ class UsedeskHook(BaseHook):
         Return a new client whose waits the caller can end.
 
         :param max_wait: seconds that all waits of one call together may take, if the connection allows less
-        :param sleep: waits for some seconds; an exception that it raises ends the call, and nothing was sent
+        :param sleep: waits for some seconds, also for 0 seconds immediately before each POST that changes
+            something in Usedesk; an exception that it raises ends the call, and nothing was sent
         :raises UsedeskBadConnection: naming every field of the connection that is wrong
         """
         settings = self.settings()
-        return self.client_for(replace(settings, max_wait=max(settings.max_wait, max_wait)), sleep=sleep)
+        return self.client_for(
+            replace(settings, max_wait=max(settings.max_wait, max_wait)),
+            sleep=sleep,
+            # Without a wait for the rate limit, nothing else asks after files were opened.
+            before_send=lambda: sleep(0),
+        )
 
     def settings(self) -> Settings:
         """

@@ -153,12 +153,23 @@ class TestInterruptibleClient:
         usedesk.post(f"{URL}/create/ticket", exc=requests.ConnectTimeout)
 
         def interrupt(seconds):
-            raise InterruptedError
+            if seconds:
+                raise InterruptedError
 
         client = UsedeskHook().interruptible_client(60, interrupt)
         with pytest.raises(InterruptedError):
             client.create_ticket(subject="s", message="m")
         assert usedesk.call_count == 1
+
+    def test_sleep_is_called_before_each_change(self, usedesk):
+        usedesk.post(f"{URL}/create/ticket", json={"status": "success", "ticket_id": 1})
+        usedesk.post(f"{URL}/groups", json=[])
+        calls = []
+        client = UsedeskHook().interruptible_client(60, lambda seconds: calls.append(usedesk.call_count))
+        client.groups()
+        client.create_ticket(subject="s", message="m")
+        client.create_ticket(subject="s", message="m")
+        assert calls == [1, 2]
 
 
 class TestConnectionTest:

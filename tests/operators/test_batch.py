@@ -570,6 +570,34 @@ def test_on_kill_stops_the_batch(usedesk_sandbox, tmp_path):
     assert usedesk_sandbox.requests() == 0
 
 
+def test_stop_while_files_are_opened_sends_nothing(usedesk_sandbox, tmp_path):
+    """Object storage can take longer than the lease, so the lease is the last check before the POST."""
+
+    class StopsWhenOpened(type(tmp_path)):
+        checks = 0
+
+        def is_file(self):
+            StopsWhenOpened.checks += 1
+            if self.checks > 1:
+                operator.on_kill()
+            return super().is_file()
+
+    (tmp_path / "a.txt").write_text("a")
+    operator = CreateTicketBatchOperator(
+        task_id="send",
+        recipients=[{"id": 1, "subject": "s"}],
+        row_key="id",
+        message="m",
+        files=[StopsWhenOpened(tmp_path / "a.txt")],
+        checkpoint_path=str(tmp_path / "checkpoint"),
+    )
+    context = attempt_context()
+    with pytest.raises(AirflowException, match="The task was stopped with 1 rows left"):
+        operator.execute(context)
+    assert (StopsWhenOpened.checks, usedesk_sandbox.requests()) == (2, 0)
+    assert context["ti"].pushed["summary"]["unknown"] == 0
+
+
 @pytest.mark.skipif(HAS_STATE_STORES, reason="this Airflow has a state store")
 def test_airflow_2_requires_checkpoint_path(run_dag, usedesk_sandbox):
     run = run_dag(dag(MANY.format(options="").replace("CHECKPOINT,", "")))
