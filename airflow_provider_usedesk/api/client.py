@@ -531,7 +531,9 @@ class UsedeskClient:
         """
         Yield the pages of :meth:`tickets`, lists of up to a hundred tickets.
 
-        :param until_empty: whether to read on after a page of less than a hundred; default: false
+        :param until_empty: whether to read on after a page of less than a hundred, until a page is empty; a
+            page of repeated tickets is then an empty list, and a service that ignores ``offset`` has no end;
+            default: false
         :param filters: as for :meth:`tickets`
         """
         if TYPE_CHECKING:

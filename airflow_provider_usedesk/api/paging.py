@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 PAGE_SIZE = 100
+MAX_REPEATED = 5
+"""Repeated pages in a row that new rows can explain; more of them, and the service ignores ``offset``."""
 
 
 class Identified(Protocol):
@@ -22,24 +24,37 @@ def pages(read: Callable[[int], list[Row]], *, until_empty: bool = False) -> Ite
     """
     Yield the pages of a list, without repeated rows.
 
-    Usedesk does not document whether ``offset`` counts pages or rows. It counts rows if the second page
-    begins like the first one.
+    New rows may move the others to later pages while the list is read.
 
     :param read: returns the rows at an offset
-    :param until_empty: whether only a page without new rows is the last one, for a service whose pages are
-        smaller than documented; default: false, the last one is a page that is not full
+    :param until_empty: whether only an empty page ends the list, for a service whose pages are smaller than
+        documented; a page of repeated rows is then an empty list, and a service that ignores ``offset`` has
+        no end; default: false, a page that is not full is the last one
     """
     seen: set[int] = set()
-    page, counts_rows = 0, False
-    rows: list[Row] = []
-    while True:
-        before, rows = rows, read(len(seen) if counts_rows else page)
+    offset, counts_rows, repeated = 0, False, 0
+    while rows := read(offset):
         new = [row for row in rows if row.id not in seen]
         seen.update(row.id for row in new)
-        if new:
+        repeated = 0 if new else repeated + 1
+        is_last = not until_empty and (len(rows) < PAGE_SIZE or repeated == MAX_REPEATED)
+        if offset and not (is_last or counts_rows) and 4 * len(new) <= len(rows):
+            counts_rows = _overlaps(rows, read(0))
+        if new or until_empty:
             yield new
-        is_shifted = page == 1 and bool(rows) and rows[0].id in [row.id for row in before[:2]]
-        if (len(rows) < PAGE_SIZE and not until_empty) or not (new or is_shifted):
+        if is_last:
             return
-        counts_rows = counts_rows or is_shifted
-        page += 1
+        offset += len(rows) if counts_rows else 1
+
+
+def _overlaps(rows: list[Row], first_page: list[Row]) -> bool:
+    """
+    Return whether a page overlaps the first one.
+
+    Usedesk does not document whether ``offset`` counts pages or rows. If they overlap, it counts rows.
+
+    :param rows: the page
+    :param first_page: the first page, read after the other one: new rows only move rows away from it
+    """
+    first = {row.id for row in first_page}
+    return 2 * sum(row.id in first for row in rows) > len(rows)

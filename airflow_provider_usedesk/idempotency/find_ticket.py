@@ -150,7 +150,7 @@ class TicketSearch:
             self._read(ticket_id, likelihood, progress)
             if self.is_enough(progress.shown):
                 return None
-        if self.budget.is_decisive and not listed.is_complete and next(pages, None):
+        if self.budget.is_decisive and not listed.is_complete and next(pages, None) is not None:
             return Ambiguous(f"more than {self.budget.pages} pages of tickets were created since")
         return Absent()
 

@@ -46,6 +46,7 @@ class Usedesk:
 
     :param offset: how far the clock of Usedesk is ahead
     :param page_size: rows of a page
+    :param rows_per_offset: rows that ``offset`` counts as one; default: a page
     :param before_page: called with the number of each page before it is read
     """
 
@@ -53,6 +54,7 @@ class Usedesk:
     offset: timedelta = timedelta()
     time_format: str = "%Y-%m-%d %H:%M:%S"
     page_size: int = 100
+    rows_per_offset: int | None = None
     before_page: Callable[[int], None] = lambda number: None
     rows: dict[int, TicketRow] = field(default_factory=dict)
     texts: dict[int, str | None] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class Usedesk:
         self.pages += 1
         self.before_page(self.pages)
         listed = [row for row in self.rows.values() if self.listed_at[row.id] <= self.clock.now]
-        start = offset * self.page_size
+        start = offset * (self.page_size if self.rows_per_offset is None else self.rows_per_offset)
         return listed[::-1][start : start + self.page_size]
 
     def ticket(self, ticket_id):
@@ -297,6 +299,38 @@ class TestPages:
         usedesk.before_page = vanish
         assert usedesk.search() == found(ticket)
         assert len(usedesk.reads) == len(set(usedesk.reads))
+
+    @pytest.mark.parametrize("rows_per_offset", [100, 1], ids=["pages", "rows"])
+    @pytest.mark.parametrize("count", [1, 99, 100, 101, 200, 350])
+    def test_ticket_that_new_ones_move_away_is_found(self, usedesk, rows_per_offset, count):
+        usedesk.rows_per_offset = rows_per_offset
+        ticket = usedesk.create(KEY)
+        for _ in range(150):
+            usedesk.create(subject="Another")
+
+        def move(number):
+            if number == 2:
+                for _ in range(count):
+                    usedesk.create(subject="Another", ago=0)
+
+        usedesk.before_page = move
+        assert usedesk.search() == found(ticket)
+        assert usedesk.reads == [ticket]
+
+    def test_list_that_moves_on_is_never_absent(self, usedesk):
+        ticket = usedesk.create(KEY, subject="Renamed")
+        usedesk.before_page = lambda number: [usedesk.create(subject="Another", ago=0) for _ in range(100)]
+        assert usedesk.search(budget=ReadBudget(tickets=5000)) == Ambiguous(
+            "more than 30 pages of tickets were created since"
+        )
+        assert ticket not in usedesk.reads
+
+    def test_ignored_offset_is_ambiguous(self, usedesk):
+        usedesk.create(KEY)
+        usedesk.rows_per_offset = 0
+        for _ in range(100):
+            usedesk.create()
+        assert usedesk.search() == Ambiguous("more than 30 pages of tickets were created since")
 
     def test_several_pages_are_read_twice(self, usedesk):
         usedesk.create(ago=3600)
