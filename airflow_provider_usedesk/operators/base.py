@@ -120,6 +120,12 @@ class UsedeskOperator(BaseOperator):
         given = {name: getattr(self, name, None) for name in arguments if name in parameters}
         return HiddenDict(without_nulls(given))
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral."""
+        from airflow_provider_usedesk.compat.execution_timeout import take_carried_end
+
+        return super().resume_execution(next_method, take_carried_end(self, next_kwargs), context)
+
     def _no_retry(self) -> AbstractContextManager[None]:
         """Fail the task without a retry on an error that a retry cannot repair, unless a policy decides."""
         from airflow_provider_usedesk.api.errors import UsedeskRejected

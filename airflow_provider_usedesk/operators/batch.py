@@ -464,7 +464,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         return {**summary.as_dict(), "results_path": self.results_path or None}
 
     def _defer_until(self, context: Context, until: datetime) -> NoReturn:
-        from airflow_provider_usedesk.compat.execution_timeout import execution_end
+        from airflow_provider_usedesk.compat.execution_timeout import carried_end, execution_end
         from airflow_provider_usedesk.polling.trigger_event import defer_timeout
         from airflow_provider_usedesk.triggers.quiet_hours import QuietHoursTrigger
 
@@ -477,7 +477,12 @@ class BaseTicketBatchOperator(BaseTicketOperator):
                     "execution_timeout ends this attempt before the quiet hours end, at %s.", end.isoformat()
                 )
         trigger = QuietHoursTrigger(until=until.isoformat(), deadline=end.isoformat() if end else None)
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs=carried_end(self, context),
+            timeout=timeout,
+        )
 
     def _where_rows_are_named(self) -> str:
         return f"The log names the first rows{', the results file all' if self.results_path else ''}."

@@ -131,7 +131,7 @@ def wait_for_delivery(
     :raises AirflowSensorTimeout: when ``delivery_timeout`` has passed
     :raises TaskDeferred: when the wait continues in the triggerer
     """
-    from airflow_provider_usedesk.compat.execution_timeout import execution_end
+    from airflow_provider_usedesk.compat.execution_timeout import carried_end, execution_end
     from airflow_provider_usedesk.polling.trigger_event import defer_timeout
     from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 
@@ -148,6 +148,7 @@ def wait_for_delivery(
                 "comment_id": comment_id,
                 # Airflow 2.11 stores nothing else than JSON.
                 **({"reports_after": reports_after.isoformat()} if reports_after else {}),
+                **carried_end(operator, context),
             },
             timeout=defer_timeout(began, deadline),
         )

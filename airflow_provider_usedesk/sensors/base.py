@@ -8,7 +8,11 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, ended_by_timeout
+from airflow_provider_usedesk.compat.execution_timeout import (
+    check_execution_time,
+    ended_by_timeout,
+    take_carried_end,
+)
 from airflow_provider_usedesk.compat.sdk import AirflowSkipException, BaseSensorOperator, conf
 from airflow_provider_usedesk.links import TicketLinks
 
@@ -105,10 +109,11 @@ class UsedeskSensor(BaseSensorOperator):
         :raises AirflowSkipException: on any error with ``never_fail``, as the sensor does in a worker
         :raises AirflowTaskTimeout: when ``execution_timeout`` has passed and no triggerer ended the wait
         """
-        if ended_by_timeout(next_method, next_kwargs):
+        others = take_carried_end(self, next_kwargs)
+        if ended_by_timeout(next_method, others):
             check_execution_time(self, context)
         try:
-            return super().resume_execution(next_method, next_kwargs, context)
+            return super().resume_execution(next_method, others, context)
         except AirflowSkipException:
             raise
         except Exception as error:

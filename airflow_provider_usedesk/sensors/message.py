@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
-from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
+from airflow_provider_usedesk.compat.execution_timeout import (
+    carried_end,
+    check_execution_time,
+    execution_end,
+)
 from airflow_provider_usedesk.compat.sdk import PokeReturnValue, conf
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.hooks.no_retry import no_retry
@@ -146,6 +150,7 @@ class MessageDeliverySensor(UsedeskSensor):
         self.defer(
             trigger=MessageDeliveryTrigger(**self._wait.trigger_kwargs(began, deadline)),
             method_name="execute_complete",
+            kwargs=carried_end(self, context),
             timeout=defer_timeout(began, deadline),
         )
 

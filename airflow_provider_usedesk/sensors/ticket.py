@@ -7,7 +7,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from airflow_provider_usedesk.compat.execution_timeout import check_execution_time, execution_end
+from airflow_provider_usedesk.compat.execution_timeout import (
+    carried_end,
+    check_execution_time,
+    execution_end,
+)
 from airflow_provider_usedesk.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -169,6 +173,7 @@ class TicketStatusSensor(UsedeskSensor):
                 max_failures=self.max_failures,
             ),
             method_name="execute_complete",
+            kwargs=carried_end(self, context),
             timeout=defer_timeout(began, deadline),
         )
 

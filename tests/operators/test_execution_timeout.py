@@ -96,18 +96,32 @@ def test_longer_execution_timeout_changes_nothing(make, ticket_id, tmp_path):
     assert deadline(deferral(task, context_since(10))) - began < timedelta(seconds=250)
 
 
+@pytest.mark.parametrize("resumed_since", [SECONDS, 0], ids=["attempt", "process"])
 @pytest.mark.parametrize("make", DEFERRING)
-def test_task_fails_as_in_a_worker(make, ticket_id, tmp_path, usedesk_sandbox):
-    """``AirflowTaskTimeout`` may be retried, and ``soft_fail`` does not turn it into a skipped task."""
+def test_task_fails_as_in_a_worker(make, resumed_since, ticket_id, tmp_path, usedesk_sandbox):
+    """
+    ``AirflowTaskTimeout`` may be retried, and ``soft_fail`` does not turn it into a skipped task.
+
+    Before Airflow 3.2.2 a resumed task has the start of its process in place of that of its attempt.
+    """
     task = make(ticket_id, tmp_path, deferrable=True, execution_timeout=timedelta(seconds=SECONDS))
-    deferred = deferral(task, context_since(0))
+    deferred = deferral(task, context_since(SECONDS))
     fired = {**payload(deferred.trigger), "outcome": "timeout"}
     requests = usedesk_sandbox.requests()
     with pytest.raises(AirflowTaskTimeout, match="execution_timeout of 40 s has passed"):
         task.resume_execution(
-            "execute_complete", {**(deferred.kwargs or {}), "event": fired}, context_since(SECONDS)
+            "execute_complete", {**(deferred.kwargs or {}), "event": fired}, context_since(resumed_since)
         )
     assert usedesk_sandbox.requests() == requests
+
+
+def test_later_deferral_has_the_same_end(tmp_path, usedesk_sandbox):
+    options = {"deferrable": True, "execution_timeout": timedelta(seconds=SECONDS)}
+    first = deferral(batch(None, tmp_path, **options), context_since(10))
+    resumed = batch(None, tmp_path, **options)
+    with pytest.raises(TaskDeferred) as again:
+        resumed.resume_execution("execute_complete", {**first.kwargs, "event": {}}, context_since(0))
+    assert deadline(again.value) == deadline(first)
 
 
 @pytest.mark.parametrize("make", SENSORS)
