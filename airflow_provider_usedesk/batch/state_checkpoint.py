@@ -38,8 +38,6 @@ def stored_clear_count(store: KeyValueStore, clears: Clears) -> int:
     :param clears: how the task was cleared
     :raises StaleAttempt: if another attempt has begun
     """
-    if not clears.send_again:
-        return 0
     stored = read_value(
         store, CLEAR_COUNT, lambda value: StoredClearCount(int(value["clear_count"]), int(value["max_tries"]))
     )

@@ -47,8 +47,11 @@ class Clears:
 
     def count(self, stored: StoredClearCount | None) -> int:
         """
-        Return the ``clear_count`` of this attempt, 0 unless clearing sends again.
+        Return the ``clear_count`` of this attempt, that of the earlier one unless clearing sends again.
 
         :param stored: what the earlier attempt stored; None if there was none
         """
-        return clear_count_of(stored, self.max_tries, self.clear_number) if self.send_again else 0
+        if self.send_again:
+            return clear_count_of(stored, self.max_tries, self.clear_number)
+        # An earlier attempt may have sent again; what it sent counts after the argument is removed, too.
+        return stored.clear_count if stored else 0

@@ -143,8 +143,23 @@ class TestClears:
 
     def test_clearing_without_sending_again(self):
         store = MemoryStore()
-        assert stored_clear_count(store, Clears(3, 2)) == 0
-        assert list(store.list("")) == []
+        assert stored_clear_count(store, Clears(3, 0)) == 0
+        assert stored_clear_count(store, Clears(5, 2)) == 0
+
+    def test_sending_again_is_taken_back(self):
+        store = MemoryStore()
+        assert stored_clear_count(store, Clears(5, 1, send_again=True)) == 1
+        # A retry, a clear, and a retry once the argument is set again.
+        assert stored_clear_count(store, Clears(5, 1)) == 1
+        assert stored_clear_count(store, Clears(7, 2)) == 1
+        assert stored_clear_count(store, Clears(7, 2, send_again=True)) == 1
+        assert stored_clear_count(store, Clears(9, 3, send_again=True)) == 3
+
+    def test_argument_that_is_set_before_a_retry(self):
+        """Another task of the run was cleared meanwhile."""
+        store = MemoryStore()
+        assert stored_clear_count(store, Clears(3, 0)) == 0
+        assert stored_clear_count(store, Clears(3, 1, send_again=True)) == 0
 
     def test_stale_attempt(self):
         class StaleStore(MemoryStore):

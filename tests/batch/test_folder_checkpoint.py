@@ -228,6 +228,14 @@ class TestClears:
         with pytest.raises(CheckpointTaken):
             first.write([], [open_row(1)])
 
+    def test_sending_again_is_taken_back(self, store):
+        opened(store, clears=Clears(3, 0))[0].write([row(1)], [])
+        opened(store, clears=self.sends_again(5, 1))[0].write([row(2)], [open_row(3)])
+        for clears in (Clears(5, 1), Clears(7, 2)):
+            checkpoint, finished = opened(store, clears=clears)
+            assert (checkpoint.clear_count, finished) == (1, [row(2)])
+            assert checkpoint.open == (open_row(3),)
+
     def test_clear_without_sending_again(self, store):
         opened(store, clears=Clears(3, 0))[0].write([row(1)], [])
         checkpoint, finished = opened(store, clears=Clears(5, 1))

@@ -918,6 +918,15 @@ class TestClears:
         ids = {ticket.additional_id for ticket in usedesk_sandbox.tickets}
         assert len(ids) == len(usedesk_sandbox.tickets) == 12 + sent
 
+    def test_taken_back_argument_sends_nothing(self, attempts, usedesk_sandbox):
+        attempts.run(range(5))
+        cleared = {"max_tries": 5, "clear_number": 1}
+        attempts.run(range(8), try_number=2, send_again_on_clear=True, **cleared)
+        sent = len(usedesk_sandbox.tickets)
+        assert attempts.run(range(8), try_number=3, **cleared)["skipped"] == 8
+        assert attempts.run(range(8), try_number=4, max_tries=7, clear_number=2)["skipped"] == 8
+        assert len(usedesk_sandbox.tickets) == sent == 13
+
     def test_moved_lists_of_mapped_tasks(self, attempts, usedesk_sandbox):
         lists = [range(10), range(10, 20), range(20, 30)]
         for map_index, rows in enumerate(lists):

@@ -152,6 +152,21 @@ class TestSingleMessage:
         world.send(send_again_on_clear=True, retries=0)
         assert world.sent == {ANNA: 2}
 
+    @pytest.mark.parametrize("is_cleared", [True, False], ids=["clear", "retry"])
+    @pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "answered"])
+    def test_taken_back_argument_sends_nothing(self, world, is_cleared, is_lost):
+        world.send()
+        world.clear()
+        if is_lost:
+            lose_response(world.usedesk)
+        with suppress(UsedeskOutcomeUnknown):
+            world.send(send_again_on_clear=True)
+        if is_cleared:
+            world.clear()
+        world.send()
+        world.send()
+        assert world.sent == {ANNA: 2}
+
     def test_no_store_record_asks_usedesk(self, usedesk):
         """The first attempt ran before the upgrade to Airflow 3.3."""
         before, after = World(usedesk, has_store=False), World(usedesk, has_store=True)
