@@ -80,11 +80,15 @@ class EventCursor:
         left_out = frozenset(state.get("left_out") or ())
         return cls(at, left_out, dict.fromkeys(left_out, at))
 
+    @property
+    def stored_until(self) -> datetime | None:
+        """The moment up to which all events are stored; None before the first list."""
+        first = next(iter(self.unconfirmed.values()), None)
+        return self.listed_until if first is None else first.listed_until
+
     def as_state(self) -> dict[str, Any] | None:
         """Return a JSON value: all events up to its moment are stored. None before the first list."""
-        first = next(iter(self.unconfirmed.values()), None)
-        stored_until = self.listed_until if first is None else first.listed_until
-        if stored_until is None:
+        if (stored_until := self.stored_until) is None:
             return None
         return {"at": stored_until.isoformat(), "left_out": sorted(self.left_out)}
 
@@ -126,7 +130,9 @@ class EventCursor:
     def advance_to(self, moment: datetime) -> None:
         """Count all events up to a moment as listed, and drop ids that no list returns any more."""
         self.listed_until = max(moment, self.listed_until or moment)
-        self.known = {one: at for one, at in self.known.items() if at > moment - LIST_HORIZON}
+        # After a restart the lists begin at the stored moment again, which can be much earlier.
+        horizon = (self.stored_until or moment) - LIST_HORIZON
+        self.known = {one: at for one, at in self.known.items() if at > horizon}
         self.left_out &= self.known.keys()
 
 

@@ -99,18 +99,18 @@ def trigger_in(monkeypatch):
     return trigger_in
 
 
-def run(world, trigger, minutes, each_minute=lambda: None):
-    """Run a trigger for some polls, one a minute; Airflow stores what it fired before the next poll."""
+def run(world, trigger, polls, each_poll=lambda: None, interval=MINUTE):
+    """Run a trigger for some polls; Airflow stores what it fired before the next poll."""
 
     async def listings():
         until = world.now - OVERLAP
-        for _ in range(minutes):
-            each_minute()
+        for _ in range(polls):
+            each_poll()
             listing = await world.listing(until - OVERLAP)
             until = listing.at
             yield listing
             world.store_all()
-            world.now += MINUTE
+            world.now += interval
 
     async def fire():
         async for event in trigger.filter_shared_stream(listings()):
@@ -148,6 +148,18 @@ def test_events_during_a_stop_fire_afterwards(world, trigger_in):
     run(world, trigger, 5)
     assert world.stored == list(range(1, 60))
     assert world.lists == before + 5 + 1
+
+
+@pytest.mark.parametrize("minutes", [5, 15, 60])
+def test_restart_before_the_first_confirmation_fires_no_earlier_ticket(world, trigger_in, minutes):
+    world.now -= 3 * MINUTE
+    world.make(1)
+    world.now = START
+    world.make(2)  # the first list does not contain it yet
+    interval = minutes * MINUTE
+    for polls in (2, 3):
+        run(world, trigger_in(world, poll_interval=interval.seconds), polls, interval=interval)
+    assert world.stored == [2]
 
 
 class KilledError(BaseException):
