@@ -13,7 +13,7 @@ class UsedeskError(Exception):
     :param status: HTTP status of the response, if there was one
     :param code: error code of Usedesk (111 to 121), if the response had one
     :param ticket_id: the ticket that may exist, if it is known
-    :param retry_after: seconds that the service asked to wait, if it did
+    :param retry_after: seconds that the service asked to wait, if it did; at most an hour
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.quoting import MAX_READ, quoted, reasons_text
+from airflow_provider_usedesk.api.rate_limit_state import LONGEST_BACKOFF
 from airflow_provider_usedesk.api.results import PlainResult
 
 log = logging.getLogger(__name__)
@@ -554,7 +555,8 @@ def _rate_limited(response: Response, text: str, code: int | None) -> errors.Use
         f"Usedesk refused the request because there were too many: {text}. {asked}",
         status=response.status,
         code=code,
-        retry_after=wait,
+        # A proxy can ask for days, and nobody would send a request before.
+        retry_after=None if wait is None else min(wait, LONGEST_BACKOFF),
     )
 
 

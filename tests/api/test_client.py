@@ -537,6 +537,13 @@ class TestRetries:
         assert raised.value.retry_after == 3600
         assert time.slept == []
 
+    def test_retry_after_is_at_most_one_hour(self, client, usedesk):
+        """Whoever waits for it, such as the polls of a triggerer, would otherwise stop for a week."""
+        usedesk.post(f"{URL}/tickets", status_code=429, headers={"Retry-After": "604800"})
+        with pytest.raises(errors.UsedeskRateLimited, match="asks to wait 604800 s") as raised:
+            next(client.ticket_pages())
+        assert raised.value.retry_after == 3600
+
     def test_connect_timeout_sends_nothing(self, client, usedesk):
         usedesk.post(f"{URL}/create/ticket", exc=requests.ConnectTimeout)
         with pytest.raises(errors.UsedeskUnavailable, match="(?i)nothing was sent"):
