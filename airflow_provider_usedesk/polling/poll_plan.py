@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 FEW = 2
 # A list over more than the interval and this could cost more than reading each ticket.
 LIST_REACH = timedelta(minutes=15)
+# Seconds between two polls at least: an interval of 0 would use up the rate limit of the account.
+MIN_PAUSE = 1.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from airflow_provider_usedesk.api.errors import UsedeskError, UsedeskUnavailable
 from airflow_provider_usedesk.polling.client_thread import ClientThread
 from airflow_provider_usedesk.polling.poll import PollResult, TicketResult, run_poll
-from airflow_provider_usedesk.polling.poll_plan import Subscription, plan_poll
+from airflow_provider_usedesk.polling.poll_plan import MIN_PAUSE, Subscription, plan_poll
 
 if TYPE_CHECKING:
     from airflow_provider_usedesk.api.settings import Settings
@@ -34,7 +34,8 @@ async def subscribe(
 
     :param connection: the connection id; subscriptions with the same one share a poll
     :param read_settings: reads the connection; called for each poll, so that a new token counts at once
-    :param subscription: the ticket; the shortest interval of all subscriptions counts
+    :param subscription: the ticket; the shortest interval of all subscriptions counts, but at least
+        ``MIN_PAUSE``
     """
     polls = _polls.setdefault(asyncio.get_running_loop(), {})
     poll = polls.setdefault(connection, SharedPoll(read_settings))
@@ -125,8 +126,9 @@ class SharedPoll:
     async def _poll(self, subscribers: list[Subscriber]) -> None:
         began, now = _clock(), self._now()
         result = await self._result([one.subscription for one in subscribers], now)
+        self._not_before = began + MIN_PAUSE
         if result.error is not None and result.error.retry_after is not None:
-            self._not_before = _clock() + result.error.retry_after
+            self._not_before = max(self._not_before, _clock() + result.error.retry_after)
         for one in subscribers:
             one.subscription = result.applied_to(one.subscription, now)
             one.due = began + one.subscription.interval.total_seconds()

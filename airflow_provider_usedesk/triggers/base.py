@@ -46,7 +46,7 @@ class TicketTrigger(DeferringTrigger):
 
     :param usedesk_conn_id: Airflow Connection of type usedesk
     :param ticket_id: the ticket
-    :param poll_interval: seconds between two polls
+    :param poll_interval: seconds between two polls; less than 1 counts as 1
     :param since: when the ticket was last polled, ISO 8601
     :param deadline: when the wait ends, ISO 8601; the same after a restart of the triggerer
     :param max_failures: how many polls in a row may fail

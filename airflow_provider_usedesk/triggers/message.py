@@ -8,6 +8,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_usedesk.polling.poll_plan import MIN_PAUSE
 from airflow_provider_usedesk.triggers.base import TicketTrigger
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 # Most reports arrive within seconds; polls for the others may be less frequent.
 FIRST_PAUSE = 2.0
 PAUSE_GROWTH = 1.5
-MIN_PAUSE = 0.1
 
 
 class MessageDeliveryTrigger(TicketTrigger):

@@ -30,8 +30,9 @@ def subscription(ticket_id, interval=10, known_until=START):
 class Polls:
     """The shared poll, and the moments at which it polled."""
 
-    def __init__(self, *results):
+    def __init__(self, *results, duration=0.0):
         self.results = list(results)
+        self.duration = duration
         self.moments = []
         self.poll = SharedPoll(self.settings, lambda: START + timedelta(seconds=self.time()))
         self.poll._thread = self
@@ -45,6 +46,7 @@ class Polls:
 
     async def call(self, settings, function, plan, is_cancelled):
         self.moments.append(self.time())
+        await asyncio.sleep(self.duration)
         result = self.results.pop(0) if self.results else PollResult()
         if isinstance(result, Exception):
             raise result
@@ -78,6 +80,22 @@ def test_shortest_interval_counts():
         return polls.moments
 
     assert virtual_time.run(wait()) == [10, 20, 30]
+
+
+@pytest.mark.parametrize("interval", [0, 0.01])
+def test_polls_are_at_least_a_second_apart(interval):
+    """However many wait, and whenever they join."""
+
+    async def wait():
+        polls, subscribers = Polls(duration=0.001), []
+        for number in range(8):
+            subscribers.append(polls.poll.join(subscription(number, interval, known_until=LONG_AGO)))
+            await asyncio.sleep(0.4)
+        for subscriber in subscribers:
+            polls.poll.leave(subscriber)
+        return polls.moments
+
+    assert virtual_time.run(wait()) == [0, 1, 2, 3]
 
 
 def test_retry_after_delays_all_subscribers():

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from airflow_provider_usedesk.api.client import UsedeskClient
+from airflow_provider_usedesk.polling import shared_poll
 from tests.support.delivery import set_extra
 
 
@@ -29,6 +30,12 @@ def make_ticket(usedesk_sandbox):
 def no_sandbox_retries(usedesk_sandbox, monkeypatch):
     """The client of the sandbox's connection retries nothing, so that each fault is one failed poll."""
     set_extra(monkeypatch, max_wait=0)
+
+
+@pytest.fixture
+def frequent_polls(monkeypatch):
+    """Polls of the triggerer are as frequent as the interval of their triggers says."""
+    monkeypatch.setattr(shared_poll, "MIN_PAUSE", 0)
 
 
 async def until(is_true, *tasks):

@@ -42,6 +42,7 @@ async def payload(**options):
     return event.payload
 
 
+@pytest.mark.usefixtures("frequent_polls")
 class TestPollSource:
     def fired(self, **options):
         return asyncio.run(payload(**options))
@@ -125,7 +126,12 @@ class TestWebhookSource:
         stored_reports(UNAVAILABLE)
         assert self.fired()["error"] == "UsedeskUnavailable"
 
-    def test_pauses_grow_up_to_the_interval(self, monkeypatch):
+    @pytest.mark.parametrize(
+        ("interval", "seconds", "expected"),
+        [(5, 25, [0, 2, 5, 9.5, 14.5, 19.5, 24.5]), (0, 3.5, [0, 1, 2, 3])],
+        ids=["grow up to the interval", "last at least a second"],
+    )
+    def test_pauses(self, monkeypatch, interval, seconds, expected):
         moments = []
 
         async def aload(store, ticket_id):
@@ -133,5 +139,5 @@ class TestWebhookSource:
             return ()
 
         monkeypatch.setattr(ReportStore, "aload", aload)
-        self.fired(poll_interval=5, deadline=in_seconds(25))
-        assert [round(moment, 1) for moment in moments] == [0, 2, 5, 9.5, 14.5, 19.5, 24.5]
+        self.fired(poll_interval=interval, deadline=in_seconds(seconds))
+        assert [round(moment, 1) for moment in moments] == expected

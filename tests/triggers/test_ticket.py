@@ -20,6 +20,8 @@ from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 from tests.support.delivery import set_extra
 from tests.support.tickets import cancel, until
 
+pytestmark = pytest.mark.usefixtures("frequent_polls")
+
 LONG_AGO = (datetime.now(UTC) - timedelta(days=2)).isoformat()
 
 
