@@ -10,14 +10,15 @@ from typing import Any
 
 PREFIX = "usedesk"
 
-# The newest first. Tasks configure another module than Airflow's own services.
+# The newest first. Tasks configure another module than Airflow's own services; triggers may use both, because
+# Airflow configures that of tasks when it reads the arguments of a trigger.
 _OF_TASKS = ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats")
 _OF_SERVICES = _OF_TASKS[1:]
 
 
 def count(name: str, number: int = 1) -> None:
     """
-    Add to a counter, in a task; do nothing in a program that does not use Airflow.
+    Add to a counter, in a task or a trigger; do nothing in a program that does not use Airflow.
 
     :param name: its name without the prefix ``usedesk.``; neither personal data nor a user's text
     :param number: how much to add; 0 adds nothing
@@ -37,7 +38,7 @@ def count_in_service(name: str) -> None:
 
 def add_time(name: str, seconds: float) -> None:
     """
-    Add a measured time to a timer, in a task; do nothing in a program that does not use Airflow.
+    Add a measured time to a timer, in a task or a trigger; do nothing in a program that does not use Airflow.
 
     :param name: its name without the prefix ``usedesk.``
     :param seconds: the time

@@ -62,10 +62,11 @@ class ClientThread:
 
     def _client_for(self, settings: Settings) -> UsedeskClient:
         from airflow_provider_usedesk.api.client import UsedeskClient
+        from airflow_provider_usedesk.hooks.metrics import RequestMetrics
 
         if self._client is None or self._client.settings != settings:
             self._close_client()
-            self._client = UsedeskClient(settings, sleep=self._sleep)
+            self._client = UsedeskClient(settings, sleep=self._sleep, observer=RequestMetrics())
         return self._client
 
     def _close_client(self) -> None:

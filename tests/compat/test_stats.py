@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +18,7 @@ from airflow_provider_usedesk.compat import stats
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
 from airflow_provider_usedesk.idempotency.send_once import MessageOutcome
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
+from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 from airflow_provider_usedesk.webhook.counts import Outcome as WebhookOutcome
 from tests.support.airflow import URL
 from tests.support.operators import run_attempt
@@ -70,6 +73,27 @@ def test_message_is_counted(usedesk, recorder, case):
     with suppress(AirflowFailException, UsedeskError):
         run_attempt(CreateTicketOperator, subject="s", message="m", client_phone="79123456789")
     assert recorder.ours == {f"usedesk.requests.create_ticket.{request}": 1, f"usedesk.messages.{message}": 1}
+
+
+def test_request_of_a_trigger_is_counted(usedesk, recorder):
+    usedesk.post(f"{URL}/ticket", json={"code": 112, "error": "no"})
+    now = datetime.now(UTC)
+    trigger = TicketStatusTrigger(
+        usedesk_conn_id="usedesk_default",
+        ticket_id=77,
+        target_statuses=[2],
+        failed_statuses=[4],
+        poll_interval=60,
+        since=(now - timedelta(days=1)).isoformat(),
+        deadline=(now + timedelta(seconds=30)).isoformat(),
+        max_failures=1,
+    )
+
+    async def fire():
+        return await anext(trigger.run())
+
+    assert asyncio.run(fire()).payload["error"] == "UsedeskInvalidToken"
+    assert recorder.ours == {"usedesk.requests.ticket.bad_connection": 1}
 
 
 def test_zero_is_not_reported(recorder):
