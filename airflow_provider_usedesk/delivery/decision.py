@@ -218,19 +218,35 @@ def polled_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
     Return the reports that the comments of a ticket contain: ``delivered``, ``read`` and ``error``.
 
     Comments of the client and private comments are no messages. A comment of type ``error`` is a report on
-    the last message before it.
+    the last message before it. If the ticket has no message at all, it is on the first comment, which Usedesk
+    may show as written by the client. Each report names its message.
     """
+    ordered = sorted(comments, key=lambda comment: comment.id or 0)
+    message_id = None if any(map(_is_message, ordered)) else _first_message_id(ordered)
     reports: list[DeliveryReport] = []
-    message_id: int | None = None
-    for comment in sorted(comments, key=lambda comment: comment.id or 0):
-        kind, at = (comment.type or "").casefold(), comment.published_at or ""
-        if kind == "error":
+    for comment in ordered:
+        at = comment.published_at or ""
+        if _kind(comment) == "error":
             reports.append(DeliveryReport("error", message_id, at))
-        elif kind != "private" and comment.author != "client":
+        elif _is_message(comment):
             message_id = comment.id
             flags = {"delivered": comment.delivered, "read": comment.readed}
             reports.extend(DeliveryReport(word, message_id, at) for word, is_set in flags.items() if is_set)
-    return tuple(reports)
+    # A report that names no message would count for any.
+    return tuple(report for report in reports if report.comment_id is not None)
+
+
+def _kind(comment: Comment) -> str:
+    return (comment.type or "").casefold()
+
+
+def _is_message(comment: Comment) -> bool:
+    return _kind(comment) not in ("private", "error") and comment.author != "client"
+
+
+def _first_message_id(comments: Iterable[Comment]) -> int | None:
+    first = (one.id for one in comments if one.is_first and _kind(one) not in ("private", "error"))
+    return next(first, None)
 
 
 def _checked(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -125,6 +125,39 @@ class TestPolledReports:
         assert decide(polled_reports(comments), default_message(7, 12)) is None
         assert decide(polled_reports(comments), default_message(7, 10)).is_delivered is False
 
+    @pytest.mark.parametrize("awaited", [12, None])
+    def test_error_before_any_message_concerns_none(self, awaited):
+        comments = [
+            Comment(10, author="client", type="public", is_first=True),
+            Comment(11, author="trigger", type="error"),
+            Comment(12, author="user", type="public"),
+        ]
+        assert decide(polled_reports(comments), default_message(7, awaited)) is None
+
+    def test_error_concerns_a_first_message_without_author(self):
+        """Usedesk shows the client as the author of a message that was sent without ``from_``."""
+        comments = [
+            Comment(10, author="client", type="public", is_first=True),
+            Comment(11, author="trigger", type="error"),
+        ]
+        assert self.polled(*comments) == [("error", 10)]
+        assert decide(polled_reports(comments), default_message(7, None)).is_delivered is False
+        assert decide(polled_reports(comments), default_message(7, 12)) is None
+
+    def test_first_comment_is_no_message_if_private(self):
+        comments = [
+            Comment(10, author="user", type="private", is_first=True),
+            Comment(11, author="trigger", type="error"),
+        ]
+        assert self.polled(*comments) == []
+
+    def test_comment_without_id_makes_no_report(self):
+        comments = [
+            Comment(None, author="user", type="public", delivered=True),
+            Comment(11, author="trigger", type="error"),
+        ]
+        assert self.polled(*comments) == []
+
     def test_client_and_private_comments_are_ignored(self):
         comments = [
             Comment(11, author="client", type="public", delivered=True),

@@ -100,6 +100,12 @@ class TestPollSource:
         }
         assert requests() == 2
 
+    def test_error_before_the_message_does_not_count(self, ticket_responses, context):
+        before = [{"id": 490, "from": "client"}, {"id": 491, "from": "trigger", "type": "error"}]
+        requests = ticket_responses(ticket_with(*before, {}), ticket_with(*before, {"delivered": 1}))
+        assert sensor(comment_id=MESSAGE).execute(context)["status"] == "delivered"
+        assert requests() == 2
+
     def test_waits_for_reading_after_delivery(self, ticket_responses, context):
         requests = ticket_responses(DELIVERED, ticket_with({"delivered": 1, "readed": 1}))
         assert sensor(delivered_statuses="read, seen").execute(context)["status"] == "read"
