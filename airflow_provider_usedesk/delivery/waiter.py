@@ -131,7 +131,7 @@ class DeliveryWait:
         :return: what goes to XCom
         :raises UsedeskNotDelivered: when the message failed
         :raises AirflowSensorTimeout: when the timeout has passed, and one more poll does not decide
-        :raises UsedeskError: the error that ended the wait
+        :raises UsedeskError: the error that ended the wait, or that of reading the ticket after a failure
         """
         from airflow_provider_usedesk.delivery.decision import decide
         from airflow_provider_usedesk.delivery.reports import DeliveryReport
@@ -143,7 +143,11 @@ class DeliveryWait:
             raise error_in(event)
         status, comment_id = event.get("status"), event.get("comment_id")
         if event.get("outcome") == "done" and isinstance(status, str):
-            decision = decide([DeliveryReport(status, comment_id, "")], self.awaited)
+            reports = (DeliveryReport(status, comment_id, ""),)
+            decision = decide(reports, self.awaited)
+            if decision is not None and self.reads_webhook_reports and not self._is_final(decision):
+                # The trigger has read no ticket.
+                decision = self._decide_with_ticket(reports)
             if decision is not None:
                 return self._outcome(decision)
         raise unexpected_event(f"the {self.awaited.name}")
@@ -158,12 +162,27 @@ class DeliveryWait:
         return self.source == "webhook"
 
     def _decision(self) -> DeliveryDecision | None:
+        if not self.reads_webhook_reports:
+            return self._decide_with_ticket(())
+        reports = self._webhook_reports()
+        decision = self._decide(reports)
+        return decision if self._is_final(decision) else self._decide_with_ticket(reports)
+
+    def _is_final(self, decision: DeliveryDecision | None) -> bool:
+        """Return whether the ticket cannot change what the webhook reports decide."""
+        return self.source == "webhook" or (decision is not None and decision.is_delivered)
+
+    def _decide_with_ticket(self, reports: tuple[DeliveryReport, ...]) -> DeliveryDecision | None:
+        """
+        Read the ticket, and decide by its comments too.
+
+        :param reports: the webhook reports
+        :raises UsedeskError: when the ticket cannot be read; it may say delivered, which outweighs a failure
+        """
         from airflow_provider_usedesk.delivery.decision import polled_reports
 
-        decision = self._decide(self._webhook_reports()) if self.reads_webhook_reports else None
-        if decision is None and self.source != "webhook":
-            decision = self._decide(polled_reports(self.hook.ticket(self.awaited.ticket_id).comments))
-        return decision
+        ticket = self.hook.ticket(self.awaited.ticket_id)
+        return self._decide((*reports, *polled_reports(ticket.comments)))
 
     def _webhook_reports(self) -> tuple[DeliveryReport, ...]:
         from airflow_provider_usedesk.api.errors import UsedeskUnavailable

@@ -177,6 +177,37 @@ class TestSource:
         assert sensor(source="auto").execute(context)["status"] == "DELIVERED"
         assert requests() == 0
 
+    def test_delivered_ticket_outweighs_a_failed_report(
+        self, ticket_responses, context, stored_reports, webhook_connection
+    ):
+        requests = ticket_responses(DELIVERED)
+        stored_reports(["UNDELIVERED"])
+        assert sensor(source="auto").execute(context)["status"] == "delivered"
+        assert requests() == 1
+
+    def test_failed_report_fails_if_the_ticket_says_no_more(
+        self, ticket_responses, context, stored_reports, webhook_connection
+    ):
+        requests = ticket_responses(SENT)
+        stored_reports(["UNDELIVERED"])
+        with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
+            sensor(source="auto").execute(context)
+        assert requests() == 1
+
+    def test_unreadable_ticket_is_a_failed_poll_after_a_failed_report(
+        self, ticket_responses, context, stored_reports, webhook_connection, no_client_retries
+    ):
+        ticket_responses(502, NOT_FOUND, DELIVERED)
+        stored_reports(["UNDELIVERED"])
+        assert sensor(source="auto", max_failures=3).execute(context)["status"] == "delivered"
+
+    def test_failed_report_alone_decides_with_webhook(self, ticket_responses, context, stored_reports):
+        requests = ticket_responses(DELIVERED)
+        stored_reports(["UNDELIVERED"])
+        with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
+            sensor(source="webhook").execute(context)
+        assert requests() == 0
+
     def test_webhook_source_reads_no_ticket(self, ticket_responses, context, stored_reports):
         requests = ticket_responses(DELIVERED)
         stored_reports([], ["SENT"], ["SENT", "READ"])
@@ -404,6 +435,38 @@ class TestResuming:
     def test_failed(self):
         with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
             self.resume(outcome="done", status="UNDELIVERED", comment_id=None)
+
+    @pytest.fixture
+    def undelivered(self, stored_reports, webhook_connection):
+        """Resume a sensor whose trigger has read a failed report."""
+        stored_reports(["UNDELIVERED"])
+        return lambda source: self.resume(
+            self.sensor(source=source), outcome="done", status="UNDELIVERED", comment_id=MESSAGE
+        )
+
+    def test_delivered_ticket_outweighs_a_failed_report(self, ticket_responses, undelivered):
+        requests = ticket_responses(DELIVERED)
+        assert undelivered("auto")["status"] == "delivered"
+        assert requests() == 1
+
+    def test_failed_report_fails_if_the_ticket_says_no_more(self, ticket_responses, undelivered):
+        ticket_responses(SENT)
+        with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
+            undelivered("auto")
+
+    def test_failed_report_is_not_confirmed_by_an_unreadable_ticket(
+        self, ticket_responses, undelivered, no_client_retries
+    ):
+        ticket_responses(502)
+        with pytest.raises(errors.UsedeskUnavailable):
+            undelivered("auto")
+
+    @pytest.mark.parametrize("source", ["webhook", "poll"])
+    def test_the_only_source_decides(self, ticket_responses, undelivered, source):
+        requests = ticket_responses(DELIVERED)
+        with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
+            undelivered(source)
+        assert requests() == 0
 
     def test_timeout(self, ticket_responses):
         ticket_responses(SENT)
