@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_usedesk.compat.sdk import Context
+    from airflow_provider_usedesk.compat.sdk import BaseOperator, Context
     from airflow_provider_usedesk.delivery.waiter import DeliveryWait
     from airflow_provider_usedesk.operators.base import UsedeskOperator
 
@@ -113,6 +115,27 @@ def after_sending(context: Context, before_sending: datetime | None) -> datetime
     return memory.sent_since - CLOCK_DIFFERENCE
 
 
+@contextmanager
+def push_not_delivered(task: BaseOperator, context: Context) -> Iterator[None]:
+    """
+    Push ``message_status`` to XCom when a report says that the message was not delivered.
+
+    It tells a later task of the Dag this failure from any other, after which the message may still arrive.
+
+    :param task: the operator or sensor that waits
+    :param context: the context of the task
+    """
+    from airflow_provider_usedesk.api.errors import UsedeskNotDelivered
+    from airflow_provider_usedesk.compat.supervisor import serves_tasks
+
+    try:
+        yield
+    except UsedeskNotDelivered:
+        if task.do_xcom_push and serves_tasks():
+            context["ti"].xcom_push(key="message_status", value="not delivered")
+        raise
+
+
 def wait_for_delivery(
     operator: UsedeskOperator,
     context: Context,
@@ -136,9 +159,9 @@ def wait_for_delivery(
     from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 
     wait, began = _delivery_wait(operator, ticket_id, comment_id, reports_after), datetime.now(UTC)
-    if not operator.deferrable:
-        wait.wait_in_worker()
-    elif wait.poll() is None:
+    with push_not_delivered(operator, context):
+        outcome = wait.poll() if operator.deferrable else wait.wait_in_worker()
+    if outcome is None:
         deadline = wait.deadline(began, execution_end(operator, context))
         operator.defer(
             trigger=MessageDeliveryTrigger(**wait.trigger_kwargs(began, deadline)),
@@ -190,7 +213,8 @@ def resume_wait(
     if has_timed_out(event):
         check_execution_time(operator, context)
     after = datetime.fromisoformat(reports_after) if reports_after else None
-    _delivery_wait(operator, awaited, comment_id, after).resume(event)
+    with push_not_delivered(operator, context):
+        _delivery_wait(operator, awaited, comment_id, after).resume(event)
     return awaited
 
 

@@ -16,6 +16,7 @@ from airflow_provider_usedesk.compat.sdk import PokeReturnValue, conf
 from airflow_provider_usedesk.delivery.inlets import add_delivery_inlets, with_delivery_inlets
 from airflow_provider_usedesk.hooks.no_retry import no_retry
 from airflow_provider_usedesk.operators.arguments import check_arguments
+from airflow_provider_usedesk.operators.waiting import push_not_delivered
 from airflow_provider_usedesk.polling.trigger_event import defer_timeout, has_timed_out
 from airflow_provider_usedesk.sensors.base import UsedeskSensor
 
@@ -36,7 +37,8 @@ class MessageDeliverySensor(UsedeskSensor):
     https://api.usedocs.com/article/51378), or the comments of the ticket (``ticket``:
     https://api.usedocs.com/article/51377).
 
-    Returns a dict: ``ticket_id``, ``comment_id``, and ``status``, the word of the report.
+    Returns a dict: ``ticket_id``, ``comment_id``, and ``status``, the word of the report. If the message
+    failed, pushes ``message_status`` to XCom: ``not delivered``.
 
     Case and separators of a word make no difference. Reports that arrived before the sensor started count as
     well. One report that says delivered outweighs all reports that say failed.
@@ -127,7 +129,8 @@ class MessageDeliverySensor(UsedeskSensor):
         """
         began = datetime.now(UTC)
         with no_retry():
-            outcome = self._wait.poll()
+            with push_not_delivered(self, context):
+                outcome = self._wait.poll()
             if outcome is None and self.deferrable:
                 self._defer(context, began)
         return PokeReturnValue(is_done=outcome is not None, xcom_value=outcome)
@@ -140,7 +143,7 @@ class MessageDeliverySensor(UsedeskSensor):
         """
         if has_timed_out(event):
             check_execution_time(self, context)
-        with no_retry():
+        with no_retry(), push_not_delivered(self, context):
             return self._wait.resume(event)
 
     def _defer(self, context: Context, began: datetime) -> None:

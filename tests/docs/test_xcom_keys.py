@@ -10,6 +10,7 @@ from airflow_provider_usedesk.batch.progress import ProgressReporter
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.sandbox import answer
 from tests.docs.tables import DOCS, rows, words
+from tests.support.delivery import MESSAGE, ticket_with
 from tests.support.operators import dag, pushed
 
 PAGE = "reference/xcom-keys.md"
@@ -61,6 +62,16 @@ CheckDeliveryContractOperator(task_id="CheckDeliveryContractOperator")
 """
 """The tasks that need a ticket, a chat or a client, and those that send on their own."""
 
+NOT_DELIVERED = """
+from airflow_provider_usedesk.sensors.message import MessageDeliverySensor
+
+CreateCommentOperator(
+    task_id="CreateCommentOperator", ticket_id={ticket}, type="public", message="Hi", wait_for_delivery=True
+)
+MessageDeliverySensor(task_id="MessageDeliverySensor", ticket_id={ticket})
+"""
+"""The tasks that learn of a failure only while they wait."""
+
 
 def xcom_keys() -> list[tuple[str, str]]:
     return [(words(key)[0], kind) for key, kind, *_ in rows(PAGE, "Keys")]
@@ -94,11 +105,16 @@ def xcoms(run_dag, usedesk_sandbox, monkeypatch, tmp_path):
     complete = {"ticket_id": 1, "message_status": "delivered", "chat_id": 2, "comment_id": 3}
     usedesk_sandbox.fail(answer(200, {"status": "success", **complete}), times=6, method="create/ticket")
     runs.append(run_dag(dag(TICKETS, dag_id="tickets")))
-    pushes = {
-        {"decorated": "@task.usedesk_ticket"}.get(name, name): pushed(run, name)
-        for run in runs
-        for name, _ in run.states
-    }
+    failed = ticket_with({}, {"id": 502, "from": "trigger", "type": "error"})
+    comment = {"status": "success", "comment_id": MESSAGE}
+    usedesk_sandbox.fail(answer(200, comment), times=1, method="create/comment")
+    usedesk_sandbox.fail(answer(200, failed), times=2, method="ticket")
+    runs.append(run_dag(dag(NOT_DELIVERED.format(ticket=sent.ticket_id), dag_id="not_delivered")))
+    pushes = {}
+    for run in runs:
+        for task, _ in run.states:
+            name = {"decorated": "@task.usedesk_ticket"}.get(task, task)
+            pushes[name] = {**pushes.get(name, {}), **pushed(run, task)}
     # This self-check has failed; without a problem it returns its report.
     pushes["CheckDeliveryContractOperator"]["return_value"] = {}
     return pushes

@@ -69,9 +69,15 @@ def test_undelivered_report_triggers_the_fallback(airflow, sandbox):
     run = airflow.run(dag)
     sandbox.redirect_url, sandbox.webhooks = None, Webhooks()
     states = {task.task_id: (task.state, task.try_number) for task in airflow.task_instances(dag, run.run_id)}
-    assert states == {"find_client": ("success", 1), "whatsapp": ("failed", 1), "viber": ("success", 1)}
+    assert states == {
+        "find_client": ("success", 1),
+        "whatsapp": ("failed", 1),
+        "not_delivered": ("success", 1),
+        "viber": ("success", 1),
+    }
     template, message = sandbox.tickets
     assert airflow.xcom(dag, run.run_id, "whatsapp", "ticket_id") == template.ticket_id
+    assert airflow.xcom(dag, run.run_id, "whatsapp", "message_status") == "not delivered"
     assert airflow.xcom(dag, run.run_id, "viber") == message.ticket_id
     assert "was not delivered: UNDELIVERED" in airflow.task_log(dag, run.run_id, "whatsapp")
 

@@ -15,6 +15,8 @@ from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import XComEntry
 from dev.demo import shown_value
 from dev.up import example_settings
+from tests.support.airflow import URL
+from tests.support.delivery import FAILED, SENT
 from tests.support.zones import zone_at_midnight, zone_at_noon
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "example_dags").glob("*.py"))
@@ -78,7 +80,7 @@ PERSONAL = re.compile(
 )
 """The phones and names in the examples."""
 
-LEFT_OUT = {"usedesk_delivery_fallback": {"viber"}}
+LEFT_OUT = {"usedesk_delivery_fallback": {"not_delivered", "viber"}}
 """Tasks for which there is no need when all goes well."""
 WITH_EVENTS = {"usedesk_new_ticket"}
 WITH_DEADLINE = {"usedesk_deadline_alert"}
@@ -159,6 +161,52 @@ def test_open_ticket_hands_its_values_on(run_dag, usedesk_sandbox):
     assert ticket.client_id == template.client_id
     noted = {"ticket": ticket.ticket_id, "message": template.ticket_id}
     assert run.xcoms["collect_ids", -1]["return_value"] == noted
+
+
+class TestFallback:
+    """Only a report that the first message was not delivered sends the second one."""
+
+    SENDS = ("failed", "success", "success")
+    STOPS = ("failed", "failed", "upstream_failed")
+
+    @pytest.fixture
+    def run(self, run_dag, usedesk, ticket_responses):
+        """Run the Dag with a short timeout; return the states of its tasks, and the count of its messages."""
+        source = (Path(EXAMPLE_DAGS) / "usedesk_delivery_fallback.py").read_text()
+
+        def run(*responses, replace=("hours=1", "seconds=0.2")):
+            ticket_responses(*responses)
+            states = run_dag(source.replace(*replace)).states
+            names = ("whatsapp", "not_delivered", "viber")
+            messages = sum(one.url.endswith("create/ticket") for one in usedesk.request_history)
+            return tuple(states[name, -1] for name in names), messages
+
+        return run
+
+    def test_failed_report_sends(self, run):
+        assert run(FAILED) == (self.SENDS, 2)
+
+    def test_refusal_of_the_messenger_sends(self, run, usedesk):
+        refused, sent = {"message_status": "not delivered"}, {"message_status": "delivered"}
+        usedesk.post(
+            f"{URL}/create/ticket",
+            [
+                {"json": {"status": "success", "ticket_id": number, **status}}
+                for number, status in ((1001, refused), (1002, sent))
+            ],
+        )
+        assert run(SENT) == (self.SENDS, 2)
+
+    def test_timeout_does_not_send(self, run):
+        assert run(SENT) == (self.STOPS, 1)
+
+    def test_unknown_outcome_does_not_send(self, run, usedesk):
+        usedesk.post(f"{URL}/create/ticket", status_code=502, text="<html>")
+        assert run(SENT) == (self.STOPS, 1)
+
+    def test_missing_client_does_not_send(self, run):
+        states, messages = run(SENT, replace=('return {"name"', 'assert {} == {"name"'))
+        assert (states, messages) == (("upstream_failed", "failed", "upstream_failed"), 0)
 
 
 def test_file_arrives(run_dag, usedesk_sandbox):

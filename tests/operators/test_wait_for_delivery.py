@@ -98,7 +98,7 @@ def test_failed_message_fails_with_ids(run_dag, messenger, deferrable):
     requests = messenger(ticket_with(), FAILED)
     run = run_dag(dag(SEND.format(f"deferrable={deferrable}"), RETRIED))
     assert run.state == "failed"
-    assert pushed(run, "send") == {"ticket_id": 1001, "message_status": "delivered"}
+    assert pushed(run, "send") == {"ticket_id": 1001, "message_status": "not delivered"}
     assert "was not delivered: error" in run.printed
     assert requests("create/ticket") == 1
 
@@ -108,8 +108,22 @@ def test_missing_report_ends_in_timeout(run_dag, messenger, deferrable):
     requests = messenger(ticket_with())
     run = run_dag(dag(SEND.format(f"deferrable={deferrable}, delivery_timeout=0.2"), RETRIED))
     assert run.state == "failed"
+    assert pushed(run, "send") == {"ticket_id": 1001, "message_status": "delivered"}
     assert "No report after 0.2 s" in run.printed
     assert requests("create/ticket") == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_failed_comment_pushes_status(run_dag, messenger, deferrable):
+    messenger(ticket_with(), FAILED)
+    run = run_dag(dag(WRITE.format(f"deferrable={deferrable}")))
+    assert pushed(run, "send") == {"ticket_id": 1001, "comment_id": 501, "message_status": "not delivered"}
+
+
+def test_failed_message_pushes_nothing_without_xcom(run_dag, messenger):
+    messenger(FAILED)
+    run = run_dag(dag(SEND.format("do_xcom_push=False")))
+    assert (run.state, pushed(run, "send")) == ("failed", {})
 
 
 def test_comment_ignores_other_comments(run_dag, messenger):
@@ -223,7 +237,8 @@ class TestDeferring:
         )
 
     def resume(self, operator, event, **kwargs):
-        return operator.execute_complete({}, event=event, **{"ticket_id": 1001, "comment_id": 501, **kwargs})
+        ids = {"ticket_id": 1001, "comment_id": 501, **kwargs}
+        return operator.execute_complete(attempt_context(), event=event, **ids)
 
     def test_deferral_keeps_ids(self, operator, messenger):
         messenger(ticket_with())

@@ -33,6 +33,7 @@ from airflow_provider_usedesk.triggers.message import MessageDeliveryTrigger
 from tests.support import dags
 from tests.support.airflow import TOKEN
 from tests.support.delivery import DELIVERED, FAILED, MESSAGE, NOT_FOUND, SENT, TICKET, ticket_with
+from tests.support.operators import attempt_context
 
 DAG = """
 from datetime import datetime
@@ -59,10 +60,7 @@ def sensor(**options):
 
 @pytest.fixture
 def context():
-    class TaskInstance:
-        def xcom_push(self, key, value): ...
-
-    return {"ti": TaskInstance()}
+    return attempt_context()
 
 
 class TestPollSource:
@@ -87,6 +85,7 @@ class TestPollSource:
         run = run_dag(DAG.format(options="source='poll', retries=3"))
         assert run.state == "failed"
         assert "was not delivered: error" in run.printed
+        assert run.xcoms["wait", -1]["message_status"] == "not delivered"
 
     def test_comment_id_selects_the_message(self, ticket_responses, context):
         first = {"delivered": 1}
@@ -423,7 +422,7 @@ class TestDeferring:
 class TestResuming:
     def resume(self, sensor=None, /, **event):
         sensor = sensor or self.sensor()
-        return sensor.execute_complete({}, event={"ticket_id": TICKET, **event})
+        return sensor.execute_complete(attempt_context(), event={"ticket_id": TICKET, **event})
 
     def sensor(self, **options):
         return sensor(deferrable=True, **options)
@@ -433,8 +432,10 @@ class TestResuming:
         assert outcome == {"ticket_id": TICKET, "comment_id": MESSAGE, "status": "DELIVERED"}
 
     def test_failed(self):
+        context, event = attempt_context(), {"outcome": "done", "status": "UNDELIVERED", "comment_id": None}
         with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
-            self.resume(outcome="done", status="UNDELIVERED", comment_id=None)
+            self.sensor().execute_complete(context, event={"ticket_id": TICKET, **event})
+        assert context["ti"].pushed == {"message_status": "not delivered"}
 
     @pytest.fixture
     def undelivered(self, stored_reports, webhook_connection):
@@ -507,7 +508,7 @@ class TestResuming:
         ticket_responses(SENT)
         with pytest.raises(AirflowSkipException):
             self.sensor(never_fail=True).resume_execution(
-                "execute_complete", {"event": {"ticket_id": TICKET, **event}}, {}
+                "execute_complete", {"event": {"ticket_id": TICKET, **event}}, attempt_context()
             )
 
     def test_error_keeps_its_class(self, connection):
@@ -536,4 +537,4 @@ class TestResuming:
         if isinstance(event, dict):
             event = {"ticket_id": TICKET, **event}
         with pytest.raises((AirflowException, errors.UsedeskError), match=r"does not belong|None"):
-            self.sensor().execute_complete({}, event=event)
+            self.sensor().execute_complete(attempt_context(), event=event)
