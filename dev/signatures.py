@@ -275,7 +275,7 @@ SENSOR: Mapping[str, Argument] = {
         "int",
         "10",
         """number of polls in a row that do not reach Usedesk, after which the task fails, at least 1; in
-        ``reschedule`` mode only ``timeout`` ends the wait; default: 10""",
+        ``reschedule`` mode, which cannot count, 1 fails at the first and more at ``timeout``; default: 10""",
     ),
 }
 STATUS_SENSOR: Mapping[str, Argument] = {

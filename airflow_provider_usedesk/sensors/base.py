@@ -32,7 +32,7 @@ class UsedeskSensor(BaseSensorOperator):
     :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_failures: number of polls in a row that do not reach Usedesk, after which the task fails; in
-        ``reschedule`` mode only ``timeout`` ends the wait; default: 10
+        ``reschedule`` mode, which cannot count, 1 fails at the first and more at ``timeout``; default: 10
     """
 
     template_fields: Sequence[str] = ("usedesk_conn_id",)

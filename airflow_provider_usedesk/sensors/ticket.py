@@ -59,7 +59,8 @@ class TicketStatusSensor(UsedeskSensor):
     :param usedesk_conn_id: id of an Airflow connection of type usedesk; default: usedesk_default (templated)
     :param deferrable: whether to wait in the triggerer; default: ``[operators] default_deferrable``
     :param max_failures: number of polls in a row that do not reach Usedesk, after which the task fails, at
-        least 1; in ``reschedule`` mode only ``timeout`` ends the wait; default: 10
+        least 1; in ``reschedule`` mode, which cannot count, 1 fails at the first and more at ``timeout``;
+        default: 10
     :raises AirflowFailException: when the ticket has one of ``failed_statuses``, or when an argument or the
         connection is invalid
     :raises AirflowSensorTimeout: when ``timeout`` has passed

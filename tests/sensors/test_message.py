@@ -118,6 +118,19 @@ class TestPollSource:
             sensor(mode="reschedule").execute(context)
         assert sensor(mode="reschedule").execute(context)["status"] == "delivered"
 
+    @pytest.mark.skipif(not HAS_ASSET_EVENTS_IN_TASKS, reason="Airflow 2 needs a database for that")
+    @pytest.mark.parametrize(
+        ("max_failures", "error"), [(1, errors.UsedeskUnavailable), (2, AirflowRescheduleException)]
+    )
+    def test_reschedule_mode_counts_no_failures(
+        self, ticket_responses, context, no_client_retries, max_failures, error
+    ):
+        ticket_responses(502)
+        context["ti"].get_first_reschedule_date = lambda _: None
+        for _ in range(3):
+            with pytest.raises(error):
+                sensor(mode="reschedule", max_failures=max_failures).execute(context)
+
     def test_missing_ticket_is_a_failed_poll(self, ticket_responses, context, no_client_retries):
         ticket_responses(NOT_FOUND, 502, DELIVERED)
         assert sensor(max_failures=3).execute(context)["status"] == "delivered"

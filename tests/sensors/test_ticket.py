@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow.exceptions import AirflowRescheduleException
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api import errors
@@ -18,9 +19,11 @@ from airflow_provider_usedesk.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from airflow_provider_usedesk.compat.version import AIRFLOW
 from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
 from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 from tests.support.airflow import TOKEN
+from tests.support.operators import attempt_context
 
 DAG = """
 from datetime import datetime
@@ -41,11 +44,7 @@ def sensor(ticket_id, **options):
 @pytest.fixture
 def context():
     """As much of a context as a sensor needs."""
-
-    class TaskInstance:
-        def xcom_push(self, key, value): ...
-
-    return {"ti": TaskInstance()}
+    return attempt_context()
 
 
 class TestInTheWorker:
@@ -116,6 +115,20 @@ class TestInTheWorker:
         usedesk_sandbox.fail(faults.html(502), times=3, method="ticket")
         with pytest.raises(errors.UsedeskUnavailable):
             waiting.execute(context)
+
+    @pytest.mark.skipif(AIRFLOW < (3, 0), reason="Airflow 2 needs a database for that")
+    @pytest.mark.parametrize(
+        ("max_failures", "error"), [(1, errors.UsedeskUnavailable), (2, AirflowRescheduleException)]
+    )
+    def test_reschedule_mode_counts_no_failures(
+        self, make_ticket, usedesk_sandbox, context, no_sandbox_retries, max_failures, error
+    ):
+        ticket_id = make_ticket(status=1)
+        usedesk_sandbox.fail(faults.html(502), times=3, method="ticket")
+        context["ti"].get_first_reschedule_date = lambda _: None
+        for _ in range(3):
+            with pytest.raises(error):
+                sensor(ticket_id, mode="reschedule", max_failures=max_failures).execute(context)
 
     def test_unknown_ticket_may_be_retried(self, usedesk_sandbox, context):
         with pytest.raises(errors.UsedeskTicketNotFound):
