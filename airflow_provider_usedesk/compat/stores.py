@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,11 @@ from urllib.parse import quote, unquote
 
 SUFFIX = ".json"
 NOT_FOUND = 404
+
+NO_SYNC_OF_FOLDERS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+)
+"""What systems say that cannot write the names in a folder to the disk; they keep them in their own way."""
 
 
 class KeyValueStore(Protocol):
@@ -166,7 +172,7 @@ class FolderStore:
     def set(self, key: str, value: Any) -> None:
         file, text = self._file(key), json.dumps(value)
         if (folder := key.rpartition("/")[0]) not in self._existing:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            self._make_folder(file.parent)
             self._existing.add(folder)
         # On Airflow 2.11 a path of object storage is a `Path`, too.
         if isinstance(file, (PosixPath, WindowsPath)):
@@ -185,6 +191,16 @@ class FolderStore:
         for key in self._keys(self._under(above) if slash else self._folder, above + slash):
             if key.startswith(prefix):
                 yield key
+
+    def _make_folder(self, folder: Any) -> None:
+        if not isinstance(folder, (PosixPath, WindowsPath)):
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        # Also what another process made just now, which may not be on the disk yet.
+        for made in dict.fromkeys((*missing, folder, self._folder)):
+            _sync_names(made.parent)
 
     def _keys(self, folder: Any, above: str) -> Iterator[str]:
         # Object storage says of a missing folder that it is no folder.
@@ -251,3 +267,17 @@ def _replace(file: Path, text: str) -> None:
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
+    _sync_names(file.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    """Write the names in a folder to the disk; without it, a power failure undoes a new name."""
+    try:
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+    except OSError as error:
+        if error.errno not in NO_SYNC_OF_FOLDERS:
+            raise

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
+import stat
+from contextlib import nullcontext
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -279,9 +284,40 @@ class TestFolderStore:
         assert store.get("manifest") == 1
         assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
 
-    def test_concurrent_writes_do_not_mix(self, tmp_path, monkeypatch):
-        import os
+    @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no way to name an open folder")
+    def test_names_survive_a_power_failure(self, tmp_path, monkeypatch):
+        """The name of a file, and of each new folder, is on the disk when ``set`` returns."""
+        store, synced, fsync = FolderStore(tmp_path / "new" / "folder"), [], os.fsync
 
+        def note(number):
+            synced.append(Path(f"/proc/self/fd/{number}").readlink())
+            return fsync(number)
+
+        monkeypatch.setattr("os.fsync", note)
+        store.set("rows/a", 1)
+        [file] = (tmp_path / "new" / "folder" / "rows").iterdir()
+        folders = {tmp_path, tmp_path / "new", tmp_path / "new" / "folder"}
+        assert {path for path in synced if path.is_dir()} == {*folders, file.parent}
+        assert synced[-1] == file.parent
+        synced.clear()
+        store.set("rows/a", 2)
+        # First the content, then the name.
+        assert [path.is_dir() for path in synced] == [False, True]
+
+    @pytest.mark.parametrize(("number", "is_stored"), [(errno.EINVAL, True), (errno.EIO, False)])
+    def test_file_systems_may_refuse_to_sync_folders(self, tmp_path, monkeypatch, number, is_stored):
+        fsync = os.fsync
+
+        def refuse(file):
+            if stat.S_ISDIR(os.fstat(file).st_mode):
+                raise OSError(number, "refused")
+            return fsync(file)
+
+        monkeypatch.setattr("os.fsync", refuse)
+        with nullcontext() if is_stored else pytest.raises(OSError, match="refused"):
+            FolderStore(tmp_path).set("a", 1)
+
+    def test_concurrent_writes_do_not_mix(self, tmp_path, monkeypatch):
         fsync = os.fsync
 
         def write_in_between(file):
