@@ -110,6 +110,20 @@ def without_secrets(source: str | StoredFile) -> str:
     return f"{parts.scheme}://{host}{parts.path}" if "://" in str(source) else str(source)
 
 
+def has_secrets(path: str) -> bool:
+    """
+    Return whether a path or URL contains a password, a token or a signature.
+
+    :param path: path or URL; the name before ``@`` in ``s3://conn_id@bucket`` is that of a connection
+    """
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return True
+    user = parts.netloc.rpartition("@")[0]
+    return "?" in path or ":" in user or (bool(user) and parts.scheme in ("http", "https"))
+
+
 def file_kind(source: str) -> re.Match[str]:
     """
     Return the end of a file's name that tells its kind, with the groups ``text`` and ``gz``.

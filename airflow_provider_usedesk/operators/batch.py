@@ -87,6 +87,10 @@ CHECKED = (
 """Arguments that are checked when the Dag is parsed."""
 
 
+PATHS = ("recipients", "results_path", "checkpoint_path")
+"""Arguments whose paths Airflow stores, unless they are URLs with a secret."""
+
+
 def _template_fields(constructor: Callable[..., None]) -> tuple[str, ...]:
     return tuple(RENAMED.get(name, name) for name in template_fields_of(constructor))
 
@@ -113,7 +117,7 @@ class BaseTicketBatchOperator(BaseTicketOperator):
     # A batch has no single ticket to link to.
     operator_extra_links = ()
 
-    _personal_fields = BaseTicketOperator._personal_fields | {"recipients", "row_template"}
+    _personal_fields = BaseTicketOperator._personal_fields | {"row_template", *PATHS}
     _run: BatchRun | Rehearsal | None = None
 
     @property
@@ -182,10 +186,13 @@ class BaseTicketBatchOperator(BaseTicketOperator):
         return super()._stand_in(name)
 
     def _is_hidden(self, name: str) -> bool:
-        # A path or a function names no recipient; what follows the path of a URL may be a signature.
-        source = self.recipients
-        names_none = (isinstance(source, str) and "?" not in source) or callable(source)
-        return not (name == "recipients" and names_none) and super()._is_hidden(name)
+        from airflow_provider_usedesk.batch.recipients_file import has_secrets
+
+        # A path or a function names no recipient.
+        value = getattr(self, name)
+        if name in PATHS and isinstance(value, str):
+            return has_secrets(value)
+        return not (name == "recipients" and callable(value)) and super()._is_hidden(name)
 
     def _run_batch(self, context: Context, *, is_resumed: bool = False) -> dict[str, Any]:
         from airflow_provider_usedesk.batch.row import InvalidRecipients
@@ -461,7 +468,11 @@ class BaseTicketBatchOperator(BaseTicketOperator):
             context["ti"].xcom_push(key=key, value=self._as_dict(summary))
 
     def _as_dict(self, summary: Summary) -> dict[str, Any]:
-        return {**summary.as_dict(), "results_path": self.results_path or None}
+        from airflow_provider_usedesk.batch.recipients_file import has_secrets, without_secrets
+
+        path = self.results_path or None
+        shown = without_secrets(path) if path and has_secrets(str(path)) else path
+        return {**summary.as_dict(), "results_path": shown}
 
     def _defer_until(self, context: Context, until: datetime) -> NoReturn:
         from airflow_provider_usedesk.compat.execution_timeout import carried_end, execution_end

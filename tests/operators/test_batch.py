@@ -352,18 +352,54 @@ def test_invalid_file_option_fails_parsing():
         )
 
 
-def test_signature_of_a_url_is_hidden(run_batch, usedesk_sandbox, requests_mock):
-    requests_mock.get("https://bucket.example/list.csv", text="id;subject\n1;Hello\n")
-    run = run_batch("""
+SECRET_URLS = [
+    "https://bucket.example/list.csv?sig=q7Zt",
+    "https://user:q7Zt@bucket.example/list.csv",
+    "https://q7Zt@bucket.example/list.csv",
+]
+
+
+@pytest.mark.parametrize("url", SECRET_URLS)
+def test_secret_of_a_url_is_hidden(run_batch, usedesk_sandbox, requests_mock, tmp_path, url):
+    requests_mock.get(re.compile("bucket.example/list.csv"), text="id;subject\n1;Hello\n")
+    run = run_batch(f"""
 CreateTicketBatchOperator(
     task_id="send",
-    recipients="https://bucket.example/list.csv?sig=secret",
+    recipients="{url}",
     row_key="id",
     message="m",
+    dry_run=True,
+    results_path="{tmp_path}/rehearsal.csv",
     CHECKPOINT,
 )
 """)
-    assert "secret" not in run.printed + str(run.rendered)
+    assert run.state == "success", run.printed
+    [rendered] = run.rendered.values()
+    assert rendered["recipients"] == "***"
+    assert "q7Zt" not in run.printed + str(run.rendered)
+
+
+def test_passwords_of_stored_files_are_hidden(usedesk_sandbox, monkeypatch, tmp_path):
+    from airflow_provider_usedesk.operators import batch
+
+    monkeypatch.setattr(batch, "object_storage_path", lambda url: tmp_path / url.rpartition("/")[2])
+    given = {"results_path": "sftp://user:secret@files.example/r.csv", "recipients": []}
+    operator = CreateTicketBatchOperator(task_id="task", row_key="id", message="m", **given)
+    operator.checkpoint_path = "sftp://user:secret@files.example/checkpoint"
+    context = attempt_context()
+    operator.render_template_fields(context)
+    stored = {name: getattr(operator, name) for name in operator.template_fields}
+    assert (stored["results_path"], stored["checkpoint_path"]) == ("***", "***")
+    summary = operator.execute(context)
+    assert summary["results_path"] == "sftp://files.example/r.csv"
+    assert "secret" not in str(context["ti"].pushed) + str(vars(operator))
+
+
+def test_paths_with_a_connection_are_shown(usedesk_sandbox):
+    given = {"recipients": "s3://aws@bucket/a.csv", "results_path": "s3://aws@bucket/r.csv"}
+    operator = CreateTicketBatchOperator(task_id="task", row_key="id", message="m", **given)
+    operator.render_template_fields(attempt_context())
+    assert {name: getattr(operator, name) for name in operator.template_fields if name in given} == given
 
 
 def test_native_rendering_keeps_texts(run_batch, usedesk_sandbox):
