@@ -183,7 +183,9 @@ class FallbackStore:
         return self._fallback_until is not None
 
     def change(self, name: str, decide: Callable[[RateLimitState, float], tuple[RateLimitState, T]]) -> T:
-        if self._fallback_until is None or self._clock() >= self._fallback_until:
+        # Another thread may end the fallback between two reads.
+        until = self._fallback_until
+        if until is None or self._clock() >= until:
             try:
                 result = self._primary.change(name, decide)
             except RateLimitStoreUnavailable as error:

@@ -256,6 +256,21 @@ def test_unavailable_store_is_skipped_with_one_warning(caplog):
     assert "TimeoutError" in caplog.records[0].getMessage()
 
 
+def test_fallback_ends_while_another_thread_asks():
+    """Another thread reaches the primary store while this one reads the clock."""
+    primary = FailingStore()
+
+    def clock():
+        if not primary.is_down and store.uses_fallback:
+            store._end_fallback()
+        return 100.0
+
+    store = FallbackStore(primary, MemoryStore(), "Each machine alone", clock)
+    state_of(store)
+    primary.is_down = False
+    assert state_of(store).refusals == 0
+
+
 @pytest.fixture(scope="module")
 def server():
     """The port of a Redis."""
