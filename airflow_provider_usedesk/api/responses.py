@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api.delivery_words import means_failed
 from airflow_provider_usedesk.api.quoting import MAX_READ, quoted, reasons_text
 from airflow_provider_usedesk.api.rate_limit_state import LONGEST_BACKOFF
 from airflow_provider_usedesk.api.results import PlainResult
@@ -68,7 +69,8 @@ class CreatedTicket(PlainResult):
 
     @property
     def not_delivered(self) -> bool:
-        return self.message_status is not None and self.message_status.strip().lower() == "not delivered"
+        """Whether the messenger did not accept the message; the word may be one of its provider."""
+        return self.message_status is not None and means_failed(self.message_status)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
 from airflow_provider_usedesk.api import values
+from airflow_provider_usedesk.api.delivery_words import DELIVERED, FAILED, normalized
 from airflow_provider_usedesk.api.errors import (
     UsedeskError,
     UsedeskInvalidRequest,
@@ -21,24 +21,6 @@ from airflow_provider_usedesk.delivery.reports import DeliveryReport
 
 Source = Literal["auto", "webhook", "poll"]
 SOURCES: tuple[Source, ...] = get_args(Source)
-
-DELIVERED = ("delivered", "delivered to handset", "read", "readed", "seen", "viewed", "displayed")
-"""Words that mean delivered. Only the first is documented; providers of messengers use the others."""
-FAILED = (
-    "undelivered",
-    "undeliverable",
-    "not delivered",
-    "delivery failed",
-    "failed",
-    "failure",
-    "error",
-    "rejected",
-    "expired",
-    "blocked",
-    "canceled",
-    "cancelled",
-)
-"""Words that mean failed. None is documented; providers of messengers use them."""
 
 TRANSIENT: tuple[type[UsedeskError], ...] = (UsedeskUnavailable, UsedeskRateLimited, UsedeskTicketNotFound)
 """Errors that the next poll may not meet: Usedesk may not show a ticket yet that was just created."""
@@ -79,11 +61,6 @@ class DeliveryDecision:
 
     is_delivered: bool
     report: DeliveryReport
-
-
-def normalized(word: str) -> str:
-    """Return a word without case and separators: ``Not-Delivered`` becomes ``notdelivered``."""
-    return re.sub(r"[\W_]+", "", word.casefold())
 
 
 def normalized_words(value: Any) -> frozenset[str]:

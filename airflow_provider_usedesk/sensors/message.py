@@ -109,7 +109,8 @@ class MessageDeliverySensor(UsedeskSensor):
 
     @classmethod
     def _wait_errors(cls, known: Mapping[str, Any]) -> list[str]:
-        from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, message_errors
+        from airflow_provider_usedesk.api.delivery_words import DELIVERED, FAILED
+        from airflow_provider_usedesk.delivery.decision import message_errors
 
         names = ("ticket_id", "comment_id", "source", "delivered_statuses", "failed_statuses", "sent_after")
         given = {name: known[name] for name in names if name in known}
@@ -160,7 +161,8 @@ class MessageDeliverySensor(UsedeskSensor):
 
     @cached_property
     def _wait(self) -> DeliveryWait:
-        from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, checked_message
+        from airflow_provider_usedesk.api.delivery_words import DELIVERED, FAILED
+        from airflow_provider_usedesk.delivery.decision import checked_message
         from airflow_provider_usedesk.delivery.report_store import why_unavailable
         from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 

@@ -48,10 +48,22 @@ def test_success_returns_created_ticket(body, expected):
     assert created_ticket(response(body)) == expected
 
 
-def test_not_delivered_follows_message_status():
-    assert created_ticket(response({**SUCCESS, "message_status": "not delivered"})).not_delivered
-    assert not created_ticket(response({**SUCCESS, "message_status": "delivered"})).not_delivered
-    assert not created_ticket(response(SUCCESS)).not_delivered
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"message_status": "not delivered"}, True),
+        ({"message_status": "not_delivered"}, True),
+        ({"message_status": "Not-Delivered"}, True),
+        ({"message_status": "undelivered"}, True),
+        ({"message_status": "FAILED"}, True),
+        ({"message_status": " error "}, True),
+        ({"message_status": "delivered"}, False),
+        ({"message_status": "sent"}, False),
+        ({}, False),
+    ],
+)
+def test_not_delivered_follows_message_status(status, expected):
+    assert created_ticket(response({**SUCCESS, **status})).not_delivered is expected
 
 
 @pytest.mark.parametrize("status", [200, 400, 422, 500])

@@ -6,11 +6,10 @@ from itertools import permutations
 
 import pytest
 
+from airflow_provider_usedesk.api.delivery_words import DELIVERED, FAILED
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.api.records import Comment
 from airflow_provider_usedesk.delivery.decision import (
-    DELIVERED,
-    FAILED,
     checked_message,
     decide,
     default_message,

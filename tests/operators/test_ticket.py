@@ -472,6 +472,16 @@ def test_not_delivered_can_be_ignored(run_dag, usedesk):
     assert pushed(run, "send") == {"return_value": 77, **NOT_DELIVERED}
 
 
+@pytest.mark.parametrize("word", ["not delivered", "NOT_DELIVERED", "undelivered", "failed"])
+def test_each_word_for_not_delivered_fails(run_dag, usedesk, word):
+    """The words of a provider are those of its delivery reports."""
+    respond(usedesk, {"ticket_id": 77, "message_status": word})
+    run = run_dag(dag(TELEGRAM.format("retries=2")))
+    assert run.state == "failed"
+    assert pushed(run, "send")["message_status"] == word
+    assert len(usedesk.sent()) == 1
+
+
 def test_not_delivered_can_be_resent(run_dag, usedesk, caplog):
     respond(usedesk, NOT_DELIVERED, DELIVERED)
     run = run_dag(dag(TELEGRAM.format("on_not_delivered='resend'")))
