@@ -27,6 +27,10 @@ class StoredFile(Protocol):
     def open(self, mode: str, /) -> IO[bytes]: ...
 
 
+class UploadError(OSError):
+    """A file could not be read while it was sent; the text names neither its path nor its content."""
+
+
 OpenUrl = Callable[[str], StoredFile]
 
 
@@ -120,7 +124,7 @@ class Upload:
             return b""
         part = self._part(self.len if size < 0 else min(size, self.len))
         if not part:
-            raise OSError("a file became shorter while it was being sent")
+            raise UploadError("a file became shorter while it was being sent")
         self.len -= len(part)
         if self.len == 0:
             self.close()
@@ -137,7 +141,7 @@ class Upload:
                 self._file = self._attachment.open()
             return self._file.read(size)
         except Exception as exc:  # each kind of storage raises its own errors
-            raise OSError(f"a file could not be read ({type(exc).__name__})") from None
+            raise UploadError(f"a file could not be read ({type(exc).__name__})") from None
 
 
 def _is_open_file(value: object) -> bool:

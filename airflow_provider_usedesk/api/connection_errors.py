@@ -19,6 +19,7 @@ from urllib3.exceptions import (
 )
 
 from airflow_provider_usedesk.api import errors
+from airflow_provider_usedesk.api.attachments import UploadError
 from airflow_provider_usedesk.api.connections import Phase
 
 
@@ -69,6 +70,8 @@ def error_without_response(
     if phase is Phase.CONNECTING or (phase is Phase.UNKNOWN and _never_connected(exc)):
         return _error_before_sending(exc, route or Route())
     what = f"Usedesk did not respond ({plain_reason(exc)})"
+    if isinstance(_root(exc), UploadError):
+        what = f"The upload to Usedesk broke off: {plain_reason(exc)}"
     if isinstance(exc, ResponseTooLarge):
         what = f"The response of Usedesk is longer than {exc.limit // 1_000_000} MB"
     if not sending:
@@ -95,6 +98,8 @@ def plain_reason(exc: BaseException) -> str:
     """Return why a request has no response, without names and values of the HTTP library."""
     root = _root(exc)
     cause = root
+    if isinstance(root, UploadError):
+        return str(root)
     if isinstance(root, NewConnectionError):
         cause = root.__cause__ or root.__context__ or root
     if isinstance(cause, socket.gaierror):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import ssl
@@ -10,6 +11,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -255,6 +257,36 @@ def test_netrc_is_ignored(environment, tmp_path):
         client.create_ticket(**TICKET)
     [(_, headers, _)] = service.requests
     assert "Authorization" not in headers
+
+
+class FailingFile:
+    """A file on object storage that fails after it was measured, with an error that names it."""
+
+    name = "anna.pdf"
+    opened = 0
+
+    def is_file(self):
+        return True
+
+    def stat(self):
+        return SimpleNamespace(st_size=100_000)
+
+    def open(self, mode):
+        self.opened += 1
+        if self.opened > 1:
+            raise PermissionError(13, "denied", "s3://bucket/anna.pdf")
+        return io.BytesIO(b"a")
+
+
+def test_unreadable_file_is_not_blamed_on_usedesk():
+    """The beginning of the request was written, so its outcome is unknown."""
+    with serving() as service, connect(service.url) as client:
+        with pytest.raises(errors.UsedeskOutcomeUnknown) as caught:
+            client.create_ticket(**TICKET, files=[FailingFile()])
+    assert str(caught.value).startswith(
+        "The upload to Usedesk broke off: a file could not be read (PermissionError)."
+    )
+    assert "anna" not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
