@@ -341,6 +341,9 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 SERVER_ERROR = 111
 RATE_LIMIT = 121
 
+# It names the result of a request that was carried out; the other redirects name a place for the request.
+SEE_OTHER = 303
+
 # A proxy says that its client closed the connection; the request may have gone through before.
 CLIENT_CLOSED = 499
 
@@ -487,6 +490,8 @@ def _members(content: Any) -> Iterator[tuple[str, Any]]:
 def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
     """Return the error for a response that is a refusal or not a success by its HTTP status."""
     code = refusal.code if refusal else None
+    if response.sending and response.status == SEE_OTHER:
+        return _unknown(response, content, refusal)
     decision = _classify(response.status, refusal, _effect(response, content))
     if decision is None:
         return _unknown(response, content, refusal)

@@ -156,7 +156,7 @@ def test_error_keeps_ticket_id():
 
 
 # HTTP statuses and error codes that mean a refusal, if nothing in the body shows an effect.
-REFUSING_STATUSES = [300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 407, 413, 422, 429, 499]
+REFUSING_STATUSES = [300, 301, 302, 307, 308, 400, 401, 403, 404, 405, 407, 413, 422, 429, 499]
 REFUSING_CODES = [{}, {"error": "slow down"}, {"code": 121}, {"code": "121", "error": "x"}, {"code": 119}]
 
 
@@ -204,6 +204,11 @@ class TestOnlyProvedRefusals:
         found = error(body, status)
         assert type(found) is errors.UsedeskOutcomeUnknown
         assert found.ticket_id == ticket_id
+
+    @pytest.mark.parametrize("refusal", REFUSING_CODES)
+    def test_see_other_is_no_refusal(self, refusal):
+        """It follows a request that was carried out, whatever its body says."""
+        assert type(error(refusal, 303)) is errors.UsedeskOutcomeUnknown
 
     @pytest.mark.parametrize("status", REFUSING_STATUSES)
     @pytest.mark.parametrize(
