@@ -18,6 +18,7 @@ from airflow_provider_usedesk.api.php import nested
 
 MAX_FIELDS = 1000
 MAX_FILES = 20
+TOO_DEEP = "The body is nested too deeply."
 
 
 class InvalidBody(ValueError):
@@ -93,7 +94,10 @@ def _json(body: bytes) -> dict[str, Any]:
         content = json.loads(body.decode("utf-8-sig"), parse_constant=_reject)
     except UnicodeDecodeError:
         raise InvalidBody("The body is not UTF-8.") from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        # The depth at which Python gives up depends on its version.
+        raise InvalidBody(TOO_DEEP) from None
+    except ValueError:
         raise InvalidBody("The body is not JSON.") from None
     if not isinstance(content, dict):
         raise InvalidBody("The body is not a JSON object.")
@@ -137,7 +141,7 @@ def _check_depth(content: Any, limit: int) -> None:
         level = [item for value in level for item in _items(value)]
         if not level:
             return
-    raise InvalidBody("The body is nested too deeply.")
+    raise InvalidBody(TOO_DEEP)
 
 
 def _items(value: Any) -> Iterator[Any]:

@@ -120,9 +120,9 @@ INVALID_BODIES = {
     "nan": (b'{"a": NaN}', "application/json", "The body is not JSON."),
     "huge-number": (b'{"a": ' + b"9" * 10_000 + b"}", "application/json", "The body is not JSON."),
     "json-utf8": (b'{"a": "\xff"}', "application/json", "The body is not UTF-8."),
-    "deep-list": (b"[" * 100_000, "application/json", "The body is not JSON."),
+    "deep-list": (b"[" * 100_000, "application/json", "The body is nested too deeply."),
     "deep": (b'{"a":' * 40 + b"1" + b"}" * 40, "application/json", "The body is nested too deeply."),
-    "very-deep": (b'{"a":' * 5000 + b"1" + b"}" * 5000, "application/json", "The body is not JSON."),
+    "very-deep": (b'{"a":' * 5000 + b"1" + b"}" * 5000, "application/json", "The body is nested too deeply."),
     "empty-form": (b"", FORM, "The body is empty."),
     "json-as-form": (
         b' {"ping": 1}',
