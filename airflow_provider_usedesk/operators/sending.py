@@ -191,6 +191,7 @@ class SendTicketOperator(BaseTicketOperator):
             self.hook.get_conn(),
             LikelyTickets.of([(subject, as_id(params.get("client_id")))]),
             is_enough=has_ids([own_id]) if own_id else has_key(step, memory.tickets),
+            is_known=memory.tickets.__contains__,
             known=memory.known,
         )
         if own_id:

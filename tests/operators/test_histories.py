@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest, UsedeskOutcomeUnknown
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
+from airflow_provider_usedesk.idempotency import find_ticket
 from airflow_provider_usedesk.operators.message import SendWhatsAppMessageOperator
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from airflow_provider_usedesk.sandbox import Sandbox
@@ -308,6 +310,27 @@ class TestNestedOperators:
         # All three are looked up, and the wait of the first is that of all.
         assert len(ends_of_wait) == 3
         assert len(set(ends_of_wait)) == 1
+
+    @pytest.mark.parametrize("own_id", [{}, {"additional_id": "order 5"}], ids=["key", "own id"])
+    def test_long_loop_goes_on(self, usedesk, monkeypatch, own_id):
+        """The tickets that a loop has claimed do not use up the budget of its searches."""
+        budget = find_ticket.ReadBudget(tickets=3)
+        monkeypatch.setattr(find_ticket, "TicketSearch", partial(find_ticket.TicketSearch, budget=budget))
+        world = World(usedesk, has_store=True)
+        phones = [f"7912000001{number}" for number in range(5)]
+
+        def attempt(fault=None):
+            context = world.context("outer")
+            for phone in phones:
+                sender("inner", client_phone=phone).execute(context)
+            if fault:
+                usedesk.fail(fault, method="create/ticket")
+            sender("inner", client_phone=ANNA, **own_id).execute(context)
+
+        with pytest.raises(UsedeskOutcomeUnknown):
+            attempt(faults.close())
+        attempt()
+        assert world.sent == dict.fromkeys([*phones, ANNA], 1)
 
     def test_same_message_twice_needs_keys(self, world):
         with pytest.raises((UsedeskInvalidRequest, AirflowFailException), match="message_key"):
