@@ -99,7 +99,7 @@ class SendOnce(Generic[Created]):
             if isinstance(step, Reuse):
                 # The record of the attempt that sent it tells its content; that of this one may differ.
                 key = look_up.key if look_up.by == "key" else message.key
-                self._save_found(replace(message, key=key), step.response)
+                self._save_found(replace(message, key=key), step.response, look_up.since)
         if isinstance(step, Fail):
             self.observe("ambiguous")
             raise UsedeskOutcomeUnknown(step.reason)
@@ -153,11 +153,13 @@ class SendOnce(Generic[Created]):
         # Without a store, a later attempt could not know the nonce.
         return self.nonce() if self.attempts.outlives_attempts else ANY
 
-    def _save_found(self, message: Message, response: Created) -> None:
+    def _save_found(self, message: Message, response: Created, since: datetime) -> None:
         now = self.now()
         record = self._new_record(message, None, Send())
         self._save_or_warn(
-            replace(record, state=RecordState.ANSWERED, until=now, ended=now, response=response)
+            replace(
+                record, state=RecordState.ANSWERED, since=since, until=now, ended=now, response=response
+            )
         )
 
     def _save_end(self, fence: Fence[Created]) -> None:

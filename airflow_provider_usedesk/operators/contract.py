@@ -138,7 +138,9 @@ class DeliveryContract:
 
         def guarded(key: IdempotencyKey, before_send: Callable[[], None]) -> Created:
             self.hook.call_before_send(before_send)
-            return send(key)
+            created = send(key)
+            memory.sent_since = memory.started
+            return created
 
         send_once = SendOnce(
             send=guarded,
@@ -150,9 +152,9 @@ class DeliveryContract:
             delays=self._delays(),
             observe=lambda outcome: stats.count(f"messages.{outcome}"),
         )
+        memory.sent_since = _sent_since(attempt, record)
         created = send_once(message, record)
         memory.slots.add(slot)
-        memory.sent_since = _sent_since(attempt, record)
         if (ticket_id := getattr(created, "ticket_id", None)) is not None:
             memory.tickets.add(ticket_id)
         return created
@@ -277,12 +279,10 @@ class DeliveryContract:
 
 
 def _sent_since(attempt: Attempt, record: StoredRecord[Any]) -> datetime:
-    """Return a moment that is not later than a message was sent, by this attempt or an earlier one."""
+    """Return a moment that is not later than an earlier attempt sent a message."""
     from airflow_provider_usedesk.idempotency.decision import AttemptRecord
 
-    if isinstance(record, AttemptRecord):
-        return record.since
-    return attempt.started if attempt.is_first else attempt.run_began
+    return record.since if isinstance(record, AttemptRecord) else attempt.run_began
 
 
 def _earliest(dag_run: Any) -> datetime:

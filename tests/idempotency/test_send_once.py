@@ -208,9 +208,12 @@ class TestUnknownOutcome:
     def test_found_ticket_is_stored(self):
         history = TicketHistory()
         history.run(EVENTS["unknown, created"])
+        since = history.record().since
         assert history.run() == CreatedTicket(1)
         assert history.calls == ["load", "search", "save answered"]
         assert history.record().response == CreatedTicket(1)
+        # Not when it was found: a report of its delivery can have arrived before.
+        assert history.record().since == since
         history.run()
         assert history.calls == ["load"]
 

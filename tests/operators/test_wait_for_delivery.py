@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from requests import ConnectTimeout
 
 from airflow_provider_usedesk.api.errors import UsedeskUnavailable
 from airflow_provider_usedesk.compat.sdk import (
@@ -23,7 +24,7 @@ from airflow_provider_usedesk.operators.contract import attempt_memory
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from tests.support.airflow import URL
 from tests.support.delivery import WEBHOOK_SECRET, set_extra
-from tests.support.operators import attempt_context, dag, pushed, run_attempt
+from tests.support.operators import StateStore, attempt_context, dag, pushed, run_attempt
 
 NOT_FOUND = {"code": 113, "error": "no such ticket"}
 
@@ -357,6 +358,27 @@ class TestReportsWithoutMessage:
             operator.execute_complete(
                 {}, event={"ticket_id": 1001, "outcome": "timeout"}, **deferred.value.kwargs
             )
+
+    @pytest.mark.parametrize("has_store", [True, False], ids=["record", "search"])
+    def test_report_before_a_retry_that_sends_does_not_count(
+        self, messenger, stored, usedesk, monkeypatch, has_store
+    ):
+        """The record of an attempt that sent nothing, or the begin of the run, is older than the report."""
+        set_extra(monkeypatch, consistency_delay=0, max_wait=0)
+        no_comments = {"ticket": {"id": 1001, "status_id": 1}, "comments": []}
+        store = StateStore() if has_store else None
+        if has_store:
+            messenger(no_comments)
+            stored([])
+            usedesk.post(f"{URL}/create/comment", exc=ConnectTimeout)
+            with pytest.raises(UsedeskUnavailable):
+                self.write(context=attempt_context(1, 1, store))
+            usedesk.post(f"{URL}/create/comment", json={"status": "success", "comment_id": 501})
+        context = attempt_context(2, 1, store)
+        stored([datetime.now(UTC).isoformat()])
+        messenger(no_comments)
+        with pytest.raises(AirflowSensorTimeout):
+            self.write(context=context)
 
     def test_retry_counts_reports_since_the_earlier_attempt(self):
         context = attempt_context(try_number=2)

@@ -44,18 +44,25 @@ def pushed(run: Run, task: str, map_index: int = -1) -> dict[str, Any]:
     return {key: value for key, value in xcoms.items() if not key.startswith("_link_")}
 
 
-def run_attempt(make: Callable[..., Any], *, native: bool = False, **arguments: Any) -> Any:
+def run_attempt(
+    make: Callable[..., Any],
+    *,
+    native: bool = False,
+    context: dict[str, Any] | None = None,
+    **arguments: Any,
+) -> Any:
     """
     Render and execute a task as Airflow does in an attempt, without a run of its Dag.
 
     :param make: the operator class, or what else makes the operator from its arguments
     :param native: whether its Dag renders to native Python types
+    :param context: the context of the attempt; default: that of a first one
     :param arguments: the arguments of the operator
     :return: what the task returns
     """
     with DAG("example", schedule=None, render_template_as_native_obj=native):
         operator = make(task_id="task", **arguments)
-    task, context = operator.prepare_for_execution(), attempt_context()
+    task, context = operator.prepare_for_execution(), context or attempt_context()
     task.render_template_fields(context)
     return task.execute(context)
 
