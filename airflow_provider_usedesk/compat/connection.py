@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_usedesk.compat.sdk import AirflowNotFoundException, BaseHook
@@ -58,11 +59,13 @@ def find_connection(conn_id: str) -> Any:
     from airflow.models.connection import Connection
 
     try:
-        return Connection.get_connection_from_secrets(conn_id)
-    except AirflowNotFoundException:
-        # Airflow raises this for a backend that failed, too; called directly, it raises its own error.
         found = (backend.get_connection(conn_id) for backend in ensure_secrets_loaded())
         return next(filter(None, found), None)
+    except Exception:
+        # Airflow skips a backend that fails; if no other one has the connection, this error is the reason.
+        with suppress(AirflowNotFoundException):
+            return Connection.get_connection_from_secrets(conn_id)
+        raise
 
 
 def connection_in_environment(conn_id: str) -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
@@ -131,7 +130,7 @@ class _Receiver:
     async def respond(self, request: Request) -> PlainTextResponse:
         conn_id, secret = request.path_params["conn_id"], request.path_params["secret"]
         try:
-            known = await self._authenticate(conn_id, secret)
+            known = await self._authenticator.authenticate(conn_id, secret)
             if known is None:
                 return await self._refuse_sender(conn_id)
             return await self._receive(request, conn_id, known)
@@ -146,14 +145,8 @@ class _Receiver:
             self._counts.fail(None, f"the connection could not be read ({type(error).__name__}).")
             return PlainTextResponse(NOT_STORED, 503)
 
-    async def _authenticate(self, conn_id: str, secret: str) -> WebhookSecrets | None:
-        if self._authenticator.needs_read(conn_id):
-            return await run_in_threadpool(self._authenticator.authenticate, conn_id, secret)
-        # A webhook of a known connection needs no thread.
-        return self._authenticator.authenticate(conn_id, secret)
-
     async def _refuse_sender(self, conn_id: str) -> PlainTextResponse:
-        if await run_in_threadpool(self._authenticator.knows, conn_id):
+        if self._authenticator.knows(conn_id):
             self._counts.refuse(conn_id, "The secret in the address is not the webhook secret.")
         else:
             self._counts.refuse(None, "The address names no connection that has a webhook secret.")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from anyio import CapacityLimiter, to_thread
 
 from airflow_provider_usedesk.compat.connection import extra_of
 
@@ -20,7 +25,10 @@ log = logging.getLogger(__name__)
 ALLOWED = r"[A-Za-z0-9_.~-]{16,512}"
 # Seconds between two reads of a connection; a burst of webhooks is one query to the database.
 CACHE_SECONDS = 10
+# Number of ids that are known to accept no webhooks.
 MAX_CACHED = 256
+# Number of connections that are read at the same time.
+MAX_READS = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class WebhookSecrets:
 
 PLACEHOLDER = WebhookSecrets((secrets.token_urlsafe(32), secrets.token_urlsafe(32)), ())
 """Compared if a connection accepts no webhooks, so that the response takes the same time."""
+NEVER_READ = (-math.inf, PLACEHOLDER)
 
 
 def read_secrets(token: str | None, extra: Mapping[str, Any]) -> WebhookSecrets:
@@ -82,6 +91,9 @@ class Authenticator:
     """
     Check the secrets of webhooks against those of the connections.
 
+    Anybody can send ids of connections that do not exist. These ids have a cache and threads of their own, so
+    that they neither evict nor delay a connection that accepts webhooks.
+
     :param read: returns the secrets of a connection, by its id; None if there is no such connection
     :param clock: returns the time in seconds
     """
@@ -91,43 +103,62 @@ class Authenticator:
     ) -> None:
         self._clock = clock
         self._read_now = read
-        self._known: dict[tuple[str, int], WebhookSecrets | None] = {}
+        self._known: dict[str, tuple[float, WebhookSecrets]] = {}
+        self._unknown: dict[str, tuple[float, WebhookSecrets]] = {}
+        self._reads: dict[str, asyncio.Future[WebhookSecrets]] = {}
 
-    def needs_read(self, conn_id: str) -> bool:
-        """
-        Return whether the connection has to be read, which takes long, before a secret can be checked.
-
-        :param conn_id: id of the connection, as the address names it
-        """
-        return (conn_id, self._period()) not in self._known
-
-    def authenticate(self, conn_id: str, secret: str) -> WebhookSecrets | None:
+    async def authenticate(self, conn_id: str, secret: str) -> WebhookSecrets | None:
         """
         Return the secrets of the connection, if the secret is one of them.
 
         :param conn_id: id of the connection, as the address names it
         :param secret: the secret at the end of the address
         """
-        known = self._read(conn_id)
-        is_match = (known or PLACEHOLDER).match_path(secret)
-        return known if is_match else None
+        known = await self._secrets(conn_id)
+        return known if known.match_path(secret) else None
 
     def knows(self, conn_id: str) -> bool:
-        """Return whether there is a connection of this id that accepts webhooks."""
-        known = self._read(conn_id)
-        return known is not None and bool(known.in_path)
+        """Return whether there is a connection of this id that accepts webhooks, as of its last read."""
+        return conn_id in self._known
 
-    def _read(self, conn_id: str) -> WebhookSecrets | None:
-        key, known = (conn_id, self._period()), self._known
-        if key in known:
-            return known[key]
-        found = self._read_now(conn_id)
-        # A new dict, because other threads may read this one.
-        self._known = {**(known if len(known) < MAX_CACHED else {}), key: found}
+    async def _secrets(self, conn_id: str) -> WebhookSecrets:
+        read_at, known = self._known.get(conn_id) or self._unknown.get(conn_id) or NEVER_READ
+        if self._clock() - read_at < CACHE_SECONDS:
+            return known
+        if conn_id not in self._reads:
+            self._reads[conn_id] = asyncio.ensure_future(self._read(conn_id))
+        # Shielded, because other webhooks wait for the same read.
+        return await asyncio.shield(self._reads[conn_id])
+
+    async def _read(self, conn_id: str) -> WebhookSecrets:
+        limiter = self._known_limiter if conn_id in self._known else self._unknown_limiter
+        try:
+            read_at, found = await to_thread.run_sync(self._timed_read, conn_id, limiter=limiter)
+        finally:
+            del self._reads[conn_id]
+        return self._save(conn_id, read_at, found if found and found.in_path else PLACEHOLDER)
+
+    def _timed_read(self, conn_id: str) -> tuple[float, WebhookSecrets | None]:
+        # The time before the read, because the connection may change during it.
+        return self._clock(), self._read_now(conn_id)
+
+    def _save(self, conn_id: str, read_at: float, found: WebhookSecrets) -> WebhookSecrets:
+        self._known.pop(conn_id, None)
+        self._unknown.pop(conn_id, None)
+        cache = self._unknown if found is PLACEHOLDER else self._known
+        cache[conn_id] = read_at, found
+        if len(self._unknown) > MAX_CACHED:
+            del self._unknown[next(iter(self._unknown))]
         return found
 
-    def _period(self) -> int:
-        return int(self._clock() / CACHE_SECONDS)
+    # Not the limiter of AnyIO, which all synchronous endpoints of the process share.
+    @cached_property
+    def _known_limiter(self) -> CapacityLimiter:
+        return CapacityLimiter(MAX_READS)
+
+    @cached_property
+    def _unknown_limiter(self) -> CapacityLimiter:
+        return CapacityLimiter(MAX_READS)
 
 
 def _is_one_of(value: str, known: tuple[str, ...]) -> bool:

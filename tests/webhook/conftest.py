@@ -95,3 +95,18 @@ def post(port, path, body=b"", content_type="application/json", method="POST"):
         return response.status, response.read().decode()
     finally:
         connection.close()
+
+
+async def respond(app, path, body):
+    """Pass one request to an application in the running loop; return the status of the response."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": json.dumps(body).encode()}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+    return sent[0]["status"]

@@ -15,13 +15,14 @@ import pytest
 pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
 from airflow_provider_usedesk.webhook.app import StoreError, build_app, hide_secrets
-from airflow_provider_usedesk.webhook.auth import Authenticator, read_secrets
+from airflow_provider_usedesk.webhook.auth import CACHE_SECONDS, Authenticator, read_secrets
 from airflow_provider_usedesk.webhook.body import Limits
 from airflow_provider_usedesk.webhook.counts import WARNING_INTERVAL, Counts
-from tests.webhook.conftest import ADDRESS, REPORT, SECRET, MemoryStore, post
+from tests.webhook.conftest import ADDRESS, REPORT, SECRET, MemoryStore, post, respond
 
 FORM = "application/x-www-form-urlencoded"
 REPORT_FORM = {
@@ -203,6 +204,39 @@ def test_connection_is_read_outside_of_the_loop(serve, store):
         assert post(port, ADDRESS, REPORT) == (200, "ok\n")
     [name] = threads
     assert name.startswith("AnyIO")
+
+
+def test_flood_of_unknown_connections_delays_nobody(store):
+    """Neither the threads that other endpoints use, nor a webhook of a connection that has to be read."""
+    now, release, read = [0.0], threading.Event(), []
+
+    def slow_read(conn_id):
+        read.append(conn_id)
+        if conn_id == "usedesk_default":
+            return read_secrets("token", {"webhook_secret": SECRET})
+        release.wait(30)
+        return None
+
+    app = build_app(Authenticator(slow_read, lambda: now[0]), store)
+
+    async def flood():
+        assert await respond(app, ADDRESS, REPORT) == 200
+        paths = [f"/webhook/{number}/{SECRET}" for number in range(300)]
+        requests = [asyncio.create_task(respond(app, path, REPORT)) for path in paths]
+        await asyncio.sleep(0.05)
+        now[0] = CACHE_SECONDS
+        try:
+            async with asyncio.timeout(10):
+                await run_in_threadpool(int)
+                assert await respond(app, ADDRESS, REPORT) == 200
+        finally:
+            release.set()
+        assert set(await asyncio.gather(*requests)) == {404}
+        assert await respond(app, ADDRESS, REPORT) == 200
+
+    asyncio.run(flood())
+    assert read.count("usedesk_default") == 2
+    assert len(read) == 302
 
 
 @pytest.mark.parametrize("error", [RuntimeError, TimeoutError])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 
 import pytest
 
@@ -16,11 +18,15 @@ def authenticator_of(extra, clock=lambda: 0.0):
     return Authenticator({"usedesk_default": read_secrets("token", extra)}.get, clock)
 
 
+def authenticate(authenticator, conn_id, secret):
+    return asyncio.run(authenticator.authenticate(conn_id, secret))
+
+
 def test_both_secrets_match_during_rotation():
     authenticator = authenticator_of({"webhook_secret": f"{NEW}, {OLD}"})
-    assert authenticator.authenticate("usedesk_default", OLD)
-    assert authenticator.authenticate("usedesk_default", NEW)
-    assert not authenticator.authenticate("usedesk_default", f"{NEW}, {OLD}")
+    assert authenticate(authenticator, "usedesk_default", OLD)
+    assert authenticate(authenticator, "usedesk_default", NEW)
+    assert not authenticate(authenticator, "usedesk_default", f"{NEW}, {OLD}")
 
 
 @pytest.mark.parametrize(
@@ -31,13 +37,13 @@ def test_both_secrets_match_during_rotation():
 def test_invalid_secret_never_matches(secret, caplog):
     authenticator = authenticator_of({"webhook_secret": secret})
     with caplog.at_level(logging.WARNING):
-        assert not authenticator.authenticate("usedesk_default", secret)
+        assert not authenticate(authenticator, "usedesk_default", secret)
     assert secret == "" or secret not in caplog.text
 
 
 def test_missing_secret_never_matches():
-    assert not authenticator_of({}).authenticate("usedesk_default", "")
-    assert not authenticator_of({"webhook_secret": NEW}).authenticate("other", NEW)
+    assert not authenticate(authenticator_of({}), "usedesk_default", "")
+    assert not authenticate(authenticator_of({"webhook_secret": NEW}), "other", NEW)
 
 
 def test_connection_is_cached_for_seconds():
@@ -49,13 +55,13 @@ def test_connection_is_cached_for_seconds():
         return read_secrets("token", {"webhook_secret": secrets[-1]})
 
     authenticator = Authenticator(read_connection, lambda: now[0])
-    assert authenticator.authenticate("usedesk_default", OLD)
-    assert authenticator.authenticate("usedesk_default", OLD)
+    assert authenticate(authenticator, "usedesk_default", OLD)
+    assert authenticate(authenticator, "usedesk_default", OLD)
     assert read == ["usedesk_default"]
     secrets.append(NEW)
     now[0] = CACHE_SECONDS
-    assert authenticator.authenticate("usedesk_default", NEW)
-    assert not authenticator.authenticate("usedesk_default", OLD)
+    assert authenticate(authenticator, "usedesk_default", NEW)
+    assert not authenticate(authenticator, "usedesk_default", OLD)
 
 
 @pytest.mark.parametrize("extra", ['["a"]', '"{}"'])
@@ -66,12 +72,82 @@ def test_extra_without_object_has_no_secrets(caplog, extra):
     assert "connection mine is not complete: the extra must be a JSON object" in caplog.text
 
 
-def test_cache_of_unknown_connections_is_bounded():
-    authenticator = Authenticator(lambda conn_id: None, lambda: 0.0)
-    for number in range(1000):
-        authenticator.authenticate(str(number), NEW)
-    assert not authenticator.needs_read("999")
-    assert sum(not authenticator.needs_read(str(number)) for number in range(1000)) <= 256
+def test_burst_reads_a_connection_once():
+    read = []
+
+    def slow_read(conn_id):
+        read.append(conn_id)
+        time.sleep(0.05)
+        return read_secrets("token", {"webhook_secret": NEW}) if conn_id == "usedesk_default" else None
+
+    authenticator = Authenticator(slow_read, lambda: 0.0)
+
+    async def burst(conn_id):
+        webhooks = (authenticator.authenticate(conn_id, NEW) for _ in range(30))
+        return [known is not None for known in await asyncio.gather(*webhooks)]
+
+    assert asyncio.run(burst("usedesk_default")) == [True] * 30
+    assert asyncio.run(burst("other")) == [False] * 30
+    assert read == ["usedesk_default", "other"]
+
+
+def test_failed_read_fails_its_burst_only():
+    failing = [True]
+
+    def read(conn_id):
+        if failing.pop():
+            time.sleep(0.05)
+            raise TimeoutError
+        return read_secrets("token", {"webhook_secret": NEW})
+
+    authenticator = Authenticator(read, lambda: 0.0)
+
+    async def burst():
+        webhooks = (authenticator.authenticate("usedesk_default", NEW) for _ in range(3))
+        return await asyncio.gather(*webhooks, return_exceptions=True)
+
+    assert {type(error) for error in asyncio.run(burst())} == {TimeoutError}
+    failing.append(False)
+    assert authenticate(authenticator, "usedesk_default", NEW)
+
+
+def test_cancelled_webhook_leaves_the_others():
+    def slow_read(conn_id):
+        time.sleep(0.05)
+        return read_secrets("token", {"webhook_secret": NEW})
+
+    authenticator = Authenticator(slow_read, lambda: 0.0)
+
+    async def both():
+        first, second = (
+            asyncio.create_task(authenticator.authenticate("usedesk_default", NEW)) for _ in range(2)
+        )
+        await asyncio.sleep(0.01)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(both())
+
+
+def test_unknown_connections_evict_only_each_other():
+    read = []
+
+    def read_connection(conn_id):
+        read.append(conn_id)
+        return read_secrets("token", {"webhook_secret": NEW}) if conn_id == "usedesk_default" else None
+
+    authenticator = Authenticator(read_connection, lambda: 0.0)
+    authenticate(authenticator, "usedesk_default", NEW)
+
+    async def flood():
+        for number in range(1000):
+            await authenticator.authenticate(str(number), NEW)
+
+    asyncio.run(flood())
+    read.clear()
+    for conn_id in ("usedesk_default", "999", "0"):
+        authenticate(authenticator, conn_id, NEW)
+    assert read == ["0"]
 
 
 def test_body_secret_needs_application_id():

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("airflow.sdk", reason="the receiver needs Airflow 3")
 
+from airflow.models.connection import Connection
+from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 from airflow.secrets.metastore import MetastoreBackend
 from sqlalchemy.exc import OperationalError
 
@@ -34,6 +36,23 @@ def test_only_usedesk_connections_count(monkeypatch):
 @pytest.mark.parametrize("conn_id", ["nobody", "a\x00b", "x" * 10_000], ids=["unknown", "nul", "long"])
 def test_unknown_connection_has_no_secrets(conn_id):
     assert secrets_in_airflow(conn_id) is None
+
+
+def test_unknown_connection_is_looked_up_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(MetastoreBackend, "get_connection", lambda self, conn_id: asked.append(conn_id))
+    assert secrets_in_airflow("nobody") is None
+    assert asked == ["nobody"]
+
+
+def test_failed_backend_is_skipped(monkeypatch):
+    def down(*args, **kwargs):
+        raise OSError
+
+    monkeypatch.setattr(EnvironmentVariablesBackend, "get_connection", down)
+    found = Connection(conn_id="mine", conn_type="usedesk", extra=json.dumps({"webhook_secret": SECRET}))
+    monkeypatch.setattr(MetastoreBackend, "get_connection", lambda self, conn_id, **kwargs: found)
+    assert secrets_in_airflow("mine").match_path(SECRET)
 
 
 def test_database_error_is_raised(monkeypatch):
