@@ -131,8 +131,11 @@ class _Receiver:
         conn_id, secret = request.path_params["conn_id"], request.path_params["secret"]
         try:
             known = await self._authenticator.authenticate(conn_id, secret)
-            if known is None:
-                return await self._refuse_sender(conn_id)
+        except Exception as error:
+            return self._fail(None, "the connection could not be read", error)
+        if known is None:
+            return await self._refuse_sender(conn_id)
+        try:
             return await self._receive(request, conn_id, known)
         except BodyTimeout:
             return self._refuse(conn_id, "The body did not arrive in time.", 408)
@@ -141,9 +144,7 @@ class _Receiver:
         except InvalidBody as error:
             return self._refuse(conn_id, str(error), 400)
         except Exception as error:
-            # Without a traceback, because its frames contain the secret and the body.
-            self._counts.fail(None, f"the connection could not be read ({type(error).__name__}).")
-            return PlainTextResponse(NOT_STORED, 503)
+            return self._fail(conn_id, "the receiver failed to read it", error)
 
     async def _refuse_sender(self, conn_id: str) -> PlainTextResponse:
         if self._authenticator.knows(conn_id):
@@ -157,6 +158,11 @@ class _Receiver:
     ) -> PlainTextResponse:
         self._counts.refuse(conn_id, reason)
         return PlainTextResponse(f"{reason}\n", status, headers=headers)
+
+    def _fail(self, conn_id: str | None, reason: str, error: Exception) -> PlainTextResponse:
+        # Without a traceback, because its frames contain the secret and the body.
+        self._counts.fail(conn_id, f"{reason} ({type(error).__name__}).")
+        return PlainTextResponse(NOT_STORED, 503)
 
     async def _receive(self, request: Request, conn_id: str, known: WebhookSecrets) -> PlainTextResponse:
         content = await read_body(request, self._limits)

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
+from airflow_provider_usedesk.webhook import app as app_module
 from airflow_provider_usedesk.webhook.app import StoreError, build_app, hide_secrets
 from airflow_provider_usedesk.webhook.auth import CACHE_SECONDS, Authenticator, read_secrets
 from airflow_provider_usedesk.webhook.body import Limits
@@ -240,12 +241,25 @@ def test_flood_of_unknown_connections_delays_nobody(store):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, TimeoutError])
-def test_authenticator_error_gets_503(serve, store, error):
+def test_authenticator_error_gets_503(serve, store, caplog, error):
     def broken(conn_id):
         raise error(SECRET)
 
     port = serve(build_app(Authenticator(broken), store))
     assert post(port, ADDRESS, REPORT) == NOT_STORED
+    assert f"the connection could not be read ({error.__name__})." in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_error_of_the_receiver_gets_503(port, monkeypatch, caplog):
+    def broken(content):
+        raise KeyError(SECRET)
+
+    monkeypatch.setattr(app_module, "read_event", broken)
+    assert post(port, ADDRESS, REPORT) == NOT_STORED
+    assert "for connection usedesk_default was not stored" in caplog.text
+    assert "the receiver failed to read it (KeyError)." in caplog.text
+    assert SECRET not in caplog.text
 
 
 REFUSALS = {
