@@ -29,6 +29,8 @@ from airflow_provider_usedesk.webhook.events import WebhookEvent, asset_event_ex
 log = logging.getLogger(__name__)
 
 TIMEOUT = (5, 10)
+# In errors instead of the path, whose key contains the event id.
+STATE = "/api/v2/assets/…/state-store/…"
 # Seconds between two requests for the id of an asset, also if there is no such asset.
 CACHE_SECONDS = 30
 # Number of events known without a state store, which Airflow has from 3.3 on.
@@ -40,7 +42,7 @@ EXPIRED = (
 
 
 class AirflowRequestError(StoreError):
-    """Airflow's REST API responded with an error; the text names the request and the status."""
+    """Airflow's REST API responded with an error; the text names the kind of request and the status."""
 
 
 class RestStore:
@@ -156,15 +158,15 @@ class AirflowApi:
 
     def state(self, asset_id: int, key: str) -> Any:
         """Return a value from the state store of an asset; None if it has none, and before Airflow 3.3."""
-        response = self._call("GET", _state_path(asset_id, key), may_be_missing=True)
+        response = self._call("GET", _state_path(asset_id, key), STATE, may_be_missing=True)
         return response.json()["value"] if response.status_code == 200 else None
 
     def set_state(self, asset_id: int, key: str, value: Any) -> None:
         """Write a value to the state store of an asset; do nothing before Airflow 3.3, which has none."""
-        self._call("PUT", _state_path(asset_id, key), json={"value": value}, may_be_missing=True)
+        self._call("PUT", _state_path(asset_id, key), STATE, json={"value": value}, may_be_missing=True)
 
     def _call(
-        self, verb: str, path: str, *, may_be_missing: bool = False, **kwargs: Any
+        self, verb: str, path: str, name: str | None = None, *, may_be_missing: bool = False, **kwargs: Any
     ) -> requests.Response:
         response = self._send(verb, path, **kwargs)
         if response.status_code == 401 and self._login:
@@ -173,7 +175,7 @@ class AirflowApi:
         if not response.ok and not (may_be_missing and response.status_code in (404, 405)):
             hint = EXPIRED if response.status_code == 401 and not self._login else ""
             raise AirflowRequestError(
-                f"Airflow responded with HTTP {response.status_code} to {verb} {path}.{hint}"
+                f"Airflow responded with HTTP {response.status_code} to {verb} {name or path}.{hint}"
             )
         return response
 

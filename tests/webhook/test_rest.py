@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +14,10 @@ import requests_mock as mocked
 from airflow_provider_usedesk.assets import asset_uri
 from airflow_provider_usedesk.delivery.reports import reports_in, state_key
 from airflow_provider_usedesk.webhook import rest
+from airflow_provider_usedesk.webhook.app import build_app
 from airflow_provider_usedesk.webhook.events import read_event
 from airflow_provider_usedesk.webhook.rest import AirflowApi, AirflowRequestError, RestStore
+from tests.webhook.conftest import ADDRESS, REPORT, respond
 
 URL = "https://airflow.example"
 ASSETS = f"{URL}/api/v2/assets"
@@ -115,6 +118,19 @@ def test_failed_marking_registers_no_duplicate(mocker, save):
     save(comment)
     assert len(airflow.events) == 1
     assert list(airflow.states) == ["/api/v2/assets/6/state-store/webhook/comment/1"]
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT"])
+def test_error_names_no_event(mocker, authenticator, caplog, verb):
+    """So the same error of many events is one warning."""
+    Airflow(mocker)
+    mocker.register_uri(verb, re.compile("/state-store/"), status_code=500)
+    app = build_app(authenticator, RestStore(AirflowApi(URL, token="t0ken")))
+    for comment_id in (1001, 1002, 1003):
+        part = {**REPORT["message_status"], "comment_id": comment_id}
+        assert asyncio.run(respond(app, ADDRESS, {"message_status": part})) == 503
+    [warning] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.endswith(f"Airflow responded with HTTP 500 to {verb} /api/v2/assets/…/state-store/….")
 
 
 def test_no_state_store_registers_once(mocker, save):
