@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -29,6 +29,15 @@ CACHE_SECONDS = 10
 MAX_CACHED = 256
 # Number of connections that are read at the same time.
 MAX_READS = 4
+INVALID = (
+    "because it is not valid. A valid secret has 16 to 512 of the characters A-Z a-z 0-9 _ . ~ - and no "
+    "others. Create one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`."
+)
+# Not refused: a webhook can contain the token instead, which is not known here.
+UNCHECKED = (
+    "is not checked, because the connection has no API token. A webhook contains one of the two in its field "
+    "`secret`. Add the token, or remove the application id."
+)
 
 
 @dataclass(frozen=True)
@@ -63,16 +72,11 @@ def read_secrets(token: str | None, extra: Mapping[str, Any]) -> WebhookSecrets:
     :param token: the API token
     :param extra: fields ``webhook_secret``, one secret or two separated by a comma, and ``application_id``
     """
-    given = [part.strip() for part in str(extra.get("webhook_secret") or "").split(",") if part.strip()]
-    valid = tuple(part for part in given if re.fullmatch(ALLOWED, part))
-    if len(valid) < len(given):
-        log.warning(
-            "A webhook secret of the connection is ignored, because it is not valid. A valid secret has 16 "
-            "to 512 of the characters A-Z a-z 0-9 _ . ~ - and no others. Create one with "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`."
-        )
-    application_id = str(extra.get("application_id") or "").strip()
-    return WebhookSecrets(valid, (application_id, token.strip()) if application_id and token else ())
+    application_id, token = _application_id(extra), (token or "").strip()
+    return WebhookSecrets(
+        tuple(part for part in _given(extra) if re.fullmatch(ALLOWED, part)),
+        (application_id, token) if application_id and token else (),
+    )
 
 
 def secrets_of(connection: Connection | None) -> WebhookSecrets | None:
@@ -82,9 +86,29 @@ def secrets_of(connection: Connection | None) -> WebhookSecrets | None:
     try:
         extra = extra_of(connection)
     except ValueError as error:
-        log.warning("The Usedesk connection %s is not complete: the extra %s.", connection.conn_id, error)
+        _warn_once(f"The Usedesk connection {connection.conn_id} is not complete: the extra {error}.")
         return None
-    return read_secrets(connection.password, extra)
+    found = read_secrets(connection.password, extra)
+    if len(found.in_path) < len(_given(extra)):
+        _warn_once(f"A webhook secret of the Usedesk connection {connection.conn_id} is ignored, {INVALID}")
+    if found.in_path and _application_id(extra) and not found.in_body:
+        _warn_once(f"The application id of the Usedesk connection {connection.conn_id} {UNCHECKED}")
+    return found
+
+
+def _given(extra: Mapping[str, Any]) -> list[str]:
+    parts = str(extra.get("webhook_secret") or "").split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _application_id(extra: Mapping[str, Any]) -> str:
+    return str(extra.get("application_id") or "").strip()
+
+
+@lru_cache(256)
+def _warn_once(text: str) -> None:
+    # A connection is read again and again.
+    log.warning("%s", text)
 
 
 class Authenticator:

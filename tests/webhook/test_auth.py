@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import json
 import time
 
 import pytest
 
 from airflow_provider_usedesk.compat.sdk import Connection
+from airflow_provider_usedesk.webhook import auth
 from airflow_provider_usedesk.webhook.auth import CACHE_SECONDS, Authenticator, read_secrets, secrets_of
 
 OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
@@ -16,6 +17,17 @@ OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
 
 def authenticator_of(extra, clock=lambda: 0.0):
     return Authenticator({"usedesk_default": read_secrets("token", extra)}.get, clock)
+
+
+def connection(extra, token="token"):
+    return Connection(conn_id="mine", conn_type="usedesk", password=token, extra=json.dumps(extra))
+
+
+@pytest.fixture
+def warnings(caplog):
+    """Return the texts of the warnings that were logged, each once in a process."""
+    auth._warn_once.cache_clear()
+    return lambda: [record.message for record in caplog.records if record.name == auth.__name__]
 
 
 def authenticate(authenticator, conn_id, secret):
@@ -34,11 +46,12 @@ def test_both_secrets_match_during_rotation():
     ["", "short", "has a space in it, and more", "has/a/slash/in/it/and/more"],
     ids=["empty", "short", "blanks", "slashes"],
 )
-def test_invalid_secret_never_matches(secret, caplog):
-    authenticator = authenticator_of({"webhook_secret": secret})
-    with caplog.at_level(logging.WARNING):
-        assert not authenticate(authenticator, "usedesk_default", secret)
-    assert secret == "" or secret not in caplog.text
+def test_invalid_secret_never_matches(secret, warnings):
+    for _ in range(2):
+        found = {"mine": secrets_of(connection({"webhook_secret": secret}))}
+        assert not authenticate(Authenticator(found.get), "mine", secret)
+    assert len(warnings()) == (1 if secret else 0)
+    assert secret == "" or secret not in warnings()[0]
 
 
 def test_missing_secret_never_matches():
@@ -65,11 +78,9 @@ def test_connection_is_cached_for_seconds():
 
 
 @pytest.mark.parametrize("extra", ['["a"]', '"{}"'])
-def test_extra_without_object_has_no_secrets(caplog, extra):
-    found = Connection(conn_id="mine", conn_type="usedesk", password="token", extra=extra)
-    with caplog.at_level(logging.WARNING):
-        assert secrets_of(found) is None
-    assert "connection mine is not complete: the extra must be a JSON object" in caplog.text
+def test_extra_without_object_has_no_secrets(warnings, extra):
+    assert secrets_of(Connection(conn_id="mine", conn_type="usedesk", password="token", extra=extra)) is None
+    assert "connection mine is not complete: the extra must be a JSON object" in warnings()[0]
 
 
 def test_burst_reads_a_connection_once():
@@ -158,6 +169,23 @@ def test_body_secret_needs_application_id():
     assert checked.match_body(None)
     assert not checked.match_body("43")
     assert not checked.match_body("\ud800")
+
+
+@pytest.mark.parametrize("token", [None, "", " "])
+def test_body_secret_without_token_is_not_checked(warnings, token):
+    """It can be the token, so no value is known to be wrong; one warning says so."""
+    for _ in range(2):
+        found = secrets_of(connection({"webhook_secret": NEW, "application_id": "42"}, token))
+        assert found.match_body("42")
+        assert found.match_body("token")
+    [warning] = warnings()
+    assert "The application id of the Usedesk connection mine is not checked" in warning
+
+
+def test_application_id_without_webhooks_needs_no_token(warnings):
+    secrets_of(connection({"application_id": "42"}, None))
+    secrets_of(connection({"webhook_secret": NEW, "application_id": "42"}, "token"))
+    assert warnings() == []
 
 
 def test_repr_has_no_secret():
