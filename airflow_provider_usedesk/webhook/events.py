@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airflow_provider_usedesk.api.quoting import without_contacts
 from airflow_provider_usedesk.api.responses import as_id
 from airflow_provider_usedesk.assets import Kind
+from airflow_provider_usedesk.idempotency.keys import ANY, MAX_LENGTH, SINGLE, parse_key
 
 # Within this time the same report that names no message is a repetition, later it is on another message.
 REPEATED_WITHIN = timedelta(seconds=10)
@@ -20,9 +21,6 @@ REPEATED_WITHIN = timedelta(seconds=10)
 MAX_ID = 2**63 - 1
 MAX_WORD = 64
 MAX_TARGETS = 50
-# Prefix of the idempotency keys of our operators; any other additional_id may identify a person.
-OWN_KEY = "af2."
-MAX_KEY = 255
 
 Content = Mapping[str, Any]
 Facts = dict[str, Any]
@@ -127,6 +125,7 @@ def _ticket(content: Content) -> WebhookEvent | None:
         "assignee_id": _reference(ticket.get("assignee_id")),
         "group_id": _reference(ticket.get("group")),
         "channel_id": _id(ticket.get("channel_id")),
+        # Any other one may identify a person.
         "additional_id": _own_key(ticket.get("additional_id")),
     }
     return WebhookEvent("ticket", _event_id("ticket", ticket_id), facts)
@@ -233,8 +232,21 @@ def _reference(value: Any) -> int | None:
 
 
 def _own_key(value: Any) -> str | None:
-    is_ours = isinstance(value, str) and value.startswith(OWN_KEY)
-    return value if is_ours and len(value) <= MAX_KEY and value.isprintable() else None
+    """
+    Return the parts of an idempotency key that name the task, without its digests of personal values.
+
+    The digest of a phone number can be found again by trying all numbers. The place of a message can be such
+    a digest, too.
+    """
+    text = (
+        value.strip() if isinstance(value, str) and len(value) <= MAX_LENGTH and value.isprintable() else ""
+    )
+    key = parse_key(text)
+    if key is None:
+        return None
+    # Parsing makes the label lower-case.
+    label = text.partition("/")[2]
+    return str(replace(key, place=SINGLE, recipient=ANY, content=ANY, label=label))
 
 
 def _word(value: Any) -> str | None:

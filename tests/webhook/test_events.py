@@ -6,9 +6,16 @@ import json
 
 import pytest
 
-from airflow_provider_usedesk.idempotency.keys import IdempotencyKey
+from airflow_provider_usedesk.idempotency.keys import (
+    IdempotencyKey,
+    content_digest,
+    named_place,
+    parse_key,
+    recipient_digest,
+)
 from airflow_provider_usedesk.webhook.events import WebhookEvent, asset_event_extra, body_secret, read_event
 
+KEY = "af2.3kq7t2mzx4wd5c6e.i7.r6h2kq7t2mzx.4wd5c6e2.7f2a9c04/dag_id/task_id"
 PERSON = {
     "id": 5,
     "name": "Ivan Petrov",
@@ -33,7 +40,7 @@ TICKET = {
         "group": 11,
         "channel_id": 683,
         "email": "ivan@example.org",
-        "additional_id": "af2.base.-.to.what.f00d/dag/task",
+        "additional_id": KEY,
         "message": "call 79250000001",
     },
     "client": PERSON,
@@ -89,6 +96,10 @@ ALL = {
 }
 
 
+def additional_id(given):
+    return facts({"ticket": {**TICKET["ticket"], "additional_id": given}})["additional_id"]
+
+
 def facts(content):
     event = read_event(content)
     assert isinstance(event, WebhookEvent)
@@ -131,23 +142,37 @@ def test_extra_has_no_personal_data(kind):
     text = json.dumps(
         asset_event_extra(read_event(ALL[kind]), "usedesk_default", "2026-11-24T00:00:00+00:00")
     )
-    for personal in ("Ivan", "ivan@", "7925", "call", "cannot pay"):
+    for personal in ("Ivan", "ivan@", "7925", "call", "cannot pay", "r6h2kq7t2mzx", "4wd5c6e2"):
         assert personal not in text
 
 
 @pytest.mark.parametrize(
     "other",
-    ["ivan@example.org", 12, None, "af2.dag\x00", "af2.a\nb", "af2." + "x" * 10_000],
-    ids=["email", "number", "none", "nul", "line-break", "long"],
+    ["ivan@example.org", 12, None, "af2.dag\x00", "af2.a\nb", "af2." + "x" * 10_000, f"{KEY}\n", "af2.a.b.c"],
+    ids=["email", "number", "none", "nul", "line-break", "long", "line-break-at-end", "cut"],
 )
 def test_foreign_additional_id_is_dropped(other):
-    assert facts(TICKET)["additional_id"] == "af2.base.-.to.what.f00d/dag/task"
-    assert facts({"ticket": {**TICKET["ticket"], "additional_id": other}})["additional_id"] is None
+    assert additional_id(other) is None
 
 
-def test_longest_idempotency_key_is_kept():
+def test_own_additional_id_names_only_the_task():
+    params = {"client_phone": "79250000001", "message": "call 79250000001"}
+    key = IdempotencyKey(
+        "b" * 16,
+        named_place("79250000001"),
+        recipient_digest(params),
+        content_digest(params),
+        "7f2a9c04",
+        "Dag/Task",
+    )
+    kept = additional_id(f" {key} ")
+    assert kept == f"af2.{'b' * 16}.-.-.-.7f2a9c04/Dag/Task"
+    assert (parse_key(kept).base, parse_key(kept).nonce) == (key.base, key.nonce)
+
+
+def test_long_label_of_idempotency_key_is_kept():
     key = str(IdempotencyKey("base", label="d" * 200 + "/" + "t" * 200))
-    assert facts({"ticket": {"id": 1, "additional_id": key}})["additional_id"] == key
+    assert additional_id(key) == key
 
 
 @pytest.mark.parametrize(
