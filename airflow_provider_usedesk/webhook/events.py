@@ -15,7 +15,7 @@ from airflow_provider_usedesk.api.responses import as_id
 from airflow_provider_usedesk.assets import Kind
 from airflow_provider_usedesk.idempotency.keys import ANY, MAX_LENGTH, SINGLE, parse_key
 
-# Within this time the same report that names no message is a repetition, later it is on another message.
+# Within this time the same webhook that can recur is a repetition, later it is another event.
 REPEATED_WITHIN = timedelta(seconds=10)
 
 MAX_ID = 2**63 - 1
@@ -41,18 +41,23 @@ class WebhookEvent:
     facts: Facts
 
     @property
-    def names_no_message(self) -> bool:
-        """Whether it is a delivery report that can be on any message of its ticket."""
-        return self.kind == "delivery" and self.facts["comment_id"] is None
+    def can_recur(self) -> bool:
+        """
+        Whether the same webhook can be another event later.
+
+        A report that names no message can be on any message of its ticket. A message in a chat has no id, and
+        a client can write the same text again.
+        """
+        return self.kind == "chat" or (self.kind == "delivery" and self.facts["comment_id"] is None)
 
     def was_stored(self, stored_at: Any, now: datetime) -> bool:
         """
-        Return whether an event with the same id was stored before, and not for another message.
+        Return whether the same event was stored before, and not another one with the same id.
 
         :param stored_at: what is stored under its id: when it was received, ISO 8601; None for nothing
         :param now: the current time
         """
-        if stored_at is None or not self.names_no_message:
+        if stored_at is None or not self.can_recur:
             return stored_at is not None
         try:
             return now - datetime.fromisoformat(stored_at) < REPEATED_WITHIN

@@ -162,7 +162,7 @@ def store_webhooks(session: Session, uri: str, webhooks: Sequence[PendingWebhook
     if HAS_STATE_STORES:
         state = AssetStateTable(session, asset.id, now)
         new = _mark_as_seen(state, unique, now)
-        _store_reports(state, [one for one in unique if one in new or one.event.names_no_message])
+        _store_reports(state, [one for one in unique if one in new or one.event.can_recur])
     else:
         new = _not_in_events(session, asset.id, unique, now)
     if new:
@@ -194,8 +194,8 @@ def _not_in_events(
     session: Session, asset_id: int, webhooks: Collection[PendingWebhook], now: datetime
 ) -> list[PendingWebhook]:
     seen: set[str] = set()
-    for names_no_message, period in ((False, EVENT_RETENTION), (True, REPEATED_WITHIN)):
-        ids = [one.event.event_id for one in webhooks if one.event.names_no_message == names_no_message]
+    for can_recur, period in ((False, EVENT_RETENTION), (True, REPEATED_WITHIN)):
+        ids = [one.event.event_id for one in webhooks if one.event.can_recur == can_recur]
         seen |= values_in_events(session, asset_id, "event_id", ids, now - period) if ids else set()
     return [webhook for webhook in webhooks if webhook.event.event_id not in seen]
 

@@ -80,7 +80,7 @@ class RestStore:
                 return
             key = SEEN_EVENTS + event.event_id
             now = self._now()
-            if event.names_no_message:
+            if event.can_recur:
                 self._store_report(asset_id, event, now.isoformat())
             if not event.was_stored(self._registered.get((asset_id, key)), now):
                 if event.was_stored(self._airflow.state(asset_id, key), now):
@@ -90,7 +90,7 @@ class RestStore:
             self._airflow.set_state(asset_id, key, self._registered[asset_id, key])
 
     def _register(self, asset_id: int, key: str, event: WebhookEvent, conn_id: str, received_at: str) -> None:
-        if not event.names_no_message:
+        if not event.can_recur:
             self._store_report(asset_id, event, received_at)
         self._airflow.register_event(asset_id, asset_event_extra(event, conn_id, received_at))
         self._registered[asset_id, key] = received_at

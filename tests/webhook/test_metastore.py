@@ -47,10 +47,14 @@ def ticket(ticket_id):
     return read_event({"ticket": {"id": ticket_id}})
 
 
+def chat(text):
+    return read_event({"chat_id": 9, "text": text, "from": "client"})
+
+
 @pytest.fixture
-def asset_id(airflow_db):
-    """The asset of delivery reports, on which a Dag is scheduled."""
-    uri = asset_uri(CONN, "delivery")
+def asset_id(airflow_db, request):
+    """The asset of delivery reports or of another kind, on which a Dag is scheduled."""
+    uri = asset_uri(CONN, getattr(request, "param", "delivery"))
     with create_session() as session:
         asset = AssetModel(name=uri, uri=uri, group="asset")
         session.add_all([asset, DagBundleModel(name="tests")])
@@ -175,6 +179,19 @@ def test_report_without_message_can_be_on_the_next_message(asset_id, save, clock
     assert reports_in(state(asset_id, state_key(1))) == (
         DeliveryReport("DELIVERED", None, clock.now.isoformat()),
     )
+
+
+@pytest.mark.parametrize("has_state_stores", [pytest.param(True, marks=needs_state_stores), False])
+@pytest.mark.parametrize("asset_id", ["chat"], indirect=True)
+def test_client_can_write_the_same_text_again(asset_id, save, clock, monkeypatch, has_state_stores):
+    monkeypatch.setattr(metastore, "HAS_STATE_STORES", has_state_stores)
+    clock.now = datetime.now(UTC)
+    save(chat("yes"), chat("yes"))
+    save(chat("yes"), chat("no"))
+    assert len(events(asset_id)) == 2
+    clock.now += timedelta(seconds=30)
+    save(chat("yes"))
+    assert len(events(asset_id)) == 3
 
 
 def test_batch_keeps_order(asset_id, save):

@@ -96,6 +96,17 @@ def test_report_without_message_can_be_on_the_next_message(mocker, has_state_sto
         assert [one.at for one in airflow.reports()] == [now[0].isoformat()]
 
 
+@pytest.mark.parametrize("has_state_store", [True, False])
+def test_client_can_write_the_same_text_again(mocker, has_state_store):
+    airflow, now = Airflow(mocker, has_state_store), [NOW]
+    mocker.get(ASSETS, json={"assets": [{"id": 6, "uri": asset_uri("usedesk_default", "chat")}]})
+    store = RestStore(AirflowApi(URL, token="t0ken"), lambda: now[0])
+    for seconds in (0, 5, 6):
+        now[0] += timedelta(seconds=seconds)
+        asyncio.run(store.save("usedesk_default", read_event({"chat_id": 9, "text": "yes"})))
+    assert len(airflow.events) == 2
+
+
 def test_failed_registration_is_retried(mocker, save):
     airflow = Airflow(mocker)
     mocker.post(f"{ASSETS}/events", status_code=500)
