@@ -135,17 +135,6 @@ def _reasons(reasons: object, depth: int) -> Iterator[str]:
                 yield f"{name}: {text}"
 
 
-def without_contacts(text: object) -> str:
-    """Return a text on one short line, without e-mail addresses and phones."""
-    if not isinstance(text, str) or not text.strip():
-        return NO_REASON
-    # Cut first: the patterns are slow on a long text.
-    text = re.sub(r"\S+@\S+", "***", text[:MAX_READ])
-    text = re.sub(r"\+?\d[\d\s()-]{8,}\d", "***", text)
-    text = " ".join(text.split()).rstrip(".")
-    return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 1] + HIDDEN
-
-
 def repeats(text: str, secret: str) -> bool:
     """
     Return whether a text contains a part of a secret, in any case and with any encoding or separators.

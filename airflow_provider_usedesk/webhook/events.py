@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Literal
 
-from airflow_provider_usedesk.api.quoting import without_contacts
+from airflow_provider_usedesk.api.quoting import VOCABULARY
 from airflow_provider_usedesk.api.responses import as_id
 from airflow_provider_usedesk.assets import Kind
+from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED
 from airflow_provider_usedesk.idempotency.keys import ANY, MAX_LENGTH, SINGLE, parse_key
 
 # Within this time the same webhook that can recur is a repetition, later it is another event.
@@ -20,7 +22,17 @@ REPEATED_WITHIN = timedelta(seconds=10)
 
 MAX_ID = 2**63 - 1
 MAX_WORD = 64
+# Fewer than a phone number has.
+MAX_DIGITS = 6
 MAX_TARGETS = 50
+
+OTHER = "other"
+_STATUSES = """
+accepted delivering enqueued pending processing queued scheduled sending
+доставлен доставлена доставлено доставляется отклонено ожидает прочитано просмотрено
+"""
+STATUS_WORDS = VOCABULARY.union(" ".join((*DELIVERED, *FAILED, _STATUSES)).split())
+"""Words that are stored of a status of several words."""
 
 Content = Mapping[str, Any]
 Facts = dict[str, Any]
@@ -111,7 +123,7 @@ def body_secret(content: Content) -> str | None:
 def _delivery(content: Content) -> WebhookEvent | None:
     report = _part(content, "message_status")
     ticket_id, comment_id = _id(_part(report, "extras").get("ticket_id")), _id(report.get("comment_id"))
-    status = _word(report.get("delivery_status"))
+    status = _status(report.get("delivery_status"))
     if status is None or (ticket_id is None and comment_id is None):
         return None
     facts = {"ticket_id": ticket_id, "comment_id": comment_id, "delivery_status": status}
@@ -255,12 +267,27 @@ def _own_key(value: Any) -> str | None:
 
 
 def _word(value: Any) -> str | None:
-    """Return a word of a fixed vocabulary, without what else a sender may have put there."""
-    if not isinstance(value, str):
-        return None
-    # E-mail addresses first: without their punctuation they would not be recognized as such.
-    text = re.sub(r"\S*@\S*|[^\w :-]", " ", value[: 2 * MAX_WORD])
-    return without_contacts(text)[:MAX_WORD] if text.strip() else None
+    """Return a word, such as those of a fixed vocabulary; None for a text, and for what can be a phone."""
+    word = value.strip() if isinstance(value, str) else ""
+    is_word = len(word) <= MAX_WORD and re.fullmatch(r"\w[\w:-]*", word) is not None
+    return word if is_word and sum(map(str.isdigit, word)) <= MAX_DIGITS else None
+
+
+def _status(value: Any) -> str | None:
+    """
+    Return a status in the words of the messenger's provider; None if there is none.
+
+    It can have several words. Of these, all that are not known become ``other``, because a text can contain
+    anything. They are not left out: "delivered: no" must not become "delivered".
+    """
+    if (word := _word(value)) is not None or not isinstance(value, str):
+        return word
+    text = value.strip()
+    words = [word for word in re.split(r"[\W_]+", text[:MAX_WORD]) if word]
+    shown = [word if word.casefold() in STATUS_WORDS else OTHER for word in words]
+    if len(text) > MAX_WORD:
+        shown.append(OTHER)
+    return " ".join(word for word, _ in groupby(shown)) or None
 
 
 def _event_id(*parts: int | str | None) -> str:

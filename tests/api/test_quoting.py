@@ -21,7 +21,6 @@ from airflow_provider_usedesk.api.quoting import (
     VOCABULARY,
     quoted,
     repeats,
-    without_contacts,
 )
 from airflow_provider_usedesk.api.request import Method
 from tests.support.airflow import URL
@@ -67,13 +66,6 @@ def test_vocabulary_has_all_parameters():
 
 def test_vocabulary_has_no_names():
     assert not VOCABULARY & {"anna", "ivan", "mark", "will", "may", "bill", "grant", "иван", "вера", "роман"}
-
-
-def test_contacts_are_left_out_of_a_word():
-    assert without_contacts("a\n\n b. anna@b.ru 79123456789" + " x" * 500).startswith("a b. *** *** x x")
-    assert len(without_contacts("x" * 5_000_000)) == MAX_QUOTED
-    assert without_contacts("client 27747627") == "client 27747627"
-    assert without_contacts("") == NO_REASON
 
 
 def cut(secret, draw):

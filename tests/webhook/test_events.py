@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, normalized, normalized_words
 from airflow_provider_usedesk.idempotency.keys import (
     IdempotencyKey,
     content_digest,
@@ -175,23 +176,54 @@ def test_long_label_of_idempotency_key_is_kept():
     assert additional_id(key) == key
 
 
-@pytest.mark.parametrize(
-    ("status", "kept"),
-    [
-        ("Не доставлено", "Не доставлено"),
-        ("failed: +7 925 000-00-01", "failed: ***"),
-        ("failed: ivan@example.org", "failed:"),
-        ("<script>alert(1)</script>", "script alert 1 script"),
-        ("{{ 7*7 }}", "7 7"),
-        ("../../x", "x"),
-        ("a\x00b\ud800", "a b"),
-        ("x" * 1000, "x" * 64),
-    ],
-    ids=["russian", "phone", "email", "html", "template", "path", "control", "long"],
-)
-def test_status_is_sanitized(status, kept):
+STATUSES = {
+    "word": ("DELIVERED", "DELIVERED"),
+    "unknown-word": (" вручено_2 ", "вручено_2"),
+    "russian": ("Не доставлено", "Не доставлено"),
+    "several": ("Delivered to handset", "Delivered to handset"),
+    "punctuation": ("(delivered).", "delivered"),
+    "negated": ("delivered: not", "delivered not"),
+    "name": ("delivered to Ivan Petrov", "delivered to other"),
+    "text": ("Ivan Petrov lives at 5", "other at other"),
+    "phone": ("failed: +7 925 000-00-01", "failed other"),
+    "phone-as-word": ("7925-000-00-01", "other"),
+    "email": ("failed: ivan@example.org", "failed other"),
+    "html": ("<script>alert(1)</script>", "other"),
+    "control": ("a\x00b\ud800", "a other"),
+    "long-word": ("x" * 1000, "other"),
+    "long-text": ("delivered " * 100, "delivered other"),
+}
+
+
+@pytest.mark.parametrize("case", STATUSES)
+def test_status_has_known_words(case):
+    status, kept = STATUSES[case]
     report = {"message_status": {"delivery_status": status, "extras": {"ticket_id": 1}}}
     assert facts(report)["delivery_status"] == kept
+
+
+def test_masked_status_decides_nothing():
+    known = normalized_words([*DELIVERED, *FAILED])
+    for status in ("delivered: +7 925 000-00-01", "failed: ivan@example.org", "delivered" + "." * 100 + "no"):
+        report = {"message_status": {"delivery_status": status, "extras": {"ticket_id": 1}}}
+        assert normalized(facts(report)["delivery_status"]) not in known
+
+
+@pytest.mark.parametrize("text", ["Ivan Petrov lives at 5", "ivan@example.org", "79250000001", "x" * 65, ""])
+@pytest.mark.parametrize(
+    ("content", "key", "names"),
+    [(COMMENT, "comment", ["from", "type"]), (CHAT, None, ["from", "platform", "state"])],
+    ids=["comment", "chat"],
+)
+def test_text_instead_of_a_word_is_dropped(content, key, names, text):
+    changed = dict.fromkeys(names, text)
+    found = facts({**content, key: {**content[key], **changed}} if key else {**content, **changed})
+    assert [found[name] for name in names] == [None] * len(names)
+
+
+def test_change_lists_words_only():
+    rows = [{"target": target} for target in ("status_id", "Ivan Petrov", "79250000001", None, 5)]
+    assert facts({"trigger": {**CHANGE["trigger"], "data": rows}})["targets"] == ["status_id"]
 
 
 @pytest.mark.parametrize(
