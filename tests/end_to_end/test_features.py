@@ -18,14 +18,7 @@ from importlib.util import find_spec
 import pytest
 
 from airflow_provider_usedesk.api.client import UsedeskClient
-from airflow_provider_usedesk.compat.version import (
-    AIRFLOW,
-    HAS_ASSET_WATCHERS,
-    HAS_DEADLINES,
-    HAS_FORM_WITHOUT_FAB,
-    HAS_STATE_STORES,
-    RETRIES_KILLED_TASKS,
-)
+from airflow_provider_usedesk.compat.version import AIRFLOW, HAS_STATE_STORES
 from airflow_provider_usedesk.get_provider_info import get_provider_info
 from airflow_provider_usedesk.idempotency.keys import parse_key
 from airflow_provider_usedesk.sandbox import Webhooks
@@ -35,6 +28,12 @@ from dev.local_airflow import free_port
 from tests.end_to_end.conftest import SECRET, TOKEN
 from tests.end_to_end.dags.usedesk_features import REPORTED, ROWS
 from tests.support.features import feature, missing
+from tests.support.version import (
+    HAS_ASSET_WATCHERS,
+    HAS_DEADLINES,
+    HAS_FORM_WITHOUT_FAB,
+    RETRIES_KILLED_TASKS,
+)
 from tests.support.whole_airflow import outcomes, start, until
 from tests.webhook.conftest import post
 

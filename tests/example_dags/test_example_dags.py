@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_usedesk.compat.version import AIRFLOW, HAS_ASSET_WATCHERS, HAS_DEADLINES
+from airflow_provider_usedesk.compat.version import AIRFLOW
 from dev import DEMO_DAG, EXAMPLE_DAGS
 from dev.airflow_client import XComEntry
 from dev.demo import shown_value
 from dev.up import example_settings
 from tests.support.airflow import URL
 from tests.support.delivery import FAILED, SENT
+from tests.support.version import HAS_ASSET_WATCHERS, HAS_DEADLINES
 from tests.support.zones import zone_at_midnight, zone_at_noon
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "example_dags").glob("*.py"))

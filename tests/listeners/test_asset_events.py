@@ -27,10 +27,11 @@ from sqlalchemy.orm import object_session
 
 from airflow_provider_usedesk.compat import asset_state_db
 from airflow_provider_usedesk.compat.asset_state_db import STATES
-from airflow_provider_usedesk.compat.version import HAS_PARTITIONED_DAGS, HAS_STATE_STORES
+from airflow_provider_usedesk.compat.version import HAS_STATE_STORES
 from airflow_provider_usedesk.listeners import asset_events, stored_keys
 from airflow_provider_usedesk.plugin import UsedeskPlugin
 from airflow_provider_usedesk.polling.cursor_store import CURSORS, MARKERS
+from tests.support.version import HAS_PARTITIONED_DAGS
 
 EXTRA = {
     "from_trigger": True,

@@ -22,7 +22,6 @@ import pytest
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
 from airflow_provider_usedesk.compat.sdk import mask_secret
-from airflow_provider_usedesk.compat.version import NAMES_EXCEPTION_IN_DAG_TEST
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
 from airflow_provider_usedesk.notifications import sender, usedesk
 from airflow_provider_usedesk.notifications.incident import NO_EXCEPTION
@@ -31,6 +30,7 @@ from tests.notifications.conftest import broken_server, drip
 from tests.support import dags
 from tests.support.dags import DAG
 from tests.support.delivery import set_extra
+from tests.support.version import NAMES_EXCEPTION_IN_DAG_TEST
 
 DAG_FILE = """
 from datetime import datetime

@@ -13,7 +13,6 @@ import pytest
 from jinja2 import ChainableUndefined, Undefined
 
 from airflow_provider_usedesk.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
-from airflow_provider_usedesk.compat.version import RENDERS_TASK_OF_CONTEXT
 from airflow_provider_usedesk.decorators.ticket import usedesk_ticket_task
 from airflow_provider_usedesk.operators.batch import CreateTicketBatchOperator
 from airflow_provider_usedesk.operators.comment import CreateCommentOperator
@@ -27,6 +26,7 @@ from airflow_provider_usedesk.operators.ticket import CreateTicketOperator, Upda
 from tests.support.airflow import TOKEN, URL
 from tests.support.dags import DAG
 from tests.support.operators import attempt_context, dag, pushed, run_attempt
+from tests.support.version import RENDERS_TASK_OF_CONTEXT
 
 REAL = "Dear Anna"
 TEMPLATE = "Dear {{ 'Anna' }}"

@@ -17,9 +17,9 @@ import airflow
 import jsonschema
 import pytest
 
-from airflow_provider_usedesk.compat.version import HAS_DECLARED_FORM, HAS_FORM_WITHOUT_FAB
 from airflow_provider_usedesk.get_provider_info import get_provider_info
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
+from tests.support.version import HAS_DECLARED_FORM, HAS_FORM_WITHOUT_FAB
 
 AIRFLOW_FILES = Path(airflow.__file__).parent
 [FORM] = get_provider_info()["connection-types"]

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_usedesk.compat.sdk import AirflowSkipException
-from airflow_provider_usedesk.compat.version import HAS_DEADLINES
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
 from tests.support.dags import DAG, task
+from tests.support.version import HAS_DEADLINES
 
 DEADLINE = timedelta(seconds=10)
 
