@@ -78,9 +78,9 @@ def _copy_without_package() -> None:
     """Copy the tests and what they use, so that they find no package but the installed one."""
     shutil.rmtree(BESIDE_THE_WHEEL, ignore_errors=True)
     unwanted = shutil.ignore_patterns("__pycache__", *OF_THE_SOURCE)
-    for folder in ("constraints", "dev", "docs", "example_dags", "tests"):
+    for folder in ("benchmarks", "constraints", "dev", "docs", "example_dags", "tests"):
         shutil.copytree(folder, BESIDE_THE_WHEEL / folder, ignore=unwanted)
-    for file in ("README.md", "CHANGELOG.md", "pyproject.toml"):
+    for file in ("README.md", "README.ru.md", "CHANGELOG.md", "LICENSE", "hatch_build.py", "pyproject.toml"):
         shutil.copy(file, BESIDE_THE_WHEEL)
 
 

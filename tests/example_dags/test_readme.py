@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_usedesk import operators
 from airflow_provider_usedesk.compat.version import AIRFLOW, HAS_STATE_STORES
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +71,7 @@ def test_readmes_show_the_same_dag():
 
 @pytest.mark.parametrize("name", READMES)
 def test_readme_names_every_operator(name):
-    sources = (ROOT / "airflow_provider_usedesk" / "operators").glob("*.py")
+    sources = Path(operators.__file__).parent.glob("*.py")
     classes = re.findall(r"^class (\w+Operator)\(", "".join(map(Path.read_text, sources)), re.MULTILINE)
     public = [one for one in classes if not one.startswith(("_", "Base")) and one not in BASES]
     assert len(public) > 10
