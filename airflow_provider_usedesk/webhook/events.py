@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Literal
 
+from airflow_provider_usedesk.api.delivery_words import DELIVERED, FAILED
 from airflow_provider_usedesk.api.quoting import VOCABULARY
 from airflow_provider_usedesk.api.responses import as_id
 from airflow_provider_usedesk.assets import Kind
-from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED
 from airflow_provider_usedesk.idempotency.keys import ANY, MAX_LENGTH, SINGLE, parse_key
 
 # Within this time the same webhook that can recur is a repetition, later it is another event.

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from airflow_provider_usedesk.delivery.decision import DELIVERED, FAILED, normalized, normalized_words
+from airflow_provider_usedesk.api.delivery_words import DELIVERED, FAILED, normalized
+from airflow_provider_usedesk.delivery.decision import normalized_words
 from airflow_provider_usedesk.idempotency.keys import (
     IdempotencyKey,
     content_digest,
