@@ -299,6 +299,11 @@ def tags(value: Any) -> str:
     return text(255)(",".join(names))
 
 
+def tag_key(tag: str) -> str:
+    """Return what all spellings of a tag have in common, because Usedesk may change case and blanks."""
+    return tag.strip().casefold()
+
+
 def custom_fields(value: Any) -> tuple[str, str]:
     """Return field_id and field_value for custom fields, given as {id: value}."""
     fields = as_mapping(value)

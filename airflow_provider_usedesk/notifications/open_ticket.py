@@ -178,7 +178,7 @@ def is_raised(current: str | None, wanted: str) -> bool:
 
 
 def _has_tag(row: TicketRow, tag: str) -> bool:
-    return tag.casefold() in (name.strip().casefold() for name in row.tags)
+    return values.tag_key(tag) in map(values.tag_key, row.tags)
 
 
 def _escaped(name: str) -> str:

@@ -22,7 +22,7 @@ class Filter:
     """
     The tickets that have one of the wanted values of each name.
 
-    :param wanted: the values by the name of the filter; a name that is missing accepts all
+    :param wanted: the values by the name of the filter, tags as their keys; a missing name accepts all
     """
 
     def __init__(self, wanted: Mapping[str, frozenset[Any]]) -> None:
@@ -75,7 +75,7 @@ def payload_of(events: Events, usedesk_conn_id: str, row: TicketRow) -> dict[str
 
 
 def _values(row: TicketRow, name: str) -> frozenset[Any]:
-    return frozenset(row.tags) if name == "tag" else frozenset({getattr(row, name)})
+    return frozenset(map(values.tag_key, row.tags) if name == "tag" else {getattr(row, name)})
 
 
 def _several(check: Callable[[Any], Any]) -> Callable[[Any], frozenset[Any]]:
@@ -91,7 +91,7 @@ def _several(check: Callable[[Any], Any]) -> Callable[[Any], frozenset[Any]]:
 def _tag(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be the name of a tag")
-    return value.strip()
+    return values.tag_key(value)
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {

@@ -39,7 +39,7 @@ class TicketEventsTrigger(BaseEventTrigger):
     :param events: ``new`` for new tickets, ``updated`` for tickets that changed since the last list, new ones
         included; default: new
     :param channel_id: channels, 32 bit
-    :param tag: tags
+    :param tag: tags; upper and lower case make no difference
     :param status: numbers or names of statuses
     :param group_id: groups of agents, 32 bit
     :param assignee_id: agents, 32 bit

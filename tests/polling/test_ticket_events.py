@@ -11,7 +11,7 @@ from airflow_provider_usedesk.polling.ticket_events import FILTERS, checked_filt
 
 TICKET = TicketRow(
     id=1,
-    tags=("refund", "x"),
+    tags=("Refund ", "x"),
     channel_id=683,
     status=8,
     group_id=11,
@@ -29,6 +29,7 @@ TICKET = TicketRow(
         ({"tag": "refund"}, True),
         ({"tag": ["vip", "refund"]}, True),
         ({"tag": "vip"}, False),
+        ({"tag": " REFUND"}, True),
         ({"channel_id": "683", "status": "new"}, True),
         ({"channel_id": 683, "status": ["open", 2]}, False),
         ({"group_id": 11, "assignee_id": 2156, "client_id": 5}, True),

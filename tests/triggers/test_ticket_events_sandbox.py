@@ -128,6 +128,17 @@ def test_fires_also_for_tickets_of_a_stop(usedesk_sandbox, make_ticket):
     asyncio.run(scenario())
 
 
+def test_case_of_a_tag_makes_no_difference(usedesk_sandbox, make_ticket):
+    async def scenario():
+        async with Triggerer(Store(), tag=" Refund") as triggerer:
+            made = [make_ticket(tag="refund"), make_ticket(tag="REFUND")]
+            await triggerer.until(lambda: len(triggerer.payloads) == 2)
+        assert triggerer.ticket_ids == made
+        assert [payload["tags"] for payload in triggerer.payloads] == [["refund"], ["REFUND"]]
+
+    asyncio.run(scenario())
+
+
 def test_each_change_fires(usedesk_sandbox, make_ticket, clock):
     async def scenario():
         async with Triggerer(Store(), events="updated", status=["new", "solved"]) as triggerer:
