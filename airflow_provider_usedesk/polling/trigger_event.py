@@ -47,8 +47,10 @@ def has_timed_out(event: Any) -> bool:
 
 
 def error_event(error: UsedeskError) -> dict[str, Any]:
-    """Return the event for an error: only its class and its message survive the way through the database."""
-    return {"outcome": "error", "error": type(error).__name__, "message": str(error)}
+    """Return the event for an error: only its class and its text survive the way through the database."""
+    event = {"outcome": "error", "error": type(error).__name__, "message": str(error)}
+    validation_errors = getattr(error, "validation_errors", None)
+    return event if validation_errors is None else {**event, "validation_errors": list(validation_errors)}
 
 
 def error_in(event: dict[str, Any]) -> UsedeskError:
@@ -58,6 +60,8 @@ def error_in(event: dict[str, Any]) -> UsedeskError:
     kind = getattr(errors, str(event.get("error")), None)
     if not isinstance(kind, type) or not issubclass(kind, errors.UsedeskError):
         kind = errors.UsedeskError
+    if kind is errors.UsedeskInvalidRequest:
+        return errors.UsedeskInvalidRequest(event.get("validation_errors") or [str(event.get("message"))])
     return kind(str(event.get("message")))
 
 

@@ -20,6 +20,7 @@ from airflow_provider_usedesk.compat.sdk import (
     TaskDeferred,
 )
 from airflow_provider_usedesk.compat.version import AIRFLOW
+from airflow_provider_usedesk.polling.trigger_event import error_event
 from airflow_provider_usedesk.sensors.ticket import TicketStatusSensor
 from airflow_provider_usedesk.triggers.ticket import TicketStatusTrigger
 from tests.support.airflow import TOKEN
@@ -246,6 +247,13 @@ class TestResuming:
     def test_error_keeps_its_class(self, waiting):
         with pytest.raises(errors.UsedeskUnavailable, match="out of order"):
             self.resume(waiting, outcome="error", error="UsedeskUnavailable", message="out of order")
+
+    @pytest.mark.parametrize("reasons", [["a: no"], ["a: no", "b: no"]])
+    def test_invalid_request_keeps_its_text(self, waiting, reasons):
+        error = errors.UsedeskInvalidRequest(reasons)
+        with pytest.raises(AirflowFailException) as raised:
+            self.resume(waiting, **json.loads(json.dumps(error_event(error))))
+        assert str(raised.value) == f"UsedeskInvalidRequest: {error}"
 
     def test_invalid_token_is_not_retried(self, waiting):
         with pytest.raises(AirflowFailException, match="UsedeskInvalidToken: no"):
