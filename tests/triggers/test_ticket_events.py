@@ -238,6 +238,15 @@ def test_another_interval_keeps_the_cursor(world, trigger_in):
     assert world.stored == [1]
 
 
+def test_earlier_filter_continues_where_it_stopped(world, trigger_in):
+    for ticket, tag in enumerate(("a", "b"), 1):
+        run(world, trigger_in(world, tag=tag), 1)
+        world.make(ticket)
+        world.now += timedelta(days=8)
+    run(world, trigger_in(world, tag="a"), 1)
+    assert world.stored == [1, 2]
+
+
 def test_cursor_keeps_up_with_frequent_events(world, trigger_in):
     ids = iter(range(1, 10_000))
     run(world, trigger_in(world), 120, lambda: world.make(next(ids)))
