@@ -157,9 +157,7 @@ class SendOnce(Generic[Created]):
         now = self.now()
         record = self._new_record(message, None, Send())
         self._save_or_warn(
-            replace(
-                record, state=RecordState.ANSWERED, since=since, until=now, ended=now, response=response
-            )
+            replace(record, state=RecordState.ANSWERED, since=since, until=now, ended=now, response=response)
         )
 
     def _save_end(self, fence: Fence[Created]) -> None:
