@@ -44,12 +44,23 @@ def scheduled_moment(dag_run: Any) -> datetime | None:
     :param dag_run: the run
     :return: None for a run that was triggered
     """
+    return None if _run_type(dag_run) in BY_HAND else not_before(dag_run)
+
+
+def not_before(dag_run: Any) -> datetime | None:
+    """
+    Return the moment before which Airflow begins no task of a run.
+
+    :param dag_run: the run
+    :return: None if the run has none
+    """
+    # Before Airflow 3 a run has no run_after; the interval of a run that is triggered says nothing about it.
+    interval = ["data_interval_end"] if _run_type(dag_run) in WITH_INTERVAL else []
+    moments = (getattr(dag_run, name, None) for name in ("run_after", *interval, "logical_date"))
+    return next((moment for moment in moments if moment is not None), None)
+
+
+def _run_type(dag_run: Any) -> Any:
     run_type = getattr(dag_run, "run_type", None)
     # An enum in Airflow 3, whose hash is not that of its text.
-    run_type = getattr(run_type, "value", run_type)
-    if run_type in BY_HAND:
-        return None
-    # Before Airflow 3 a run has no run_after; of a run that an asset triggered, the interval is of the past.
-    names = ("run_after", *(["data_interval_end"] if run_type in WITH_INTERVAL else []), "logical_date")
-    moments = (getattr(dag_run, name, None) for name in names)
-    return next((moment for moment in moments if moment is not None), None)
+    return getattr(run_type, "value", run_type)
