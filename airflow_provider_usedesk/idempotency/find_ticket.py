@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Protocol, Unpack
+from zoneinfo import ZoneInfo, available_timezones
 
 from airflow_provider_usedesk.api.errors import UsedeskRejected
 from airflow_provider_usedesk.api.parameters import TicketFilters
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 REPORT_EVERY = 50
 """Tickets that are read between two lines of the log."""
+CLOCK_CHANGE = timedelta(hours=1)
+"""How much older a ticket looks if the list shows local time and the clocks have gone forward since."""
+DAY = timedelta(days=1)
 
 Shown = Mapping[int, str | None]
 """The ``additional_id`` of each ticket that was read; None if Usedesk shows none."""
@@ -87,7 +92,7 @@ class TicketSearch:
     ``additional_id`` decides: a person may change the subject and the client at any moment.
 
     The times in the list are only compared with each other, so the time zone and the clock of Usedesk do not
-    matter.
+    matter. While clocks anywhere go forward, the list is read back an hour further.
 
     :param client: reads from Usedesk
     :param likely: what the wanted tickets look like
@@ -223,7 +228,7 @@ class Listing:
     """
 
     def __init__(self, since: datetime, now: datetime) -> None:
-        self._reach = now - since + CLOCK_TOLERANCE
+        self._reach = now - since + CLOCK_TOLERANCE + _clock_change(since, now)
         self._newest: datetime | None = None
         self.is_complete = False
 
@@ -240,3 +245,22 @@ class Listing:
         """Return whether all tickets of a page, and so all after it, are older."""
         self.is_complete = bool(page) and all(self.is_older(row) for row in page)
         return self.is_complete
+
+
+def _clock_change(since: datetime, now: datetime) -> timedelta:
+    """Return by how much the clocks of Usedesk, whose time zone is unknown, may have gone forward."""
+    if now - since > DAY:
+        return CLOCK_CHANGE
+    # A day more on both sides: the clock of Usedesk can be wrong.
+    begin, end, zones = since - DAY, now + DAY, _time_zones()
+    is_possible = not zones or any(_offset(begin, zone) < _offset(end, zone) for zone in zones)
+    return CLOCK_CHANGE if is_possible else timedelta()
+
+
+def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()
+
+
+@cache
+def _time_zones() -> tuple[ZoneInfo, ...]:
+    return tuple(ZoneInfo(name) for name in available_timezones())

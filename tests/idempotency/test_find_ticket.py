@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,7 +14,7 @@ from airflow_provider_usedesk.api import errors, paging
 from airflow_provider_usedesk.api.records import TicketDetails, TicketRow
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from airflow_provider_usedesk.idempotency.decision import Absent, Ambiguous, Found
-from airflow_provider_usedesk.idempotency.find_ticket import ReadBudget, TicketSearch
+from airflow_provider_usedesk.idempotency.find_ticket import Listing, ReadBudget, TicketSearch
 from airflow_provider_usedesk.idempotency.likely_tickets import LikelyTickets
 from airflow_provider_usedesk.idempotency.ticket_match import has_ids, has_key, match_ids, match_key
 from airflow_provider_usedesk.sandbox import Sandbox, call
@@ -247,6 +248,25 @@ class TestTime:
         usedesk.texts[ticket] = "order 5"
         assert usedesk.search() == Absent()
         assert not set(older) & set(usedesk.reads)
+
+    def test_clocks_that_go_forward_hide_no_ticket(self, usedesk):
+        """In Berlin 02:00 became 03:00, so a ticket from 01:55 looks 65 minutes older than one from 03:00."""
+        usedesk.clock.now = datetime(2026, 3, 29, 1, 5, tzinfo=UTC).timestamp()
+        berlin = ZoneInfo("Europe/Berlin")
+        tickets = [usedesk.create(text, ago=ago) for text, ago in [(KEY, 600), ("order 5", 0)]]
+        for ticket in tickets:
+            created = datetime.fromisoformat(usedesk.rows[ticket].created_at).replace(tzinfo=UTC)
+            usedesk.rows[ticket] = replace(
+                usedesk.rows[ticket], created_at=f"{created.astimezone(berlin):%Y-%m-%d %H:%M:%S}"
+            )
+        assert usedesk.search(since=600) == found(tickets[0])
+
+    def test_clocks_that_went_forward_days_ago_hide_no_ticket(self):
+        since, now = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+        listing = Listing(since, now)
+        listing.is_older(TicketRow(id=2, created_at=f"{now:%Y-%m-%d %H:%M:%S}"))
+        shown = since - timedelta(minutes=55)
+        assert not listing.is_older(TicketRow(id=1, created_at=f"{shown:%Y-%m-%d %H:%M:%S}"))
 
     def test_list_is_read_back_to_the_time(self, usedesk):
         for _ in range(500):
