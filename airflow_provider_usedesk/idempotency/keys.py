@@ -32,8 +32,12 @@ SINGLE = "-"
 NESTED = "n"
 """The place of a message of an operator that another task executes."""
 
-RECIPIENT_FIELDS = ("client_phone", "client_email", "client_id", "username", "client_name")
-"""The parameters that name a recipient; the first one that is given counts."""
+RECIPIENT_FIELDS = ("username", "client_phone", "client_id", "client_email", "client_name")
+"""
+The parameters that name a recipient; the first one that is given counts, as in Usedesk.
+
+Telegram prefers the name to the phone. A messenger writes to the phone of the request, or else of the client.
+"""
 NO_CONTENT = frozenset({*RECIPIENT_FIELDS, "phone_region", "channel_id", "additional_id", "files"})
 
 

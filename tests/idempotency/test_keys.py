@@ -141,6 +141,8 @@ def test_places_differ():
         ({"client_phone": None, "client_id": 5}, {"client_phone": "", "client_id": 5, "client_name": "A"}),
         ({"client_id": 5, "subject": "a"}, {"client_id": 5, "subject": "b"}),
         ({}, {"client_id": "new_client"}),
+        ({"username": "anna", "client_phone": "79120000001"}, {"username": "anna", "client_id": 5}),
+        ({"client_id": 5, "client_email": "a@example.org"}, {"client_id": 5}),
     ],
 )
 def test_equal_recipients_have_one_digest(one, other):

@@ -12,7 +12,10 @@ from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest, UsedeskOutcomeUnknown
 from airflow_provider_usedesk.compat.sdk import AirflowFailException
 from airflow_provider_usedesk.idempotency import find_ticket
-from airflow_provider_usedesk.operators.message import SendWhatsAppMessageOperator
+from airflow_provider_usedesk.operators.message import (
+    SendTelegramMessageOperator,
+    SendWhatsAppMessageOperator,
+)
 from airflow_provider_usedesk.operators.ticket import CreateTicketOperator
 from airflow_provider_usedesk.sandbox import Sandbox
 from tests.support.delivery import set_extra
@@ -135,6 +138,32 @@ class TestSingleMessage:
         world.clear()
         world.send(client_phone="+7 (912) 000-00-01")
         assert world.sent == {ANNA: 1, BORIS: 1}
+
+    def test_telegram_name_is_the_recipient(self, world):
+        def send(username, phone):
+            telegram = SendTelegramMessageOperator(
+                task_id="send",
+                channel_id=20070,
+                subject="Bill",
+                message="Please pay",
+                username=username,
+                client_phone=phone,
+            )
+            return telegram.execute(world.context("send"))
+
+        first = send("anna", ANNA)
+        world.clear()
+        assert send("@Anna", BORIS) == first
+        world.clear()
+        assert send("boris", BORIS) != first
+        assert len(world.usedesk.tickets) == 2
+
+    def test_email_is_no_recipient_beside_a_client(self, world):
+        world.send("before")
+        client_id = world.usedesk.tickets[0].client_id
+        first = world.send(client_phone=None, client_id=client_id)
+        world.clear()
+        assert world.send(client_phone=None, client_id=client_id, client_email="a@example.org") == first
 
     def test_refused_message_is_sent_after_clear(self, world):
         world.usedesk.fail(faults.answer(200, {"code": 119, "error": "no client"}), method="create/ticket")
