@@ -194,6 +194,20 @@ def as_text(value: Any) -> str:
     return number
 
 
+def name_text(value: Any) -> str:
+    """
+    Return the text of a value that names something, with a whole number as its digits.
+
+    ``5``, ``5.0`` and the text ``5.0`` name the same: a column of numbers with an empty cell has floats.
+    """
+    if not isinstance(value, str):
+        number = None if is_null(value) else _whole_number(value)
+        return str(value).strip() if number is None else str(number)
+    name = value.strip()
+    decimal = re.fullmatch(r"(-?[0-9]+)\.0+", name) if name.endswith("0") else None
+    return decimal[1] if decimal else name
+
+
 def identifier(value: Any) -> int:
     """Return a 32-bit id, given as a number or as digits."""
     number = _whole_number(value)

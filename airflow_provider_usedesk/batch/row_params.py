@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jinja2 import StrictUndefined, Undefined, UndefinedError
 
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-from airflow_provider_usedesk.api.values import is_null, is_null_text, without_nulls
+from airflow_provider_usedesk.api.values import is_null, is_null_text, name_text, without_nulls
 from airflow_provider_usedesk.hooks.literals import is_template
 from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
 
@@ -85,7 +85,7 @@ class RowParams:
         columns = without_nulls(columns)
         rendered = self._rendered(self._render_key, columns, names)
         value = rendered["row_key"] if rendered else columns.get(self._key)
-        text = str("" if value is None else value).strip()
+        text = "" if value is None else name_text(value)
         if not text or is_null_text(text):
             is_template = bool(self._render_key)
             fault = "its template is empty" if is_template else _no_value(self._key, names)

@@ -60,7 +60,8 @@ class RowCheck:
         :raises UsedeskInvalidRequest: naming every invalid argument
         :raises InvalidRow: if its files are neither paths nor URLs
         """
-        own_id = str(params.get("additional_id") or "").strip()
+        given = params.get("additional_id")
+        own_id = "" if values.is_empty(given) else values.name_text(given)
         keyed = {**params, "additional_id": own_id or self.key(as_hex(digest(row_key)))}
         if (files := params.get("files")) is self.files:
             return self.client.checked(keyed, self.profile).fields, []

@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow_provider_usedesk.api.attachments import file_sources
 from airflow_provider_usedesk.api.phone import phone, region_code
-from airflow_provider_usedesk.api.values import is_empty
+from airflow_provider_usedesk.api.values import is_empty, name_text
 
 MAX_LENGTH = 255
 VERSION = "af2"
@@ -130,7 +130,7 @@ def map_place(map_index: int) -> str:
 
 def named_place(message_key: str) -> str:
     """Return the place of a message that a ``message_key`` names."""
-    return f"m{digest(message_key.strip(), 12)}"
+    return f"m{digest(name_text(message_key), 12)}"
 
 
 def row_place(row_id: str) -> str:
@@ -178,7 +178,7 @@ def digest(value: Any, length: int) -> str:
 
 def _normalized(name: str, params: Mapping[str, Any]) -> str:
     value = params.get(name)
-    text = "" if is_empty(value) else str(value).strip().casefold()
+    text = "" if is_empty(value) else name_text(value).casefold()
     if name == "client_phone" and text:
         return _normalized_phone(value, params.get("phone_region"))
     if name == "client_id" and text == "new_client":
@@ -195,12 +195,12 @@ def _normalized_phone(value: Any, region: Any) -> str:
 
 
 def _canonical(value: Any) -> Any:
-    """Return a value whose digest does not depend on its type: templates make texts of numbers."""
+    """Return a value whose digest does not depend on its type: templates make texts of numbers and floats."""
     if isinstance(value, Mapping):
-        return {str(name): _canonical(item) for name, item in value.items()}
+        return {name_text(name): _canonical(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
-    return value if value is None else str(value)
+    return value if value is None else name_text(value)
 
 
 def _file_names(files: Any) -> list[str]:

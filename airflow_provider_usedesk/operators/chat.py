@@ -109,6 +109,7 @@ class SendChatMessageOperator(UsedeskOperator):
 
     def _send_once(self, context: Context, params: dict[str, Any], ticket_id: int | None) -> None:
         from airflow_provider_usedesk.api.responses import SentChatMessage
+        from airflow_provider_usedesk.api.values import name_text
         from airflow_provider_usedesk.idempotency.keys import content_digest, digest
         from airflow_provider_usedesk.operators.contract import DeliveryContract
 
@@ -118,7 +119,7 @@ class SendChatMessageOperator(UsedeskOperator):
             send=lambda key: self._write(params, ticket_id),
             look_up=lambda step: self._look_up(step, params, content, ticket_id),
             # The same text to another chat is another message.
-            recipient=digest(str(params["chat_id"]).strip(), 12),
+            recipient=digest(name_text(params["chat_id"]), 12),
             content=content,
         )
 

@@ -181,6 +181,7 @@ class CreateCommentOperator(UsedeskOperator):
 
     def _send_once(self, context: Context, params: dict[str, Any]) -> CreatedComment:
         from airflow_provider_usedesk.api.responses import CreatedComment
+        from airflow_provider_usedesk.api.values import name_text
         from airflow_provider_usedesk.idempotency.keys import content_digest, digest
         from airflow_provider_usedesk.operators.contract import DeliveryContract
 
@@ -190,7 +191,7 @@ class CreateCommentOperator(UsedeskOperator):
             send=lambda key: self._add(params),
             look_up=lambda step: self._look_up(step, params, content),
             # The same text to another ticket is another comment.
-            recipient=digest(str(params["ticket_id"]).strip(), 12),
+            recipient=digest(name_text(params["ticket_id"]), 12),
             content=content,
         )
 

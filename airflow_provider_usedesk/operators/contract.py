@@ -86,10 +86,10 @@ class DeliveryContract:
         :raises UsedeskInvalidRequest: when a template rendered it to a null, which names no message
         """
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.api.values import check_not_null_text, is_null
+        from airflow_provider_usedesk.api.values import check_not_null_text, is_null, name_text
 
         given = self.operator.message_key
-        name = "" if is_null(given) else str(given).strip()
+        name = "" if is_null(given) else name_text(given)
         try:
             check_not_null_text(name)
         except ValueError as error:

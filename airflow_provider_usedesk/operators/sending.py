@@ -145,10 +145,11 @@ class SendTicketOperator(BaseTicketOperator):
     ) -> CreatedTicket:
         from airflow_provider_usedesk.api.hidden import HiddenDict
         from airflow_provider_usedesk.api.responses import CreatedTicket
+        from airflow_provider_usedesk.api.values import is_empty, name_text
         from airflow_provider_usedesk.idempotency.keys import content_digest, recipient_digest
 
         params = HiddenDict(self._with_region(params))
-        own_id = str(params.get("additional_id") or "").strip()
+        own_id = "" if is_empty(params.get("additional_id")) else name_text(params["additional_id"])
         return self._contract(context).send(
             CreatedTicket,
             send=lambda key: self._open(HiddenDict(self._with_key(params, key, own_id))),

@@ -174,3 +174,17 @@ class TestEmail:
 
     def test_invisible_character_is_named(self):
         assert validation_error(client_email="an\u200bna@example.org").endswith("U+200B")
+
+
+class TestNameText:
+    @pytest.mark.parametrize(
+        "value", [5, 5.0, Int64(5), Float32(5.0), Decimal("5.00"), "5", " 5.0 "], ids=lambda one: repr(one)
+    )
+    def test_whole_number_is_its_digits(self, value):
+        assert values.name_text(value) == "5"
+
+    @pytest.mark.parametrize(
+        "value", [5.5, "5.50", "v5.0", "1.5.0", "5.", "05", True, 1e300, Decimal("sNaN")]
+    )
+    def test_others_keep_their_text(self, value):
+        assert values.name_text(value) == str(value)

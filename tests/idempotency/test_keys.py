@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import string
+from decimal import Decimal
 
 import pytest
 from hypothesis import example, given, strategies as st
@@ -134,6 +135,8 @@ def test_places_differ():
         ({"client_phone": "0912", "phone_region": "UK"}, {"client_phone": "0912"}),
         ({"client_phone": float("nan"), "client_id": 5}, {"client_id": 5}),
         ({"client_id": 5}, {"client_id": " 5 "}),
+        ({"client_id": 5, "channel_id": 8}, {"client_id": 5.0, "channel_id": 8.0}),
+        ({"client_id": 5, "channel_id": 8}, {"client_id": Decimal("5.00"), "channel_id": "8.0"}),
         ({"client_id": 5, "channel_id": 8}, {"client_id": "5", "channel_id": "8"}),
         ({"client_id": "new_client", "username": "@Anna"}, {"username": "anna"}),
         ({"client_email": "Anna@Example.org "}, {"client_email": "anna@example.org"}),
@@ -175,6 +178,7 @@ def test_phone_formatting_is_ignored(digits, marks):
     ("one", "other"),
     [
         ({"message": "m", "group_id": 5}, {"group_id": "5", "message": "m"}),
+        ({"group_id": 5, "custom_fields": {12: 5}}, {"group_id": 5.0, "custom_fields": {12.0: "5.0"}}),
         ({"message": "m", "private_comment": True}, {"private_comment": "True", "message": "m"}),
         ({"custom_fields": {12: 5}}, {"custom_fields": {"12": "5"}}),
         ({"lists": [1, (2, 3)]}, {"lists": ["1", ["2", "3"]]}),

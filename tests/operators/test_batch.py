@@ -954,6 +954,11 @@ class TestClears:
         ids = {ticket.additional_id for ticket in usedesk_sandbox.tickets}
         assert len(ids) == len(usedesk_sandbox.tickets) == 12 + sent
 
+    def test_row_key_of_a_column_with_an_empty_cell(self, attempts, usedesk_sandbox):
+        attempts.run([1, 2])
+        retried = attempts.run([1.0, float("nan"), 2.0], try_number=2, max_bad_rows=1)
+        assert (retried["sent"], retried["skipped"]) == (0, 2)
+
     def test_taken_back_argument_sends_nothing(self, attempts, usedesk_sandbox):
         attempts.run(range(5))
         cleared = {"max_tries": 5, "clear_number": 1}

@@ -139,6 +139,21 @@ class TestSingleMessage:
         world.send(client_phone="+7 (912) 000-00-01")
         assert world.sent == {ANNA: 1, BORIS: 1}
 
+    def test_whole_float_is_the_number(self, world):
+        """A column of numbers with an empty cell has floats."""
+        world.send("before")
+        client_id = world.usedesk.tickets[0].client_id
+        for number in (client_id, float(client_id), f"{client_id}.0"):
+            world.send(client_phone=None, client_id=number)
+            world.clear()
+        for index, key in enumerate((683, 683.0, "683.0")):
+            world.send("named", map_index=index, message_key=key)
+            world.clear()
+        for index, own_id in enumerate((684, 684.0)):
+            world.send("own", map_index=index, additional_id=own_id)
+            world.clear()
+        assert len(world.usedesk.tickets) == 4
+
     def test_telegram_name_is_the_recipient(self, world):
         def send(username, phone):
             telegram = SendTelegramMessageOperator(
