@@ -81,20 +81,31 @@ class DeliveryContract:
     @property
     def message_key(self) -> str:
         """
-        The name of the message; empty without one.
+        The name of the message; empty if none is given.
 
-        :raises UsedeskInvalidRequest: when a template rendered it to a null, which names no message
+        A None that a template or a mapped value gives has become an empty text before.
+
+        :raises UsedeskInvalidRequest: when an empty value or the text of a null is given
         """
         from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
-        from airflow_provider_usedesk.api.values import check_not_null_text, is_null, name_text
+        from airflow_provider_usedesk.api.values import check_not_null_text, is_empty, name_text
 
         given = self.operator.message_key
-        name = "" if is_null(given) else name_text(given)
+        if given is None:
+            return ""
+        if is_empty(given):
+            # The map index would name the message instead, which is another one when the list moves.
+            raise UsedeskInvalidRequest(
+                [
+                    "message_key: is given but empty; give each message a text of its own, or leave the "
+                    "argument out"
+                ]
+            )
         try:
-            check_not_null_text(name)
+            check_not_null_text(given)
         except ValueError as error:
             raise UsedeskInvalidRequest([f"message_key: {error}"]) from None
-        return name
+        return name_text(given)
 
     @property
     def is_nested(self) -> bool:

@@ -337,6 +337,21 @@ class TestNaN:
         with pytest.raises(AirflowFailException, match="message_key: .*'None'"):
             run_attempt(CreateTicketOperator, subject="s", message="m", message_key="{{ none }}")
 
+    @pytest.mark.parametrize(
+        ("native", "given"), [(True, "{{ none }}"), (False, "{{ '' }}"), (False, " "), (False, NAN)]
+    )
+    @pytest.mark.parametrize(
+        ("operator", "arguments"),
+        [
+            (CreateTicketOperator, {"subject": "s", "message": "m"}),
+            (CreateCommentOperator, {"ticket_id": 77, "type": "public", "message": "m"}),
+        ],
+    )
+    def test_empty_value_names_no_message(self, usedesk, operator, arguments, native, given):
+        with pytest.raises(AirflowFailException, match="message_key: is given but empty"):
+            run_attempt(operator, native=native, **arguments, message_key=given)
+        assert not usedesk.sent()
+
 
 EMPTY_INSIDE = "Dear {{ none }}, see you"
 TICKET = {"subject": "s", "message": "m"}
@@ -557,6 +572,18 @@ CreateTicketOperator.partial(task_id="open", subject="s", message="m").{expand}
         assert run.states["open", 1] == "failed"
         assert "channel_id: is given but empty" in run.printed
         assert [sent["channel_id"] for sent in usedesk.sent()] == [683]
+
+    def test_names_no_message(self, run_dag, usedesk):
+        run = run_dag(
+            dag("""
+CreateTicketOperator.partial(task_id="open", subject="s", message="m").expand_kwargs(
+    [{"message_key": "visit-1"}, {"message_key": None}, {"message_key": ""}, {}]
+)
+""")
+        )
+        assert [run.states["open", index] for index in range(4)] == ["success", "failed", "failed", "success"]
+        assert "message_key: is given but empty" in run.printed
+        assert len(usedesk.sent()) == 2
 
     def test_is_left_out_where_it_is_an_optional_text(self, run_dag, usedesk):
         run = run_dag(
