@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -18,6 +18,7 @@ from airflow_provider_usedesk.api.errors import (
     UsedeskRejected,
     UsedeskTicketNotFound,
     UsedeskUnavailable,
+    UsedeskWrongTag,
 )
 from airflow_provider_usedesk.api.hidden import HiddenDict
 from airflow_provider_usedesk.api.values import STATUSES
@@ -55,6 +56,14 @@ CONSISTENCY_DELAY = 3.0
 MAX_PAGES = 3
 # Share of the remaining time that may be used for the list; the rest is needed to open a ticket.
 LIST_SHARE = 1 / 2
+# What an alert needs: its texts, who may read it, and how it is found again. Usedesk may refuse the rest,
+# such as a group that was deleted there.
+NEEDED = frozenset(
+    {
+        *("subject", "message", "tag", "private_comment", "channel_id"),
+        *("client_id", "client_name", "client_email", "client_phone", "phone_region", "username"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,20 @@ class AlertSender:
         return self.confirmed
 
     def _created(self, params: Mapping[str, Any]) -> CreatedTicket:
+        """Create the ticket, without the optional arguments if Usedesk refuses it with them."""
+        try:
+            return self._created_valid(params)
+        except UsedeskRejected as error:
+            refused = set(params) - NEEDED
+            if isinstance(error, UsedeskWrongTag):
+                refused.add("tag")
+            if not refused:
+                raise
+            log.warning("The ticket is opened without %s. %s", ", ".join(sorted(refused)), error)
+        # A refusal proves that nothing was created.
+        return self._created_valid(self._without(params, refused))
+
+    def _created_valid(self, params: Mapping[str, Any]) -> CreatedTicket:
         """Create the ticket, without the arguments that are not valid rather than not at all."""
         try:
             return self._usedesk.create_ticket(**params)
@@ -178,13 +201,17 @@ class AlertSender:
             if not invalid:
                 raise
             log.warning("The ticket is opened without %s. %s", ", ".join(sorted(invalid)), error)
-        valid = HiddenDict({name: value for name, value in params.items() if name not in invalid})
-        if "tag" in invalid and self._alert.tag is not None:
-            valid["tag"] = self._alert.tag
-        if "private_comment" in invalid:
+        return self._usedesk.create_ticket(**self._without(params, invalid))
+
+    def _without(self, params: Mapping[str, Any], names: Collection[str]) -> HiddenDict:
+        """Return the parameters without some, but with the tag of the incident."""
+        kept = HiddenDict({name: value for name, value in params.items() if name not in names})
+        if "tag" in names and self._alert.tag is not None:
+            kept["tag"] = self._alert.tag
+        if "private_comment" in names:
             # A message that may have been meant for agents only must not become public.
-            valid["private_comment"] = True
-        return self._usedesk.create_ticket(**valid)
+            kept["private_comment"] = True
+        return kept
 
     def _open_once(self, tag: str) -> AlertResult:
         """Open a ticket, and close it again if another one was opened for the incident at the same time."""

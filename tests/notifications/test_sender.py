@@ -8,10 +8,13 @@ import pytest
 
 from airflow_provider_usedesk.api.errors import (
     UsedeskAgentNotFound,
+    UsedeskGroupNotFound,
+    UsedeskInvalidRequest,
     UsedeskOutcomeUnknown,
     UsedeskRejected,
     UsedeskTicketNotFound,
     UsedeskUnavailable,
+    UsedeskWrongTag,
 )
 from airflow_provider_usedesk.api.records import Comment, TicketDetails, TicketRow
 from airflow_provider_usedesk.api.responses import CreatedTicket
@@ -28,12 +31,13 @@ TAG = "airflow/sales"
 class Usedesk:
     """A client with scripted responses that records its calls."""
 
-    def __init__(self, *listings, comment=None, status=1, priority="medium", update=None):
+    def __init__(self, *listings, comment=None, status=1, priority="medium", update=None, refusals=()):
         self.listings = list(listings)
         self.comment = comment
         self.status = status
         self.priority = priority
         self.update = update
+        self.refusals = list(refusals)
         self.calls = []
 
     def ticket_pages(self, **filters):
@@ -45,6 +49,8 @@ class Usedesk:
 
     def create_ticket(self, **params):
         self.calls.append(("open", params))
+        if self.refusals:
+            raise self.refusals.pop(0)
         return CreatedTicket(50)
 
     def create_comment(self, **params):
@@ -81,8 +87,10 @@ class Clock:
         self.now += seconds
 
 
-def send(usedesk, *, resolve=False, repeat=None, tag=TAG, deadline=30.0, clock=None, **params):
+def send(usedesk, *, resolve=False, repeat=None, tag=TAG, deadline=30.0, clock=None, own_tag=None, **params):
     clock = clock or Clock()
+    if own_tag is not None:
+        params["tag"] = own_tag
     alert = Alert({"subject": "s", "message": "m", **params}, tag, resolve, repeat)
     sender = AlertSender(lambda: nullcontext(usedesk), alert, deadline, sleep=clock.sleep, clock=clock)
     return sender.send()
@@ -92,6 +100,46 @@ def test_no_tag_opens_ticket():
     usedesk = Usedesk()
     assert send(usedesk, tag=None) == AlertResult("opened", (50,))
     assert usedesk.calls == [("open", {"subject": "s", "message": "m"})]
+
+
+def test_refused_ticket_is_opened_with_what_it_needs():
+    needed = {"private_comment": "no", "channel_id": 3, "client_id": 7}
+    usedesk = Usedesk((), (50,), refusals=[UsedeskGroupNotFound("no")])
+    opened = send(usedesk, **needed, own_tag="data", group_id=9, files="a.csv")
+    assert opened == AlertResult("opened", (50,))
+    [_, second] = [params for call, params in usedesk.writes]
+    assert second == {"subject": "s", "message": "m", **needed, "tag": ["data", TAG]}
+
+
+def test_refused_tags_leave_that_of_the_incident():
+    usedesk = Usedesk((), (50,), refusals=[UsedeskWrongTag("no")])
+    assert send(usedesk, own_tag="data", type="task") == AlertResult("opened", (50,))
+    assert usedesk.writes[1][1] == {"subject": "s", "message": "m", "tag": TAG}
+
+
+@pytest.mark.parametrize(
+    ("error", "requests"),
+    [(UsedeskRejected("no"), 2), (UsedeskOutcomeUnknown("?"), 1), (UsedeskUnavailable("down"), 1)],
+)
+def test_only_a_refusal_is_repeated_once(error, requests):
+    usedesk = Usedesk((), refusals=[error] * 3)
+    with pytest.raises(type(error)):
+        send(usedesk, group_id=9)
+    assert len(usedesk.writes) == requests
+
+
+def test_refused_ticket_without_options_is_not_repeated():
+    usedesk = Usedesk(refusals=[UsedeskRejected("no")])
+    with pytest.raises(UsedeskRejected):
+        send(usedesk, tag=None, client_id=7)
+    assert len(usedesk.writes) == 1
+
+
+def test_invalid_private_comment_stays_private_after_a_refusal():
+    invalid = UsedeskInvalidRequest(["private_comment: no"])
+    usedesk = Usedesk(refusals=[invalid, UsedeskGroupNotFound("no"), invalid])
+    assert send(usedesk, tag=None, private_comment="many", group_id=9) == AlertResult("opened", (50,))
+    assert usedesk.writes[-1][1] == {"subject": "s", "message": "m", "private_comment": True}
 
 
 def test_list_is_read_after_opening():

@@ -266,6 +266,23 @@ class TestTemplates:
         assert "The ticket is opened without files." in caplog.text
         assert "did not accept the comment" in caplog.text
 
+    @both
+    def test_refused_argument_is_left_out(self, usedesk_sandbox, lines, send, caplog):
+        """The group was deleted in Usedesk after the Dag was written."""
+        notifier = UsedeskNotifier(
+            group_id=9,
+            priority="urgent",
+            tag="data",
+            private_comment=True,
+            one_open_ticket_per="dag",
+        )
+        send(notifier, failure())
+        [ticket] = usedesk_sandbox.tickets
+        assert (ticket.group_id, ticket.priority, ticket.tags) == (None, "medium", ("data", "airflow/sales"))
+        assert ticket.comments[0].is_private
+        assert "The ticket is opened without group_id, priority. Usedesk responded: " in caplog.text
+        assert [level for level, _ in lines()] == ["INFO"]
+
     def test_error_text_is_no_template(self, usedesk_sandbox):
         context = failure(exception=ValueError("{{ ti.run_id }}"))
         UsedeskNotifier()(context)
@@ -476,7 +493,7 @@ class TestOneOpenTicket:
 class TestFailedAlert:
     @both
     def test_error_is_logged_without_alert(self, usedesk_sandbox, lines, send, capfd):
-        usedesk_sandbox.fail(faults.answer(200, {"code": 118, "error": "no group for May fails"}))
+        usedesk_sandbox.fail(faults.answer(200, {"code": 118, "error": "no group for May fails"}), times=2)
         notifier = UsedeskNotifier(message="May fails", client_email="ann@shop.example", group_id=9)
         send(notifier, failure())
         [(level, line)] = lines()
