@@ -55,3 +55,15 @@ class Clears:
             return clear_count_of(stored, self.max_tries, self.clear_number)
         # An earlier attempt may have sent again; what it sent counts after the argument is removed, too.
         return stored.clear_count if stored else 0
+
+    def count_without_store(self, retries: int) -> int:
+        """
+        Return the ``clear_count`` of an attempt that cannot know the earlier ones.
+
+        It is ``max_tries``, which a clear of this task raises above its retries. ``clear_number`` also counts
+        the clears of other tasks, and can grow between two attempts.
+
+        :param retries: the retries of the task
+        """
+        was_cleared = self.clear_number > 0 and self.max_tries > retries
+        return self.max_tries if self.send_again and was_cleared else 0

@@ -228,7 +228,10 @@ class DeliveryContract:
         stored = None
         if isinstance(record, AttemptRecord):
             stored = StoredClearCount(record.clear_count, record.max_tries)
-        return replace(attempt, clear_count=clears.count(stored)), record
+        if attempts.outlives_attempts:
+            return replace(attempt, clear_count=clears.count(stored)), record
+        running: Any = self.context.get("task") or self.operator
+        return replace(attempt, clear_count=clears.count_without_store(running.retries)), record
 
     def _message(
         self, clear_count: int, slot: str, recipient: str, content: str, *, is_resend: bool

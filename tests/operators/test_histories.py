@@ -198,6 +198,18 @@ class TestSingleMessage:
         world.send(send_again_on_clear=True, retries=0)
         assert world.sent == {ANNA: 2}
 
+    @pytest.mark.parametrize("was_cleared", [True, False])
+    def test_clear_of_another_task_is_no_clear(self, world, was_cleared):
+        if was_cleared:
+            world.send(send_again_on_clear=True)
+            world.clear()
+        lose_response(world.usedesk)
+        with pytest.raises(UsedeskOutcomeUnknown):
+            world.send(send_again_on_clear=True)
+        world.clears += 1
+        world.send(send_again_on_clear=True)
+        assert world.sent == {ANNA: 1 + was_cleared}
+
     @pytest.mark.parametrize("is_cleared", [True, False], ids=["clear", "retry"])
     @pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "answered"])
     def test_taken_back_argument_sends_nothing(self, world, is_cleared, is_lost):
