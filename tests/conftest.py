@@ -38,7 +38,8 @@ _folders = count(1)
 
 
 def pytest_collection_modifyitems(items):
-    """Start with the tests that take longest."""
+    """Start with the tests that take longest; refuse ids that differ between processes."""
+    assert [item.nodeid for item in items if " at 0x" in item.nodeid] == []
     items.sort(
         key=lambda item: (not item.nodeid.startswith(WHOLE_AIRFLOWS), item.nodeid.startswith(OWN_AIRFLOWS))
     )
