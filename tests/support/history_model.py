@@ -451,7 +451,7 @@ class Attempt:
                 xcom_push=lambda key, value: None,
             )
         dag_run = SimpleNamespace(run_after=self.airflow.began, clear_number=self.clear_number)
-        task = object() if self.instance.task == LOOP else operator
+        task = SimpleNamespace(retries=RETRIES) if self.instance.task == LOOP else operator
         context = {"ti": self._ti, "dag_run": dag_run, "task": task}
         return {**context, "task_state_store": self._accessor} if self.world.has_store else context
 
