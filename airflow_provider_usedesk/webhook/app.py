@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,6 +17,7 @@ from airflow_provider_usedesk.webhook.auth import Authenticator, WebhookSecrets
 from airflow_provider_usedesk.webhook.body import BodyTimeout, BodyTooLarge, InvalidBody, Limits, read_body
 from airflow_provider_usedesk.webhook.counts import Counts
 from airflow_provider_usedesk.webhook.events import WebhookEvent, body_secret, read_event
+from airflow_provider_usedesk.webhook.time_limit import within
 
 log = logging.getLogger(__name__)
 
@@ -187,8 +187,7 @@ class _Receiver:
 
     async def _is_stored(self, conn_id: str, event: WebhookEvent) -> bool:
         try:
-            async with asyncio.timeout(self._store_timeout):
-                await self._store.save(conn_id, event)
+            await within(self._store_timeout, self._store.save(conn_id, event))
         except StoreError as error:
             self._counts.fail(conn_id, str(error))
             return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from airflow_provider_usedesk.api.php import nested
+from airflow_provider_usedesk.webhook.time_limit import within
 
 MAX_FIELDS = 1000
 MAX_FILES = 20
@@ -59,8 +59,7 @@ async def read_body(request: Request, limits: Limits) -> dict[str, Any]:
     :raises InvalidBody: if the body cannot be parsed
     """
     try:
-        async with asyncio.timeout(limits.seconds):
-            body = await _bytes(request, limits.bytes)
+        body = await within(limits.seconds, _bytes(request, limits.bytes))
     except (TimeoutError, ClientDisconnect):
         raise BodyTimeout from None
     if not body:
