@@ -20,7 +20,7 @@ LIMIT = 0.2
 HEADERS = {"type": "http", "method": "POST", "path": "/", "headers": []}
 
 
-def test_body_that_waits_in_the_socket_is_read_after_a_busy_loop():
+def test_waiting_body_is_read_after_a_busy_loop():
     ours, senders = socket.socketpair()
     ours.setblocking(False)
 
