@@ -108,7 +108,13 @@ def is_cut_key(text: str, base: str) -> bool:
 
 
 def task_base(
-    prefix: str, dag_id: str, run_id: str, running_task_id: str, task_id: str, clear_count: int = 0
+    prefix: str,
+    dag_id: str,
+    run_id: str,
+    running_task_id: str,
+    task_id: str,
+    clear_count: int = 0,
+    map_index: int | None = None,
 ) -> str:
     """
     Return the digest of a task in its Dag run.
@@ -119,8 +125,10 @@ def task_base(
     :param running_task_id: id of the task that runs
     :param task_id: id of the operator, which differs if the task executes an operator itself
     :param clear_count: grows with each clearing that sends the message again; default: 0
+    :param map_index: index of the mapped task instance, if ``clear_count`` is its own; default: None
     """
-    return digest([prefix, dag_id, run_id, running_task_id, task_id, clear_count], 16)
+    instance = [] if map_index is None else [map_index]
+    return digest([prefix, dag_id, run_id, running_task_id, task_id, clear_count, *instance], 16)
 
 
 def map_place(map_index: int) -> str:

@@ -148,7 +148,8 @@ class DeliveryContract:
         store = task_store(self.context)
         attempts = AttemptStore(store, response_class, slot)
         attempt, record = self._load(attempts)
-        message = self._message(attempt.clear_count, slot, recipient, content, is_resend=is_resend)
+        base = self.base(attempt.clear_count, has_store=attempts.outlives_attempts)
+        message = self._message(base, slot, recipient, content, is_resend=is_resend)
 
         def guarded(key: IdempotencyKey, before_send: Callable[[], None]) -> Created:
             self.hook.call_before_send(before_send)
@@ -192,17 +193,23 @@ class DeliveryContract:
         map_index: int | None = self.context["ti"].map_index
         return -1 if map_index is None else map_index
 
-    def base(self, clear_count: int) -> str:
+    def base(self, clear_count: int, *, has_store: bool = True) -> str:
         """
         Return the digest of the task in its Dag run, the first part of its keys.
 
         :param clear_count: how often clearing has sent again
+        :param has_store: whether there is a task state store; default: true
         """
         from airflow_provider_usedesk.idempotency.keys import task_base
 
         ti = self.context["ti"]
         prefix = self.hook.delivery_settings().key_prefix
-        return task_base(prefix, ti.dag_id, ti.run_id, ti.task_id, self.operator.task_id, clear_count)
+        # Without a store each mapped instance counts its own clears, so what another one sent says nothing.
+        counts_alone = self.map_index >= 0 and self.clears.send_again and not has_store
+        return task_base(
+            *(prefix, ti.dag_id, ti.run_id, ti.task_id, self.operator.task_id, clear_count),
+            map_index=self.map_index if counts_alone else None,
+        )
 
     @property
     def label(self) -> str:
@@ -233,13 +240,11 @@ class DeliveryContract:
         running: Any = self.context.get("task") or self.operator
         return replace(attempt, clear_count=clears.count_without_store(running.retries)), record
 
-    def _message(
-        self, clear_count: int, slot: str, recipient: str, content: str, *, is_resend: bool
-    ) -> Message:
+    def _message(self, base: str, slot: str, recipient: str, content: str, *, is_resend: bool) -> Message:
         from airflow_provider_usedesk.idempotency.decision import Message
         from airflow_provider_usedesk.idempotency.keys import IdempotencyKey, resend
 
-        key = IdempotencyKey(self.base(clear_count), self._place(), recipient, content, label=self.label)
+        key = IdempotencyKey(base, self._place(), recipient, content, label=self.label)
         is_positional = not self.message_key and (self.is_nested or self.map_index >= 0)
         return Message(resend(key) if is_resend else key, slot, is_positional)
 

@@ -113,9 +113,11 @@ def test_parts_of_a_base_do_not_merge():
         keys.task_base("", "a", "b", "cc", ""),
         keys.task_base("a", "", "b", "c", "c"),
         keys.task_base("", "a", "b", "c", "c", 1),
+        keys.task_base("", "a", "b", "c", "c", 1, map_index=0),
+        keys.task_base("", "a", "b", "c", "c", map_index=1),
         keys.task_base("", "A", "b", "c", "c"),
     }
-    assert len(bases) == 6
+    assert len(bases) == 8
 
 
 def test_places_differ():

@@ -291,6 +291,41 @@ class TestMappedMessages:
         world.send_each([BORIS, ANNA])
         assert world.sent == {ANNA: 1, BORIS: 1}
 
+    def test_clear_sends_a_grown_list_again(self, world):
+        again = {"send_again_on_clear": True, "retries": 0}
+        world.send_each([ANNA, BORIS], **again)
+        world.clear()
+        world.send_each([CLARA, ANNA, BORIS], **again)
+        assert world.sent == {ANNA: 2, BORIS: 2, CLARA: 1}
+
+    def test_clear_sends_named_messages_again(self, world):
+        def send(phones):
+            for index, phone in enumerate(phones):
+                world.send(
+                    map_index=index,
+                    client_phone=phone,
+                    message_key=phone,
+                    send_again_on_clear=True,
+                    retries=0,
+                )
+
+        send([ANNA, BORIS])
+        world.clear()
+        send([CLARA, ANNA, BORIS])
+        assert world.sent == {ANNA: 2, BORIS: 2, CLARA: 1}
+
+    def test_each_clear_sends_again_after_uneven_tries(self, world):
+        again = {"send_again_on_clear": True, "retries": 0}
+        world.send(map_index=0, client_phone=ANNA, **again)
+        lose_response(world.usedesk)
+        with pytest.raises(UsedeskOutcomeUnknown):
+            world.send(map_index=1, client_phone=BORIS, **again)
+        world.send(map_index=1, client_phone=BORIS, **again)
+        for phones in ([ANNA, BORIS], [BORIS, ANNA]):
+            world.clear()
+            world.send_each(phones, **again)
+        assert world.sent == {ANNA: 3, BORIS: 3}
+
     def test_corrected_phone_gets_the_message(self, world):
         world.send_each([ANNA, BORIS])
         world.clear()
