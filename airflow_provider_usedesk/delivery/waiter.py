@@ -68,10 +68,7 @@ class DeliveryWait:
         try:
             decision = self._decision()
         except TRANSIENT as error:
-            self._failures += 1
-            if self._failures >= self.max_failures:
-                raise
-            log.warning("Poll failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
+            self._count_failure(error)
             return None
         self._failures = 0
         return None if decision is None else self._outcome(decision)
@@ -131,7 +128,7 @@ class DeliveryWait:
         :return: what goes to XCom
         :raises UsedeskNotDelivered: when the message failed
         :raises AirflowSensorTimeout: when the timeout has passed, and one more poll does not decide
-        :raises UsedeskError: the error that ended the wait, or that of reading the ticket after a failure
+        :raises UsedeskError: the error that ended the wait, or that of too many reads of the ticket in a row
         """
         from airflow_provider_usedesk.delivery.decision import decide
         from airflow_provider_usedesk.delivery.reports import DeliveryReport
@@ -146,8 +143,7 @@ class DeliveryWait:
             reports = (DeliveryReport(status, comment_id, ""),)
             decision = decide(reports, self.awaited)
             if decision is not None and self.reads_webhook_reports and not self._is_final(decision):
-                # The trigger has read no ticket.
-                decision = self._decide_with_ticket(reports)
+                decision = self._confirm_failure(reports)
             if decision is not None:
                 return self._outcome(decision)
         raise unexpected_event(f"the {self.awaited.name}")
@@ -179,10 +175,35 @@ class DeliveryWait:
         :param reports: the webhook reports
         :raises UsedeskError: when the ticket cannot be read; it may say delivered, which outweighs a failure
         """
+        from airflow_provider_usedesk.api.errors import UsedeskTicketNotFound
         from airflow_provider_usedesk.delivery.decision import polled_reports
 
-        ticket = self.hook.ticket(self.awaited.ticket_id)
+        try:
+            ticket = self.hook.ticket(self.awaited.ticket_id)
+        except UsedeskTicketNotFound:
+            decision = self._decide(reports)
+            if decision is None or self._failures + 1 < self.max_failures:
+                raise
+            # A ticket that was deleted says nothing else.
+            return decision
         return self._decide((*reports, *polled_reports(ticket.comments)))
+
+    def _confirm_failure(self, reports: tuple[DeliveryReport, ...]) -> DeliveryDecision | None:
+        """Decide with the ticket, which the trigger has not read; a failed read counts as a failed poll."""
+        from airflow_provider_usedesk.delivery.decision import TRANSIENT
+
+        while True:
+            try:
+                return self._decide_with_ticket(reports)
+            except TRANSIENT as error:
+                self._count_failure(error)
+            self.sleep(self.interval)
+
+    def _count_failure(self, error: Exception) -> None:
+        self._failures += 1
+        if self._failures >= self.max_failures:
+            raise error
+        log.warning("Poll failed, %d of %d in a row: %s", self._failures, self.max_failures, error)
 
     def _webhook_reports(self) -> tuple[DeliveryReport, ...]:
         from airflow_provider_usedesk.api.errors import UsedeskUnavailable

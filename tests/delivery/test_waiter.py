@@ -10,7 +10,7 @@ from airflow_provider_usedesk.compat.sdk import AirflowSensorTimeout
 from airflow_provider_usedesk.delivery.decision import default_message
 from airflow_provider_usedesk.delivery.waiter import DeliveryWait
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
-from tests.support.delivery import DELIVERED, SENT, TICKET
+from tests.support.delivery import DELIVERED, NOT_FOUND, SENT, TICKET
 
 
 class Clock:
@@ -53,6 +53,16 @@ def test_last_poll_is_at_the_timeout(wait, clock, ticket_responses):
         wait.wait_in_worker()
     assert clock.slept == [30, 30, 30, 10]
     assert requests() == 5
+
+
+def test_failed_report_waits_for_a_ticket_that_cannot_be_read(
+    wait, clock, ticket_responses, no_client_retries
+):
+    wait.reads_webhook_reports, wait.source = True, "auto"
+    ticket_responses(502, NOT_FOUND, DELIVERED)
+    event = {"ticket_id": TICKET, "outcome": "done", "status": "UNDELIVERED", "comment_id": None}
+    assert wait.resume(event)["status"] == "delivered"
+    assert clock.slept == [30, 30]
 
 
 @pytest.mark.parametrize(("execution_seconds", "expected"), [(None, 100), (300, 100), (40, 40)])

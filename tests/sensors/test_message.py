@@ -455,7 +455,10 @@ class TestResuming:
         """Resume a sensor whose trigger has read a failed report."""
         stored_reports(["UNDELIVERED"])
         return lambda source: self.resume(
-            self.sensor(source=source), outcome="done", status="UNDELIVERED", comment_id=MESSAGE
+            self.sensor(source=source, max_failures=1),
+            outcome="done",
+            status="UNDELIVERED",
+            comment_id=MESSAGE,
         )
 
     def test_delivered_ticket_outweighs_a_failed_report(self, ticket_responses, undelivered):
@@ -473,6 +476,11 @@ class TestResuming:
     ):
         ticket_responses(502)
         with pytest.raises(errors.UsedeskUnavailable):
+            undelivered("auto")
+
+    def test_failed_report_decides_if_the_ticket_is_deleted(self, ticket_responses, undelivered):
+        ticket_responses(NOT_FOUND)
+        with pytest.raises(AirflowFailException, match="was not delivered: UNDELIVERED"):
             undelivered("auto")
 
     @pytest.mark.parametrize("source", ["webhook", "poll"])
