@@ -195,11 +195,11 @@ def polled_reports(comments: Sequence[Comment]) -> tuple[DeliveryReport, ...]:
     Return the reports that the comments of a ticket contain: ``delivered``, ``read`` and ``error``.
 
     Comments of the client and private comments are no messages. A comment of type ``error`` is a report on
-    the last message before it. If the ticket has no message at all, it is on the first comment, which Usedesk
-    may show as written by the client. Each report names its message.
+    the last message before it, or else on the first comment, which Usedesk may show as written by the client.
+    Each report names its message.
     """
     ordered = sorted(comments, key=lambda comment: comment.id or 0)
-    message_id = None if any(map(_is_message, ordered)) else _first_message_id(ordered)
+    message_id = _first_message_id(ordered)
     reports: list[DeliveryReport] = []
     for comment in ordered:
         at = comment.published_at or ""

@@ -124,20 +124,13 @@ class TestPolledReports:
         assert decide(polled_reports(comments), default_message(7, 12)) is None
         assert decide(polled_reports(comments), default_message(7, 10)).is_delivered is False
 
-    @pytest.mark.parametrize("awaited", [12, None])
-    def test_error_before_any_message_concerns_none(self, awaited):
-        comments = [
-            Comment(10, author="client", type="public", is_first=True),
-            Comment(11, author="trigger", type="error"),
-            Comment(12, author="user", type="public"),
-        ]
-        assert decide(polled_reports(comments), default_message(7, awaited)) is None
-
-    def test_error_concerns_a_first_message_without_author(self):
+    @pytest.mark.parametrize("is_answered", [True, False])
+    def test_error_concerns_a_first_message_without_author(self, is_answered):
         """Usedesk shows the client as the author of a message that was sent without ``from_``."""
         comments = [
             Comment(10, author="client", type="public", is_first=True),
             Comment(11, author="trigger", type="error"),
+            *([Comment(12, author="user", type="public")] if is_answered else []),
         ]
         assert self.polled(*comments) == [("error", 10)]
         assert decide(polled_reports(comments), default_message(7, None)).is_delivered is False
