@@ -111,8 +111,13 @@ class _UsedeskTicketDecoratedOperator(DecoratedOperator, CreateTicketOperator):
         return super().argument_errors(given, is_complete=False)
 
     def execute(self, context: Context) -> int:
+        from airflow_provider_usedesk.api.values import is_null
+
         self._returned = _returned_params(self._call(context))
-        self.message_key = self._returned.pop("message_key", self.message_key)
+        if "message_key" in self._returned:
+            returned_key = self._returned.pop("message_key")
+            # A null keeps the argument. Without one, the map index would name the message.
+            self.message_key = (self.message_key or "") if is_null(returned_key) else returned_key
         try:
             # Not super(): DecoratedOperator.execute would return what the function returns.
             return CreateTicketOperator.execute(self, context)
@@ -152,7 +157,8 @@ def _returned_params(returned: Any) -> dict[str, Any]:
             "The function of @task.usedesk_ticket must return the message as a text, or a dict of parameters "
             f"of create/ticket. It returned {type(returned).__name__}. Nothing was sent to Usedesk."
         )
-    return {str(name): value for name, value in returned.items() if not is_null(value)}
+    params = {str(name): value for name, value in returned.items()}
+    return {name: value for name, value in params.items() if name == "message_key" or not is_null(value)}
 
 
 async def _awaited(returned: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from functools import partial
 
 import pytest
@@ -390,6 +391,21 @@ def test_retry_sends_after_function_error(usedesk_sandbox):
         operator.execute(attempt_context(1, max_tries=1, store=StateStore(), task_id="open"))
     operator.execute(attempt_context(2, max_tries=1, store=StateStore(), task_id="open"))
     assert [ticket.message for ticket in usedesk_sandbox.tickets] == ["m"]
+
+
+@pytest.mark.parametrize("returned", [None, math.nan, ""])
+def test_returned_empty_message_key_fails(usedesk_sandbox, returned):
+    """The map index would name the message, which is another one when the list moves."""
+    operator = make(lambda: {"message": "m", "message_key": returned}, subject="s")
+    with pytest.raises(AirflowFailException, match="message_key: is given but empty"):
+        operator.execute(attempt_context(1, task_id="open", map_index=0))
+    assert not usedesk_sandbox.tickets
+
+
+def test_returned_null_keeps_the_message_key_of_the_decorator(usedesk_sandbox):
+    operator = make(lambda: {"message": "m", "message_key": None}, subject="s", message_key="visit-1")
+    operator.execute(attempt_context(1, task_id="open"))
+    assert len(usedesk_sandbox.tickets) == 1
 
 
 def test_returned_message_key_names_message(usedesk_sandbox):
