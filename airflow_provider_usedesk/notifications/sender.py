@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 
 from airflow_provider_usedesk.api.errors import (
+    UsedeskClientNotFound,
     UsedeskError,
     UsedeskInvalidRequest,
     UsedeskOutcomeUnknown,
@@ -183,9 +184,7 @@ class AlertSender:
         try:
             return self._created_valid(params)
         except UsedeskRejected as error:
-            refused = set(params) - NEEDED
-            if isinstance(error, UsedeskWrongTag):
-                refused.add("tag")
+            refused = set(params) - (NEEDED - _refused_by(error))
             if not refused:
                 raise
             log.warning("The ticket is opened without %s. %s", ", ".join(sorted(refused)), error)
@@ -325,6 +324,13 @@ class AlertSender:
         if remaining <= 0:
             raise timeout_error()
         return remaining
+
+
+def _refused_by(error: UsedeskRejected) -> frozenset[str]:
+    """Return the needed arguments that Usedesk has named as the reason."""
+    if isinstance(error, UsedeskWrongTag):
+        return frozenset({"tag"})
+    return frozenset({"client_id"} if isinstance(error, UsedeskClientNotFound) else ())
 
 
 def invalid_arguments(error: UsedeskInvalidRequest, params: Mapping[str, Any]) -> frozenset[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_usedesk.api.errors import (
     UsedeskAgentNotFound,
+    UsedeskClientNotFound,
     UsedeskGroupNotFound,
     UsedeskInvalidRequest,
     UsedeskOutcomeUnknown,
@@ -115,6 +116,12 @@ def test_refused_tags_leave_that_of_the_incident():
     usedesk = Usedesk((), (50,), refusals=[UsedeskWrongTag("no")])
     assert send(usedesk, own_tag="data", type="task") == AlertResult("opened", (50,))
     assert usedesk.writes[1][1] == {"subject": "s", "message": "m", "tag": TAG}
+
+
+def test_alert_of_a_deleted_client_is_opened_without_it():
+    usedesk = Usedesk((), (50,), refusals=[UsedeskClientNotFound("no")])
+    assert send(usedesk, client_id=7, group_id=9) == AlertResult("opened", (50,))
+    assert usedesk.writes[1][1] == {"subject": "s", "message": "m", "tag": [TAG]}
 
 
 @pytest.mark.parametrize(
