@@ -150,7 +150,9 @@ class Authenticator:
         if self._clock() - read_at < CACHE_SECONDS:
             return known
         if conn_id not in self._reads:
-            self._reads[conn_id] = asyncio.ensure_future(self._read(conn_id))
+            reading = self._reads[conn_id] = asyncio.ensure_future(self._read(conn_id))
+            # asyncio would log an error that no webhook waits for any more, with its text.
+            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Shielded, because other webhooks wait for the same read.
         return await asyncio.shield(self._reads[conn_id])
 

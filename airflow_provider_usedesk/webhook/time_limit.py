@@ -31,4 +31,7 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
     finally:
         if task.cancel():
             await asyncio.wait([task])
+            if not task.cancelled():
+                # asyncio would log an error that nobody has read, with its text.
+                task.exception()
     raise TimeoutError

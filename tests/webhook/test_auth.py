@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 
@@ -52,6 +53,22 @@ def test_invalid_secret_never_matches(secret, warnings):
         assert not authenticate(Authenticator(found.get), "mine", secret)
     assert len(warnings()) == (1 if secret else 0)
     assert secret == "" or secret not in warnings()[0]
+
+
+def test_failed_read_that_nobody_waits_for_logs_nothing(caplog):
+    def read(conn_id):
+        raise RuntimeError("a text of the backend")
+
+    async def disconnect():
+        waiting = asyncio.ensure_future(Authenticator(read).authenticate("mine", NEW))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+    asyncio.run(disconnect())
+    gc.collect()
+    assert caplog.text == ""
 
 
 def test_missing_secret_never_matches():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import time
 from contextlib import closing
@@ -68,6 +69,19 @@ def test_error_of_the_work_is_raised():
 
     with pytest.raises(ValueError, match="no"):
         asyncio.run(within(LIMIT, work()))
+
+
+def test_error_of_cancelled_work_is_not_logged(caplog):
+    async def work():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("a text of a webhook")
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(within(LIMIT / 10, work()))
+    gc.collect()
+    assert caplog.text == ""
 
 
 def test_cancelled_caller_cancels_the_work():
