@@ -49,7 +49,8 @@ def up() -> None:
             say(f"\n  Airflow  {colored(airflow.url, BOLD)}  (no password)")
             say(f"  Inbox    {colored(sandbox.inbox_url, BOLD)}")
             say(f"\nTrigger {DEMO_DAG} in Airflow and watch the inbox, which reports each delivery back")
-            say(f"to Airflow after {REPORT_DELAY} s. Ctrl-C ends both.")
+            say(f"to Airflow after {REPORT_DELAY} s. The Dag Docs of each example (the book icon) say how")
+            say("to try it. Ctrl-C ends both.")
             while True:
                 airflow.check_alive()
                 time.sleep(1)

@@ -1,8 +1,9 @@
 """
 Start a Dag for new tickets with a tag, without inbound network (Airflow 3.0 and newer).
 
-Unpause the Dag, and write a ticket with the tag ``refund`` in Usedesk (in the inbox of ``make up``: "Write as
-a client"). The triggerer sees the ticket within seconds, and a run raises its priority and assigns a group.
+Unpause the Dag, and wait half a minute: tickets from before the first poll start nothing. Then write a ticket
+with the tag ``refund`` in Usedesk (in the inbox of ``make up``: "Write as a client"). The triggerer sees the
+ticket within seconds, and a run raises its priority and assigns a group.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class TicketSearch:
         if rest is None or isinstance(rest, Absent):
             rest = progress.unclear or Absent()
         log.info(
-            "Searched Usedesk for a message of an earlier attempt: %d pages and %d tickets were read.",
+            "Searched Usedesk for a message of an earlier attempt. Pages read: %d, tickets read: %d.",
             progress.pages,
             progress.reads,
         )

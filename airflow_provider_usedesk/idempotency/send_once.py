@@ -105,7 +105,7 @@ class SendOnce(Generic[Created]):
             raise UsedeskOutcomeUnknown(step.reason)
         if isinstance(step, Reuse):
             self.observe("skipped")
-            log.info("An earlier attempt created Usedesk %s. No request is sent.", name_of(step.response))
+            log.info("An earlier attempt created Usedesk %s. Nothing is sent again.", name_of(step.response))
             return step.response
         return self._send(message, record if isinstance(record, AttemptRecord) else None, step)
 

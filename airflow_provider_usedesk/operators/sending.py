@@ -225,7 +225,7 @@ class SendTicketOperator(BaseTicketOperator):
 
 def _status_text(message_status: str) -> str:
     if message_status.strip().lower() == "delivered":
-        return "The messenger's provider accepted its message. Delivery is not confirmed yet."
+        return "The messenger's provider accepted its message. Whether the client gets it is not known yet."
     return f"message_status of its message: {message_status}."
 
 

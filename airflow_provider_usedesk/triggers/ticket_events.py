@@ -141,6 +141,11 @@ class TicketEventsTrigger(BaseEventTrigger):
         rows = {event_id_of(self.events, row): row for row in listing.rows if self._filter.accepts(row)}
         if cursor.listed_until is None:
             cursor.begin(listing, rows)
+            self.log.info(
+                "The first list of connection %s is the starting point. Its %d tickets create no events.",
+                self.usedesk_conn_id,
+                len(rows),
+            )
         for event_id, row in rows.items():
             if event_id in cursor.known:
                 continue

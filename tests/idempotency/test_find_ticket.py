@@ -475,7 +475,7 @@ class TestReads:
             usedesk.create()
         usedesk.search()
         assert "50 tickets were read so far" in caplog.text
-        assert "4 pages and 120 tickets were read" in caplog.text
+        assert "Pages read: 4, tickets read: 120." in caplog.text
         assert KEY.recipient not in caplog.text
 
 

@@ -586,7 +586,7 @@ def test_found_ticket_needs_no_confirmation(usedesk):
 @pytest.mark.parametrize(
     ("response", "text"),
     [
-        (DELIVERED, "The messenger's provider accepted its message. Delivery is not confirmed yet."),
+        (DELIVERED, "Whether the client gets it is not known yet."),
         ({"ticket_id": 78, "message_status": "queued"}, "message_status of its message: queued."),
     ],
 )

@@ -452,7 +452,7 @@ class TestRequestPages:
         for _ in range(1001):
             call("create/ticket")
         page = html.unescape(requests.get(f"{sandbox.inbox_url}tickets/{ticket}", timeout=5).text)
-        assert "not in the log any more" in page
+        assert "There is no request in the log." in page
         assert '"subject": "Qwerty"' in page
 
     def test_refused_requests_are_listed(self, sandbox, call):

@@ -119,7 +119,8 @@ def run(world, trigger, polls, each_poll=lambda: None, interval=MINUTE):
     asyncio.run(fire())
 
 
-def test_begins_after_the_first_list(world, trigger_in):
+def test_begins_after_the_first_list(world, trigger_in, caplog, capsys):
+    caplog.set_level("INFO")
     world.now -= 3 * MINUTE
     world.make(1)
     world.now = START
@@ -128,6 +129,7 @@ def test_begins_after_the_first_list(world, trigger_in):
     world.make(2)
     run(world, trigger, 8)
     assert world.stored == [2]
+    assert "starting point. Its 1 tickets" in caplog.text + capsys.readouterr().out
 
 
 def test_late_listed_ticket_fires_once(world, trigger_in):
