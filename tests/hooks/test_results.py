@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_usedesk.api.responses import CreatedTicket
 from tests.support.airflow import TOKEN, URL
+from tests.support.version import PUSHES_NONE
 
 PHONE = "79123456789"
 RESPONSES = {
@@ -115,6 +116,7 @@ def test_plain_result_reaches_the_next_task(usedesk, run, expression, seen):
     assert set(result.states.values()) == {"success"}
 
 
+@pytest.mark.skipif(not PUSHES_NONE, reason="a result has items that are None")
 def test_items_of_a_result_reach_the_next_task(run_dag, usedesk):
     run = run_dag(
         """
@@ -164,6 +166,6 @@ def test_private_result_fails_the_task_that_returns_it(run, left_behind, express
     result = run(expression)
     assert result.states["give", -1] == "failed"
     assert result.xcoms == {}
-    assert "it cannot be the result of a task" in result.printed
+    assert "it cannot be the result of" in result.printed
     for secret in (PHONE, TOKEN):
         assert secret not in result.printed

@@ -194,7 +194,7 @@ with DAG("made_in_a_task", start_date=datetime(2026, 1, 1), schedule=None) as da
 
     @task(retries=1, retry_delay=0.1)
     def make():
-        print("attempt begins")
+        print("attempt", "begins")
         {name}(task_id="made", {arguments})
 
     make()

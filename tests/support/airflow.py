@@ -157,10 +157,12 @@ def _as_logged(printed: str) -> str:
     """
     Leave out what is printed by ``dag.test()`` of Airflow 3.0 alone, not logged by a task.
 
-    These are colours, messages at DEBUG, and the boxes with the local variables of each frame.
+    These are colours, messages at DEBUG, the boxes with the local variables of each frame, and the line
+    breaks within the text of an exception.
     """
     lines = _COLOUR.sub("", printed).splitlines(keepends=True)
-    return "".join(line for line in lines if "[debug " not in line and not line.startswith("│ │"))
+    logged = "".join(line for line in lines if "[debug " not in line and not line.startswith("│ │"))
+    return logged.replace(" \n", " ")
 
 
 def _value(stored: Any) -> Any:

@@ -18,5 +18,9 @@ HAS_DEADLINES = AIRFLOW >= (3, 1)
 """Whether a Dag can have a deadline."""
 NAMES_EXCEPTION_IN_DAG_TEST = AIRFLOW < (3, 0) or AIRFLOW >= (3, 3)
 """Whether ``dag.test()`` passes the exception of a task to its callbacks; every worker does."""
+HAS_LOG_LINK_IN_DAG_TEST = AIRFLOW != (3, 0)
+"""Whether ``dag.test()`` passes the address of the log to callbacks; every worker does."""
+PUSHES_NONE = AIRFLOW != (3, 0)
+"""Whether an XCom can be None; Airflow 3.0 refuses it with HTTP 422."""
 HAS_PARTITIONED_DAGS = AIRFLOW >= (3, 2)
 """Whether a Dag can be scheduled by the partitions of assets."""
