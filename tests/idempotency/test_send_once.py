@@ -119,8 +119,8 @@ def test_reused_response_is_logged(caplog):
     ticket, comment = TicketHistory(), CommentHistory()
     for history in (ticket, ticket, comment, comment):
         history.run()
-    assert "created Usedesk ticket 1. No request" in caplog.text
-    assert "created Usedesk comment 1. No request" in caplog.text
+    assert "created Usedesk ticket 1. Nothing is sent again." in caplog.text
+    assert "created Usedesk comment 1. Nothing is sent again." in caplog.text
 
 
 class TestRefusal:
