@@ -23,7 +23,14 @@ PACKAGE = "airflow_provider_usedesk"
 DAY_OF_LOWEST = "2025-05-21"
 BESIDE_THE_WHEEL = Path("build", "matrix", "beside-the-wheel")
 # These read the source of the package, or build it.
-OF_THE_SOURCE = ("test_arrows.py", "test_packaging.py", "test_pins.py", "test_sdk.py", "test_words.py")
+OF_THE_SOURCE = (
+    "test_arrows.py",
+    "test_long_description.py",
+    "test_packaging.py",
+    "test_pins.py",
+    "test_sdk.py",
+    "test_words.py",
+)
 
 
 def _params(*dependencies: str) -> list[object]:
