@@ -130,6 +130,12 @@ class TestTable:
         with pytest.raises(ValueError, match="has no"):
             matrix.page_with_table(f"{BEGIN}\n", [])
 
+    def test_page_of_the_docs_has_a_row_for_each_combination(self):
+        _, table = matrix.PAGE.read_text().split(BEGIN)
+        rows = table.partition(END)[0].strip().splitlines()[2:]
+        assert len(rows) == len(COMBINATIONS)
+        assert not any("no result" in row for row in rows)
+
     def test_page_of_the_docs_has_the_markers(self):
         assert matrix.page_with_table(matrix.PAGE.read_text(), []).count(BEGIN) == 1
 
