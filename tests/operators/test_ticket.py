@@ -586,7 +586,10 @@ def test_found_ticket_needs_no_confirmation(usedesk):
 @pytest.mark.parametrize(
     ("response", "text"),
     [
-        (DELIVERED, "Whether the client gets it is not known yet."),
+        (
+            DELIVERED,
+            "The messenger's provider accepted its message. Whether the client gets it is not known yet.",
+        ),
         ({"ticket_id": 78, "message_status": "queued"}, "message_status of its message: queued."),
     ],
 )
