@@ -166,6 +166,7 @@ def test_private_result_fails_the_task_that_returns_it(run, left_behind, express
     result = run(expression)
     assert result.states["give", -1] == "failed"
     assert result.xcoms == {}
-    assert "it cannot be the result of" in result.printed
+    # The console of Airflow 3.0 breaks the text into lines.
+    assert "it cannot be the result of a task" in " ".join(result.printed.split())
     for secret in (PHONE, TOKEN):
         assert secret not in result.printed
