@@ -108,8 +108,8 @@ def ratio(times: list[float], peer: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--sends", type=int, default=300, help="in each round")
+    parser.add_argument("--rounds", type=int, default=90)
+    parser.add_argument("--sends", type=int, default=30, help="in each round")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, serving() as server:
         os.environ.update(AIRFLOW_HOME=home, AIRFLOW__CORE__LOAD_EXAMPLES="False")

@@ -171,7 +171,8 @@ class UsedeskClient:
             _rate_limit_name(settings),
             60.0 / settings.requests_per_minute if settings.requests_per_minute else 0.0,
             settings.rate_limit_store or (IN_MEMORY if clock is time.monotonic else MemoryStore(clock)),
-            self._wait_for_rate_limit,
+            # No method of the client, so that no cycle keeps it until the garbage collector runs.
+            _observed_sleep(sleep, self._observer),
             jitter,
         )
         self._transport = Transport(
@@ -661,10 +662,6 @@ class UsedeskClient:
         self._observer.on_request(method, "success")
         return result
 
-    def _wait_for_rate_limit(self, seconds: float) -> None:
-        self._observer.on_rate_limit_wait(seconds)
-        self._sleep(seconds)
-
     def _call(
         self,
         method: str,
@@ -727,6 +724,16 @@ def _ids(**given: Any) -> Request:
     if validation_errors:
         raise errors.UsedeskInvalidRequest(validation_errors)
     return Request(valid)
+
+
+def _observed_sleep(sleep: Callable[[float], None], observer: Observer) -> Callable[[float], None]:
+    """Return a function that waits for the rate limit, and tells the observer."""
+
+    def wait(seconds: float) -> None:
+        observer.on_rate_limit_wait(seconds)
+        sleep(seconds)
+
+    return wait
 
 
 def _rate_limit_name(settings: Settings) -> str:

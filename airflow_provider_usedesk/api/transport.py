@@ -79,15 +79,20 @@ class Transport:
         progress.phase = Phase.UNKNOWN
         request = self._prepared(verb, method).copy()
         request.headers["Content-Type"] = content_type
-        cookies = get_cookie_header(self._session.cookies, request)  # type: ignore[no-untyped-call]
-        if cookies:
-            request.headers["Cookie"] = cookies
+        self._add_cookies(request)
         if isinstance(content, bytes):
             request.body = content
             request.headers["Content-Length"] = str(len(content))
         else:
             request.prepare_body(content, None)
         return self._session.send(request, **self._options)
+
+    def _add_cookies(self, request: requests.PreparedRequest) -> None:
+        if not self._session.cookies:
+            return
+        cookies = get_cookie_header(self._session.cookies, request)  # type: ignore[no-untyped-call]
+        if cookies:
+            request.headers["Cookie"] = cookies
 
     @property
     def phase(self) -> Phase:
@@ -116,10 +121,12 @@ class Transport:
         """Return the settings of a request, with those of the environment for what is not given."""
         if verify is True:
             verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or verify
-        # Where there is no proxy, requests reads the whole environment twice more to find none.
-        self._session.trust_env = not proxy and _has_proxies()
-        proxies = {"http": proxy, "https": proxy} if proxy else {}
-        return self._session.merge_environment_settings(base_url, proxies, None, verify, None)
+        self._session.trust_env = not proxy and _may_have_proxies()
+        if not self._session.trust_env:
+            # Otherwise requests reads the whole environment twice more to find no proxy.
+            proxies = {"http": proxy, "https": proxy} if proxy else {}
+            return {"proxies": proxies, "stream": False, "verify": verify, "cert": None}
+        return self._session.merge_environment_settings(base_url, {}, None, verify, None)
 
     def _prepared(self, verb: str, method: str) -> requests.PreparedRequest:
         prepared = self._prepared_requests.get((verb, method))
@@ -130,12 +137,12 @@ class Transport:
         return prepared
 
 
-def _has_proxies() -> bool:
-    """Return whether the environment, or the settings of the machine, name a proxy for any scheme."""
+def _may_have_proxies() -> bool:
+    """Return whether the environment, or the settings of the machine, may name a proxy for any scheme."""
     if platform.system() != "Linux":
         return bool(getproxies())
     # getproxies() decodes the whole environment, and a task makes a client of its own.
-    return any(name.lower().endswith(b"_proxy") for name in os.environb)
+    return b"_proxy" in b"\n".join(os.environb).lower()
 
 
 def _address(proxy: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_usedesk import sandbox
 from airflow_provider_usedesk.api import errors
 from airflow_provider_usedesk.api.client import UsedeskClient
+from airflow_provider_usedesk.api.settings import read_settings
 from airflow_provider_usedesk.api.ticket import TICKET, WHATSAPP_TEMPLATE
 from airflow_provider_usedesk.batch.batch_io import UnknownOutcome
 from airflow_provider_usedesk.batch.row_params import InvalidRow
@@ -32,8 +33,8 @@ def lease():
 @pytest.fixture
 def make(usedesk_sandbox, lease):
     connection = usedesk_sandbox.connection
-    with UsedeskClient.connect(connection["password"], connection["host"]) as client:
-        client._sleep = lease.pause
+    settings = read_settings(connection["password"], connection["host"])
+    with UsedeskClient(settings, sleep=lease.pause) as client:
 
         def make(files=None, profile=TICKET):
             key = "key-of-{}".format

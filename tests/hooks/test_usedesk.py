@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from unittest import mock
 
 import pytest
@@ -63,6 +65,21 @@ def test_missing_token_is_reported(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", json.dumps({"conn_type": "usedesk"}))
     with pytest.raises(UsedeskBadConnection, match="API token is empty"):
         UsedeskHook().create_ticket(subject="s", message="m")
+
+
+def test_hook_frees_its_client_without_garbage_collection(monkeypatch, requests_mock):
+    monkeypatch.setenv("AIRFLOW_CONN_USEDESK_DEFAULT", as_json())
+    requests_mock.post(f"{DEFAULT}/create/ticket", json={"status": "success", "ticket_id": 7})
+    gc.collect()
+    gc.disable()
+    try:
+        hook = UsedeskHook()
+        hook.create_ticket(subject="s", message="m")
+        client = weakref.ref(hook.client)
+        del hook
+        assert client() is None
+    finally:
+        gc.enable()
 
 
 def test_token_and_secrets_are_masked(monkeypatch):
