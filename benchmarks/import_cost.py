@@ -18,6 +18,7 @@ from importlib.util import find_spec
 MODULES = {
     "usedesk (tickets)": "airflow_provider_usedesk.operators.ticket",
     "usedesk (messages)": "airflow_provider_usedesk.operators.message",
+    "usedesk (batch)": "airflow_provider_usedesk.operators.batch",
     "usedesk (sensor)": "airflow_provider_usedesk.sensors.ticket",
     "usedesk (message sensor)": "airflow_provider_usedesk.sensors.message",
     "usedesk (ticket events)": "airflow_provider_usedesk.triggers.ticket_events",

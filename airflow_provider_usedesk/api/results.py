@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import Any, NoReturn
 
 
@@ -14,8 +15,7 @@ class PlainResult(dict[str, Any]):
     """
 
     def __post_init__(self) -> None:
-        compared = [field.name for field in fields(self) if field.compare]  # type: ignore[arg-type]
-        self.update({name: getattr(self, name) for name in compared})
+        self.update({name: getattr(self, name) for name in _compared(type(self))})
 
 
 class PrivateResult:
@@ -35,3 +35,8 @@ class PrivateResult:
 
 class PrivateResultError(Exception):
     """A value that contains personal data or a secret was to be stored."""
+
+
+@cache
+def _compared(result_class: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(result_class) if field.compare)

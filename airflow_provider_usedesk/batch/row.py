@@ -26,6 +26,11 @@ class Row(NamedTuple):
     def __repr__(self) -> str:
         return f"Row({self.number}, line={self.line})"
 
+    def plain(self) -> tuple[Any, ...]:
+        """Return the arguments of this row as a tuple, which pickle writes and reads faster than the row."""
+        # Not every collection of names can be pickled.
+        return (self.number, self.columns, self.line, tuple(self.names))
+
 
 class UnreadableRow(NamedTuple):
     """

@@ -82,10 +82,8 @@ class RowParams:
         :raises InvalidRow: if it has no key
         """
         names = names or columns.keys()
-        columns = without_nulls(columns)
-        rendered = self._rendered(self._render_key, columns, names)
-        value = rendered["row_key"] if rendered else columns.get(self._key)
-        text = "" if value is None else name_text(value)
+        value = self._key_value(columns, names)
+        text = "" if is_null(value) else name_text(value)
         if not text or is_null_text(text):
             is_template = bool(self._render_key)
             fault = "its template is empty" if is_template else _no_value(self._key, names)
@@ -123,6 +121,11 @@ class RowParams:
             return sha256(json.dumps(values).encode()).hexdigest()
         except (TypeError, ValueError, RecursionError):
             return None
+
+    def _key_value(self, columns: Mapping[str, Any], names: Collection[str]) -> Any:
+        if not self._render_key:
+            return columns.get(self._key)
+        return self._rendered(self._render_key, without_nulls(columns), names)["row_key"]
 
     def _compiled(self, templates: Mapping[str, Any]) -> tuple[dict[str, Render], list[str]]:
         from jinja2 import TemplateError

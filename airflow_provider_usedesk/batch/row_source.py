@@ -69,9 +69,7 @@ class RowSource:
 
 
 def _kept(row: Row | UnreadableRow) -> bytes:
-    # Not every collection of names can be kept.
-    kept = Row(row.number, row.columns, row.line, tuple(row.names)) if isinstance(row, Row) else row
-    return pickle.dumps(kept)
+    return pickle.dumps(row.plain() if isinstance(row, Row) else row)
 
 
 def _load(file: IO[bytes]) -> Iterator[Row | UnreadableRow]:
@@ -80,10 +78,10 @@ def _load(file: IO[bytes]) -> Iterator[Row | UnreadableRow]:
         while True:
             try:
                 # Only this process can write to the file.
-                row: Row | UnreadableRow = pickle.load(file)  # noqa: S301
+                kept = pickle.load(file)  # noqa: S301
             except EOFError:
                 return
-            yield row
+            yield kept if isinstance(kept, UnreadableRow) else Row(*kept)
 
 
 def _as_bytes(columns: Mapping[str, Any]) -> bytes:

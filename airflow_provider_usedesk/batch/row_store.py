@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 from airflow_provider_usedesk.batch.digests import digest
 from airflow_provider_usedesk.batch.row import Row
@@ -145,7 +145,7 @@ class RowStore:
         if found is None:
             return None
         try:
-            kept = pickle.dumps(Row(row.number, row.columns, row.line, tuple(row.names)))
+            kept = pickle.dumps(row.plain())
         except Exception:
             # A function may yield values of any class.
             return None
@@ -163,7 +163,7 @@ class RowStore:
             (key_digest,),
         ).fetchone()
         # Only this process can write to the database.
-        return None if found is None else cast("Row", pickle.loads(found[0]))  # noqa: S301
+        return None if found is None else Row(*pickle.loads(found[0]))  # noqa: S301
 
     def register_key(self, row: CheckedRow) -> EarlierRow | FinishedRow | None:
         """
