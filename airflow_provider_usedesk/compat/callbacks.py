@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -16,6 +17,10 @@ _ROLES = {
     "all_tasks_deadlocked": "Blocked task",
 }
 _ANY_TASK = "Last task"
+
+# Seconds before the end of the process that a callback leaves to write its log.
+_MARGIN = 2.0
+_ENDED = ("success", "failed", "skipped", "up_for_retry")
 
 
 def callback_kind(context: Mapping[str, Any], callback: Any) -> Literal["failure", "retry"] | None:
@@ -33,6 +38,23 @@ def callback_kind(context: Mapping[str, Any], callback: Any) -> Literal["failure
     if is_failure == is_retry:
         return None
     return "failure" if is_failure else "retry"
+
+
+def longest_callback(context: Mapping[str, Any]) -> float:
+    """
+    Return the seconds that a callback can take before Airflow ends its process.
+
+    Airflow 3 reports the end of a task first, then runs its callbacks, and ends the process after
+    ``[core] task_success_overtime``.
+
+    :param context: context of the callback
+    :return: infinity, if Airflow sets no limit
+    """
+    state = getattr(context.get("ti"), "state", None)
+    if AIRFLOW < (3, 0) or state not in _ENDED:
+        return math.inf
+    overtime = conf.getfloat("core", "task_success_overtime", fallback=0.0)
+    return max(overtime - _MARGIN, overtime / 2) or math.inf
 
 
 def relevant_task(context: Mapping[str, Any], ti: Any) -> tuple[Any, str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Never
 
-from airflow_provider_usedesk.compat.callbacks import callback_kind
+from airflow_provider_usedesk.compat.callbacks import callback_kind, longest_callback
 from airflow_provider_usedesk.compat.notifier import TextNotifier
 from airflow_provider_usedesk.compat.sdk import redact
 from airflow_provider_usedesk.hooks.templates import InvalidTemplate, strict_environment
@@ -60,7 +60,8 @@ class UsedeskNotifier(TextNotifier):
     :param repeat_priority: priority of the open ticket from the second alert on: ``low``, ``medium``,
         ``urgent`` or ``extreme``. It is only raised, never lowered. Needs ``one_open_ticket_per``. Default:
         the priority stays
-    :param timeout: seconds for the whole alert; default: 30
+    :param timeout: seconds for the whole alert; default: 30. In the callback of a task, on Airflow 3, at most
+        ``[core] task_success_overtime`` less 2, so 18 by default, because Airflow then ends the process
     :param context: set by Airflow when it creates the notifier itself, for deadline alerts
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
@@ -201,8 +202,8 @@ class UsedeskNotifier(TextNotifier):
 
         :param context: context of the callback: of a task, a Dag run or a deadline
         """
-        deadline = time.monotonic() + self.timeout
         context = context if isinstance(context, Mapping) else {}
+        deadline = self._deadline(context)
         with self._logging_errors():
             hook = self._hook(context)
             with _naming_connection(hook):
@@ -222,8 +223,8 @@ class UsedeskNotifier(TextNotifier):
 
         :param context: context of the callback: of a task, a Dag run or a deadline
         """
-        deadline = time.monotonic() + self.timeout
         context = context if isinstance(context, Mapping) else {}
+        deadline = self._deadline(context)
         with self._logging_errors():
             hook = self._hook(context)
             with _naming_connection(hook):
@@ -236,6 +237,9 @@ class UsedeskNotifier(TextNotifier):
             except TimeoutError:
                 result = _result_at_deadline(sender)
             self._log_result(result)
+
+    def _deadline(self, context: Context) -> float:
+        return time.monotonic() + min(self.timeout, longest_callback(context))
 
     def _alert(self, context: Context, tag_prefix: str) -> Alert:
         from airflow_provider_usedesk.api.request import MESSAGE_BYTES
