@@ -107,7 +107,7 @@ class AirflowClient:
             for error in self._pages("/importErrors", "import_errors")
         )
 
-    def wait_for_dag(self, dag_id: str, timeout: float = 180) -> None:
+    def wait_for_dag(self, dag_id: str, timeout: float = 300) -> None:
         """Wait until the file of the Dag is parsed; raise with the import errors otherwise."""
 
         def details() -> str:

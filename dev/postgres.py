@@ -26,7 +26,7 @@ SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
 }
-START_SECONDS = 60
+START_SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_provider_usedesk.sandbox.webhook_sender import SentWebhook
     from airflow_provider_usedesk.sandbox.webhooks import Webhooks
 
+# A client that pauses for some seconds finds its connection open; many servers keep one as long.
+KEEP_ALIVE_SECONDS = 75
 INSTALL = "The sandbox needs the extra: pip install 'airflow-provider-usedesk[sandbox]'"
 
 
@@ -262,11 +264,11 @@ class Sandbox:
         """The last 1000 webhooks with their results."""
         return self._state.webhooks_sent()
 
-    def wait_for_webhooks(self, timeout: float = 10) -> None:
+    def wait_for_webhooks(self, timeout: float = 60) -> None:
         """
         Wait until all webhooks are sent and none is to be repeated.
 
-        :param timeout: seconds
+        :param timeout: seconds; default: 60
         :raises TimeoutError: if it takes longer
         """
         self._state.wait_for_webhooks(timeout)
@@ -306,5 +308,6 @@ class Sandbox:
             log_level="critical",
             access_log=False,  # the query of a request can contain the token
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         return uvicorn.Server(config)

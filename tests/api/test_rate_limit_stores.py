@@ -87,7 +87,10 @@ TAKE_PERMITS = """
 import json, sys, time
 from pathlib import Path
 from airflow_provider_usedesk.api.rate_limit_state import Permit, take
+from airflow_provider_usedesk.api import rate_limit_stores
 from airflow_provider_usedesk.api.rate_limit_stores import FileStore
+# A process that has the lock may be paused.
+rate_limit_stores.LOCK_TIMEOUT = 60
 INTERVAL, ACCOUNT = {INTERVAL!r}, {ACCOUNT!r}
 {source}
 print(json.dumps(permits(FileStore(Path(sys.argv[1])), int(sys.argv[2]))))
@@ -292,7 +295,8 @@ class TestRedisStore:
             yield client
 
     @pytest.fixture(params=[False, True], ids=["bytes", "text"])
-    def make_store(self, server, client, request):
+    def make_store(self, server, client, request, monkeypatch):
+        monkeypatch.setattr(rate_limit_stores, "REDIS_TIMEOUT", 60)
         clients = []
 
         def make():

@@ -47,14 +47,14 @@ def test_task_and_dag_callbacks_share_ticket(airflow, sandbox):
     assert f"<p>Dag {dag} failed.</p>" in texts
     assert airflow.run(dag, {"rows": 0}).state == "failed"
     until(lambda: alerts_in_the_open_ticket(sandbox) == 4, 300)
-    assert sandbox.ticket(failed.ticket_id).priority == "urgent"
+    until(lambda: sandbox.ticket(failed.ticket_id).priority == "urgent", 300)
     airflow.wait_for_success(dag, airflow.run(dag).run_id)
     until(lambda: sandbox.ticket(failed.ticket_id).status == SOLVED, 300)
 
 
 def test_deadline_callback_opens_a_ticket(airflow, sandbox):
     """The triggerer runs the callback of a deadline."""
-    late = airflow.run("usedesk_deadline_alert", {"seconds": 30})
+    late = airflow.run("usedesk_deadline_alert", {"seconds": 90})
     until(lambda: len(open_tickets(sandbox)) == 1, 300)
     [alert] = open_tickets(sandbox)
     assert alert.subject == "Airflow: Dag usedesk_deadline_alert missed its deadline"

@@ -51,8 +51,8 @@ def alerts():
         env = {**ENV, "AIRFLOW_CONN_USEDESK_DEFAULT": connection_json(sandbox)}
         with local_airflow(DAGS, env=env, parse_every=300) as airflow:
             fail_in_all_ways(airflow)
-            # The callback of a missing heartbeat is the last: the other callbacks have had their time.
-            until(lambda: {"task failure", "Dag failure"} <= set(read(sandbox)["worker killed"]), 300)
+            # The callback of a missing heartbeat is the last: those that must not come have had their time.
+            until(lambda: expected_alerts() <= alerts_of(read(sandbox)), 600)
             return read(sandbox)
 
 
@@ -93,6 +93,21 @@ def fail_in_all_ways(airflow):
         dag, run = dag_id(way), runs[way]
         until(lambda dag=dag, run=run: airflow.task_instance(dag, run, "work").state == "running", 300)
         airflow.call("PATCH", f"/dags/{dag}/dagRuns/{quote(run, safe='')}{path}", json=body)
+
+
+def expected_alerts():
+    """The alerts that the table names, and the one of a deadline, each as (way, callback)."""
+    found = {("run marked failed", "deadline")}
+    for way in WAYS:
+        of_task, of_dag = (cell.strip("*`") for cell in table()[ROWS.index(way)][1:3])
+        found |= {(way, "task failure")} if of_task in ("yes", "later") else set()
+        found |= {(way, "task skipped")} if of_task == "on_skipped_callback" else set()
+        found |= {(way, "Dag failure")} if of_dag in ("yes", "later") else set()
+    return found
+
+
+def alerts_of(found):
+    return {(way, callback) for way, texts in found.items() for callback in texts}
 
 
 def read(sandbox):

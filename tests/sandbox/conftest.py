@@ -77,7 +77,7 @@ def call(sandbox, http):
 
     def call(method: str, token: str | None = None, **params):
         body = {"api_token": token or sandbox.token, **params}
-        return http.post(f"{sandbox.url}/{method}", json=body, timeout=5).json()
+        return http.post(f"{sandbox.url}/{method}", json=body, timeout=60).json()
 
     return call
 
@@ -88,6 +88,6 @@ def get(sandbox, http):
 
     def get(method: str, **params):
         query = {"api_token": sandbox.token, **params}
-        return http.get(f"{sandbox.url}/{method}", params=query, timeout=5).json()
+        return http.get(f"{sandbox.url}/{method}", params=query, timeout=60).json()
 
     return get

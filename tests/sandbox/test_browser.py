@@ -70,7 +70,7 @@ def create(sandbox):
 
         def create(**params):
             body = {"api_token": sandbox.token, "subject": "s", "message": "m", **params}
-            return session.post(f"{sandbox.url}/create/ticket", json=body, timeout=5).json().get("ticket_id")
+            return session.post(f"{sandbox.url}/create/ticket", json=body, timeout=60).json().get("ticket_id")
 
         yield create
 
@@ -95,7 +95,7 @@ def places(sandbox, create):
     )
     sandbox.send_report(ticket, "UNDELIVERED")
     sandbox.write_as_client("Спасибо", ticket)
-    requests.post(f"{sandbox.url}/create/ticket", json={"api_token": "wrong-token"}, timeout=5)
+    requests.post(f"{sandbox.url}/create/ticket", json={"api_token": "wrong-token"}, timeout=60)
     sandbox.fail(close("after"), times=3, method="create/comment")
     sandbox.wait_for_webhooks(60)
     number = next(one.number for one in sandbox.requests_received if one.ticket_id == ticket)

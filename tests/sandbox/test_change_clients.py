@@ -48,11 +48,11 @@ class TestCreate:
     def test_form_with_avatar(self, sandbox, http, shown):
         form = {"api_token": sandbox.token, "emails[]": ["a@example.org"], "sites[0][url]": "example.org"}
         files = {"avatar": ("me.png", b"image")}
-        created = http.post(f"{sandbox.url}/create/client", data=form, files=files, timeout=5).json()
+        created = http.post(f"{sandbox.url}/create/client", data=form, files=files, timeout=60).json()
         client = shown(created["client_id"])
         assert client["name"] == "a@example.org"
         assert client["sites"][0]["url"] == "example.org"
-        assert http.get(sandbox.inbox_url.rstrip("/") + client["avatar"], timeout=5).content == b"image"
+        assert http.get(sandbox.inbox_url.rstrip("/") + client["avatar"], timeout=60).content == b"image"
 
     def test_created_client_is_found(self, call):
         number = call("create/client", name="New", phone="79123456789")["client_id"]
@@ -147,7 +147,7 @@ class TestRefusals:
     def test_error_has_messages_by_parameter(self, sandbox, http, call, method, params, names):
         before = call("clients")
         body = {"api_token": sandbox.token, "client_id": ANNA, **params}
-        response = http.post(f"{sandbox.url}/{method}", json=body, timeout=5)
+        response = http.post(f"{sandbox.url}/{method}", json=body, timeout=60)
         assert (response.status_code, response.json()["code"]) == (422, 422)
         error = response.json()["error"]
         assert error.keys() == names

@@ -80,7 +80,7 @@ class TestDelete:
         assert call("update/ticket", ticket_id=ticket, assignee_id=JULIA)["code"] == 117
         assert call("ticket", ticket_id=ticket)["comments"][1]["user"]["name"] == "Julia"
         assert sandbox.ticket(ticket).assignee_id == JULIA
-        assert http.get(f"{sandbox.inbox_url}tickets/{ticket}", timeout=5).status_code == 200
+        assert http.get(f"{sandbox.inbox_url}tickets/{ticket}", timeout=60).status_code == 200
         assert "2156" not in [one["id"] for group in call("groups") for one in group["users"]]
 
     def test_only_administrator_stays(self, call):

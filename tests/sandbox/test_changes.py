@@ -66,7 +66,7 @@ class TestUpdate:
     def test_empty_form_field_clears_lists(self, sandbox, call):
         ticket_id = call("create/ticket", **TICKET, lists=[[{"id": "61", "value": "Test"}]])["ticket_id"]
         form = {"api_token": sandbox.token, "ticket_id": ticket_id, "lists": ""}
-        requests.post(f"{sandbox.url}/update/ticket", data=form, timeout=5)
+        requests.post(f"{sandbox.url}/update/ticket", data=form, timeout=60)
         assert sandbox.ticket(ticket_id).lists == ()
 
     @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ class TestComment:
             f"{sandbox.url}/create/comment",
             data={"api_token": sandbox.token, "ticket_id": ticket_id, "message": "m", "cc[]": ["a", "b"]},
             files={"files[]": ("a.txt", b"one")},
-            timeout=5,
+            timeout=60,
         )
         comment = sandbox.ticket(ticket_id).comments[1]
         assert comment.cc == ("a", "b")
         [file] = comment.files
-        assert requests.get(f"{sandbox.inbox_url}files/{file.id}", timeout=5).content == b"one"
+        assert requests.get(f"{sandbox.inbox_url}files/{file.id}", timeout=60).content == b"one"
 
     def test_template_replaces_message(self, sandbox, call):
         ticket_id = call("create/ticket", **TICKET, channel_id=20055)["ticket_id"]
@@ -355,6 +355,6 @@ def test_get_cannot_change_tickets(sandbox, get, ticket_id, method):
 def test_faults_and_counts_by_method(sandbox):
     sandbox.fail(answer(503), method="create/comment")
     url, body = f"{sandbox.url}/create/comment", {"api_token": sandbox.token}
-    assert requests.post(url, json=body, timeout=5).status_code == 503
-    assert requests.post(url, json=body, timeout=5).json()["code"] == 113
+    assert requests.post(url, json=body, timeout=60).status_code == 503
+    assert requests.post(url, json=body, timeout=60).json()["code"] == 113
     assert sandbox.requests("create/comment") == 2

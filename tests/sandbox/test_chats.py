@@ -41,7 +41,7 @@ class TestAddMessage:
 
     def test_form(self, sandbox, http):
         form = {**CHAT, "api_token": sandbox.token, "message[text]": "m", "message[from][name]": "Vera"}
-        response = http.post(f"{sandbox.url}/chat/addMessage", data=form, timeout=5).json()
+        response = http.post(f"{sandbox.url}/chat/addMessage", data=form, timeout=60).json()
         assert response["chat_id"]
 
     @pytest.mark.parametrize(

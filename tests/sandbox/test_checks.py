@@ -22,7 +22,7 @@ def post(sandbox, http):
 
     def post(**arguments):
         url = f"{sandbox.url}/create/ticket?api_token={sandbox.token}"
-        return http.post(url, timeout=5, **arguments)
+        return http.post(url, timeout=60, **arguments)
 
     return post
 
@@ -223,24 +223,24 @@ class TestRequests:
     @pytest.mark.parametrize("path", ["create/tickets", "ticket/fields/x", "", "nothing"])
     @pytest.mark.parametrize("verb", ["GET", "POST"])
     def test_unknown_method_has_code_and_error(self, sandbox, http, path, verb):
-        response = http.request(verb, f"{sandbox.url}/{path}", timeout=5)
+        response = http.request(verb, f"{sandbox.url}/{path}", timeout=60)
         assert response.status_code == 404
         assert response.json() == {"code": 115, "error": "there is no such method"}
 
     @pytest.mark.parametrize("method", ["ticket", "tickets", "channels", "create/ticket", "chat/sendMessage"])
     def test_other_verbs_are_refused(self, sandbox, http, method):
-        response = http.put(f"{sandbox.url}/{method}", timeout=5)
+        response = http.put(f"{sandbox.url}/{method}", timeout=60)
         assert (response.status_code, response.json()["code"]) == (405, 115)
 
     def test_path_must_be_below_base(self, sandbox, http):
-        assert http.get(sandbox.url + "channels", timeout=5).json() == {"detail": "Not Found"}
+        assert http.get(sandbox.url + "channels", timeout=60).json() == {"detail": "Not Found"}
 
     @pytest.mark.parametrize("name", ["template_variables", "emails", "lists"])
     def test_broken_json_in_text(self, sandbox, call, name):
         for text in ('["\\ud800"]', "[" * 100_000, "[1e999]"):
             ticket = {**WHATSAPP, "template_id": 8094, name: text}
             assert call("create/ticket", **ticket).keys() & {"ticket_id", "error"}
-        assert requests.get(sandbox.inbox_url, timeout=5).status_code == 200
+        assert requests.get(sandbox.inbox_url, timeout=60).status_code == 200
 
 
 def test_unknown_shapes_are_rejected():

@@ -238,13 +238,13 @@ class TestClients:
 
 class TestVerbs:
     def test_channels_accept_only_get(self, sandbox):
-        response = requests.post(f"{sandbox.url}/channels", json={"api_token": sandbox.token}, timeout=5)
+        response = requests.post(f"{sandbox.url}/channels", json={"api_token": sandbox.token}, timeout=60)
         assert response.status_code == 405
         assert response.json() == {"code": 115, "error": "The POST method is not supported for this route."}
 
     def test_get_reads_body_parameters(self, sandbox):
         body = {"api_token": sandbox.token, "channel_type": "email"}
-        rows = requests.get(f"{sandbox.url}/channels", json=body, timeout=5).json()
+        rows = requests.get(f"{sandbox.url}/channels", json=body, timeout=60).json()
         assert [row["channel_id"] for row in rows] == [683]
 
     @pytest.mark.parametrize("method", ["tickets", "clients", "groups", "users", "ticket/fields", "tags"])

@@ -101,14 +101,14 @@ def test_fault_applies_to_one_method(sandbox, client):
 def test_control_endpoint(sandbox, client):
     control = f"{sandbox.inbox_url}_sandbox/faults"
     order = {"fault": "answer", "status": 503, "body": "down", "times": 2, "method": "create/ticket"}
-    assert requests.post(control, json=order, timeout=5).status_code == 201
+    assert requests.post(control, json=order, timeout=60).status_code == 201
     with pytest.raises(errors.UsedeskOutcomeUnknown):
         client.create_ticket(**TICKET)
-    [waiting] = requests.get(control, timeout=5).json()
+    [waiting] = requests.get(control, timeout=60).json()
     assert (waiting["times"], waiting["status"], waiting["body"]) == (1, 503, "down")
-    assert requests.delete(control, timeout=5).status_code == 204
+    assert requests.delete(control, timeout=60).status_code == 204
     assert client.create_ticket(**TICKET).ticket_id
-    assert requests.post(f"{sandbox.inbox_url}_sandbox/reset", timeout=5).status_code == 204
+    assert requests.post(f"{sandbox.inbox_url}_sandbox/reset", timeout=60).status_code == 204
     assert sandbox.tickets == ()
 
 
@@ -129,7 +129,7 @@ def test_control_endpoint(sandbox, client):
     ],
 )
 def test_invalid_fault_is_rejected(sandbox, order):
-    assert requests.post(f"{sandbox.inbox_url}_sandbox/faults", json=order, timeout=5).status_code == 400
+    assert requests.post(f"{sandbox.inbox_url}_sandbox/faults", json=order, timeout=60).status_code == 400
 
 
 def test_sandbox_starts_and_stops_repeatedly():
@@ -148,4 +148,4 @@ def test_stop_does_not_wait_for_delay():
         with pytest.raises(errors.UsedeskOutcomeUnknown):
             UsedeskClient.connect(sandbox.token, sandbox.url, timeout=0.1).create_ticket(**TICKET)
         started = time.monotonic()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25

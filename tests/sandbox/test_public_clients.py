@@ -14,7 +14,7 @@ def send(sandbox, http):
 
     def send(verb, method, *, token_in, **arguments):
         arguments[token_in] = {"api_token": sandbox.token, **arguments.get(token_in, {})}
-        return http.request(verb, f"{sandbox.url}/{method}", timeout=5, **arguments).json()
+        return http.request(verb, f"{sandbox.url}/{method}", timeout=60, **arguments).json()
 
     return send
 
@@ -110,7 +110,7 @@ def test_python_merge_bot_merges(sandbox, send):
 
 def test_bridge_checks_token_with_channels(send, sandbox, http):
     assert isinstance(send("GET", "channels", token_in="params", params={"channel_type": "api"}), list)
-    response = http.get(f"{sandbox.url}/channels", params={"api_token": "wrong"}, timeout=5)
+    response = http.get(f"{sandbox.url}/channels", params={"api_token": "wrong"}, timeout=60)
     assert (response.status_code, response.json()["code"]) == (200, 112)
 
 

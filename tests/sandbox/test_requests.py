@@ -27,7 +27,7 @@ SENT = {
 @pytest.fixture
 def post(sandbox, http):
     def post(method, **content):
-        response = http.post(f"{sandbox.url}/{method}", timeout=5, **content)
+        response = http.post(f"{sandbox.url}/{method}", timeout=60, **content)
         return response, sandbox.requests_received[-1]
 
     return post
@@ -114,7 +114,7 @@ def test_fault_is_the_reason(sandbox, http, text):
     sandbox.fail(fault)
     try:
         http.post(
-            f"{sandbox.url}/create/ticket", json={"api_token": sandbox.token, "subject": "s"}, timeout=5
+            f"{sandbox.url}/create/ticket", json={"api_token": sandbox.token, "subject": "s"}, timeout=60
         )
     except OSError:
         assert status is None

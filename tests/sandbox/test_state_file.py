@@ -21,7 +21,7 @@ def path(tmp_path):
 def call(sandbox, method, files=None, **params):
     body = {"api_token": sandbox.token, **params}
     content = {"data": body, "files": files} if files else {"json": body}
-    response = requests.post(f"{sandbox.url}/{method}", timeout=5, **content).json()
+    response = requests.post(f"{sandbox.url}/{method}", timeout=60, **content).json()
     assert "error" not in response, response
     return response
 
@@ -62,8 +62,8 @@ def test_restart_keeps_everything(path):
         assert [call(second, method) for method in READS] == answers
         assert call(second, "ticket", ticket_id=ticket_id) == shown
         [file] = second.ticket(ticket_id).files
-        assert requests.get(f"{second.inbox_url}files/{file.id}", timeout=5).content == b"\x00\xff"
-        assert "READ" in requests.get(f"{second.inbox_url}tickets/{ticket_id}", timeout=5).text
+        assert requests.get(f"{second.inbox_url}files/{file.id}", timeout=60).content == b"\x00\xff"
+        assert "READ" in requests.get(f"{second.inbox_url}tickets/{ticket_id}", timeout=60).text
         new = call(second, "create/ticket", subject="s", message="m")["ticket_id"]
         assert new > max(ticket.ticket_id for ticket in tickets)
     assert [one.name for one in path.parent.iterdir()] == [path.name]

@@ -34,7 +34,7 @@ class TestTicket:
     def test_comment_has_client_user_and_file(self, sandbox, call, ticket_id):
         data = {"api_token": sandbox.token, "ticket_id": ticket_id, "message": "m", "user_id": OLEG}
         files = {"files[]": ("a.txt", b"x")}
-        requests.post(f"{sandbox.url}/create/comment", data=data, files=files, timeout=5)
+        requests.post(f"{sandbox.url}/create/comment", data=data, files=files, timeout=60)
         first, second = call("ticket", ticket_id=ticket_id)["comments"]
         assert (first["user"], first["file"], first["files"]) == (None, None, [])
         assert first["client"] == {"id": first["client_id"], "name": "Client"}

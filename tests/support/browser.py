@@ -48,7 +48,7 @@ class Browser:
         """Run a script that gives its value to the function that is its last argument."""
         return self._post("execute/async", script=script, args=list(arguments))
 
-    def wait_until(self, script: str, *arguments: Any, timeout: float = 15) -> Any:
+    def wait_until(self, script: str, *arguments: Any, timeout: float = 60) -> Any:
         """Run a script again and again until it returns something true; return that."""
         deadline = time.monotonic() + timeout
         while not (value := self.run(script, *arguments)):

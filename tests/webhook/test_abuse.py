@@ -47,7 +47,7 @@ app.DEFAULT_LIMITS = app.Limits(seconds={BODY_TIMEOUT})
 listener = socket.create_server(("127.0.0.1", 0))
 print("PORT", listener.getsockname()[1], flush=True)
 receiver = Starlette(routes=[Mount("/usedesk", receive_webhooks)])
-uvicorn.Server(uvicorn.Config(receiver, log_level="info")).run([listener])
+uvicorn.Server(uvicorn.Config(receiver, log_level="info", timeout_keep_alive=600)).run([listener])
 """
 EVIL = {
     "script": "<script>alert(1)</script>",

@@ -21,7 +21,7 @@ from tests.support.dags import DAG
 ROWS = int(os.environ.get("USEDESK_BATCH_ROWS", "120"))
 FOLDER = Path(os.environ.get("USEDESK_BATCH_FOLDER", "."))
 # Least duration of the quiet hours, so that they do not end before the batch notices them.
-QUIET_SECONDS = 20
+QUIET_SECONDS = 60
 
 
 def rows() -> Iterator[dict[str, Any]]:

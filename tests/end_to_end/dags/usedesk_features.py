@@ -34,7 +34,7 @@ with DAG(
         client_phone="79250000009",
         wait_for_delivery=True,
         deferrable=True,
-        delivery_timeout=300,
+        delivery_timeout=1800,
     )
     MessageDeliverySensor(
         task_id="reported",
@@ -42,7 +42,7 @@ with DAG(
         source="webhook",
         deferrable=True,
         poke_interval=2,
-        timeout=300,
+        timeout=1800,
     )
     batch("batch", checkpoint_path=os.environ.get("USEDESK_CHECKPOINT_PATH"))
     batch("batch_without_folder")

@@ -7,8 +7,8 @@ from datetime import datetime
 from airflow_provider_usedesk.notifications.usedesk import UsedeskNotifier
 from tests.support.dags import dag, task
 
-FAILED = UsedeskNotifier(one_open_ticket_per="dag", timeout=60)
-RECOVERED = UsedeskNotifier(one_open_ticket_per="dag", resolve=True)
+FAILED = UsedeskNotifier(one_open_ticket_per="dag", timeout=600)
+RECOVERED = UsedeskNotifier(one_open_ticket_per="dag", resolve=True, timeout=600)
 
 
 @dag(

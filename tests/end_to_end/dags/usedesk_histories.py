@@ -58,7 +58,7 @@ def rows() -> Iterator[dict[str, Any]]:
         yield {"id": number, "client_phone": f"7925100{number:04d}"}
 
 
-with history("renamed", retries=1, retry_delay=timedelta(seconds=5)):
+with history("renamed", retries=1, retry_delay=timedelta(seconds=10)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
@@ -66,7 +66,7 @@ with history("slow", retries=1, retry_delay=timedelta(seconds=1)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
-with history("forgotten", retries=1, retry_delay=timedelta(seconds=5)):
+with history("forgotten", retries=1, retry_delay=timedelta(seconds=10)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
