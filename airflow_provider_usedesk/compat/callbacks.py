@@ -18,8 +18,9 @@ _ROLES = {
 }
 _ANY_TASK = "Last task"
 
-# Seconds before the end of the process that a callback leaves to write its log.
+# Seconds before the end of the process that a callback leaves to write its log, and that it has at least.
 _MARGIN = 2.0
+_LEAST = 1.0
 _ENDED = ("success", "failed", "skipped", "up_for_retry")
 
 
@@ -40,21 +41,25 @@ def callback_kind(context: Mapping[str, Any], callback: Any) -> Literal["failure
     return "failure" if is_failure else "retry"
 
 
-def longest_callback(context: Mapping[str, Any]) -> float:
+def longest_callback(context: Mapping[str, Any], now: datetime) -> float:
     """
-    Return the seconds that a callback can take before Airflow ends its process.
+    Return the seconds that a callback can take before Airflow ends its process; infinity without a limit.
 
     Airflow 3 reports the end of a task first, then runs its callbacks, and ends the process after
-    ``[core] task_success_overtime``.
+    ``[core] task_success_overtime``. All callbacks of the task share that time.
 
     :param context: context of the callback
-    :return: infinity, if Airflow sets no limit
+    :param now: the time, UTC
     """
-    state = getattr(context.get("ti"), "state", None)
-    if AIRFLOW < (3, 0) or state not in _ENDED:
+    if AIRFLOW < (3, 0):
         return math.inf
-    overtime = conf.getfloat("core", "task_success_overtime", fallback=0.0)
-    return max(overtime - _MARGIN, overtime / 2) or math.inf
+    ti = context.get("ti")
+    if getattr(ti, "state", None) not in _ENDED:
+        return math.inf
+    # The end of a skipped task is not known.
+    end: datetime = getattr(ti, "end_date", None) or now
+    overtime: float = conf.getfloat("core", "task_success_overtime", fallback=math.inf)
+    return max(overtime - _MARGIN - (now - end).total_seconds(), _LEAST)
 
 
 def relevant_task(context: Mapping[str, Any], ti: Any) -> tuple[Any, str]:

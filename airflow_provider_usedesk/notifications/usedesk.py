@@ -8,6 +8,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Never
 
 from airflow_provider_usedesk.compat.callbacks import callback_kind, longest_callback
@@ -60,8 +61,8 @@ class UsedeskNotifier(TextNotifier):
     :param repeat_priority: priority of the open ticket from the second alert on: ``low``, ``medium``,
         ``urgent`` or ``extreme``. It is only raised, never lowered. Needs ``one_open_ticket_per``. Default:
         the priority stays
-    :param timeout: seconds for the whole alert; default: 30. In the callback of a task, on Airflow 3, at most
-        ``[core] task_success_overtime`` less 2, so 18 by default, because Airflow then ends the process
+    :param timeout: seconds for the whole alert; default: 30. On Airflow 3 all callbacks of a task together
+        have ``[core] task_success_overtime``, 20 seconds by default; the alert ends 2 seconds before that
     :param context: set by Airflow when it creates the notifier itself, for deadline alerts
     :param client_name: name of the client, text of at most 255 characters (templated)
     :param client_email: email address of the client, text of at most 255 characters (templated)
@@ -203,8 +204,8 @@ class UsedeskNotifier(TextNotifier):
         :param context: context of the callback: of a task, a Dag run or a deadline
         """
         context = context if isinstance(context, Mapping) else {}
-        deadline = self._deadline(context)
         with self._logging_errors():
+            deadline = self._deadline(context)
             hook = self._hook(context)
             with _naming_connection(hook):
                 settings = hook.settings()
@@ -224,8 +225,8 @@ class UsedeskNotifier(TextNotifier):
         :param context: context of the callback: of a task, a Dag run or a deadline
         """
         context = context if isinstance(context, Mapping) else {}
-        deadline = self._deadline(context)
         with self._logging_errors():
+            deadline = self._deadline(context)
             hook = self._hook(context)
             with _naming_connection(hook):
                 settings = await asyncio.wait_for(hook.asettings(), deadline - time.monotonic())
@@ -239,7 +240,7 @@ class UsedeskNotifier(TextNotifier):
             self._log_result(result)
 
     def _deadline(self, context: Context) -> float:
-        return time.monotonic() + min(self.timeout, longest_callback(context))
+        return time.monotonic() + min(self.timeout, longest_callback(context, datetime.now(UTC)))
 
     def _alert(self, context: Context, tag_prefix: str) -> Alert:
         from airflow_provider_usedesk.api.request import MESSAGE_BYTES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 import re
 import subprocess
@@ -14,13 +15,14 @@ import time
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from airflow_provider_usedesk import sandbox as faults
 from airflow_provider_usedesk.api.errors import UsedeskInvalidRequest
+from airflow_provider_usedesk.compat.callbacks import longest_callback
 from airflow_provider_usedesk.compat.sdk import mask_secret
 from airflow_provider_usedesk.compat.version import AIRFLOW
 from airflow_provider_usedesk.hooks.usedesk import UsedeskHook
@@ -131,6 +133,9 @@ def process_output():
 
 
 both = pytest.mark.parametrize("send", [call, call_async])
+ended_by_airflow = pytest.mark.skipif(AIRFLOW < (3, 0), reason="Airflow 2 does not end the process")
+# The time of the alert, or that of its request, is over first.
+NO_RESPONSE = r"Usedesk did not respond (in time|\(no complete response in time\))"
 
 
 class TestInDag:
@@ -543,30 +548,56 @@ class TestFailedAlert:
 
     @both
     @pytest.mark.parametrize("scope", [None, "dag"])
-    def test_silent_server_times_out(self, silent, lines, send, scope):
+    def test_silent_server_times_out(self, silent, lines, monkeypatch, send, scope):
+        monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "600")
         began = time.monotonic()
         send(UsedeskNotifier(timeout=0.3, one_open_ticket_per=scope), failure())
         assert time.monotonic() - began < 45
         assert lines()[-1][0] == "ERROR"
         assert [level for level, _ in lines()].count("ERROR") == 1
 
-    @pytest.mark.skipif(AIRFLOW < (3, 0), reason="Airflow 2 does not end the process")
-    def test_alert_fails_before_airflow_ends_its_process(self, silent, lines, monkeypatch):
+    @ended_by_airflow
+    @both
+    def test_alert_ends_before_its_process(self, silent, lines, monkeypatch, send):
         monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "1")
-        UsedeskNotifier(timeout=600)(failure())
+        began = time.monotonic()
+        send(UsedeskNotifier(timeout=600), failure())
+        assert time.monotonic() - began < 45
         [(level, line)] = lines()
         assert level == "ERROR"
-        assert "did not respond in time" in line
+        assert re.search(NO_RESPONSE, line)
+
+    @ended_by_airflow
+    @pytest.mark.parametrize(
+        ("state", "overtime", "seconds_ago", "expected"),
+        [
+            ("failed", "20", None, 18),
+            ("failed", "20", 5, 13),
+            ("success", "60", 5, 53),
+            ("up_for_retry", "20", 60, 1),
+            ("skipped", "0", None, 1),
+            ("running", "20", None, math.inf),
+            (None, "20", None, math.inf),
+        ],
+    )
+    def test_callbacks_share_the_time_after_the_task(
+        self, monkeypatch, state, overtime, seconds_ago, expected
+    ):
+        monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", overtime)
+        now = datetime(2026, 11, 26, tzinfo=UTC)
+        ended = None if seconds_ago is None else now - timedelta(seconds=seconds_ago)
+        context = {"ti": SimpleNamespace(state=state, end_date=ended)}
+        assert longest_callback(context, now) == expected
 
     @both
-    def test_dripping_server_times_out(self, dripping, lines, send):
+    def test_dripping_server_times_out(self, dripping, lines, monkeypatch, send):
+        monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "600")
         began = time.monotonic()
         send(UsedeskNotifier(timeout=0.3), failure())
         assert time.monotonic() - began < 45
         [(level, line)] = lines()
         assert level == "ERROR"
-        # The time of the alert, or that of its request, is over first.
-        assert re.search(r"Usedesk did not respond (in time|\(no complete response in time\))", line)
+        assert re.search(NO_RESPONSE, line)
 
     def test_timeout_does_not_keep_process_alive(self, process_output):
         assert process_output[-1] == "the callback returned"
@@ -605,7 +636,7 @@ class TestFailedAlert:
         assert len(gaps) > 15
 
     def test_ticket_opened_before_timeout_counts(self, own_sandbox, lines, monkeypatch):
-        monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 12.0)
+        monkeypatch.setattr(sender, "CONSISTENCY_DELAY", 8.0)
         monkeypatch.setattr(sender.AlertSender, "_remaining", lambda self: 60.0)
         UsedeskNotifier(one_open_ticket_per="dag", timeout=6)(failure())
         [ticket] = own_sandbox.tickets
