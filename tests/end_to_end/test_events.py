@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ PATH = f"/usedesk/webhook/usedesk_default/{SECRET}"
 PARSE_SECONDS = 5
 # Seconds to wait for anything, on the slowest machine.
 LIMIT = 300
+LOCKED = "LockNotAvailable|database is locked"
+TRACEBACK_LINES = 150
 BEFORE, AFTER = range(1000, 5000), range(5000, 5050)
 
 
@@ -170,9 +173,9 @@ def test_standalone_receiver_forwards_reports(airflow, sandbox, monkeypatch):
     api = AirflowApi(airflow.url, token=token)
     assert api.check().startswith("3.")
     with serving(standalone_app(api)) as port:
-        for body in (report(3), report(3), {"ticket": {"id": 4}}):
-            # Usedesk, too, sends a webhook again that was not accepted.
-            until(lambda body=body: post(port, PATH, body) == (200, "ok\n"), LIMIT)
+        assert post(port, PATH, report(3)) == (200, "ok\n")
+        assert post(port, PATH, report(3)) == (200, "ok\n")
+        assert post(port, PATH, {"ticket": {"id": 4}}) == (200, "ok\n")
         assert post(port, "/usedesk/webhook/usedesk_default/wrong", report(5)) == (404, "not found\n")
     assert [reported(airflow).count(ticket) for ticket in (3, 4, 5)] == [1, 0, 0]
     assert state_key(3) in stored_keys(airflow)
@@ -274,9 +277,13 @@ def assert_new_tickets_start_runs(airflow, sandbox):
 def warnings_of_listeners(airflow):
     logs = [airflow.home / "components" / f"{name}.log" for name in ("scheduler", "triggerer")]
     lines = [line for log in logs for line in log.read_text().splitlines()]
-    warnings = [line for line in lines if "warning" in line and "airflow_provider_usedesk.listeners" in line]
-    # Another process held the row for longer than the listener waits; the next event starts the run.
-    return [line for line in warnings if "could not be queued" not in line]
+    warnings = [
+        number
+        for number, line in enumerate(lines)
+        if "warning" in line and "airflow_provider_usedesk.listeners" in line
+    ]
+    # On a machine that stalls, another process has the row for longer than the listener waits.
+    return [lines[n] for n in warnings if not re.search(LOCKED, "\n".join(lines[n : n + TRACEBACK_LINES]))]
 
 
 def in_runs(airflow):

@@ -199,8 +199,10 @@ def test_webhook_starts_a_dag_over_the_api(airflow, runs):
     port = free_port()
     with receiver(airflow, port) as process:
         until(lambda: answers(port) or process.poll() is not None, LIMIT)
-        # Usedesk, too, sends a webhook again that was not accepted.
-        until(lambda: post(port, PATH, report(2, "READ")) == (200, "ok\n"), LIMIT)
+        statuses = set()
+        # Usedesk, too, sends a webhook again for which Airflow had no time.
+        until(lambda: statuses.add(post(port, PATH, report(2, "READ"))[0]) or 200 in statuses, LIMIT)
+        assert statuses <= {200, 503}
     until(lambda: [2, "READ"] in reported(airflow), LIMIT)
 
 

@@ -145,7 +145,7 @@ def test_answer_after_the_timeout_is_waited_for(airflow, usedesk):
     usedesk.fail(faults.delay(5), method=CREATE)
     history = History(airflow, "slow", usedesk, timeout=3, consistency_delay=8)
     history.wait_for_success()
-    assert history.send.try_number == 2
+    assert history.send.try_number in (2, 3)
     assert sent(usedesk) == {A: 1}
 
 

@@ -88,7 +88,9 @@ def all_dags(folder: Path) -> Path:
     shutil.copytree(EXAMPLE_DAGS, folder / "examples")
     for example in (folder / "examples").glob("*_alert.py"):
         text = example.read_text().replace("UsedeskNotifier(one", "UsedeskNotifier(timeout=600, one")
-        example.write_text(text.replace('kwargs={"one', 'kwargs={"timeout": 600, "one'))
+        text = text.replace('kwargs={"one', 'kwargs={"timeout": 600, "one')
+        assert "600" in text, f"{example.name} has no notifier that is known here"
+        example.write_text(text)
     shutil.copytree(DAGS, folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 

@@ -58,15 +58,15 @@ def rows() -> Iterator[dict[str, Any]]:
         yield {"id": number, "client_phone": f"7925100{number:04d}"}
 
 
-with history("renamed", retries=1, retry_delay=timedelta(seconds=10)):
+with history("renamed", retries=1, retry_delay=timedelta(seconds=20)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
-with history("slow", retries=1, retry_delay=timedelta(seconds=1)):
+with history("slow", retries=2, retry_delay=timedelta(seconds=1)):
     CreateTicketOperator(task_id="send", **ticket)
 
 
-with history("forgotten", retries=1, retry_delay=timedelta(seconds=10)):
+with history("forgotten", retries=1, retry_delay=timedelta(seconds=20)):
     CreateTicketOperator(task_id="send", **ticket)
 
 

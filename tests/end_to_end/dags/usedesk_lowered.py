@@ -18,5 +18,5 @@ with DAG("usedesk_lowered", start_date=datetime(2026, 1, 1), schedule=None):
         client_phone="79250000001",
         send_again_on_clear=True,
         retries=RETRIES,
-        retry_delay=timedelta(seconds=10),
+        retry_delay=timedelta(seconds=20),
     )
