@@ -341,8 +341,10 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 SERVER_ERROR = 111
 RATE_LIMIT = 121
 
-# It names the result of a request that was carried out; the other redirects name a place for the request.
+# It names the result of a request that was carried out; most other redirects name a place for the request.
 SEE_OTHER = 303
+# Web frameworks respond with it in both cases.
+FOUND = 302
 
 # A proxy says that its client closed the connection; the request may have gone through before.
 CLIENT_CLOSED = 499
@@ -492,6 +494,10 @@ def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors
     code = refusal.code if refusal else None
     if response.sending and response.status == SEE_OTHER:
         return _unknown(response, content, refusal)
+    if response.sending and response.status == FOUND and not refusal:
+        return unclear(
+            response, "HTTP 302, a redirect. If every request gets one, set the final URL as the API base URL"
+        )
     decision = _classify(response.status, refusal, _effect(response, content))
     if decision is None:
         return _unknown(response, content, refusal)

@@ -648,7 +648,7 @@ class TestBeforeSend:
 
 def test_redirects_are_not_followed(client, usedesk):
     usedesk.post(f"{URL}/create/ticket", status_code=302, headers={"Location": "https://elsewhere.example/"})
-    with pytest.raises(errors.UsedeskBadConnection):
+    with pytest.raises(errors.UsedeskOutcomeUnknown):
         client.create_ticket(**TICKET)
     assert usedesk.call_count == 1
 
