@@ -264,7 +264,12 @@ NOTIFIER: Mapping[str, Argument] = {
         ``extreme``. It is only raised, never lowered. Needs ``one_open_ticket_per``. Default: the priority
         stays""",
     ),
-    "timeout": _argument("float", "30.0", "seconds for the whole alert; default: 30"),
+    "timeout": _argument(
+        "float",
+        "30.0",
+        "seconds for the whole alert; default: 30. On Airflow 3 all callbacks of a task together have "
+        "``[core] task_success_overtime``, 20 seconds by default; the alert ends 2 seconds before that",
+    ),
     "context": _argument(
         "Context | None", "None", "set by Airflow when it creates the notifier itself, for deadline alerts"
     ),
