@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow 3 only")
 
-from tests.support.whole_airflow import until
+from tests.support.whole_airflow import start, until
 
 pytestmark = pytest.mark.airflow
 
@@ -54,11 +54,11 @@ def test_task_and_dag_callbacks_share_ticket(airflow, sandbox):
 
 def test_deadline_callback_opens_a_ticket(airflow, sandbox):
     """The triggerer runs the callback of a deadline."""
-    late = airflow.run("usedesk_deadline_alert", {"seconds": 90})
+    run_id = start(airflow, "usedesk_deadline_alert", {"seconds": 90})
     until(lambda: len(open_tickets(sandbox)) == 1, 300)
     [alert] = open_tickets(sandbox)
     assert alert.subject == "Airflow: Dag usedesk_deadline_alert missed its deadline"
-    assert late.run_id in alert.message
+    assert run_id in alert.message
 
 
 def open_tickets(sandbox):
