@@ -492,13 +492,7 @@ def _members(content: Any) -> Iterator[tuple[str, Any]]:
 def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors.UsedeskError:
     """Return the error for a response that is a refusal or not a success by its HTTP status."""
     code = refusal.code if refusal else None
-    if response.sending and response.status == SEE_OTHER:
-        return _unknown(response, content, refusal)
-    if response.sending and response.status == FOUND and not refusal:
-        return unclear(
-            response, "HTTP 302, a redirect. If every request gets one, set the final URL as the API base URL"
-        )
-    decision = _classify(response.status, refusal, _effect(response, content))
+    decision = _classify(response, refusal, _effect(response, content))
     if decision is None:
         return _unknown(response, content, refusal)
     if decision is TOO_MANY:
@@ -508,10 +502,11 @@ def _error(response: Response, content: Any, refusal: _Refusal | None) -> errors
 
 
 def _classify(
-    status: int, refusal: _Refusal | None, effect: _Effect
+    response: Response, refusal: _Refusal | None, effect: _Effect
 ) -> tuple[type[errors.UsedeskError], str] | None:
     """Return what an error code and an HTTP status mean; None if the outcome stays unknown."""
-    if effect.is_shown:
+    status = response.status
+    if effect.is_shown or (response.sending and status == SEE_OTHER):
         return None
     code = refusal.code if refusal else None
     if code == RATE_LIMIT or status == 429:
@@ -524,7 +519,7 @@ def _classify(
         return REFUSALS[115]
     if refusal:
         return BY_STATUS[413] if status == 413 else REJECTED
-    if status == CLIENT_CLOSED:
+    if status == CLIENT_CLOSED or (response.sending and status == FOUND):
         return None
     return REDIRECT if 300 <= status < 400 else BY_STATUS.get(status, REJECTED)
 
@@ -536,6 +531,10 @@ def _unknown(response: Response, content: Any, refusal: _Refusal | None) -> erro
             status=response.status,
             code=refusal.code,
             ticket_id=_effect(response, content).ticket_id,
+        )
+    if response.status == FOUND:
+        return unclear(
+            response, "HTTP 302, a redirect. If every request gets one, set the final URL as the API base URL"
         )
     if content is _NOT_JSON:
         return unclear(response, f"HTTP {response.status}, {_shape(response)}")
