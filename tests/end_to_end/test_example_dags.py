@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("airflow.sdk", reason="a whole Airflow is started on Airflow 3 only")
 
-from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.sandbox import Webhooks
 from tests.end_to_end.conftest import SECRET, TOKEN
-from tests.support.whole_airflow import until
+from tests.support.whole_airflow import until_taken_over
 
 pytestmark = pytest.mark.airflow
-
-SECONDS_OF_A_TICKET = 10
 
 
 @pytest.mark.parametrize(
@@ -88,17 +84,7 @@ def test_undelivered_report_triggers_the_fallback(airflow, sandbox):
 def test_tagged_ticket_starts_a_dag(airflow, sandbox):
     airflow.wait_for_dag("usedesk_new_ticket")
     airflow.unpause("usedesk_new_ticket")
-    began = time.monotonic()
-    with UsedeskClient.connect(TOKEN, sandbox.url) as client:
-
-        def took_over_a_new_one():
-            # The first ones may be older than the watcher.
-            if time.monotonic() - began > len(made) * SECONDS_OF_A_TICKET:
-                made.append(client.create_ticket(subject="s", message="m", tag="refund").ticket_id)
-            return "urgent" in [sandbox.ticket(ticket_id).priority for ticket_id in made]
-
-        made = []
-        until(took_over_a_new_one, 300)
+    until_taken_over(sandbox, 300)
     airflow.pause("usedesk_new_ticket")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from airflow_provider_usedesk.api.client import UsedeskClient
 from airflow_provider_usedesk.compat.version import (
     AIRFLOW as VERSION,
     HAS_STATE_STORES as HAS_STATE_STORES,
@@ -39,6 +40,7 @@ QUICK_TO_NOTICE = {
 # On a busy machine a callback takes longer than the default, after which Airflow ends its process.
 LONG_CALLBACKS = {"AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "600"}
 START_SECONDS = 600
+SECONDS_OF_A_TICKET = 10
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,21 @@ def until(condition: Callable[[], Any], seconds: float) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.5)
+
+
+def until_taken_over(sandbox: Sandbox, seconds: float) -> None:
+    """Create tickets with the tag of the example ``usedesk_new_ticket`` until its Dag has changed one."""
+    began = time.monotonic()
+    with UsedeskClient.connect(sandbox.token, sandbox.url) as client:
+        made: list[int] = []
+
+        def took_over_a_new_one() -> bool:
+            # The first ones may be older than the watcher.
+            if time.monotonic() - began > len(made) * SECONDS_OF_A_TICKET:
+                made.append(client.create_ticket(subject="s", message="m", tag="refund").ticket_id)
+            return "urgent" in [sandbox.ticket(ticket_id).priority for ticket_id in made]
+
+        until(took_over_a_new_one, seconds)
 
 
 def run_on_airflow_2(
