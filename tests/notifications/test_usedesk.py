@@ -134,8 +134,6 @@ def process_output():
 
 both = pytest.mark.parametrize("send", [call, call_async])
 ended_by_airflow = pytest.mark.skipif(AIRFLOW < (3, 0), reason="Airflow 2 does not end the process")
-# The time of the alert, or that of its request, is over first.
-NO_RESPONSE = r"Usedesk did not respond (in time|\(no complete response in time\))"
 
 
 class TestInDag:
@@ -557,17 +555,6 @@ class TestFailedAlert:
         assert [level for level, _ in lines()].count("ERROR") == 1
 
     @ended_by_airflow
-    @both
-    def test_alert_ends_before_its_process(self, silent, lines, monkeypatch, send):
-        monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "1")
-        began = time.monotonic()
-        send(UsedeskNotifier(timeout=600), failure())
-        assert time.monotonic() - began < 45
-        [(level, line)] = lines()
-        assert level == "ERROR"
-        assert re.search(NO_RESPONSE, line)
-
-    @ended_by_airflow
     @pytest.mark.parametrize(
         ("state", "overtime", "seconds_ago", "expected"),
         [
@@ -590,14 +577,21 @@ class TestFailedAlert:
         assert longest_callback(context, now) == expected
 
     @both
-    def test_dripping_server_times_out(self, dripping, lines, monkeypatch, send):
-        monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "600")
+    @pytest.mark.parametrize(
+        ("server", "timeout", "overtime"),
+        [("dripping", 0.3, "600"), pytest.param("silent", 600, "1", marks=ended_by_airflow)],
+        ids=["timeout", "end of the process"],
+    )
+    def test_alert_ends_in_time(self, request, lines, monkeypatch, send, server, timeout, overtime):
+        request.getfixturevalue(server)
+        monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", overtime)
         began = time.monotonic()
-        send(UsedeskNotifier(timeout=0.3), failure())
+        send(UsedeskNotifier(timeout=timeout), failure())
         assert time.monotonic() - began < 45
         [(level, line)] = lines()
         assert level == "ERROR"
-        assert re.search(NO_RESPONSE, line)
+        # The time of the alert, or that of its request, is over first.
+        assert re.search(r"Usedesk did not respond (in time|\(no complete response in time\))", line)
 
     def test_timeout_does_not_keep_process_alive(self, process_output):
         assert process_output[-1] == "the callback returned"
